@@ -1,0 +1,49 @@
+# Everything here sets itself up: the first call makes .venv and installs the pinned dependencies.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DATA   ?=
+
+.PHONY: help demo up down test check lint types contracts format clean
+.DEFAULT_GOAL := help
+
+help: ## Show what can be done
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("fair-models needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,flows,dev]'
+	@touch $@
+
+demo: $(READY) ## The whole life of a model, end to end (DATA=folder for your own chips and labels)
+	$(BIN)/fair-models demo $(if $(DATA),--data '$(DATA)')
+
+up: $(READY) ## Start the local Prefect server, workers and deployments
+	$(BIN)/fair-models up
+
+down: $(READY) ## Stop them
+	$(BIN)/fair-models down
+
+test: $(READY) ## Run the tests
+	$(BIN)/pytest
+
+check: $(READY) lint types contracts test ## Everything that CI checks
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+contracts: $(READY)
+	$(BIN)/lint-imports
+
+format: $(READY) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove .venv and caches (state under .fair stays)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

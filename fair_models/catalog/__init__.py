@@ -1,0 +1,1 @@
+"""Items: building, validating, versioning and finding them."""

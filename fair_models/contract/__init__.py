@@ -1,0 +1,1 @@
+"""What a contributed model must offer, and the loader that holds it to it."""

@@ -1,0 +1,1 @@
+"""Chips, tile names, labels, splits and the synthetic sample."""

@@ -1,0 +1,1 @@
+"""From imagery to features, given a session and functions."""

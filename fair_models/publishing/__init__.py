@@ -1,0 +1,1 @@
+"""The only room that changes what is published."""

@@ -1,0 +1,1 @@
+"""Bytes: versioned, content-addressed, written once."""

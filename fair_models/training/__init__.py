@@ -1,0 +1,1 @@
+"""Run config, the ZenML pipeline, the ledger over ZenML, MLflow."""

@@ -1,0 +1,86 @@
+"""The run config: one training, described whole."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from fair_models.params import HyperparameterValue
+from fair_models.types import Name, Reference, Title
+
+Checksum = Annotated[str, Field(pattern=r"^1220[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileRef(_Part):
+    """Bytes, by place and digest."""
+
+    href: str = Field(min_length=1, max_length=2000, description="Where the file lies.")
+    checksum: Checksum = Field(description="sha-256 multihash of the file, in hex.")
+
+
+class CodeRef(_Part):
+    """The contribution's code as it was registered."""
+
+    archive: FileRef = Field(description="Archive of the contribution's modules.")
+    entrypoint: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?$",
+        description="Module with Params, build, train, evaluate, export; or module:pipeline, a ZenML pipeline.",
+    )
+    preprocess: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="Function before the network.")
+    postprocess: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="Function after the network.")
+
+
+class DataRef(_Part):
+    """The dataset as it was ingested."""
+
+    chips: FileRef = Field(description="Archive of the chips.")
+    labels: FileRef = Field(description="Labels.")
+    split: FileRef = Field(description="Which chips train and which are held out.")
+
+
+class InputSpec(_Part):
+    """What the network takes, from the item's `mlm:input`."""
+
+    bands: int = Field(ge=1, le=64, description="Number of bands.")
+    size_px: int = Field(ge=16, le=8192, description="Height and width of a training sample, in pixels.")
+    gsd_m: float = Field(gt=0, le=100, description="Ground sample distance that the model works at, in metres.")
+    resampling: str = Field("average", description="How imagery is brought to that distance: average, bilinear, nearest.")
+
+
+class RunConfig(_Part):
+    """One training. `train` takes nothing else; it is logged with the run and is enough to repeat it."""
+
+    model_name: Name = Field(description="Name of the model that comes out.")
+    title: Title = Field(description="Title for people.")
+    description: str = Field("", max_length=4000, description="What the model is for.")
+    base_model: Reference = Field(description="Exact id of the base model's item.")
+    dataset: Reference = Field(description="Exact id of the dataset's item.")
+    task: str = Field(description="ML task, as in `mlm:tasks`.")
+    code: CodeRef = Field(description="The contribution's code.")
+    weights: FileRef = Field(description="Initial weights.")
+    data: DataRef = Field(description="The dataset's files.")
+    input: InputSpec = Field(description="What the network takes.")
+    classes: list[str] = Field(min_length=2, description="Class names; the position is the index, 0 the background.")
+    hyperparameters: dict[str, HyperparameterValue] = Field(description="All hyperparameters, with their prefix.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the training.")
+    threads: int | None = Field(None, ge=1, le=256, description="CPU threads. Default: as many as there are cores.")
+
+    def to_zenml(self) -> str:
+        """The YAML that `zenml pipeline run … -c` takes. The same config gives the same text."""
+        document: dict[str, Any] = {
+            "enable_cache": False,
+            "model": {"name": self.model_name},
+            "parameters": {"config": self.model_dump(mode="json")},
+        }
+        return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def from_zenml(cls, text: str) -> RunConfig:
+        """Read the YAML back."""
+        return cls.model_validate(yaml.safe_load(text)["parameters"]["config"])

@@ -1,0 +1,43 @@
+"""Words that every room uses: names, references, boxes, collections."""
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import StringConstraints
+
+Array = NDArray[Any]
+"""A numpy array; the docstring that uses it says shape, unit and range."""
+
+Json = dict[str, Any]
+"""A JSON object."""
+
+BBox = tuple[float, float, float, float]
+"""West, south, east, north in EPSG:4326 degrees, e.g. (85.5189, 27.6299, 85.5231, 27.6343)."""
+
+Affine6 = tuple[float, float, float, float, float, float]
+"""Pixel to map: x = a * column + b * row + c, y = d * column + e * row + f (order a, b, c, d, e, f)."""
+
+BASE_MODELS = "base-models"
+LOCAL_MODELS = "local-models"
+DATASETS = "datasets"
+CollectionId = Literal["base-models", "local-models", "datasets"]
+
+NAME_PATTERN = r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$"
+"""Names of models and datasets: a letter, then lower-case letters, digits and single hyphens."""
+
+VERSION_SUFFIX = r"-v[1-9][0-9]*$"
+"""How an exact item id ends. A name itself must not end so."""
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=3, max_length=63)]
+"""A model or dataset, e.g. "banepa-roofs". Its items are "banepa-roofs-v1", "banepa-roofs-v2"."""
+
+Reference = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", min_length=3, max_length=75)
+]
+"""A bare name (its current version) or an exact item id ("banepa-roofs-v2")."""
+
+Title = Annotated[str, StringConstraints(pattern=r"^[^/\\\x00-\x1f\x7f]*\S[^/\\\x00-\x1f\x7f]*$", max_length=120)]
+"""A title for people: one line, no path parts."""
+
+Mask = NDArray[np.uint8]

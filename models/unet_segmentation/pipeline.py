@@ -1,0 +1,81 @@
+"""U-Net for building footprints. RGB chips, 256 x 256 px, about 0.3 m per px."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fair_models.ml_tasks.segmentation import training
+
+BANDS = 3
+CLASSES = 2
+LEVELS = 5
+MOST_CHANNELS = 64
+
+
+class Params(training.Params):
+    """Hyperparameters of the training."""
+
+    width: int = Field(16, ge=4, le=64, description="Channels of the first level (4 to 64).")
+
+
+def build(params: Params) -> UNet:
+    """Make the network: 0.49 million weights at a width of 16."""
+    return UNet(params.width)
+
+
+train, evaluate, export = training.train, training.evaluate, training.export
+
+
+class UNet(nn.Module):
+    """U-Net that starts at half resolution (https://arxiv.org/abs/1505.04597).
+
+    Takes float32 of shape (n, 3, height, width) in [0, 1], any height and width from 32 px up. Gives scores of
+    shape (n, 2, height, width). Channels double from level to level up to 64: deeper levels of a footprint
+    model gain little from more, and the network stays fast without a GPU.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        channels = [min(width * 2**level, MOST_CHANNELS) for level in range(LEVELS)]
+        self.stem = _convolution(BANDS, channels[0], stride=2)
+        self.down = nn.ModuleList([_block(channels[0], channels[0])])
+        self.down.extend(_block(upper, lower) for upper, lower in pairwise(channels))
+        self.up = nn.ModuleList(
+            _block(lower + upper, upper) for lower, upper in pairwise(reversed(channels))
+        )
+        self.head = nn.Conv2d(channels[0], CLASSES, kernel_size=1)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Scores of each class for each pixel."""
+        features = self.stem(pixels)
+        levels: list[Tensor] = []
+        for number, block in enumerate(self.down):
+            # With ceil_mode any size goes through, not only multiples of 32.
+            features = block(functional.max_pool2d(features, 2, ceil_mode=True) if number else features)
+            levels.append(features)
+        levels.pop()
+        for block in self.up:
+            above = levels.pop()
+            features = block(torch.cat([_resize_like(features, above), above], dim=1))
+        return _resize_like(self.head(features), pixels)
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel_size=3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _block(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(_convolution(inputs, outputs), _convolution(outputs, outputs))
+
+
+def _resize_like(features: Tensor, other: Tensor) -> Tensor:
+    return functional.interpolate(features, size=other.shape[-2:], mode="bilinear", align_corners=False)

@@ -1,0 +1,46 @@
+"""What all tests share: a home of their own, and the sample data that may lie beside the project."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def shared_folder() -> Path:
+    return Path(os.environ.get("FAIR_SHARED", PROJECT.parent / "shared"))
+
+
+def require(folder: Path, what: str) -> Path:
+    """The folder; where it is missing the test is skipped, or fails when nothing may be skipped."""
+    if folder.is_dir():
+        return folder
+    reason = f"needs {what} in {folder}; set FAIR_SHARED to the folder that has it"
+    if os.environ.get("FAIR_REQUIRE_ALL") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real chips and labels (Banepa, Nepal)."""
+    return require(shared_folder() / "data" / "banepa", "the Banepa sample")
+
+
+@pytest.fixture(scope="session")
+def shared_schemas() -> Path:
+    """The official STAC extension schemas, laid out as a cache."""
+    return require(shared_folder() / "stac-schemas", "the official schemas")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home_for_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """No test touches the state of the checkout."""
+    home = tmp_path_factory.mktemp("home")
+    os.environ["FAIR_HOME"] = str(home)
+    os.environ["ZENML_CONFIG_PATH"] = str(home / "zenml")
+    os.environ["ZENML_ANALYTICS_OPT_IN"] = "false"
+    os.environ["PREFECT_HOME"] = str(home / "prefect")
+    os.environ.pop("PREFECT_API_URL", None)
+    return home
