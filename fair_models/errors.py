@@ -5,6 +5,7 @@ FairModelsError
 ├── Conflict             it exists already, or somebody else was faster
 ├── Invalid              the input is wrong; nothing was launched or stored
 │   ├── InvalidItem              an item breaks its profile or an official schema
+│   ├── InvalidParameters        a request that a flow does not take
 │   ├── InvalidHyperparameters   overrides that the model does not allow
 │   ├── InvalidImagery           chips or rasters that cannot be read or placed
 │   ├── InvalidLabels            labels that cannot be used
@@ -55,6 +56,12 @@ class InvalidItem(_Listed):
     """An item breaks its profile or an official schema."""
 
     sentence = "Item {subject} is not valid"
+
+
+class InvalidParameters(_Listed):
+    """A request that a flow does not take."""
+
+    sentence = "Parameters for {subject} are not right"
 
 
 class InvalidHyperparameters(_Listed):

@@ -17,16 +17,16 @@ Location = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Params(BaseModel):
-    """Base of all: unknown fields are refused."""
+    """Base of all: unknown fields, booleans as numbers, NaN and infinity are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class RegisterModelParams(Params):
     """Register a base model."""
 
     source: Location = Field(
-        description="Folder of the contribution (for example models/unet_segmentation, seen from the worker), "
+        description="Folder of the contribution (models/<name> in a checkout, as the worker sees it), "
         "or the href of a finished STAC item."
     )
 
@@ -64,7 +64,9 @@ class IngestDatasetParams(Params):
         description="Words of the vocabulary: at least one feature (building, road, tree, ...), task, geometry.",
     )
     license: str = Field("CC-BY-4.0", max_length=60, description="SPDX identifier of the data's licence.")
-    provider: str = Field("", max_length=120, description="Who made the labels, for example OpenStreetMap contributors.")
+    provider: str = Field(
+        "", max_length=120, description="Who made the labels, for example OpenStreetMap contributors."
+    )
     source_imagery: str | None = Field(
         None, max_length=2000, description="Where the imagery comes from: an href or a name."
     )
@@ -72,7 +74,10 @@ class IngestDatasetParams(Params):
         0.25, ge=0.05, le=0.5, description="Share of the area kept for evaluation (0.05 to 0.5)."
     )
     buffer_m: float = Field(
-        0.0, ge=0, le=1000, description="Training chips nearer than this to a held-out chip are left out, in metres."
+        0.0,
+        ge=0,
+        le=1000,
+        description="Training chips nearer than this to a held-out chip are left out, in metres.",
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the split.")
     zoom: Literal["most-frequent", "resample"] | Annotated[int, Field(ge=14, le=23)] = Field(
@@ -120,21 +125,25 @@ class PromoteParams(Params):
     """Publish a version of a fine-tuned model."""
 
     model: Name = Field(description="Name of the fine-tuned model.")
-    version: int | None = Field(None, ge=1, description="Version to publish. Default: the newest completed one.")
+    version: int | None = Field(
+        None, ge=1, description="Version to publish. Default: the newest completed one."
+    )
     gate: Gate = Field(default=Gate(), description="What the version must reach.")
 
 
 class PredictParams(Params):
     """Predict over imagery with a registered model."""
 
-    model: Reference = Field(description="A local or base model: a name (its current version) or an exact id.")
+    model: Reference = Field(
+        description="A local or base model: a name (its current version) or an exact id."
+    )
     imagery: Location = Field(description="Folder of chips, or a georeferenced image, as the worker sees it.")
     output: Location | None = Field(
         None, description="Folder for the results. It must be new or empty. Default: one under FAIR_HOME."
     )
     parameters: dict[Annotated[str, Field(max_length=100)], HyperparameterValue] = Field(
         default={},
-        description='Inference parameters that differ from the model\'s, for example '
+        description="Inference parameters that differ from the model's, for example "
         '{"inference.confidence_threshold": 0.6}.',
     )
     formats: list[Literal["geojson", "preview"]] = Field(

@@ -39,6 +39,11 @@ class Settings(BaseSettings):
         description="What to do where an extension's schema is neither cached nor reachable: "
         "report it as not checked, or refuse the item.",
     )
+    allowed_extensions: frozenset[str] = Field(
+        frozenset(),
+        description="Addresses of extensions that may stay unchecked where official schemas are required, "
+        "as a JSON list.",
+    )
     schema_cache: Path | None = Field(
         None, description="Folder with official schemas, laid out as URLs without the scheme."
     )
@@ -88,8 +93,13 @@ class Settings(BaseSettings):
         """The Prefect API: PREFECT_API_URL, else the local server."""
         return os.environ.get("PREFECT_API_URL") or f"http://127.0.0.1:{self.prefect_port}/api"
 
+    @property
+    def run_folder(self) -> Path:
+        """Process ids and logs of the local server and its workers."""
+        return self.home / "run"
+
     def environment(self) -> dict[str, str]:
-        """What a child process needs so that its state lies under `home` too."""
+        """What a child process needs so that its state lies under `home` too, and nothing is reported home."""
         return {
             "FAIR_HOME": str(self.home),
             "PREFECT_HOME": str(self.home / "prefect"),
@@ -97,6 +107,8 @@ class Settings(BaseSettings):
             "ZENML_CONFIG_PATH": str(self.home / "zenml"),
             "ZENML_ANALYTICS_OPT_IN": "false",
             "MLFLOW_TRACKING_URI": self.mlflow_uri,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
         }
 
 

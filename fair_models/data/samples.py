@@ -32,7 +32,8 @@ class Samples:
     def __post_init__(self) -> None:
         if not len(self.images) == len(self.targets) == len(self.names):
             raise ValueError(
-                f"images, targets and names differ in number: {len(self.images)}, {len(self.targets)}, {len(self.names)}"
+                "images, targets and names differ in number: "
+                f"{len(self.images)}, {len(self.targets)}, {len(self.names)}"
             )
 
     def __len__(self) -> int:

@@ -1,0 +1,187 @@
+"""Items of base models: from a contribution's template, or from an item of another catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from datetime import UTC, datetime
+
+from pystac import Item
+
+from fair_models.catalog import assets, building, extensions, model_input
+from fair_models.catalog.versions import item_id, split_id
+from fair_models.errors import InvalidItem
+from fair_models.store.protocol import StoredFile
+from fair_models.types import BASE_MODELS, Json
+
+DEFAULT_GSD_M = 0.3
+"""Taken for models of other catalogues that do not say it: tiles of 256 px at zoom 19, as in fAIr."""
+
+_OWN_LINKS = frozenset(
+    {"self", "root", "parent", "collection", "predecessor-version", "successor-version", "latest-version"}
+)
+
+
+def build(
+    template: Json, version: int, files: Mapping[str, StoredFile], created: datetime | None = None
+) -> Item:
+    """The item of one version of a base model.
+
+    Args:
+        template: The contribution's stac-item.json: all properties, and the assets that are no files of ours.
+        version: Number of the version.
+        files: What the registry holds, by our key: "checkpoint", "model", "source-code", "readme". They take
+            the place of the template's assets with the same role.
+        created: When it is registered. Default: now.
+
+    Returns:
+        An item that fulfils the profile, if the template does.
+
+    Raises:
+        InvalidItem: The template is malformed, has no usable name, or its digests are not those of the files.
+    """
+    _check_shape(template)
+    name = name_of(template)
+    moment = building.timestamp(created or datetime.now(UTC))
+    properties = deepcopy(template.get("properties", {}))
+    properties |= {
+        "datetime": moment,
+        "created": moment,
+        "version": str(version),
+        "deprecated": False,
+        "mlm:name": name,
+    }
+    properties.pop("updated", None)
+    bands = building.bands(_bands(properties))
+    if bands:
+        properties.setdefault("bands", bands)
+    item_assets = _assets(template, files)
+    if bands and assets.KEYS[assets.MODEL] in item_assets:
+        item_assets[assets.KEYS[assets.MODEL]].setdefault("bands", bands)
+    links = [deepcopy(link) for link in template.get("links", []) if link.get("rel") not in _OWN_LINKS]
+    named = [*template.get("stac_extensions", []), extensions.MLM, extensions.VERSION]
+    named += [extensions.CLASSIFICATION, extensions.FILE]
+    return building.item(
+        BASE_MODELS,
+        item_id(name, version),
+        (building.WORLD, building.WORLD_BBOX),
+        properties,
+        (item_assets, links, extensions.one_version_each(named)),
+    )
+
+
+def name_of(template: Json) -> str:
+    """The name of a base model: `mlm:name`, else the id without its version.
+
+    Raises:
+        InvalidItem: The template says neither, or they contradict each other.
+    """
+    said = template.get("properties", {}).get("mlm:name")
+    identity = str(template.get("id") or "")
+    from_id = split_id(identity)[0] if identity else None
+    if not said and not from_id:
+        raise InvalidItem("without id", ["id: is missing; give the model's name, such as roofs-unet"])
+    if said and from_id and said != from_id:
+        raise InvalidItem(
+            identity, [f"properties.mlm:name: is {said!r}, the id says {from_id!r}; make them the same"]
+        )
+    return str(said or from_id)
+
+
+def complete(template: Json) -> tuple[Json, list[str]]:
+    """An item of another catalogue with what ours need besides, as far as it can be taken for granted.
+
+    Returns:
+        A copy with the missing fields, and a sentence for each that was taken for granted.
+    """
+    template = deepcopy(template)
+    properties = template.setdefault("properties", {})
+    assumed = [
+        f"properties.{key}: not given, taken as {value!r}"
+        for key, value in _defaults(properties).items()
+        if key not in properties
+    ]
+    properties |= {key: value for key, value in _defaults(properties).items() if key not in properties}
+    for metric in properties.get("fair:metrics_spec") or []:
+        if isinstance(metric, dict) and "higher_is_better" not in metric:
+            metric["higher_is_better"] = True
+            assumed.append(
+                f"properties.fair:metrics_spec: {metric.get('key')} does not say, taken as higher is better"
+            )
+    return template, assumed
+
+
+def _defaults(properties: Json) -> Json:
+    return {
+        "gsd": DEFAULT_GSD_M,
+        "fair:resampling": "average",
+        "fair:sample_size_px": _fixed_size(properties) or 256,
+        "fair:hyperparameters_spec": [],
+    }
+
+
+def _check_shape(template: Json) -> None:
+    """Refuse what cannot be built from at all; the profile looks at the rest."""
+    held, links = template.get("assets", {}), template.get("links", [])
+    addresses = template.get("stac_extensions", [])
+    reasons = []
+    if not isinstance(template.get("properties"), dict):
+        reasons.append("properties: should be an object")
+    if not isinstance(held, dict) or not all(isinstance(each, dict) for each in held.values()):
+        reasons.append("assets: should be an object of objects")
+    if not isinstance(links, list) or not all(isinstance(each, dict) for each in links):
+        reasons.append("links: should be a list of objects")
+    if not isinstance(addresses, list) or not all(isinstance(each, str) for each in addresses):
+        reasons.append("stac_extensions: should be a list of addresses")
+    if reasons:
+        raise InvalidItem(str(template.get("id") or "without id"), reasons)
+
+
+def _fixed_size(properties: Json) -> int | None:
+    """The size of the input in pixels where it is fixed."""
+    try:
+        size = properties["mlm:input"][0]["input"]["shape"][-1]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def _bands(properties: Json) -> tuple[str, ...]:
+    try:
+        return model_input.band_names(properties)
+    except (KeyError, IndexError, TypeError, AttributeError):
+        return ()  # the profile says what is wrong with the input
+
+
+def _assets(template: Json, files: Mapping[str, StoredFile]) -> dict[str, Json]:
+    """The template's assets, those with one of our roles under our key, files of ours in their place."""
+    kept: dict[str, Json] = {}
+    for key, asset in template.get("assets", {}).items():
+        kept.setdefault(own_key(key, asset), deepcopy(asset))
+    reasons = [
+        f"assets.{key}: the item says the digest {said}, the file has {file.checksum}; correct the wrong one"
+        for key, file in files.items()
+        if (said := kept.get(key, {}).get("file:checksum")) not in {None, file.checksum}
+    ]
+    if reasons:
+        raise InvalidItem(str(template.get("id")), reasons)
+    for key, file in files.items():
+        held = building.file_asset(key, file)
+        said = {
+            name: value for name, value in kept.get(key, {}).items() if name not in {"href", "type", "roles"}
+        }
+        roles = list(dict.fromkeys([*held["roles"], *kept.get(key, {}).get("roles", [])]))
+        kept[key] = {**held, **said, "roles": roles, "file:size": file.size}
+    return kept
+
+
+def own_key(key: str, asset: Json) -> str:
+    """Our key for an asset of a template, by its role; its own key where it has none of our roles."""
+    roles = asset.get("roles") or []
+    for role in (assets.WEIGHTS, assets.SOURCE_CODE, assets.TRAINING_RUNTIME, assets.INFERENCE_RUNTIME):
+        if assets.has_role(roles, role):
+            return assets.KEYS[role]
+    said = (asset.get("mlm:artifact_type"), asset.get("type"), asset.get("href"))
+    if assets.MODEL in roles and assets.says_onnx(*said):
+        return assets.KEYS[assets.MODEL]
+    return key

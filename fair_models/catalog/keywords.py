@@ -1,0 +1,67 @@
+"""The vocabulary of keywords. Which words go together is said in schemas/keywords.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from fair_models.catalog import own_schemas, violations
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words by kind.
+
+    features: What is mapped, e.g. "building".
+    tasks: Tasks of the MLM extension, e.g. "semantic-segmentation".
+    geometries: "polygon", "line", "point".
+    imagery: What the imagery was taken from, e.g. "drone".
+    label_tasks: For a task the word that the label extension has for it, e.g. "segmentation".
+    """
+
+    features: frozenset[str]
+    tasks: frozenset[str]
+    geometries: frozenset[str]
+    imagery: frozenset[str]
+    label_tasks: Mapping[str, str]
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """All words that a keyword may be."""
+    words = own_schemas.read("keywords")["$defs"]
+    return Vocabulary(
+        features=frozenset(words["feature"]["enum"]),
+        tasks=frozenset(words["task"]["enum"]),
+        geometries=frozenset(words["geometry"]["enum"]),
+        imagery=frozenset(words["imagery"]["enum"]),
+        label_tasks=words["task"]["x-label-tasks"],
+    )
+
+
+def features(keywords: Iterable[str]) -> frozenset[str]:
+    """The features among keywords."""
+    return vocabulary().features & set(keywords)
+
+
+def geometries(keywords: Iterable[str]) -> frozenset[str]:
+    """The geometries among keywords."""
+    return vocabulary().geometries & set(keywords)
+
+
+def label_tasks(keywords: Iterable[str]) -> list[str]:
+    """What the label extension calls the tasks among keywords, e.g. ["segmentation"]; in order, each once."""
+    known = vocabulary().label_tasks
+    return list(dict.fromkeys(known[word] for word in keywords if word in known))
+
+
+def problems(keywords: Iterable[str], kind: str = "dataset") -> list[str]:
+    """What is wrong with keywords: unknown words, and words that do not go together.
+
+    Args:
+        keywords: The words.
+        kind: Whose they are: "dataset" or "model".
+    """
+    validator = own_schemas.validator(f"keywords.json#/$defs/{kind}")
+    return violations.sentences(validator.iter_errors(list(keywords)), root="keywords")

@@ -1,0 +1,190 @@
+"""How one change of the local catalogue is made: checked, written down whole, then put in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from fair_models.catalog import collections, local_database, local_files, local_journal
+from fair_models.catalog.local_database import Unusable
+from fair_models.catalog.local_index import Index
+from fair_models.catalog.local_journal import Step
+from fair_models.catalog.local_layout import CATALOG_FILE, collection_path, item_path, to_disk, to_document
+from fair_models.catalog.protocol import Change
+from fair_models.errors import Conflict, Invalid, InvalidItem, NotFound, Unavailable
+from fair_models.store.atomic import encode_json
+from fair_models.types import CollectionId, Json
+
+
+@dataclass
+class _Plan:
+    """Files of a change, in groups that are written one after the other.
+
+    Whoever reads the plain files meanwhile may see two versions active, but never neither, and no link to an
+    item that is not there.
+    """
+
+    active: list[Step] = field(default_factory=list)
+    collections: list[Step] = field(default_factory=list)
+    deprecated: list[Step] = field(default_factory=list)
+    removed: list[Step] = field(default_factory=list)
+
+    def steps(self) -> list[Step]:
+        return [*self.active, *self.collections, *self.deprecated, *self.removed]
+
+
+def prepare(change: Change) -> list[Json]:
+    """The documents of the items to be put.
+
+    Raises:
+        InvalidItem: An item cannot be stored.
+        Invalid: The same item is named twice.
+    """
+    keys = [(item.collection_id, item.id) for item in change.put] + list(change.remove)
+    twice = sorted(
+        {f"{collection}/{item_id}" for collection, item_id in keys if keys.count((collection, item_id)) > 1}
+    )
+    if twice:
+        raise Invalid(f"A change names {', '.join(twice)} more than once: put or remove each item once")
+    for item in change.put:
+        if item.collection_id not in collections.COLLECTIONS:
+            raise InvalidItem(
+                item.id,
+                [f"its collection {item.collection_id!r} is none of {', '.join(collections.COLLECTIONS)}"],
+            )
+        item_path(item.collection_id, item.id)
+    return [to_document(item) for item in change.put]
+
+
+def make(root: Path, change: Change, documents: Sequence[Json]) -> None:
+    """Make a change. Only for the holder of the lock, on an index that agrees with the files.
+
+    Raises:
+        Conflict: `expect` does not hold.
+        NotFound: What is to be taken out is not there.
+        Unavailable: The change counts, but is not in place yet: the next reader or writer goes on with it.
+        Unusable: The index cannot be used, or an item's file was changed by others. Nothing was changed.
+        OSError: The folder is full or not ours to write. Nothing was changed.
+    """
+    sealed = False
+    try:
+        with local_database.writing(root) as index:
+            _check_files(index, change, documents)
+            steps = _plan(root, index, change, documents)
+            if not steps:
+                return
+            local_journal.stage(root, steps)
+            local_journal.seal(root)
+            sealed = True
+            _put_in_place(root)
+            index.sign(collections.COLLECTIONS, [step.path for step in steps])
+    except Unusable:
+        if not sealed:
+            raise
+        local_database.discard(root)  # the change is made; whoever reads next makes the index
+    with suppress(OSError):  # done all the same: going through the journal again changes nothing
+        local_journal.clear(root)
+
+
+def collection_document(index: Index, collection: CollectionId) -> Json:
+    """A collection as it lies on disk: what its file says, with links, extent and summaries of its items."""
+    head, sums = index.head(collection), index.sums(collection)
+    links = head.pop("links") + [_item_link(collection, *item) for item in index.links(collection)]
+    ours = (*collections.summed_fields(collection), "gsd")
+    others = {name: value for name, value in head.pop("summaries", {}).items() if name not in ours}
+    summaries = {**others, **collections.summaries(sums)}
+    return {
+        **head,
+        "extent": collections.extent(sums),
+        **({"summaries": summaries} if summaries else {}),
+        "links": links,
+    }
+
+
+def _plan(root: Path, index: Index, change: Change, documents: Sequence[Json]) -> list[Step]:
+    _check_expectation(index, change)
+    plan, touched = _Plan(), set()
+    for document in documents:
+        collection, item_id = document["collection"], document["id"]
+        before = index.item(collection, item_id)
+        path = before[0] if before else item_path(collection, item_id)
+        stored = to_disk(document, root, path, collections.CATALOG_TITLE)
+        if before and before[1] == stored:
+            continue
+        index.put(collection, path, stored)
+        touched.add(collection)
+        group = plan.deprecated if stored["properties"].get("deprecated") is True else plan.active
+        group.append(Step(path, encode_json(stored)))
+    for collection, item_id in change.remove:
+        gone = index.path(collection, item_id)
+        if gone is None:
+            raise NotFound(
+                f"{collection} has no item {item_id}: it cannot be taken out, and nothing was changed"
+            )
+        index.remove(collection, item_id)
+        touched.add(collection)
+        plan.removed.append(Step(gone, None))
+    plan.collections = _collection_steps(root, index, touched)
+    return plan.steps()
+
+
+def _check_files(index: Index, change: Change, documents: Sequence[Json]) -> None:
+    """Look at all items that the change depends on, before it is judged by what the index says of them."""
+    for collection, name in change.expect:
+        index.current(collection, name)
+    for document in documents:
+        index.path(document["collection"], document["id"])
+    for collection, item_id in change.remove:
+        index.path(collection, item_id)
+    if not index.is_current():
+        raise Unusable("another program changed the files")
+
+
+def _check_expectation(index: Index, change: Change) -> None:
+    wrong = []
+    for (collection, name), expected in change.expect.items():
+        current = index.current(collection, name)
+        if current != ([] if expected is None else [expected]):
+            found = " and ".join(current) or "none"
+            wrong.append(f"the current item of {collection}/{name} is {found}, not {expected or 'none'}")
+    if wrong:
+        raise Conflict(f"Somebody else was faster: {'; '.join(wrong)}. Look at it, then try again")
+
+
+def _collection_steps(root: Path, index: Index, touched: Iterable[str]) -> list[Step]:
+    missing = {name for name in collections.COLLECTIONS if not (root / collection_path(name)).is_file()}
+    steps = [
+        Step(collection_path(name), _encode_own(collection_document(index, name)))
+        for name in collections.COLLECTIONS
+        if name in missing.union(touched)
+    ]
+    if missing or not local_files.exists(root):
+        document = local_files.catalog_document(root)
+        steps += [Step(CATALOG_FILE, encode_json(document))] if document else []
+    return steps
+
+
+def _encode_own(document: Json) -> bytes:
+    """JSON of a document whose values came out of JSON: no need to look for NaN in thousands of links."""
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _item_link(collection: str, path: str, title: str | None) -> Json:
+    inside = path.removeprefix(f"{collection}/")
+    href = f"./{inside}" if inside != path else f"../{path}"
+    link = {"rel": "item", "href": href, "type": "application/geo+json"}
+    return link if title is None else {**link, "title": title}
+
+
+def _put_in_place(root: Path) -> None:
+    try:
+        local_journal.apply(root)
+    except OSError as error:
+        raise Unavailable(
+            f"The change is written down in {root / local_journal.JOURNAL} but not in place yet ({error}). "
+            "Make the folder writable: the next reader or writer goes on with it"
+        ) from error

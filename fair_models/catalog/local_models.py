@@ -1,0 +1,141 @@
+"""Items of fine-tuned models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pystac import Item
+
+from fair_models.catalog import assets, building, extensions
+from fair_models.catalog.versions import item_id
+from fair_models.params import HyperparameterValue
+from fair_models.store.protocol import StoredFile
+from fair_models.types import LOCAL_MODELS, Json
+
+_NOT_INHERITED = frozenset({"mlm:name", "mlm:hyperparameters", "mlm:pretrained", "mlm:pretrained_source"})
+_INHERITED = (
+    "keywords",
+    "license",
+    "providers",
+    "bands",
+    "gsd",
+    "fair:metrics_spec",
+    "fair:hyperparameters_spec",
+    "fair:resampling",
+    "fair:sample_size_px",
+)
+
+
+@dataclass(frozen=True)
+class LocalModelFacts:
+    """What is known of a run that is published.
+
+    name: The model's name, e.g. "banepa-roofs".
+    version: The version's number, the same as the run's in ZenML.
+    base, dataset: The exact items that it derives from, with absolute asset hrefs.
+    base_href, dataset_href: Addresses of these items, for the links derived_from.
+    files: What the registry holds, by key: "checkpoint" and "model" (the ONNX); others, e.g. "run-config".
+    hyperparameters: The values really used, by full key; inference values as they were evaluated.
+    metrics: Held-out values by key of the base model's `fair:metrics_spec`; None where nothing was measured.
+    baseline: The same keys for the simplest guess; `baseline_name` says in words what that is.
+    held_out_count: How many held-out samples were measured.
+    training_seconds: Wall time of the training.
+    split: The dataset's `fair:split_spec`.
+    run_id: The run's id in ZenML.
+    created: When the version is published.
+    software: Versions of what trained it, by name, e.g. {"torch": "2.13.0"}.
+    """
+
+    name: str
+    version: int
+    title: str
+    description: str
+    base: Item
+    dataset: Item
+    base_href: str
+    dataset_href: str
+    files: Mapping[str, StoredFile]
+    hyperparameters: Mapping[str, HyperparameterValue]
+    metrics: Mapping[str, float | None]
+    baseline: Mapping[str, float | None]
+    baseline_name: str
+    held_out_count: int
+    training_seconds: float
+    split: Json
+    run_id: str
+    created: datetime
+    software: Mapping[str, str] = field(default_factory=dict)
+
+
+def build(facts: LocalModelFacts) -> Item:
+    """The item of one published version: it alone says all that is needed to train on or to predict.
+
+    Code, runtimes, processing, keywords and licence are the base model's; the place is the dataset's.
+    """
+    links = [
+        building.link("derived_from", facts.base_href, f"Base model {facts.base.id}"),
+        building.link("derived_from", facts.dataset_href, f"Dataset {facts.dataset.id}"),
+        *(link.to_dict() for link in facts.base.links if link.rel in {"license", "cite-as"}),
+    ]
+    named = [address for address in facts.base.stac_extensions if extensions.is_official(address)]
+    named += [extensions.MLM, extensions.VERSION, extensions.CLASSIFICATION, extensions.FILE]
+    if facts.software:
+        named.append(extensions.PROCESSING)
+    return building.item(
+        LOCAL_MODELS,
+        item_id(facts.name, facts.version),
+        (_geometry(facts.dataset), facts.dataset.bbox or building.WORLD_BBOX),
+        _properties(facts),
+        (_assets(facts), links, extensions.one_version_each(named)),
+    )
+
+
+def _geometry(dataset: Item) -> Json:
+    return deepcopy(dataset.geometry) or building.WORLD
+
+
+def _properties(facts: LocalModelFacts) -> Json:
+    base = facts.base.properties
+    inherited = {
+        key: value for key, value in base.items() if key.startswith("mlm:") and key not in _NOT_INHERITED
+    }
+    inherited |= {key: base[key] for key in _INHERITED if key in base}
+    moment = building.timestamp(facts.created)
+    default = f"{facts.base.id} fine-tuned on {facts.dataset.id}."
+    own: dict[str, Any] = {
+        "datetime": moment,
+        "created": moment,
+        "title": facts.title,
+        "description": facts.description or default,
+        "version": str(facts.version),
+        "deprecated": False,
+        "mlm:name": facts.name,
+        "mlm:pretrained": True,
+        "mlm:pretrained_source": facts.base.id,
+        "mlm:hyperparameters": dict(facts.hyperparameters),
+        "fair:base_model_id": facts.base.id,
+        "fair:dataset_id": facts.dataset.id,
+        **facts.metrics,
+        "fair:baseline": {**facts.baseline, "name": facts.baseline_name},
+        "fair:held_out_count": facts.held_out_count,
+        "fair:training_seconds": round(facts.training_seconds, 3),
+        "fair:split_spec": deepcopy(facts.split),
+        "fair:zenml": {"run_id": facts.run_id, "model_version": facts.version},
+    }
+    if facts.software:
+        own["processing:software"] = dict(facts.software)
+    return {**deepcopy(inherited), **own}
+
+
+def _assets(facts: LocalModelFacts) -> dict[str, Json]:
+    shared = (assets.SOURCE_CODE, assets.TRAINING_RUNTIME, assets.INFERENCE_RUNTIME)
+    found = {assets.KEYS[role]: assets.by_role(facts.base, role).to_dict() for role in shared}
+    own = {key: building.file_asset(key, file) for key, file in facts.files.items()}
+    model = assets.KEYS[assets.MODEL]
+    if model in own and "bands" in facts.base.properties:
+        own[model]["bands"] = deepcopy(facts.base.properties["bands"])
+    return {**own, **deepcopy(found)}

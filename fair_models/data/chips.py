@@ -1,0 +1,241 @@
+"""Image chips of a folder: what they are, where they lie, and their pixels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fair_models.data import imagery, tiles
+from fair_models.data.grid import WEB_MERCATOR, Grid
+from fair_models.errors import Invalid, InvalidImagery
+from fair_models.types import Affine6, Array
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+BANDS = 3
+_MOST_REASONS = 50
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One image of a folder.
+
+    name: File name without its ending, e.g. "OAM-386690-220241-19"; unique in its folder.
+    crs: Coordinate reference system of `transform`, as "EPSG:4326" or WKT.
+    transform: Pixel to map.
+    bands: Number of bands without alpha.
+    gsd_m: Metres on the ground per pixel, in the middle of the chip.
+    tile: The web-map tile that the name tells, if any.
+    placed_by_name: Whether the tile's place is used because the file has none of its own.
+    masked: Whether some pixels may be transparent or without data.
+    created: When the image was made, where the file says so (in UTC: files name no time zone).
+    """
+
+    path: Path
+    name: str
+    crs: str
+    transform: Affine6
+    width: int
+    height: int
+    bands: int
+    gsd_m: float
+    tile: tiles.Tile | None = None
+    placed_by_name: bool = False
+    masked: bool = False
+    created: datetime | None = None
+
+    @property
+    def grid(self) -> Grid:
+        """Its pixels and where they lie."""
+        return Grid(self.crs, self.transform, self.height, self.width)
+
+
+def find(folder: Path) -> list[Chip]:
+    """Describe all chips that lie directly in a folder, in the order of their names. Nothing is decoded.
+
+    Content decides, not the ending. What is no image (labels.geojson, .aux.xml, .DS_Store) is passed over.
+
+    Raises:
+        InvalidImagery: There is no such folder, or no image in it, or some images cannot be used; every
+            one is named with its reason.
+    """
+    if not folder.is_dir():
+        raise InvalidImagery(str(folder), ["there is no such folder; give the path as the worker sees it"])
+    paths = sorted(path for path in folder.iterdir() if imagery.is_meant_as_image(path))
+    if not paths:
+        raise InvalidImagery(
+            str(folder), ["it holds no image; put GeoTIFF, JPEG, PNG or WebP chips directly into it"]
+        )
+    chips: list[Chip] = []
+    reasons: list[str] = []
+    for path in paths:
+        try:
+            chips.append(describe(path))
+        except InvalidImagery as error:
+            reasons += [f"{path.name}: {reason}" for reason in error.reasons]
+    reasons += _shared_names(paths)
+    if reasons:
+        raise InvalidImagery(str(folder), shortened(reasons))
+    return chips
+
+
+def describe(path: Path) -> Chip:
+    """Say what one image is and where it lies, from its header alone.
+
+    Its place is what the file itself says (coordinate reference system and transform, `.aux.xml` beside it
+    included), else the web-map tile in its name.
+
+    Raises:
+        InvalidImagery: It cannot be read or placed, or is not RGB of 8 bits with or without alpha.
+    """
+    if not path.is_file():
+        raise InvalidImagery(str(path), ["there is no such file; give the path as the worker sees it"])
+    try:
+        with imagery.opened(path) as dataset:
+            reasons = _wrong_pixels(dataset)
+            tile = tiles.parse(path.stem)
+            place = _own_place(dataset) or _place_of(tile, dataset.width, dataset.height)
+            masked = any(
+                "all_valid" not in {flag.name for flag in flags} for flags in dataset.mask_flag_enums[:BANDS]
+            )
+            created = _created(dataset.tags())
+            width, height = dataset.width, dataset.height
+    except OSError as error:
+        raise InvalidImagery(str(path), [str(error)]) from error
+    if place is None:
+        reasons.append(
+            "it has neither a coordinate reference system nor a tile name that say where it lies; "
+            "georeference it, or name it OAM-{x}-{y}-{z} after its web-map tile"
+        )
+    if reasons or place is None:
+        raise InvalidImagery(str(path), reasons)
+    crs, transform, by_name = place
+    gsd_m = _gsd(path, Grid(crs, transform, height, width))
+    return Chip(path, path.stem, crs, transform, width, height, BANDS, gsd_m, tile, by_name, masked, created)
+
+
+def read(chip: Chip) -> Array:
+    """Decode a chip. uint8, shape (3, height, width); pixels that are transparent or without data are 0.
+
+    Raises:
+        InvalidImagery: It cannot be decoded, or is not the image any more that was described.
+    """
+    return read_with_mask(chip)[0]
+
+
+def read_with_mask(chip: Chip) -> tuple[Array, Array]:
+    """Decode a chip: its pixels as `read` gives them, and which are valid (bool, shape (height, width)).
+
+    Raises:
+        InvalidImagery: It cannot be decoded, or is not the image any more that was described.
+    """
+    try:
+        with imagery.opened(chip.path) as dataset:
+            if (dataset.height, dataset.width) != (chip.height, chip.width) or _wrong_pixels(dataset):
+                raise OSError("it has changed since it was looked at; start again")
+            pixels: Array = dataset.read((1, 2, 3))
+            valid: Array = np.ones((chip.height, chip.width), dtype=bool)
+            if chip.masked:
+                valid = dataset.dataset_mask() > 0
+                pixels *= valid
+    except OSError as error:
+        raise InvalidImagery(str(chip.path), [str(error)]) from error
+    return pixels, valid
+
+
+def files(chip: Chip) -> list[Path]:
+    """The chip's file and those beside it that belong to it: `.aux.xml`, world files, masks."""
+    try:
+        with imagery.opened(chip.path) as dataset:
+            return sorted({chip.path, *(Path(name) for name in dataset.files)})
+    except OSError as error:
+        raise InvalidImagery(str(chip.path), [str(error)]) from error
+
+
+def shortened(reasons: Sequence[str]) -> list[str]:
+    """The first 50 reasons, and how many more there are: a folder may hold thousands of broken files."""
+    more = len(reasons) - _MOST_REASONS
+    return [*reasons[:_MOST_REASONS], f"and {more} more like these"] if more > 0 else list(reasons)
+
+
+def _wrong_pixels(dataset: DatasetReader) -> list[str]:
+    from rasterio.enums import ColorInterp
+
+    kinds = [kind for kind in dataset.colorinterp if kind is not ColorInterp.alpha]
+    alpha = dataset.count - len(kinds)
+    reasons = []
+    if len(kinds) != BANDS or alpha > 1:
+        found = "a palette" if ColorInterp.palette in kinds else f"{len(kinds)} band{'s' * (len(kinds) != 1)}"
+        remedy = (
+            "`gdal_translate -expand rgb`"
+            if ColorInterp.palette in kinds
+            else "`gdal_translate -b 1 -b 2 -b 3`"
+        )
+        reasons.append(
+            f"it has {found}{' and alpha' if alpha else ''}, {BANDS} bands (red, green, blue) are needed; "
+            f"convert it, for example with {remedy}, or take it away"
+        )
+    wrong = sorted(set(dataset.dtypes) - {"uint8"})
+    if wrong:
+        reasons.append(
+            f"its pixels are {', '.join(wrong)}, uint8 is needed; "
+            "scale them with `gdal_translate -ot Byte -scale`"
+        )
+    return reasons
+
+
+_Place = tuple[str, Affine6, bool]
+"""Coordinate reference system, transform, whether the name told it."""
+
+
+def _own_place(dataset: DatasetReader) -> _Place | None:
+    a, b, c, d, e, f = tuple(dataset.transform)[:6]
+    if dataset.crs is None or dataset.transform.is_identity or a * e - b * d == 0:
+        return None
+    return dataset.crs.to_string(), (a, b, c, d, e, f), False
+
+
+def _place_of(tile: tiles.Tile | None, width: int, height: int) -> _Place | None:
+    return None if tile is None else (WEB_MERCATOR, tile.transform(width, height), True)
+
+
+def _gsd(path: Path, grid: Grid) -> float:
+    try:
+        gsd_m = grid.gsd_m
+    except Invalid as error:
+        raise InvalidImagery(str(path), [str(error)]) from error
+    if not (isfinite(gsd_m) and gsd_m > 0):
+        raise InvalidImagery(
+            str(path),
+            [f"its transform puts it outside of {grid.crs[:60]}; give it the reference system it really has"],
+        )
+    return gsd_m
+
+
+def _created(tags: dict[str, str]) -> datetime | None:
+    """When the image was made, by the tags of TIFF and EXIF ("2023:05:14 09:31:00")."""
+    for tag in ("EXIF_DateTimeOriginal", "TIFFTAG_DATETIME", "EXIF_DateTime"):
+        try:
+            return datetime.strptime(tags[tag].strip(), "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC)
+        except (KeyError, ValueError):
+            continue  # a missing or malformed time is as good as none
+    return None
+
+
+def _shared_names(paths: Sequence[Path]) -> list[str]:
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        by_stem[path.stem].append(path.name)
+    return [
+        f"{' and '.join(names)} share the name {stem}; keep one of them"
+        for stem, names in by_stem.items()
+        if len(names) > 1
+    ]

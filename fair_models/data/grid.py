@@ -1,0 +1,152 @@
+"""Pixel grids: where pixels lie, how large they are on the ground, how they follow a change of resolution."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+import shapely
+from pyproj import Geod, Transformer
+from pyproj.exceptions import ProjError
+
+from fair_models.errors import Invalid
+from fair_models.types import Affine6, Array
+
+LONLAT = "EPSG:4326"
+"""The reference system of all that is published; longitude comes first here, as in GeoJSON (CRS84)."""
+
+WEB_MERCATOR = "EPSG:3857"
+_COARSEST_UPSAMPLING = 8
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Pixels and where they lie.
+
+    crs: Coordinate reference system, as "EPSG:32645" or WKT.
+    transform: Pixel to map, of pixel corners: (0, 0) is the top left corner of the top left pixel.
+    height, width: Size in pixels.
+    """
+
+    crs: str
+    transform: Affine6
+    height: int
+    width: int
+
+    @property
+    def corners(self) -> Array:
+        """Map coordinates of the four corners, top left first and clockwise on the picture, shape (4, 2)."""
+        columns = np.array([0, self.width, self.width, 0])
+        rows = np.array([0, 0, self.height, self.height])
+        return np.column_stack(self.places(columns, rows))
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right, top in the grid's own reference system."""
+        (left, bottom), (right, top) = self.corners.min(axis=0), self.corners.max(axis=0)
+        return float(left), float(bottom), float(right), float(top)
+
+    @property
+    def footprint(self) -> shapely.Polygon:
+        """Outline in longitude and latitude, counter-clockwise."""
+        polygon = shapely.Polygon(np.column_stack(to_lonlat(self.crs, *self.corners.T)))
+        return shapely.geometry.polygon.orient(polygon)
+
+    @property
+    def gsd_m(self) -> float:
+        """Metres on the ground per pixel, measured along geodesics through the middle of the grid.
+
+        Where pixels are not square it is the side of a square of the same area. Not finite where the grid
+        lies outside its reference system.
+        """
+        middle_x, middle_y = self.width / 2, self.height / 2
+        columns = np.array([0.0, self.width, middle_x, middle_x])
+        rows = np.array([middle_y, middle_y, 0.0, self.height])
+        longitude, latitude = to_lonlat(self.crs, *self.places(columns, rows))
+        if not (np.isfinite(longitude).all() and np.abs(latitude).max() <= 90):
+            return math.nan
+        _, _, metres = _geod().inv(longitude[[0, 2]], latitude[[0, 2]], longitude[[1, 3]], latitude[[1, 3]])
+        return math.sqrt(float(metres[0]) / self.width * float(metres[1]) / self.height)
+
+    def places(self, columns: Array, rows: Array) -> tuple[Array, Array]:
+        """Map coordinates of pixel positions; whole numbers are pixel corners."""
+        a, b, c, d, e, f = self.transform
+        return a * columns + b * rows + c, d * columns + e * rows + f
+
+    def decimated(self, factor: Fraction) -> Grid:
+        """The grid after a change of resolution by `factor` (of `decimation`).
+
+        The top left corner stays where it is and the transform is scaled exactly. Where the size is no
+        multiple of the factor, the last row and column reach beyond the image: nothing is cut off.
+        """
+        a, b, c, d, e, f = self.transform
+        scale = float(factor)
+        transform = (a * scale, b * scale, c, d * scale, e * scale, f)
+        return Grid(self.crs, transform, math.ceil(self.height / factor), math.ceil(self.width / factor))
+
+    def window(self, row: int, column: int, height: int, width: int) -> Grid:
+        """A part of the grid; it may reach beyond it."""
+        a, b, _, d, e, _ = self.transform
+        x, y = self.places(np.asarray(column), np.asarray(row))
+        return Grid(self.crs, (a, b, float(x), d, e, float(y)), height, width)
+
+
+def decimation(gsd_chip_m: float, gsd_model_m: float) -> Fraction:
+    """How many pixels of the imagery make one of the model's: the one rule for training and prediction.
+
+    Finer imagery is brought down by a whole number (at least 1), coarser imagery up by one, so that
+    pixels of both fall onto each other. Imagery of 0.13 m for a model of 0.26 m gives 2, imagery of
+    0.6 m for a model of 0.3 m gives 1/2.
+
+    Raises:
+        Invalid: A distance is no positive number, or the imagery is more than 8 times too coarse.
+    """
+    if not all(math.isfinite(value) and value > 0 for value in (gsd_chip_m, gsd_model_m)):
+        raise Invalid(
+            f"Ground resolutions are positive metres per pixel, not {gsd_chip_m} and {gsd_model_m}: "
+            "check the georeference of the imagery and `gsd` of the model's item"
+        )
+    if gsd_model_m >= gsd_chip_m:
+        return Fraction(max(1, math.floor(gsd_model_m / gsd_chip_m + 0.5)))
+    factor = max(1, math.floor(gsd_chip_m / gsd_model_m + 0.5))
+    if factor > _COARSEST_UPSAMPLING:
+        raise Invalid(
+            f"Imagery of {gsd_chip_m:.3g} m per pixel is {factor} times too coarse for a model that works "
+            f"at {gsd_model_m:.3g} m: use imagery of at most {_COARSEST_UPSAMPLING * gsd_model_m:.3g} m"
+        )
+    return Fraction(1, factor)
+
+
+def to_lonlat(crs: str, x: Array, y: Array) -> tuple[Array, Array]:
+    """Longitudes and latitudes (EPSG:4326 degrees) of map coordinates, in one call; inf where none are."""
+    return reproject(crs, LONLAT, x, y)
+
+
+def reproject(source: str, target: str, x: Array, y: Array) -> tuple[Array, Array]:
+    """Bring coordinates from one reference system to another in one call; inf where that is not possible.
+
+    Raises:
+        Invalid: One of the systems is not known.
+    """
+    if source == target:
+        return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    reprojected_x, reprojected_y = _transformer(source, target).transform(x, y)
+    return np.asarray(reprojected_x), np.asarray(reprojected_y)
+
+
+@lru_cache(maxsize=64)
+def _transformer(source: str, target: str) -> Transformer:
+    try:
+        return Transformer.from_crs(source, target, always_xy=True)
+    except ProjError as error:
+        raise Invalid(
+            f"There is no way from {source} to {target}: {error}. Reproject the data first"
+        ) from error
+
+
+@lru_cache(maxsize=1)
+def _geod() -> Geod:
+    return Geod(ellps="WGS84")

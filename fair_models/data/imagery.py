@@ -1,0 +1,89 @@
+"""What an image file is, told by its first bytes. Names and endings do not count."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+MAX_PIXELS = 64_000_000
+"""The largest chip that is decoded, in pixels."""
+
+# Chips without a georeference are common and get their place from the tile name: no warning for each.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"II*\x00", "GTiff"),
+    (b"MM\x00*", "GTiff"),
+    (b"II+\x00", "GTiff"),
+    (b"MM\x00+", "GTiff"),
+    (b"\x00\x00\x00\x0cjP  ", "JP2OpenJPEG"),
+)
+_IMAGE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".jp2", ".gif", ".bmp"})
+_BESIDE_IMAGES = frozenset({".ovr", ".msk"})
+_PNG_END = b"IEND"
+
+_GDAL = {
+    # TRUE asks for the files beside an image by name. EMPTY_DIR, a common tuning, would lose `.aux.xml`.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
+    "GDAL_PAM_ENABLED": "YES",
+}
+
+
+def format_of(path: Path) -> str | None:
+    """GDAL's name of the image format that the first bytes tell, e.g. "JPEG"; None for what is no image."""
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WEBP"
+    return next((driver for signature, driver in _SIGNATURES if start.startswith(signature)), None)
+
+
+def is_meant_as_image(path: Path) -> bool:
+    """Whether a file in a folder of chips is one of them: by its content, or a broken one by its ending."""
+    if path.name.startswith(".") or not path.is_file() or path.suffix.lower() in _BESIDE_IMAGES:
+        return False
+    try:
+        return path.suffix.lower() in _IMAGE_ENDINGS or format_of(path) is not None
+    except OSError:
+        return True  # whoever opens it will say why that is not possible
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """A rasterio dataset of an image, by the driver of its content and no other.
+
+    Raises:
+        OSError: The file cannot be read, is no image, is cut off, or has too many pixels; the message is a
+            reason with its remedy, without the file's name.
+    """
+    driver = format_of(path)
+    if driver is None:
+        raise OSError("it is no image (GeoTIFF, JPEG, PNG, WebP or JPEG 2000); convert it or take it away")
+    if driver == "PNG" and _PNG_END not in _tail(path):
+        raise OSError("its end is missing; copy or download it again")
+    with rasterio.Env(**_GDAL):
+        try:
+            with rasterio.open(path, driver=driver) as dataset:
+                if dataset.width * dataset.height > MAX_PIXELS:
+                    raise OSError(
+                        f"it has {dataset.width} x {dataset.height} pixels, more than {MAX_PIXELS:,} are not "
+                        "read at once; cut it into chips"
+                    )
+                yield dataset
+        except RasterioError as error:
+            reason = str(error.__cause__ or error).replace(str(path), path.name)
+            raise OSError(f"it cannot be decoded ({reason}); copy or download it again") from error
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        return file.read()

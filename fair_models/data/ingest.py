@@ -1,0 +1,230 @@
+"""Chips and labels as people keep them, checked, mended, split, and packed as a dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import shapely
+from shapely import MultiPolygon, Polygon
+
+from fair_models.data import chips, footprint, labels, splits, zooms
+from fair_models.data.chips import Chip
+from fair_models.data.folders import Source, locate
+from fair_models.data.labels import Labels
+from fair_models.data.splits import Split
+from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
+from fair_models.params import IngestDatasetParams
+from fair_models.store.archive import pack
+from fair_models.types import Array, BBox, Json
+
+REPAIRS = {
+    **labels.REPAIRS,
+    "touching_no_chip": "labels that touch no chip, left out",
+    "over_edge": "labels that reach beyond the chips, kept; the part on the chips counts",
+    "other_zoom": "chips of another zoom, left out",
+    "placed_by_name": "chips without a georeference, placed by the tile in their name",
+    "with_transparency": "chips with transparent pixels, which do not count",
+    "without_labels": "chips that no label touches, kept",
+    "buffer": "chips between the sides of the split, used for neither",
+}
+"""What `PreparedDataset.repairs` counts, by the names in `fair:repairs`."""
+
+
+_BANDS = ("red", "green", "blue")
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A dataset that is ready to be stored, and what is known of it.
+
+    chips: Zip archive, stored, of the chips and the files that belong to them.
+    labels: GeoJSON in longitude and latitude; `fair:class` names each label's class.
+    split: JSON, see `Split`.
+    split_spec: The split for `fair:split_spec`.
+    chip_count: Chips in the archive.
+    gsd_m: Median ground sample distance of the chips, in metres.
+    zooms: Number of chips by zoom.
+    geometry: Area of the chips, GeoJSON Polygon or MultiPolygon in EPSG:4326.
+    created: Earliest and latest time that the images tell; None where none does.
+    label_counts: Labels by class.
+    class_counts: Labels that touch a chip, by side ("train", "held_out") and class.
+    repairs: What was repaired or left out, by the names of `REPAIRS`; only what happened.
+    """
+
+    chips: Path
+    labels: Path
+    split: Path
+    split_spec: Json
+    chip_count: int
+    gsd_m: float
+    zooms: Mapping[int, int]
+    bands: Sequence[str]
+    bbox: BBox
+    geometry: Json
+    created: tuple[datetime, datetime] | None
+    label_counts: Mapping[str, int]
+    class_counts: Mapping[str, Mapping[str, int]]
+    repairs: Mapping[str, int]
+
+
+def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
+    """Check and mend a dataset, split it, write its three files. Nothing is written where anything is wrong.
+
+    Args:
+        params: Where chips and labels lie, which classes they mean, how to split.
+        work_folder: Where chips.zip, labels.geojson and split.json are written.
+
+    Raises:
+        Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them); the
+            message lists everything that was found.
+    """
+    checked = _check(params)
+    split = splits.by_area(
+        checked.chips, params.held_out_ratio, params.seed, params.buffer_m, checked.labelled
+    )
+    area = footprint.of(checked.chips)
+    sides = {"train": split.train, "held_out": split.held_out}
+    created = sorted(chip.created for chip in checked.chips if chip.created)
+    chips_path, labels_path, split_path = _write(work_folder, checked, split)
+    return PreparedDataset(
+        chips=chips_path,
+        labels=labels_path,
+        split=split_path,
+        split_spec=split.spec(),
+        chip_count=len(checked.chips),
+        gsd_m=round(float(np.median([chip.gsd_m for chip in checked.chips])), 4),
+        zooms=zooms.counts(checked.chips),
+        bands=_BANDS,
+        bbox=footprint.bbox(area),
+        geometry=footprint.geometry(area),
+        created=(created[0], created[-1]) if created else None,
+        label_counts=checked.count(params.classes, checked.labelled),
+        class_counts={side: checked.count(params.classes, names) for side, names in sides.items()},
+        repairs=_repairs(checked, split, area),
+    )
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """Chips and labels that can be used.
+
+    touching: Indices of the labels that each chip shares area with, by the chip's name.
+    other_zoom, transparent: Numbers of chips.
+    """
+
+    chips: Sequence[Chip]
+    labels: Labels
+    touching: Mapping[str, Array]
+    other_zoom: int
+    transparent: int
+
+    @property
+    def labelled(self) -> list[str]:
+        """Names of the chips that have labels."""
+        return [name for name, indices in self.touching.items() if len(indices)]
+
+    def on(self, names: Iterable[str]) -> Array:
+        """Indices of the labels that touch any of these chips, each once."""
+        return np.unique(np.concatenate([np.empty(0, dtype=int), *(self.touching[name] for name in names)]))
+
+    def count(self, classes: Sequence[str], names: Iterable[str]) -> dict[str, int]:
+        """Labels by class that touch any of these chips."""
+        found = Counter(self.labels.names[index] for index in self.on(names))
+        return {name: found[name] for name in classes}
+
+
+def _check(params: IngestDatasetParams) -> _Checked:
+    """Read chips and labels; what is wrong with either is told together."""
+    source = locate(params.chips, params.labels)
+    wrong: list[Invalid] = []
+    try:
+        found = chips.find(source.chips)
+        kept = zooms.choose(found, params.zoom, source.chips)
+        transparent = _decode_all(kept, source)
+    except InvalidImagery as error:
+        wrong.append(error)
+    try:
+        known = labels.read(source.labels, params.classes, params.class_property)
+    except InvalidLabels as error:
+        wrong.append(error)
+    if len(wrong) > 1:
+        raise Invalid(f"Dataset {params.name} cannot be ingested. {'. '.join(map(str, wrong))}") from wrong[0]
+    if wrong:
+        raise wrong[0]
+    touching = {chip.name: known.touching(chip.grid) for chip in kept}
+    if not any(len(indices) for indices in touching.values()):
+        raise InvalidLabels(str(source.labels), [_far_away(footprint.bbox(footprint.of(kept)), known)])
+    return _Checked(kept, known, touching, len(found) - len(kept), transparent)
+
+
+def _decode_all(kept: Sequence[Chip], source: Source) -> int:
+    """Decode each chip once, so that a broken one is found before anything is stored.
+
+    Returns:
+        How many have transparent pixels.
+
+    Raises:
+        InvalidImagery: Some cannot be decoded, or none has a pixel that is not transparent.
+    """
+    reasons: list[str] = []
+    transparent = empty = 0
+    for chip in kept:
+        try:
+            _, valid = chips.read_with_mask(chip)
+        except InvalidImagery as error:
+            reasons += [f"{chip.path.name}: {reason}" for reason in error.reasons]
+            continue
+        transparent += not valid.all()
+        empty += not valid.any()
+    if not reasons and empty == len(kept):
+        reasons = ["all chips are wholly transparent; export them again"]
+    if reasons:
+        raise InvalidImagery(str(source.chips), chips.shortened(reasons))
+    return transparent
+
+
+def _far_away(around: BBox, known: Labels) -> str:
+    where = ", ".join(f"{value:.5f}" for value in around)
+    bounds = [float(value) for value in shapely.total_bounds(known.outlines)]
+    theirs = ", ".join(f"{value:.5f}" for value in bounds)
+    south, west, north, east = bounds
+    swapped = shapely.intersects(shapely.box(west, south, east, north), shapely.box(*around))
+    remedy = (
+        "longitude and latitude are swapped in the labels, longitude comes first"
+        if swapped
+        else "use labels of the same area"
+    )
+    return (
+        f"none of its {len(known)} polygons touches a chip: the chips lie within ({where}), the labels "
+        f"within ({theirs}) (west, south, east, north); {remedy}"
+    )
+
+
+def _repairs(checked: _Checked, split: Split, area: Polygon | MultiPolygon) -> dict[str, int]:
+    on_chips = checked.on(checked.labelled)
+    inside = shapely.covers(footprint.widened(area), checked.labels.outlines[on_chips])
+    counts = {
+        **checked.labels.mended,
+        "touching_no_chip": len(checked.labels) - len(on_chips),
+        "over_edge": int((~inside).sum()),
+        "other_zoom": checked.other_zoom,
+        "placed_by_name": sum(chip.placed_by_name for chip in checked.chips),
+        "with_transparency": checked.transparent,
+        "without_labels": len(checked.chips) - len(checked.labelled),
+        "buffer": len(split.left_out),
+    }
+    return {name: counts[name] for name in REPAIRS if counts[name]}
+
+
+def _write(folder: Path, checked: _Checked, split: Split) -> tuple[Path, Path, Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = folder / "chips.zip", folder / "labels.geojson", folder / "split.json"
+    pack({path.name: path for chip in checked.chips for path in chips.files(chip)}, paths[0])
+    labels.write(checked.labels.select(checked.on(checked.labelled)), paths[1])
+    split.write(paths[2])
+    return paths

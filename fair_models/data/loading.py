@@ -1,0 +1,135 @@
+"""Samples out of chips and labels: decoded once, rasterised once, at the model's resolution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fair_models.data import chips, labels
+from fair_models.data.chips import Chip
+from fair_models.data.grid import Grid
+from fair_models.data.labels import CLASS_PROPERTY, Labels
+from fair_models.data.resampling import View, read_at
+from fair_models.data.samples import IGNORE, Samples
+from fair_models.data.splits import Split
+from fair_models.errors import Invalid
+from fair_models.types import Array
+
+Targets = Callable[[Labels, Grid, Sequence[str]], Array]
+"""What an ML task makes of labels on a grid, given the class names (0 the background).
+
+Where the result has the grid's height and width and is uint8, pixels without imagery are set to `IGNORE`.
+"""
+
+_SMALLEST_REST = 1 / 16
+
+
+@dataclass(frozen=True)
+class LoadedSamples:
+    """Samples of both sides of a split."""
+
+    train: Samples
+    held_out: Samples
+
+
+def load_samples(
+    chips_folder: Path,
+    labels_path: Path,
+    split: Split,
+    classes: Sequence[str],
+    size_px: int,
+    gsd_m: float,
+    resampling: str,
+    targets: Targets,
+    class_property: str | None = CLASS_PROPERTY,
+) -> LoadedSamples:
+    """Decode the chips of a split and make their targets.
+
+    A chip that is smaller than a sample is padded on the right and below. A larger one gives several
+    samples: the last of a row or column is moved inwards where it would reach beyond the chip, and what an
+    earlier sample has already counted is ignored there. A rest of less than a sixteenth of a sample is left.
+
+    Args:
+        chips_folder: Folder with the chips.
+        labels_path: GeoJSON with the labels.
+        split: Which chips are on which side.
+        classes: Class names; the position is the index, 0 the background.
+        size_px: Height and width of a sample.
+        gsd_m: Metres per pixel that the model works at; chips are brought to the next whole factor of it.
+        resampling: "average", "bilinear" or "nearest".
+        targets: What the ML task makes of the labels.
+        class_property: Property of a label that names its class. None: all are of the only class.
+
+    Raises:
+        InvalidImagery, InvalidLabels: A chip or the labels cannot be used.
+        Invalid: The folder lacks chips of the split, or a side is left without any pixel.
+    """
+    known = labels.read(labels_path, classes[1:], class_property)
+    found = {chip.name: chip for chip in chips.find(chips_folder)}
+    missing = [name for name in (*split.train, *split.held_out) if name not in found]
+    if missing:
+        raise Invalid(
+            f"{chips_folder.name} lacks {len(missing)} chips of the split, the first is {missing[0]}: "
+            "ingest the dataset again"
+        )
+
+    def samples(names: Sequence[str]) -> Samples:
+        views = (_windows(found[name], read_at(found[name], gsd_m, resampling), size_px) for name in names)
+        made = [_sample(window, known, classes, targets) for windows in views for window in windows]
+        if not made:
+            raise Invalid(
+                f"None of {len(names)} chips has a pixel that is not transparent: ingest other chips"
+            )
+        images, wanted, titles = zip(*made, strict=True)
+        return Samples(np.stack(images), np.stack(wanted), list(titles), list(classes))
+
+    return LoadedSamples(train=samples(split.train), held_out=samples(split.held_out))
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A part of a chip, as large as a sample, and which of its pixels count."""
+
+    name: str
+    pixels: Array
+    counts: Array
+    grid: Grid
+
+
+def _windows(chip: Chip, view: View, size_px: int) -> Iterator[_Window]:
+    """Parts of a chip that have at least one pixel that counts."""
+    height, width = view.valid.shape
+    for top, first_row in _starts(height, size_px):
+        for left, first_column in _starts(width, size_px):
+            part = np.s_[top : top + size_px, left : left + size_px]
+            counts = np.zeros((size_px, size_px), dtype=bool)
+            pixels = np.zeros((len(view.pixels), size_px, size_px), dtype=np.uint8)
+            valid = view.valid[part]
+            inside = np.s_[: valid.shape[0], : valid.shape[1]]
+            counts[inside] = valid
+            counts[: first_row - top] = False
+            counts[:, : first_column - left] = False
+            pixels[:, *inside] = view.pixels[:, *part]
+            if counts.any():
+                alone = height <= size_px and width <= size_px
+                name = chip.name if alone else f"{chip.name}+{top}+{left}"
+                yield _Window(name, pixels, counts, view.grid.window(top, left, size_px, size_px))
+
+
+def _starts(length: int, size_px: int) -> list[tuple[int, int]]:
+    """Where windows along an axis start, and from where on each one counts."""
+    number = max(1, math.ceil((length - _SMALLEST_REST * size_px) / size_px))
+    return [(max(0, min(index * size_px, length - size_px)), index * size_px) for index in range(number)]
+
+
+def _sample(
+    window: _Window, known: Labels, classes: Sequence[str], targets: Targets
+) -> tuple[Array, Array, str]:
+    target = targets(known, window.grid, classes)
+    if target.shape == window.counts.shape and target.dtype == np.uint8:
+        target = np.where(window.counts, target, np.uint8(IGNORE))
+    return window.pixels, target, window.name

@@ -1,0 +1,133 @@
+"""Imagery at the resolution of a model. The same code serves training and prediction."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, get_args
+
+import numpy as np
+from PIL import Image
+
+from fair_models.data import chips
+from fair_models.data.chips import Chip
+from fair_models.data.grid import Grid, decimation
+from fair_models.errors import Invalid
+from fair_models.types import Array
+
+Resampling = Literal["average", "bilinear", "nearest"]
+"""How pixels are brought to another resolution. "average": area average down, bilinear up."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A chip as a model sees it.
+
+    pixels: uint8, shape (3, height, width); 0 where nothing is valid.
+    valid: bool, shape (height, width).
+    grid: Where the pixels lie.
+    """
+
+    pixels: Array
+    valid: Array
+    grid: Grid
+
+
+def read_at(chip: Chip, gsd_m: float, resampling: str = "average") -> View:
+    """Decode a chip and bring it to a model's resolution, to the next whole factor.
+
+    Args:
+        chip: The chip.
+        gsd_m: Metres per pixel that the model works at.
+        resampling: "average", "bilinear" or "nearest".
+
+    Raises:
+        InvalidImagery: The chip cannot be decoded.
+        Invalid: The chip is too coarse for the model, or the resampling is unknown.
+    """
+    factor = decimation(chip.gsd_m, gsd_m)
+    pixels, valid = chips.read_with_mask(chip)
+    pixels, valid = resample(pixels, valid, factor, resampling)
+    return View(pixels, valid, chip.grid.decimated(factor))
+
+
+def resample(
+    pixels: Array, valid: Array, factor: Fraction, resampling: str = "average"
+) -> tuple[Array, Array]:
+    """Change the resolution of an image; its top left corner stays where it is.
+
+    Cells at the right and lower edge that reach beyond the image are made of the pixels that they have. A
+    cell is valid where at least half of it is.
+
+    Args:
+        pixels: uint8, shape (bands, height, width).
+        valid: bool, shape (height, width).
+        factor: Pixels per new pixel along one side, a whole number or 1 over one.
+        resampling: "average", "bilinear" or "nearest".
+
+    Returns:
+        uint8, shape (bands, ceil(height / factor), ceil(width / factor)), and bool of that height and width.
+
+    Raises:
+        Invalid: The resampling is unknown.
+    """
+    if resampling not in get_args(Resampling):
+        raise Invalid(f"Resampling {resampling!r} is not known: use {', '.join(get_args(Resampling))}")
+    if factor == 1:
+        return pixels, valid
+    rows, columns = math.ceil(valid.shape[0] / factor), math.ceil(valid.shape[1] / factor)
+    if factor > 1:
+        beyond = (
+            (0, rows * factor.numerator - valid.shape[0]),
+            (0, columns * factor.numerator - valid.shape[1]),
+        )
+        pixels = np.pad(pixels, ((0, 0), *beyond), mode="edge")
+        valid = np.pad(valid, beyond)
+        means, mostly_valid = average(pixels, valid, factor.numerator)
+        if resampling == "average":
+            return means, mostly_valid
+        return interpolate(pixels, (rows, columns), resampling) * mostly_valid, mostly_valid
+    enlarged_valid = valid.repeat(factor.denominator, axis=0).repeat(factor.denominator, axis=1)
+    return interpolate(pixels, (rows, columns), resampling) * enlarged_valid, enlarged_valid
+
+
+def average(pixels: Array, valid: Array, times: int) -> tuple[Array, Array]:
+    """Mean of the valid pixels of each square of `times` x `times`, halves rounded up.
+
+    Args:
+        pixels: uint8, shape (bands, height, width); height and width are multiples of `times`.
+        valid: bool, shape (height, width). Invalid pixels weigh nothing.
+        times: Pixels per new pixel along one side.
+
+    Returns:
+        uint8, shape (bands, height / times, width / times), 0 where less than half of a square is valid; and
+        where that is not so.
+    """
+    number = _sums(valid, times)
+    mostly_valid = 2 * number >= times * times
+    weight = np.maximum(number, 1)
+    means = (_sums(pixels * valid, times) + weight // 2) // weight
+    return (means * mostly_valid).astype(np.uint8), mostly_valid
+
+
+def interpolate(pixels: Array, shape: tuple[int, int], resampling: str) -> Array:
+    """The whole image at another size: the nearest pixel, else a weighted mean of the pixels around.
+
+    Args:
+        pixels: uint8, shape (bands, height, width).
+        shape: New height and width.
+        resampling: "nearest", or "bilinear" (also what "average" means where pixels become smaller).
+    """
+    kernel = Image.Resampling.NEAREST if resampling == "nearest" else Image.Resampling.BILINEAR
+    bands = [np.asarray(Image.fromarray(band).resize((shape[1], shape[0]), kernel)) for band in pixels]
+    return np.stack(bands)
+
+
+def _sums(values: Array, times: int) -> Array:
+    """Sums over squares of `times` x `times`; the last two axes are multiples of it."""
+    total = np.zeros((*values.shape[:-2], values.shape[-2] // times, values.shape[-1] // times), np.uint32)
+    for row in range(times):
+        for column in range(times):
+            total += values[..., row::times, column::times]
+    return total

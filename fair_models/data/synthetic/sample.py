@@ -1,0 +1,157 @@
+"""A georeferenced settlement out of nothing but a seed, in the folder layout that fAIr uses.
+
+For the demo, for tests and for trying things out without imagery of one's own. It lies in the Sahara,
+where no map shows buildings that could be mixed up with it, at the latitude of Nepal's valleys, so that
+its pixels have their usual size on the ground.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import orjson
+import rasterio
+import shapely
+from rasterio.transform import from_bounds
+from shapely import Polygon
+
+from fair_models.data import tiles
+from fair_models.data.synthetic.painting import paint
+from fair_models.data.synthetic.planning import plan
+from fair_models.data.synthetic.settlement import ROOF_TAGS, Settlement
+from fair_models.errors import Invalid
+from fair_models.types import Array, Json
+
+_PLACE = (5.40, 27.60)
+"""Longitude and latitude of the top left corner."""
+
+
+def make_settlement(
+    folder: Path,
+    *,
+    seed: int,
+    columns: int = 8,
+    rows: int = 6,
+    zoom: int = 19,
+    size_px: int = 256,
+    prediction_columns: int = 2,
+) -> Path:
+    """Write chips and building labels of an invented settlement.
+
+    The layout is fAIr's: `input/OAM-{x}-{y}-{z}.tif` (GeoTIFF, EPSG:4326) with `input/labels.geojson`
+    (CRS84), and `prediction/input/` with chips that adjoin them in the east, without labels. The same
+    arguments give the same bytes.
+
+    Args:
+        folder: Where to write; made if missing. Chips of the same names are replaced.
+        seed: Everything random derives from it.
+        columns: Chips from west to east, 1 to 64.
+        rows: Chips from north to south, 1 to 64.
+        zoom: Zoom of the tiles; with 256 px chips 19 is 0.26 m per pixel here.
+        size_px: Width and height of a chip in pixels.
+        prediction_columns: Further columns of chips for prediction, 0 to 64.
+
+    Returns:
+        The folder.
+
+    Raises:
+        Invalid: A number is out of its range.
+    """
+    _check(columns, rows, zoom, size_px, prediction_columns)
+    rng = np.random.default_rng(seed)
+    corner = tiles.at(*_PLACE, zoom)
+    _, latitude = tiles.lonlat(0, corner.y + rows / 2, zoom)
+    tile_m = corner.width_m * math.cos(math.radians(float(latitude)))
+    town = plan(tile_m * (columns + prediction_columns), tile_m * rows, rng)
+    picture = paint(town, size_px / tile_m, rng)
+
+    for tile, pixels in _cut(picture, corner, size_px):
+        part = "input" if tile.x < corner.x + columns else "prediction/input"
+        _write_chip(folder / part / f"{tile.name}.tif", tile, pixels)
+    labels = _labels(town, corner, tile_m, columns * tile_m)
+    (folder / "input" / "labels.geojson").write_bytes(orjson.dumps(labels) + b"\n")
+    return folder
+
+
+def _check(columns: int, rows: int, zoom: int, size_px: int, prediction_columns: int) -> None:
+    allowed = {
+        "columns": (columns, 1, 64),
+        "rows": (rows, 1, 64),
+        "zoom": (zoom, 17, 21),
+        "size_px": (size_px, 64, 1024),
+        "prediction_columns": (prediction_columns, 0, 64),
+    }
+    wrong = [
+        f"{name} is {value}, use {low} to {high}"
+        for name, (value, low, high) in allowed.items()
+        if not low <= value <= high
+    ]
+    if wrong:
+        raise Invalid(f"The settlement cannot be made: {'; '.join(wrong)}")
+
+
+def _cut(picture: Array, corner: tiles.Tile, size_px: int) -> Iterator[tuple[tiles.Tile, Array]]:
+    for row in range(picture.shape[0] // size_px):
+        for column in range(picture.shape[1] // size_px):
+            window = picture[row * size_px : (row + 1) * size_px, column * size_px : (column + 1) * size_px]
+            yield tiles.Tile(corner.x + column, corner.y + row, corner.z), window
+
+
+def _write_chip(path: Path, tile: tiles.Tile, pixels: Array) -> None:
+    """A GeoTIFF in degrees. Within one tile the steps of Web Mercator are even to a thousandth of a pixel."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width = pixels.shape[:2]
+    (west, east), (north, south) = tiles.lonlat(
+        np.array([tile.x, tile.x + 1]), np.array([tile.y, tile.y + 1]), tile.z
+    )
+    profile = {
+        "driver": "GTiff",
+        "height": height,
+        "width": width,
+        "count": 3,
+        "dtype": "uint8",
+        "crs": "EPSG:4326",
+        "transform": from_bounds(west, south, east, north, width, height),
+        "compress": "jpeg",
+        "photometric": "ycbcr",
+        "jpeg_quality": 90,
+    }
+    with rasterio.open(path, "w", **profile) as chip:
+        chip.write(np.moveaxis(pixels, -1, 0))
+
+
+def _labels(town: Settlement, corner: tiles.Tile, tile_m: float, width_m: float) -> Json:
+    """Buildings that touch the labelled part, as OpenStreetMap would have them."""
+    area = shapely.box(0, 0, width_m, town.height_m)
+    mapped = [building for building in town.buildings if shapely.intersects(building.outline, area)]
+    features = [
+        {
+            "type": "Feature",
+            "properties": {
+                "building": "yes",
+                "roof:material": ROOF_TAGS[building.style][0],
+                "roof:shape": ROOF_TAGS[building.style][1],
+                "building:levels": int(building.height_m // 3),
+                "osm_id": number,
+            },
+            "geometry": {"type": "Polygon", "coordinates": _rings(building.outline, corner, tile_m)},
+        }
+        for number, building in enumerate(mapped, start=1)
+    ]
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
+    return {"type": "FeatureCollection", "name": "labels", "crs": crs, "features": features}
+
+
+def _rings(outline: Polygon, corner: tiles.Tile, tile_m: float) -> list[list[list[float]]]:
+    """The outline in degrees to 8 decimals (a millimetre), outer ring counter-clockwise (RFC 7946)."""
+    upright = shapely.transform(
+        outline,
+        lambda metres: np.column_stack(
+            tiles.lonlat(corner.x + metres[:, 0] / tile_m, corner.y + metres[:, 1] / tile_m, corner.z)
+        ),
+    )
+    turned = shapely.geometry.polygon.orient(upright)
+    return [np.round(ring.coords, 8).tolist() for ring in (turned.exterior, *turned.interiors)]

@@ -1,0 +1,55 @@
+"""Chips of several zooms in one folder: which zoom a chip has, and which ones are kept."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from fair_models.data.chips import Chip
+from fair_models.data.tiles import HALF_WORLD_M
+from fair_models.errors import InvalidImagery
+
+_TILE_PX = 256
+
+
+def zoom_of(chip: Chip) -> int:
+    """The zoom of its tile; without one, the zoom whose tiles of 256 px have the chip's ground resolution."""
+    if chip.tile is not None:
+        return chip.tile.z
+    latitude = chip.grid.footprint.centroid.y
+    widest = 2 * HALF_WORLD_M * math.cos(math.radians(latitude)) / _TILE_PX
+    return round(math.log2(widest / chip.gsd_m))
+
+
+def counts(chips: Sequence[Chip]) -> dict[int, int]:
+    """Number of chips by zoom, lowest first."""
+    return dict(sorted(Counter(zoom_of(chip) for chip in chips).items()))
+
+
+def choose(
+    chips: Sequence[Chip], rule: Literal["most-frequent", "resample"] | int, folder: Path
+) -> list[Chip]:
+    """The chips that are kept.
+
+    Args:
+        chips: Chips of one folder.
+        rule: "most-frequent" keeps one zoom (of equally many the higher), "resample" keeps all, to be
+            brought to one ground resolution when they are read; a number keeps that zoom.
+        folder: Where they lie, for the message.
+
+    Raises:
+        InvalidImagery: No chip has the zoom that is asked for.
+    """
+    if rule == "resample":
+        return list(chips)
+    there = counts(chips)
+    zoom = max(there, key=lambda zoom: (there[zoom], zoom)) if rule == "most-frequent" else rule
+    if zoom not in there:
+        listed = ", ".join(f"{zoom} ({count} chips)" for zoom, count in there.items())
+        raise InvalidImagery(
+            str(folder), [f"it has no chip of zoom {zoom}, only of {listed}; ask for one of these"]
+        )
+    return [chip for chip in chips if zoom_of(chip) == zoom]

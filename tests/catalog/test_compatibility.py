@@ -1,0 +1,113 @@
+"""Which datasets can train which models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fair_models.catalog import compatibility
+from fair_models.errors import IncompatibleDataset
+from tests.catalog.item_factory import base_item, dataset_item
+
+DETECTION = {
+    "keywords": ["building", "object-detection", "polygon"],
+    "mlm:tasks": ["object-detection"],
+}
+
+
+def test_a_fitting_dataset_has_nothing_against_it() -> None:
+    assert compatibility.reasons(base_item(), dataset_item()) == []
+    compatibility.check(base_item(), dataset_item())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"keywords": ["building", "semantic-segmentation"]},
+        {"keywords": ["building", "road", "polygon", "semantic-segmentation"]},
+        {"gsd_m": 0.3 / 8},
+        {"gsd_m": 0.6},
+        {"bands": ("Blue", "Green", "Red", "nir")},
+    ],
+)
+def test_a_dataset_may_differ_where_it_does_not_matter(changes: dict[str, Any]) -> None:
+    assert compatibility.reasons(base_item(), dataset_item(**changes)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"keywords": ["road", "semantic-segmentation", "polygon"]},
+            ["no feature in common", "maps building", "dataset road"],
+        ),
+        (
+            {"keywords": ["building", "object-detection", "polygon"]},
+            ["the tasks differ", "segmentation", "detection"],
+        ),
+        (
+            {"keywords": ["building", "semantic-segmentation", "line"]},
+            ["geometries differ", "polygon", "line"],
+        ),
+        (
+            {"classes": ["hut"], "class_counts": {"train": {"hut": 1}, "held_out": {"hut": 1}}},
+            ["building", "hut"],
+        ),
+        ({"classes": ["building", "hut"]}, ["classes differ", "does not know hut"]),
+        ({"bands": ("red", "green")}, ["bands are missing", "red, green, blue", "red, green"]),
+        ({"gsd_m": 0.61}, ["ground resolutions", "0.3 m per px", "0.61"]),
+        ({"gsd_m": 0.03}, ["ground resolutions", "0.0375", "0.03"]),
+    ],
+)
+def test_each_reason_is_told_with_both_values(changes: dict[str, Any], said: list[str]) -> None:
+    found = compatibility.reasons(base_item(), dataset_item(**changes))
+    assert len(found) == 1
+    assert all(word in found[0] for word in said)
+
+
+def test_a_shared_task_and_geometry_word_are_not_enough() -> None:
+    model = base_item(keywords=["tree", "semantic-segmentation", "polygon"])
+    assert "no feature in common" in compatibility.reasons(model, dataset_item())[0]
+
+
+def test_the_order_of_classes_does_not_matter() -> None:
+    model = base_item()
+    output = model.properties["mlm:output"][0]
+    output["classification:classes"] += [{"value": 2, "name": "road", "description": "Roads"}]
+    dataset = dataset_item(classes=["road", "building"])
+    assert compatibility.reasons(model, dataset) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "keyword", "fits"),
+    [
+        ("semantic-segmentation", "semantic-segmentation", True),
+        ("semantic-segmentation", "instance-segmentation", True),
+        ("object-detection", "object-detection", True),
+        ("classification", "classification", True),
+        ("object-detection", "semantic-segmentation", False),
+        ("classification", "semantic-segmentation", False),
+        ("semantic-segmentation", "classification", False),
+    ],
+)
+def test_tasks_of_models_map_to_tasks_of_labels(task: str, keyword: str, fits: bool) -> None:
+    model = base_item(**{"mlm:tasks": [task], "keywords": ["building", task]})
+    found = compatibility.reasons(model, dataset_item(keywords=["building", keyword]))
+    assert any("tasks differ" in reason for reason in found) is not fits
+
+
+def test_labels_may_name_the_task_as_models_do() -> None:
+    dataset = dataset_item()
+    dataset.properties["label:tasks"] = ["semantic-segmentation"]
+    assert compatibility.reasons(base_item(), dataset) == []
+
+
+def test_all_reasons_are_listed_at_once() -> None:
+    dataset = dataset_item(
+        keywords=["tree", "object-detection", "point"], classes=["palm"], bands=("grey",), gsd_m=10.0
+    )
+    with pytest.raises(IncompatibleDataset) as caught:
+        compatibility.check(base_item(), dataset)
+    assert len(caught.value.reasons) == 6
+    assert str(caught.value).startswith("banepa-buildings-v1 cannot train roofs-unet-v1: ")

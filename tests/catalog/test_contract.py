@@ -1,0 +1,333 @@
+"""What every adapter of the catalogue does. Each test runs with each of them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from pystac import Asset, Item, Link
+
+from fair_models.catalog.protocol import Catalog, Change
+from fair_models.errors import Conflict, Invalid, InvalidItem, NotFound
+
+MakeItem = Callable[..., Item]
+MADE = {"self", "root", "parent", "collection"}
+
+
+def said(item: Item) -> dict[str, Any]:
+    """All of an item but the links that follow from its place."""
+    document = item.to_dict(include_self_link=False, transform_hrefs=False)
+    document["links"] = [link for link in document["links"] if link["rel"] not in MADE]
+    return document
+
+
+def ids(items: Any) -> list[str]:
+    return [item.id for item in items]
+
+
+def put(catalog: Catalog, *items: Item) -> None:
+    catalog.commit(Change(put=items))
+
+
+def _with_unknown_fields(item: Item) -> None:
+    item.extra_fields = {"x:top": {"deep": [1, None, {"ü": "ß"}]}, "conformsTo": ["a"]}
+    item.properties |= {"x:float": 0.1 + 0.2, "x:big": 2**53 + 1, "x:empty": [], "x:null": None, "gsd": 3}
+    item.assets["model"].extra_fields |= {"file:checksum": "1220" + "a" * 64, "x:nested": {"href": "../kept"}}
+    item.add_link(
+        Link("x:rel", "https://example.org", "text/html", "T", extra_fields={"method": "POST", "body": {}})
+    )
+
+
+def _without_datetime(item: Item) -> None:
+    item.datetime = None
+    item.properties |= {
+        "start_datetime": "2026-01-01T00:00:00.000001Z",
+        "end_datetime": "2026-02-01T00:00:00Z",
+    }
+
+
+def _with_microseconds(item: Item) -> None:
+    item.datetime = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def _with_another_zone(item: Item) -> None:
+    item.datetime = datetime(2026, 1, 2, 3, tzinfo=timezone(timedelta(hours=5, minutes=45)))
+    item.properties["created"] = "2026-01-02T03:00:00+05:45"
+
+
+def _without_place(item: Item) -> None:
+    item.geometry, item.bbox = None, None
+
+
+def _with_images(item: Item) -> None:
+    for key, href in (
+        ("training-runtime", "ghcr.io/org/name@sha256:" + "0" * 64),
+        ("inference-runtime", "local:worker"),
+    ):
+        item.add_asset(key, Asset(href, roles=[f"mlm:{key}"]))
+    item.add_asset("bare", Asset("/org/name", roles=["mlm:training-runtime"]))
+    item.add_asset("typed", Asset("org/name", media_type="application/vnd.oci.image.index.v1+json"))
+    item.add_asset("oci", Asset("oci://ghcr.io/org/name@sha256:1", roles=["x"]))
+
+
+def _with_addresses(item: Item) -> None:
+    for key, href in (
+        ("s3", "s3://bucket/key/../kept.onnx"),
+        ("https", "https://example.org/a b?q=%20#x"),
+        ("absolute", "/data/with space/ü.tif"),
+        ("file", "file:///data/x.tif"),
+    ):
+        item.add_asset(key, Asset(href))
+    item.add_link(Link("derived_from", "/elsewhere/base-models/ramp-v1/ramp-v1.json"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _with_unknown_fields,
+        _without_datetime,
+        _with_microseconds,
+        _with_another_zone,
+        _without_place,
+        _with_images,
+        _with_addresses,
+    ],
+)
+def test_an_item_comes_out_as_it_went_in(
+    catalog: Catalog, make_item: MakeItem, change: Callable[[Item], None]
+) -> None:
+    item = make_item()
+    change(item)
+    before = said(item)
+    put(catalog, item)
+
+    assert said(catalog.get("local-models", "roofs-v1")) == before
+    assert [said(found) for found in catalog.search("local-models")] == [before]
+    assert said(item) == before  # nor did storing change what was given
+
+
+def test_an_item_that_came_out_goes_in_again_unchanged(catalog: Catalog, make_item: MakeItem) -> None:
+    put(catalog, make_item("ramp-v1", "base-models"), make_item())
+    item = catalog.get("local-models", "roofs-v1")
+    item.add_link(Link("derived_from", catalog.href("base-models", "ramp-v1")))
+    put(catalog, item)
+
+    again = catalog.get("local-models", "roofs-v1")
+    assert said(again) == said(item)
+    assert again.get_single_link("derived_from").href == catalog.get("base-models", "ramp-v1").get_self_href()
+
+
+def test_nothing_is_found_where_nothing_was_put(catalog: Catalog) -> None:
+    assert ids(catalog.search("base-models")) == []
+    with pytest.raises(NotFound, match="base-models has no item ramp-v1"):
+        catalog.get("base-models", "ramp-v1")
+
+
+def test_an_empty_collection_covers_the_world_and_all_time(catalog: Catalog) -> None:
+    collection = catalog.collection("datasets")
+    assert collection.id == "datasets"
+    assert collection.extent.spatial.bboxes == [[-180.0, -90.0, 180.0, 90.0]]
+    assert collection.extent.temporal.intervals == [[None, None]]
+    assert collection.license == "other"
+    assert {"chips", "labels", "split"} <= set(collection.item_assets)
+
+
+def test_an_unknown_id_names_the_nearest(catalog: Catalog, make_item: MakeItem) -> None:
+    put(catalog, make_item("roofs-v1"), make_item("roofs-v2"), make_item("banepa-v1"))
+    with pytest.raises(NotFound, match=r"roofs-v3.*roofs-v\d.*fair-models list"):
+        catalog.get("local-models", "roofs-v3")
+
+
+def test_a_put_replaces_the_item_of_the_same_id(catalog: Catalog, make_item: MakeItem) -> None:
+    put(catalog, make_item(title="first"))
+    put(catalog, make_item(title="second", **{"mlm:tasks": ["object-detection"]}))
+
+    (item,) = catalog.search("local-models")
+    assert item.properties["title"] == "second"
+    assert ids(catalog.search("local-models", tasks=["semantic-segmentation"])) == []
+
+
+def test_a_remove_takes_the_item_out(catalog: Catalog, make_item: MakeItem) -> None:
+    put(catalog, make_item("roofs-v1"), make_item("roofs-v2"))
+    catalog.commit(Change(remove=[("local-models", "roofs-v1")]))
+    assert ids(catalog.search("local-models")) == ["roofs-v2"]
+
+
+def test_removing_what_is_not_there_changes_nothing(catalog: Catalog, make_item: MakeItem) -> None:
+    with pytest.raises(NotFound, match="local-models has no item huts-v1"):
+        catalog.commit(Change(put=[make_item()], remove=[("local-models", "huts-v1")]))
+    assert ids(catalog.search("local-models")) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "found"), [(None, "roofs-v2"), ("roofs-v1", "roofs-v2"), ("roofs-v3", "roofs-v2")]
+)
+def test_a_wrong_expectation_is_a_conflict_and_changes_nothing(
+    catalog: Catalog, make_item: MakeItem, expected: str | None, found: str
+) -> None:
+    put(catalog, make_item("roofs-v1", deprecated=True), make_item("roofs-v2"))
+    with pytest.raises(Conflict, match=f"local-models/roofs is {found}, not {expected or 'none'}"):
+        catalog.commit(Change(put=[make_item("roofs-v3")], expect={("local-models", "roofs"): expected}))
+    assert ids(catalog.search("local-models")) == ["roofs-v1", "roofs-v2"]
+
+
+def test_a_right_expectation_lets_the_change_through(catalog: Catalog, make_item: MakeItem) -> None:
+    name = ("local-models", "roofs")
+    catalog.commit(Change(put=[make_item("roofs-v1")], expect={name: None}))
+    second = [make_item("roofs-v2"), make_item("roofs-v1", deprecated=True)]
+    catalog.commit(Change(put=second, expect={name: "roofs-v1"}))
+    catalog.commit(Change(put=[make_item("roofs-v2", deprecated=True)], expect={name: "roofs-v2"}))
+    catalog.commit(Change(expect={name: None}))
+    assert ids(catalog.search("local-models", deprecated=True)) == ["roofs-v1", "roofs-v2"]
+
+
+def test_two_current_items_meet_no_expectation(catalog: Catalog, make_item: MakeItem) -> None:
+    put(catalog, make_item("roofs-v1"), make_item("roofs-v2"))
+    with pytest.raises(Conflict, match="is roofs-v1 and roofs-v2, not roofs-v2"):
+        catalog.commit(Change(expect={("local-models", "roofs"): "roofs-v2"}))
+
+
+def test_a_name_is_not_the_name_that_it_begins(catalog: Catalog, make_item: MakeItem) -> None:
+    put(catalog, make_item("roofs-v1"), make_item("roofs-red-v1"), make_item("roofs-v1", "datasets"))
+    assert ids(catalog.search("local-models", name="roofs")) == ["roofs-v1"]
+    catalog.commit(Change(expect={("local-models", "roofs"): "roofs-v1", ("base-models", "roofs"): None}))
+
+
+def test_search_finds_items_that_have_all_of_what_is_asked_for(catalog: Catalog, make_item: MakeItem) -> None:
+    put(
+        catalog,
+        make_item("a-roofs-v1", keywords=["building", "polygon"], deprecated=True),
+        make_item("b-roofs-v1", keywords=["building", "polygon"]),
+        make_item("c-trees-v1", keywords=["tree"], **{"mlm:tasks": ["object-detection", "classification"]}),
+        make_item("d-bare-v1", keywords=None, **{"mlm:tasks": None}),
+        make_item("roofs-v1", "datasets", keywords=["building"]),
+    )
+    assert ids(catalog.search("local-models", keywords=["building", "polygon"])) == [
+        "a-roofs-v1",
+        "b-roofs-v1",
+    ]
+    assert ids(catalog.search("local-models", keywords=["building"], deprecated=False)) == ["b-roofs-v1"]
+    assert ids(catalog.search("local-models", keywords=["building", "tree"])) == []
+    assert ids(catalog.search("local-models", tasks=["classification"])) == ["c-trees-v1"]
+    assert ids(catalog.search("local-models", tasks=["object-detection", "classification"])) == ["c-trees-v1"]
+    assert ids(catalog.search("local-models", name="b-roofs", tasks=["semantic-segmentation"])) == [
+        "b-roofs-v1"
+    ]
+    assert ids(catalog.search("local-models", keywords=['building" OR 1=1'])) == []
+    assert ids(catalog.search("datasets", tasks=["segmentation"])) == ["roofs-v1"]
+
+
+def test_search_orders_by_id_version_or_creation(catalog: Catalog, make_item: MakeItem) -> None:
+    put(
+        catalog,
+        make_item("roofs-v10", created="2026-01-03T00:00:00Z"),
+        make_item("roofs-v2", created="2026-01-02T00:00:00+01:00"),
+        make_item("huts-v3", created="2026-01-01T23:30:00Z"),
+        make_item("bare-v1"),
+    )
+    assert ids(catalog.search("local-models")) == ["bare-v1", "huts-v3", "roofs-v10", "roofs-v2"]
+    assert ids(catalog.search("local-models", order="version")) == [
+        "bare-v1",
+        "huts-v3",
+        "roofs-v2",
+        "roofs-v10",
+    ]
+    assert ids(catalog.search("local-models", order="created")) == [
+        "roofs-v2",
+        "huts-v3",
+        "roofs-v10",
+        "bare-v1",
+    ]
+
+
+def test_a_search_shows_things_as_they_were_when_it_was_made(catalog: Catalog, make_item: MakeItem) -> None:
+    put(catalog, make_item("roofs-v1"))
+    found = catalog.search("local-models", deprecated=False)
+    put(catalog, make_item("roofs-v1", deprecated=True), make_item("roofs-v2"))
+    assert ids(found) == ["roofs-v1"]
+
+
+def test_the_address_of_an_item_is_known_before_it_is_there(catalog: Catalog, make_item: MakeItem) -> None:
+    before = catalog.href("local-models", "roofs-v1")
+    put(catalog, make_item())
+    assert catalog.href("local-models", "roofs-v1") == before
+    assert catalog.get("local-models", "roofs-v1").get_self_href() == before
+
+
+def test_a_collection_follows_its_items(catalog: Catalog, make_item: MakeItem) -> None:
+    put(
+        catalog,
+        make_item(
+            "roofs-v1", box=[1, 2, 3, 4], when=datetime(2026, 1, 1, tzinfo=UTC), gsd=0.3, deprecated=True
+        ),
+        make_item(
+            "trees-v1", box=[-5, 3, 2, 9], when=datetime(2025, 1, 1, tzinfo=UTC), gsd=0.6, keywords=["tree"]
+        ),
+        make_item("far-v1", "base-models", box=[100, 0, 101, 1]),
+    )
+    collection = catalog.collection("local-models")
+    assert collection.extent.spatial.bboxes == [[-5, 2, 3, 9]]
+    assert collection.extent.to_dict()["temporal"]["interval"] == [
+        ["2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"]
+    ]
+    assert collection.summaries.to_dict() == {
+        "mlm:tasks": ["semantic-segmentation"],
+        "keywords": ["building", "tree"],
+        "deprecated": [False, True],
+        "gsd": {"minimum": 0.3, "maximum": 0.6},
+    }
+
+    catalog.commit(Change(remove=[("local-models", "trees-v1"), ("local-models", "roofs-v1")]))
+    collection = catalog.collection("local-models")
+    assert collection.extent.spatial.bboxes == [[-180.0, -90.0, 180.0, 90.0]]
+    assert collection.summaries.to_dict() == {}
+
+
+def test_a_box_over_the_date_line_spans_all_longitudes(catalog: Catalog, make_item: MakeItem) -> None:
+    item = make_item("fiji-v1")
+    item.bbox = [177.0, -19.0, 10.0, -178.0, -16.0, 20.0]
+    put(catalog, item)
+    assert catalog.collection("local-models").extent.spatial.bboxes == [[-180.0, -19.0, 180.0, -16.0]]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), datetime(2026, 1, 1), {1, 2}, 2**70, "\ud800"])
+def test_what_is_not_json_is_refused(catalog: Catalog, make_item: MakeItem, value: object) -> None:
+    with pytest.raises(Invalid, match="roofs-v1 is not valid: This cannot be written as JSON"):
+        put(catalog, make_item("huts-v1"), make_item(**{"x:value": value}))
+    assert ids(catalog.search("local-models")) == []
+
+
+@pytest.mark.parametrize(
+    "item_id", ["../roofs-v1", "a/b-v1", "", ".hidden-v1", "a\\b", "roofs v1", "x" * 300]
+)
+def test_an_id_that_is_no_file_name_is_refused(catalog: Catalog, make_item: MakeItem, item_id: str) -> None:
+    with pytest.raises(InvalidItem, match="an id has letters"):
+        put(catalog, make_item(item_id))
+
+
+def test_an_item_of_no_collection_of_ours_is_refused(catalog: Catalog, make_item: MakeItem) -> None:
+    with pytest.raises(InvalidItem, match="'models' is none of base-models, local-models, datasets"):
+        put(catalog, make_item(collection="models"))
+
+
+def test_a_link_to_an_object_without_an_address_is_refused(catalog: Catalog, make_item: MakeItem) -> None:
+    item = make_item()
+    item.add_link(Link("derived_from", make_item("ramp-v1", "base-models")))
+    with pytest.raises(InvalidItem, match="derived_from leads to an object without an address"):
+        put(catalog, item)
+
+
+def test_a_change_that_names_an_item_twice_is_refused(catalog: Catalog, make_item: MakeItem) -> None:
+    with pytest.raises(Invalid, match="local-models/roofs-v1 more than once"):
+        catalog.commit(Change(put=[make_item()], remove=[("local-models", "roofs-v1")]))
+
+
+def test_a_relative_address_is_meant_from_where_the_item_came(catalog: Catalog, make_item: MakeItem) -> None:
+    item = make_item()
+    item.add_asset("readme", Asset("./README.md"))
+    item.set_self_href("https://example.org/models/roofs-v1.json")
+    put(catalog, item)
+    assert (
+        catalog.get("local-models", "roofs-v1").assets["readme"].href
+        == "https://example.org/models/README.md"
+    )

@@ -1,0 +1,259 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+import shapely
+from PIL import Image
+
+from fair_models.data import chips, labels
+from fair_models.data.ingest import REPAIRS, PreparedDataset, prepare
+from fair_models.data.splits import Split
+from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
+from fair_models.params import IngestDatasetParams
+from fair_models.store.archive import unpack
+from tests.data.messy import (
+    TILE,
+    jpeg_named_png,
+    jpeg_named_tif,
+    placed,
+    png_without_place,
+    rgba,
+    square,
+    write_features,
+)
+
+
+def params(folder: Path, **more: object) -> IngestDatasetParams:
+    return IngestDatasetParams.model_validate(
+        {"name": "roofs", "title": "Roofs", "chips": str(folder), **more}
+    )
+
+
+def ingest(folder: Path, work: Path, **more: object) -> PreparedDataset:
+    return prepare(params(folder, **more), work)
+
+
+def around(x: int, y: int, size: float = 0.0002, z: int = 19) -> dict[str, object]:
+    """A label in the middle of a tile."""
+    middle = placed(x, y, z).grid.footprint.centroid
+    return square(middle.x - size / 2, middle.y - size / 2, size)
+
+
+@pytest.fixture
+def messy(tmp_path: Path) -> Path:
+    """3 x 2 chips of zoom 19 in several forms, one of zoom 20, and labels that need mending."""
+    folder = tmp_path / "input"
+    folder.mkdir()
+    forms = [jpeg_named_tif, png_without_place, jpeg_named_png, rgba, jpeg_named_tif, png_without_place]
+    tiles = [type(TILE)(TILE.x + i % 3, TILE.y + i // 3, 19) for i in range(6)]
+    for form, tile in zip(forms, tiles, strict=True):
+        form(folder, tile)
+    png_without_place(folder, type(TILE)(2 * TILE.x, 2 * TILE.y, 20))
+    (folder / ".DS_Store").write_bytes(b"x")
+    bow_tie = around(TILE.x + 1, TILE.y)
+    ring = bow_tie["geometry"]["coordinates"][0]  # type: ignore[index]
+    ring[1], ring[2] = ring[2], ring[1]
+    features = [around(tile.x, tile.y) for tile in tiles[:5]]
+    features += [
+        bow_tie,
+        around(TILE.x + 2, TILE.y, 0.0012),
+        around(TILE.x + 50, TILE.y),
+        {"type": "Feature", "properties": {}, "geometry": None},
+        {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [85.5, 27.6]}},
+    ]
+    write_features(folder / "labels.geojson", list(features))
+    return folder
+
+
+def test_a_folder_in_the_layout_of_fair_is_ingested(settlement: Path, tmp_path: Path) -> None:
+    prepared = ingest(settlement, tmp_path)
+
+    unpack(prepared.chips, tmp_path / "chips")
+    known = labels.read(prepared.labels, ["building"], labels.CLASS_PROPERTY)
+    assert len(chips.find(tmp_path / "chips")) == prepared.chip_count == 12
+    assert len(known) == prepared.label_counts["building"]
+    assert Split.read(prepared.split).spec() == prepared.split_spec
+    assert prepared.gsd_m == pytest.approx(0.528, abs=0.001)
+    assert prepared.zooms == {19: 12}
+    assert set(prepared.repairs) == {"over_edge"}
+    assert prepared.class_counts["train"]["building"] > prepared.class_counts["held_out"]["building"] > 0
+
+
+def test_chips_and_labels_are_taken_where_they_lie(settlement: Path, tmp_path: Path) -> None:
+    shutil.copytree(settlement / "input", tmp_path / "chips")
+    shutil.move(tmp_path / "chips" / "labels.geojson", tmp_path / "labels.geojson")
+    shutil.copy(tmp_path / "labels.geojson", tmp_path / "osm.geojson")
+
+    beside = ingest(tmp_path, tmp_path / "one")
+    named = ingest(tmp_path / "chips", tmp_path / "two", labels=str(tmp_path / "osm.geojson"))
+
+    assert beside.chips.read_bytes() == named.chips.read_bytes()
+    assert beside.labels.read_bytes() == named.labels.read_bytes()
+    assert beside.split.read_bytes() == named.split.read_bytes()
+
+
+def test_the_geometry_is_the_area_of_the_chips(settlement: Path, tmp_path: Path) -> None:
+    prepared = ingest(settlement, tmp_path)
+
+    area = shapely.from_geojson(orjson.dumps(prepared.geometry))
+    expected = shapely.union_all([chip.grid.footprint for chip in chips.find(settlement / "input")])
+    assert area.is_valid
+    assert shapely.get_num_coordinates(area) == 5
+    assert area.exterior.is_ccw
+    assert area.bounds == pytest.approx(prepared.bbox)
+    assert area.symmetric_difference(expected).area < 1e-4 * expected.area
+
+
+def test_what_was_mended_or_left_out_is_counted(messy: Path, tmp_path: Path) -> None:
+    prepared = ingest(messy, tmp_path / "work", buffer_m=5.0)
+
+    assert prepared.repairs == {
+        "repaired": 1,
+        "null_geometry": 1,
+        "other_geometry": 1,
+        "touching_no_chip": 1,
+        "over_edge": 1,
+        "other_zoom": 1,
+        "placed_by_name": 4,
+        "with_transparency": 1,
+        "buffer": prepared.split_spec["left_out"],
+    }
+    assert set(prepared.repairs) <= set(REPAIRS)
+    assert prepared.chip_count == 6
+    assert prepared.label_counts == {"building": 7}
+
+
+def test_the_archive_holds_what_the_chips_need_and_nothing_else(messy: Path, tmp_path: Path) -> None:
+    prepared = ingest(messy, tmp_path / "work")
+    unpack(prepared.chips, tmp_path / "chips")
+
+    names = sorted(path.name for path in (tmp_path / "chips").iterdir())
+    assert len(names) == 8
+    assert sum(name.endswith(".aux.xml") for name in names) == 2
+    for chip in chips.find(tmp_path / "chips"):
+        original = chips.describe(messy / chip.path.name)
+        assert (chip.crs, chip.transform) == (original.crs, original.transform)
+
+
+@pytest.mark.parametrize(("zoom", "count"), [("most-frequent", 6), ("resample", 7), (19, 6)])
+def test_the_zoom_is_chosen_by_parameter(messy: Path, tmp_path: Path, zoom: object, count: int) -> None:
+    prepared = ingest(messy, tmp_path / "work", zoom=zoom)
+
+    assert prepared.chip_count == count
+    assert sum(prepared.zooms.values()) == count
+
+
+def test_a_zoom_that_no_chip_has_is_refused_with_those_there_are(messy: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidImagery, match=r"no chip of zoom 17, only of 19 \(6 chips\), 20 \(1 chips\)"):
+        ingest(messy, tmp_path / "work", zoom=17)
+
+
+def test_the_same_folder_gives_the_same_files(messy: Path, tmp_path: Path) -> None:
+    one, other = ingest(messy, tmp_path / "one"), ingest(messy, tmp_path / "other")
+
+    assert one.chips.read_bytes() == other.chips.read_bytes()
+    assert one.labels.read_bytes() == other.labels.read_bytes()
+    assert one.split.read_bytes() == other.split.read_bytes()
+
+
+def test_labels_are_counted_by_class_and_side(messy: Path, tmp_path: Path) -> None:
+    document = orjson.loads((messy / "labels.geojson").read_bytes())
+    for number, feature in enumerate(document["features"]):
+        feature["properties"]["roof"] = "tin" if number % 2 else "tile"
+    (messy / "labels.geojson").write_bytes(orjson.dumps(document))
+
+    prepared = ingest(messy, tmp_path / "work", classes=["tin", "tile", "thatch"], class_property="roof")
+
+    assert prepared.label_counts == {"tin": 3, "tile": 4, "thatch": 0}
+    for name in ("tin", "tile"):
+        on_sides = [prepared.class_counts[side][name] for side in ("train", "held_out")]
+        assert max(on_sides) <= prepared.label_counts[name] <= sum(on_sides)
+
+
+def test_what_is_wrong_with_chips_and_labels_is_told_together(messy: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(messy / "nowhere.png")
+    (messy / "empty.tif").write_bytes(b"")
+    write_features(messy / "labels.geojson", [])
+
+    with pytest.raises(Invalid) as error:
+        ingest(messy, tmp_path / "work")
+
+    for part in ("nowhere.png: it has neither", "empty.tif: it is no image", "it holds no features", "roofs"):
+        assert part in str(error.value)
+    assert not (tmp_path / "work").exists()
+
+
+def test_chips_that_cannot_be_decoded_are_all_named(messy: Path, tmp_path: Path) -> None:
+    for path in sorted(messy.glob("*.tif")):
+        path.write_bytes(path.read_bytes()[:6000])
+
+    with pytest.raises(InvalidImagery) as error:
+        ingest(messy, tmp_path / "work")
+
+    assert len(error.value.reasons) == 2
+    assert all("cannot be decoded" in reason for reason in error.value.reasons)
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize("missing", ["chips", "labels"])
+def test_missing_chips_or_labels_are_refused(messy: Path, tmp_path: Path, missing: str) -> None:
+    with pytest.raises(Invalid, match=r"nowhere.*there is no such f"):
+        ingest(messy, tmp_path / "work", **{missing: str(tmp_path / "nowhere")})
+
+
+def test_labels_that_touch_no_chip_are_refused_with_both_areas(messy: Path, tmp_path: Path) -> None:
+    write_features(messy / "labels.geojson", [square(10, 20, 0.001)])
+
+    with pytest.raises(InvalidLabels, match=r"none of its 1 polygons touches a chip: .*85\.51895.*10\.00000"):
+        ingest(messy, tmp_path / "work")
+
+
+def test_swapped_coordinates_are_recognised(messy: Path, tmp_path: Path) -> None:
+    document = orjson.loads((messy / "labels.geojson").read_bytes())
+    swapped = document["features"][:5]
+    for feature in swapped:
+        (ring,) = feature["geometry"]["coordinates"]
+        feature["geometry"]["coordinates"] = [[[y, x] for x, y in ring]]
+    write_features(messy / "labels.geojson", swapped)
+
+    with pytest.raises(InvalidLabels, match="longitude and latitude are swapped"):
+        ingest(messy, tmp_path / "work")
+
+
+def test_too_few_chips_are_refused(tmp_path: Path) -> None:
+    jpeg_named_tif(tmp_path)
+    write_features(tmp_path / "labels.geojson", [around(TILE.x, TILE.y)])
+
+    with pytest.raises(Invalid, match="1 chips are too few"):
+        ingest(tmp_path, tmp_path / "work")
+
+
+def test_chips_that_are_wholly_transparent_are_refused(tmp_path: Path) -> None:
+    for i in range(4):
+        Image.new("RGBA", (64, 64)).save(tmp_path / f"OAM-{TILE.x + i}-{TILE.y}-19.png")
+    write_features(tmp_path / "labels.geojson", [around(TILE.x, TILE.y)])
+
+    with pytest.raises(InvalidImagery, match="wholly transparent"):
+        ingest(tmp_path, tmp_path / "work")
+
+
+@pytest.mark.shared
+def test_banepa_is_ingested(shared_data: Path, tmp_path: Path) -> None:
+    prepared = ingest(shared_data, tmp_path, buffer_m=30.0)
+
+    assert prepared.chip_count == 48
+    assert prepared.label_counts == {"building": 1466}
+    assert prepared.bbox == pytest.approx((85.51895, 27.62940, 85.52307, 27.63427), abs=1e-5)
+    assert prepared.repairs == {"over_edge": 95, "buffer": 6}
+    assert prepared.split_spec | {"cut": "south"} == {
+        "method": "area",
+        "held_out_ratio": 0.25,
+        "buffer_m": 30.0,
+        "seed": 0,
+        "cut": "south",
+        "train": 30,
+        "held_out": 12,
+        "left_out": 6,
+    }

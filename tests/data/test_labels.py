@@ -1,0 +1,269 @@
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fair_models.data import geojson, labels
+from fair_models.data.grid import Grid
+from fair_models.errors import InvalidLabels
+from tests.data.messy import square, write_features
+
+GRID = Grid("EPSG:4326", (0.001, 0.0, 10.0, 0.0, -0.001, 20.0), 100, 100)
+TWO = ["background", "building", "road"]
+
+
+def with_geometry(geometry: object) -> dict[str, object]:
+    return {"type": "Feature", "properties": {}, "geometry": geometry}
+
+
+def polygon(*rings: object) -> dict[str, object]:
+    return with_geometry({"type": "Polygon", "coordinates": list(rings)})
+
+
+def refused(path: Path, classes: list[str] | None = None, class_property: str | None = None) -> str:
+    with pytest.raises(InvalidLabels) as error:
+        labels.read(path, classes or ["building"], class_property)
+    return str(error.value)
+
+
+def draw(known: labels.Labels, grid: Grid = GRID, classes: list[str] | None = None) -> np.ndarray:
+    return labels.rasterise(known, grid.transform, grid.height, grid.width, grid.crs, classes or TWO)
+
+
+BOW_TIE = [[10.01, 19.99], [10.03, 19.97], [10.03, 19.99], [10.01, 19.97], [10.01, 19.99]]
+
+
+def test_broken_outlines_are_mended_or_left_out_and_counted(tmp_path: Path) -> None:
+    good = square(10.05, 19.95, 0.01)
+    features = [
+        good,
+        polygon(BOW_TIE),
+        with_geometry(None),
+        with_geometry({"type": "Point", "coordinates": [10, 20]}),
+        with_geometry({"type": "LineString", "coordinates": [[10, 20], [11, 21]]}),
+        with_geometry({"type": "GeometryCollection", "geometries": []}),
+        polygon([["a", "b"], [1, 2], [3, 4], ["a", "b"]]),
+        polygon([[1], [2], [3], [1]]),
+        with_geometry({"type": "Polygon", "coordinates": []}),
+        with_geometry({"type": "Polygon"}),
+        polygon([[10, 20], [10.01, 20], [10, 20]]),
+        polygon([[10, 20], [10.01, 20], [10.02, 20], [10, 20]]),
+        with_geometry({"type": "MultiPolygon", "coordinates": [good["geometry"]["coordinates"], []]}),  # type: ignore[index]
+    ]
+
+    known = labels.read(write_features(tmp_path / "l.geojson", features), ["building"])
+
+    assert len(known) == 3
+    assert shapely.is_valid(known.outlines).all()
+    assert known.mended == {
+        "repaired": 1,
+        "null_geometry": 1,
+        "other_geometry": 3,
+        "malformed": 2,
+        "without_area": 4,
+        "other_class": 0,
+    }
+
+
+def test_both_triangles_of_a_bow_tie_are_kept(tmp_path: Path) -> None:
+    known = labels.read(write_features(tmp_path / "l.geojson", [polygon(BOW_TIE)]), ["building"])
+
+    assert known.outlines[0].area == pytest.approx(2 * 0.02 * 0.01 / 2)
+
+
+def test_open_rings_and_heights_are_understood(tmp_path: Path) -> None:
+    ring = [[10, 20, 5], [10.01, 20, 5], [10.01, 20.01, 5]]
+
+    known = labels.read(write_features(tmp_path / "l.geojson", [polygon(ring)]), ["building"])
+
+    assert known.outlines[0].area == pytest.approx(0.00005)
+    assert not known.outlines[0].has_z
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "urn:ogc:def:crs:OGC:1.3:CRS84",
+        "urn:ogc:def:crs:EPSG::4326",
+        "EPSG:4326",
+        "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
+    ],
+)
+def test_longitude_and_latitude_may_be_named(tmp_path: Path, name: str) -> None:
+    path = write_features(
+        tmp_path / "l.geojson", [square(10, 20, 0.01)], crs={"type": "name", "properties": {"name": name}}
+    )
+
+    assert len(labels.read(path, ["building"])) == 1
+
+
+def test_another_reference_system_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3857"}}
+    path = write_features(tmp_path / "l.geojson", [square(10, 20, 0.01)], crs=crs)
+
+    told = refused(path)
+
+    assert "EPSG::3857" in told
+    assert "ogr2ogr -t_srs EPSG:4326" in told
+    assert "l.geojson" in told
+
+
+def test_coordinates_that_are_no_degrees_are_refused(tmp_path: Path) -> None:
+    path = write_features(tmp_path / "l.geojson", [square(9520000, 3200000, 10)])
+
+    assert "(9.52e+06, 3.2e+06), no longitude and latitude" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is no JSON"),
+        (b"{", "it is no JSON"),
+        (b'{"type": "FeatureCollection", "features": [NaN]}', "it is no JSON"),
+        (b"[" * 5000, "it is no JSON"),
+        (b"[1, 2]", "a JSON list"),
+        (b'{"type": "Topology"}', "an object of type Topology"),
+        (b'{"type": "FeatureCollection", "features": {}}', "an object of type FeatureCollection"),
+        (b'{"type": "FeatureCollection", "features": [3]}', "an object of type FeatureCollection"),
+        (b'{"type": "FeatureCollection", "features": []}', "it holds no features"),
+        (
+            b'{"type": "Feature", "geometry": null, "properties": null}',
+            "none of its 1 features is a usable",
+        ),
+    ],
+)
+def test_what_is_no_set_of_polygons_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "l.geojson"
+    path.write_bytes(content)
+
+    assert reason in refused(path)
+
+
+def test_a_missing_or_huge_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "there is no such file" in refused(tmp_path / "nowhere.geojson")
+
+    monkeypatch.setattr(geojson, "MAX_BYTES", 10)
+    assert "cut it to the chips" in refused(write_features(tmp_path / "l.geojson", [square(10, 20, 0.01)]))
+
+
+def test_a_byte_order_mark_is_no_obstacle(tmp_path: Path) -> None:
+    path = write_features(tmp_path / "l.geojson", [square(10, 20, 0.01)])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+    assert len(labels.read(path, ["building"])) == 1
+
+
+def test_the_property_tells_the_class_and_others_are_left_out(tmp_path: Path) -> None:
+    features = [square(10, 20, 0.01, kind=kind) for kind in ("building", "road", "tree", None)]
+    path = write_features(tmp_path / "l.geojson", [*features, square(10, 20, 0.01)])
+
+    known = labels.read(path, ["building", "road"], "kind")
+
+    assert known.names == ["building", "road"]
+    assert known.mended["other_class"] == 3
+
+
+def test_classes_that_no_label_has_are_told_with_those_that_are_there(tmp_path: Path) -> None:
+    path = write_features(tmp_path / "l.geojson", [square(10, 20, 0.01, kind="roof")] * 2)
+
+    assert "the property kind says roof (2), asked for were building" in refused(path, ["building"], "kind")
+
+
+def test_wrong_classes_are_refused_together(tmp_path: Path) -> None:
+    path = write_features(tmp_path / "l.geojson", [square(10, 20, 0.01)])
+
+    told = refused(path, ["road", "road", "background"])
+
+    assert "a class is named twice" in told
+    assert "background is what no label covers" in told
+    assert "name the property" in told
+
+
+def test_a_pixel_has_the_class_that_its_middle_lies_in(tmp_path: Path) -> None:
+    path = write_features(tmp_path / "l.geojson", [square(10.010, 19.950, 0.020)])
+
+    mask = draw(labels.read(path, ["building"]))
+
+    assert mask[30:50, 10:30].all()
+    assert mask.sum() == 400
+
+
+def test_the_smaller_of_two_labels_lies_on_top(tmp_path: Path) -> None:
+    features = [square(10.02, 19.92, 0.01, kind="road"), square(10.0, 19.9, 0.05, kind="building")]
+    path = write_features(tmp_path / "l.geojson", features)
+
+    mask = draw(labels.read(path, ["building", "road"], "kind"))
+
+    assert (mask == 2).sum() == 100
+    assert (mask == 1).sum() == 2400
+
+
+def test_labels_of_classes_that_a_model_does_not_know_are_not_drawn(tmp_path: Path) -> None:
+    features = [square(10.02, 19.92, 0.01, kind="road"), square(10.05, 19.92, 0.01, kind="building")]
+    path = write_features(tmp_path / "l.geojson", features)
+
+    mask = draw(labels.read(path, ["building", "road"], "kind"), classes=["background", "building"])
+
+    assert mask.sum() == 100
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:32632"])
+def test_labels_are_drawn_at_the_same_place_in_every_reference_system(tmp_path: Path, crs: str) -> None:
+    known = labels.read(write_features(tmp_path / "l.geojson", [square(9.0, 45.0, 0.001)]), ["building"])
+    left, bottom, right, top = shapely.total_bounds(known.in_crs(crs)[0])
+    step = (right - left) / 50
+    grid = Grid(crs, (step, 0, left - 10 * step, 0, -step, top + 10 * step), 120, 70)
+
+    mask = draw(known, grid)
+
+    rows, columns = np.nonzero(mask)
+    assert (columns.min(), columns.max()) == (10, 59)
+    assert rows.min() == 10
+    assert rows.max() == pytest.approx(9 + (top - bottom) / step, abs=1)
+
+
+def test_a_label_that_only_shares_an_edge_with_a_grid_does_not_touch_it(tmp_path: Path) -> None:
+    path = write_features(tmp_path / "l.geojson", [square(10.1, 19.95, 0.01), square(10.099, 19.95, 0.01)])
+
+    assert labels.read(path, ["building"]).touching(GRID).tolist() == [1]
+
+
+@given(
+    corners=st.lists(st.tuples(st.floats(10, 10.1), st.floats(19.9, 20)), min_size=3, max_size=9),
+)
+def test_any_ring_becomes_a_valid_polygon_or_is_counted(corners: list[tuple[float, float]]) -> None:
+    outline, happened = geojson.polygon({"type": "Polygon", "coordinates": [[*corners, corners[0]]]})
+
+    if outline is None:
+        assert happened in ("without_area", "malformed")
+    else:
+        assert happened in (None, "repaired")
+        assert outline.is_valid
+        assert outline.area > 0
+
+
+def test_labels_that_are_written_are_read_back(tmp_path: Path) -> None:
+    path = write_features(tmp_path / "l.geojson", [square(10, 20, 0.01, roof="tin"), polygon(BOW_TIE)])
+    known = labels.read(path, ["building"])
+
+    labels.write(known, tmp_path / "again.geojson")
+    again = labels.read(tmp_path / "again.geojson", ["building"], labels.CLASS_PROPERTY)
+
+    assert shapely.equals(known.outlines, again.outlines).all()
+    assert again.names == ["building", "building"]
+    assert again.properties[0]["roof"] == "tin"
+    assert not any(again.mended.values())
+    rings = orjson.loads((tmp_path / "again.geojson").read_bytes())["features"][0]["geometry"]["coordinates"]
+    assert shapely.LinearRing(rings[0]).is_ccw
+
+
+@pytest.mark.shared
+def test_the_labels_of_banepa_need_no_repair(shared_data: Path) -> None:
+    known = labels.read(shared_data / "labels.geojson", ["building"])
+
+    assert len(known) == 1466
+    assert not any(known.mended.values())

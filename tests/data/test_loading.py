@@ -1,0 +1,153 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fair_models.data import chips, labels
+from fair_models.data.grid import Grid
+from fair_models.data.labels import Labels
+from fair_models.data.loading import LoadedSamples, Targets, load_samples
+from fair_models.data.samples import IGNORE
+from fair_models.data.splits import Split, by_area
+from fair_models.errors import Invalid
+from tests.data.messy import TILE, jpeg_named_tif, rgba, square, write_features
+
+CLASSES = ["background", "building"]
+
+
+def mask(known: Labels, grid: Grid, classes: Sequence[str]) -> np.ndarray:
+    return labels.rasterise(known, grid.transform, grid.height, grid.width, grid.crs, classes)
+
+
+def has_buildings(known: Labels, grid: Grid, classes: Sequence[str]) -> np.ndarray:
+    return np.asarray(int(len(known.touching(grid)) > 0))
+
+
+def one_and_one(name: str) -> Split:
+    return Split("area", 0.5, 0.0, 0, "south", (name,), (name,), ())
+
+
+def load(
+    folder: Path, split: Split, size_px: int = 128, gsd_m: float = 0.53, targets: Targets = mask
+) -> LoadedSamples:
+    path = folder / "labels.geojson"
+    return load_samples(folder, path, split, CLASSES, size_px, gsd_m, "average", targets, class_property=None)
+
+
+@pytest.fixture
+def single(tmp_path: Path) -> Path:
+    """One chip of 512 px at 0.13 m whose north-western quarter is a building."""
+    chip = chips.describe(jpeg_named_tif(tmp_path))
+    west, south, east, north = chip.grid.footprint.bounds
+    feature = square(west, (south + north) / 2, (east - west) / 2)
+    feature["geometry"]["coordinates"][0][2][1] = north  # type: ignore[index]
+    feature["geometry"]["coordinates"][0][3][1] = north  # type: ignore[index]
+    write_features(tmp_path / "labels.geojson", [feature])
+    return tmp_path
+
+
+def test_both_sides_come_at_the_models_resolution_with_their_targets(settlement: Path) -> None:
+    found = chips.find(settlement / "input")
+    split = by_area(found, 0.25, 0, 0)
+
+    loaded = load(settlement / "input", split)
+
+    assert loaded.train.images.shape == (9, 3, 128, 128)
+    assert loaded.held_out.images.shape == (3, 3, 128, 128)
+    assert loaded.train.names == list(split.train)
+    assert loaded.train.classes == CLASSES
+    assert set(np.unique(loaded.train.targets)) == {0, 1}
+    first = next(chip for chip in found if chip.name == split.train[0])
+    assert (loaded.train.images[0] == chips.read(first)).all()
+
+
+def test_a_chip_of_the_size_of_a_sample_is_one_sample(single: Path) -> None:
+    samples = load(single, one_and_one(TILE.name), 256, 0.264).train
+
+    assert samples.names == [TILE.name]
+    assert samples.targets[0][:128, :128].all()
+    assert samples.targets.sum() == 128 * 128
+
+
+def test_a_smaller_chip_is_padded_and_the_padding_ignored(single: Path) -> None:
+    samples = load(single, one_and_one(TILE.name), 300, 0.264).train
+
+    assert samples.images.shape == (1, 3, 300, 300)
+    assert (samples.targets[0, 256:] == IGNORE).all()
+    assert (samples.targets[0, :, 256:] == IGNORE).all()
+    assert not samples.images[0, :, 256:].any()
+    assert (samples.targets[0, :256, :256] != IGNORE).all()
+
+
+@pytest.mark.parametrize(("size_px", "count"), [(128, 4), (100, 9), (200, 4), (250, 1)])
+def test_a_larger_chip_is_cut_and_no_pixel_counts_twice(single: Path, size_px: int, count: int) -> None:
+    samples = load(single, one_and_one(TILE.name), size_px, 0.264).train
+
+    counted = (samples.targets != IGNORE).sum()
+    assert len(samples) == count
+    assert len(set(samples.names)) == count
+    assert counted == (256 if count > 1 else 250) ** 2
+    assert (samples.targets == 1).sum() == 128 * 128
+
+
+def test_transparent_pixels_are_ignored(tmp_path: Path) -> None:
+    chip = chips.describe(rgba(tmp_path))
+    west, south, _, _ = chip.grid.footprint.bounds
+    write_features(tmp_path / "labels.geojson", [square(west, south, 0.01)])
+
+    samples = load(tmp_path, one_and_one(TILE.name), 256, 0.264).train
+
+    assert (samples.targets[0][:, :64] == IGNORE).all()
+    assert (samples.targets[0][:, 64:] == 1).all()
+
+
+def test_targets_may_be_something_else_than_a_mask(single: Path) -> None:
+    samples = load(single, one_and_one(TILE.name), 128, 0.264, has_buildings).train
+
+    assert samples.targets.tolist() == [1, 0, 0, 0]
+
+
+def test_chips_of_other_resolutions_become_samples_of_one(single: Path) -> None:
+    (single / f"{TILE.name}.tif").unlink()
+    (single / f"{TILE.name}.tif.aux.xml").unlink()
+    Image.new("RGB", (1024, 1024), (9, 9, 9)).save(single / f"{TILE.name}.png")
+
+    samples = load(single, one_and_one(TILE.name), 256, 0.264).train
+
+    assert samples.images.shape == (1, 3, 256, 256)
+    assert (samples.targets == 1).sum() == 128 * 128
+
+
+def test_chips_of_the_split_that_are_missing_are_named(single: Path) -> None:
+    with pytest.raises(Invalid, match=r"lacks 2 chips of the split, the first is OAM-1-2-19"):
+        load(single, one_and_one("OAM-1-2-19"))
+
+
+def test_a_side_that_is_wholly_transparent_is_refused(single: Path) -> None:
+    Image.new("RGBA", (256, 256)).save(single / "OAM-386690-220242-19.png")
+
+    with pytest.raises(Invalid, match="transparent"):
+        load(single, one_and_one("OAM-386690-220242-19"))
+
+
+@pytest.mark.shared
+def test_half_of_banepa_is_built(shared_data: Path) -> None:
+    split = by_area(chips.find(shared_data / "chips"), 0.25, 0, 0)
+
+    loaded = load_samples(
+        shared_data / "chips",
+        shared_data / "labels.geojson",
+        split,
+        CLASSES,
+        256,
+        0.26,
+        "average",
+        mask,
+        None,
+    )
+
+    assert loaded.train.images.shape == (36, 3, 256, 256)
+    assert loaded.held_out.targets.mean() == pytest.approx(0.377, abs=0.01)
+    assert (loaded.train.targets != IGNORE).all()
