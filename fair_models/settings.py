@@ -108,6 +108,7 @@ class Settings(BaseSettings):
             "ZENML_ANALYTICS_OPT_IN": "false",
             "MLFLOW_TRACKING_URI": self.mlflow_uri,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
             "DO_NOT_TRACK": "1",
         }
 

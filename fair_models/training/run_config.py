@@ -30,10 +30,14 @@ class CodeRef(_Part):
     archive: FileRef = Field(description="Archive of the contribution's modules.")
     entrypoint: str = Field(
         pattern=r"^[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?$",
-        description="Module with Params, build, train, evaluate, export; or module:pipeline, a ZenML pipeline.",
+        description="Module with Params, build, train, evaluate, export; or module:name of a ZenML pipeline.",
     )
-    preprocess: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="Function before the network.")
-    postprocess: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="Function after the network.")
+    preprocess: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="Function before the network."
+    )
+    postprocess: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="Function after the network."
+    )
 
 
 class DataRef(_Part):
@@ -48,9 +52,16 @@ class InputSpec(_Part):
     """What the network takes, from the item's `mlm:input`."""
 
     bands: int = Field(ge=1, le=64, description="Number of bands.")
+    band_names: list[str] = Field(
+        default=[], description="Names of the bands in order; empty where not named."
+    )
     size_px: int = Field(ge=16, le=8192, description="Height and width of a training sample, in pixels.")
-    gsd_m: float = Field(gt=0, le=100, description="Ground sample distance that the model works at, in metres.")
-    resampling: str = Field("average", description="How imagery is brought to that distance: average, bilinear, nearest.")
+    gsd_m: float = Field(
+        gt=0, le=100, description="Ground sample distance that the model works at, in metres."
+    )
+    resampling: str = Field(
+        "average", description="How imagery is brought to that distance: average, bilinear, nearest."
+    )
 
 
 class RunConfig(_Part):
@@ -66,10 +77,16 @@ class RunConfig(_Part):
     weights: FileRef = Field(description="Initial weights.")
     data: DataRef = Field(description="The dataset's files.")
     input: InputSpec = Field(description="What the network takes.")
-    classes: list[str] = Field(min_length=2, description="Class names; the position is the index, 0 the background.")
-    hyperparameters: dict[str, HyperparameterValue] = Field(description="All hyperparameters, with their prefix.")
+    classes: list[str] = Field(
+        min_length=2, description="Class names; the position is the index, 0 the background."
+    )
+    hyperparameters: dict[str, HyperparameterValue] = Field(
+        description="All hyperparameters, with their prefix."
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the training.")
-    threads: int | None = Field(None, ge=1, le=256, description="CPU threads. Default: as many as there are cores.")
+    threads: int | None = Field(
+        None, ge=1, le=256, description="CPU threads. Default: as many as there are cores."
+    )
 
     def to_zenml(self) -> str:
         """The YAML that `zenml pipeline run … -c` takes. The same config gives the same text."""

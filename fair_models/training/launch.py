@@ -1,0 +1,128 @@
+"""Runs one training in this process, as a ZenML pipeline run."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Any
+
+from fair_models.contract import loader
+from fair_models.errors import FairModelsError, TrainingFailed
+from fair_models.ml_tasks.results import Report
+from fair_models.settings import Settings, current
+from fair_models.store.opening import open_store
+from fair_models.training.environment import zenml_client
+from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
+from fair_models.training.mlflow_tracking import MlflowRun, Outcome
+from fair_models.training.progress import reporting_to
+from fair_models.training.run_config import RunConfig
+
+
+def run(config: RunConfig, report: Report | None = None) -> ModelVersion:
+    """Train: run the pipeline that the config's entrypoint asks for, and say which version came out.
+
+    Args:
+        config: All that the training depends on.
+        report: Called after each epoch. What it raises ends the training.
+
+    Returns:
+        The version, its run completed.
+
+    Raises:
+        FairModelsError: What a step found wrong, unchanged; nothing can be promoted from the run.
+        TrainingFailed: A step failed for another reason.
+    """
+    settings = current()
+    client = zenml_client(settings)
+    pipeline = _pipeline(config, settings)
+    name = f"{config.model_name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+    try:
+        with reporting_to(report), _termination_raises():
+            _start(pipeline, config, name)
+    except BaseException as error:
+        _end(client, settings, name, error)
+        if isinstance(error, FairModelsError) or not isinstance(error, Exception):
+            raise
+        raise TrainingFailed(
+            f"Training {config.model_name} from {config.base_model} on {config.dataset} failed: "
+            f"{type(error).__name__}: {error}. The run {name} has the whole log."
+        ) from error
+    return _completed(client, settings, name)
+
+
+def _pipeline(config: RunConfig, settings: Settings) -> Any:
+    """The library's pipeline, or the one that the entrypoint names after a colon."""
+    if ":" not in config.code.entrypoint:
+        from fair_models.training.pipeline import training_pipeline
+
+        return training_pipeline
+    code = config.code
+    archive = open_store(settings).fetch(code.archive.href, code.archive.checksum)
+    return loader.load_attribute(archive, code.archive.checksum, code.entrypoint)
+
+
+def _start(pipeline: Any, config: RunConfig, name: str) -> None:
+    from zenml import Model
+
+    with_options = pipeline.with_options(
+        run_name=name,
+        model=Model(name=config.model_name),
+        enable_cache=False,
+        execution_mode="fail_fast",
+    )
+    with_options(config=config.model_dump(mode="json"))
+
+
+@contextmanager
+def _termination_raises() -> Iterator[None]:
+    """Make SIGTERM an exception, so that the run is closed. A handler that is there (Prefect's) is kept."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _end(client: Any, settings: Settings, name: str, error: BaseException) -> None:
+    """Leave no run open: neither in ZenML nor in MLflow."""
+    from fair_models.training.tracking import outcome_of
+
+    run = _find(client, name)
+    if run is None:  # it failed before ZenML knew of it
+        return
+    _end_mlflow(run, settings, outcome_of(error))
+    open_ledger(settings).mark_failed(str(run.id))
+
+
+def _completed(client: Any, settings: Settings, name: str) -> ModelVersion:
+    run = _find(client, name)
+    if run is None or run.model_version is None:
+        raise TrainingFailed(f"ZenML has no version for the run {name}. Train it again.")
+    _end_mlflow(run, settings, "FINISHED")
+    ledger: Ledger = open_ledger(settings)
+    return ledger.get(run.model_version.model.name, run.model_version.number)
+
+
+def _end_mlflow(run: Any, settings: Settings, outcome: Outcome) -> None:
+    from fair_models.training.tracking import MLFLOW_RUN_ID
+
+    MlflowRun(settings, run.run_metadata.get(MLFLOW_RUN_ID) or None).end(outcome)
+
+
+def _find(client: Any, name: str) -> Any | None:
+    found = client.list_pipeline_runs(name=name, hydrate=True, include_full_metadata=True).items
+    return found[0] if found else None

@@ -1,0 +1,107 @@
+"""The ledger: which versions there are, what they reached, and whether their run completed.
+
+ZenML is the truth behind it. This module is light; ZenML is imported when a ledger is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from fair_models.params import HyperparameterValue
+from fair_models.settings import Settings
+from fair_models.training.run_config import RunConfig
+
+Stage = Literal["none", "production", "archived"]
+"""What a version is used for. It follows the catalogue."""
+
+Status = Literal["completed", "running", "failed", "missing"]
+"""What became of the run that made a version: its own status, never concluded from the stage.
+
+A cancelled run is `failed`. A run whose process was killed outright stays `running` until it is marked.
+`missing`: no run is known that made the version.
+"""
+
+Artifact = Literal["weights", "onnx"]
+"""Files of a version: weights as safetensors, and the same network as ONNX."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One numbered result of a run.
+
+    model: Name of the model, e.g. "banepa-roofs".
+    number: 1, 2, 3, ... in the order in which the runs began.
+    run_id: Id of ZenML's run, None where there is none.
+    mlflow_run_id: Id of MLflow's run, None where MLflow was out of reach.
+    metrics: Held-out values by key of `fair:metrics_spec`; None where nothing was measured. Empty before
+        the evaluation.
+    baseline: The same keys for the simplest guess, which `baseline_name` names.
+    created: When the version was made, aware, UTC.
+    seconds: Wall time of the training itself; None before it has ended.
+    held_out_count: Samples that the metrics were measured on.
+    hyperparameters: All values that were really used, with their prefix.
+    software: Versions of what trained it, by name, e.g. {"torch": "2.13.0"}.
+    """
+
+    model: str
+    number: int
+    stage: Stage
+    status: Status
+    run_id: str | None
+    mlflow_run_id: str | None
+    created: datetime
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    baseline: Mapping[str, float | None] = field(default_factory=dict)
+    baseline_name: str = ""
+    seconds: float | None = None
+    held_out_count: int = 0
+    hyperparameters: Mapping[str, HyperparameterValue] = field(default_factory=dict)
+    software: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """How its item is called once it is published, e.g. "banepa-roofs-v3"."""
+        return f"{self.model}-v{self.number}"
+
+
+class Ledger(Protocol):
+    """Models, their versions, and what belongs to each."""
+
+    def models(self) -> list[str]:
+        """Names of all models that have a version, in alphabetical order."""
+
+    def versions(self, model: str) -> list[ModelVersion]:
+        """All versions of a model, oldest first. Raises NotFound with the nearest names."""
+
+    def get(self, model: str, number: int) -> ModelVersion:
+        """One version. Raises NotFound with the numbers that there are."""
+
+    def config(self, model: str, number: int) -> RunConfig:
+        """The run config of a version, enough to repeat its run. Raises NotFound where none was logged."""
+
+    def curves(self, model: str, number: int) -> Sequence[Mapping[str, float]]:
+        """Figures of each epoch in order, `epoch` among them. Raises NotFound before training has ended."""
+
+    def fetch(self, model: str, number: int, artifact: Artifact, folder: Path) -> Path:
+        """Copy a file of a version into `folder` as model.safetensors or model.onnx. Raises NotFound."""
+
+    def set_stage(self, model: str, number: int, stage: Stage) -> None:
+        """Set what a version is used for. Production archives the version that held it.
+
+        Raises:
+            Conflict: Production, and the version's run did not complete.
+        """
+
+    def mark_failed(self, run_id: str) -> None:
+        """Record that an unfinished run is dead. One that has ended is left as it is. Raises NotFound."""
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger of this machine. The first use of a home sets ZenML's database up, some seconds long."""
+    from fair_models.training.zenml_ledger import ZenmlLedger
+
+    return ZenmlLedger(settings)

@@ -1,0 +1,94 @@
+"""Turns a wish to fine-tune into a run config, or says what stands against it. Without torch and ZenML."""
+
+from __future__ import annotations
+
+from pystac import Item
+
+from fair_models.catalog import assets, compatibility, hyperparameters, model_classes, model_input, processing
+from fair_models.errors import InvalidItem
+from fair_models.params import FinetuneParams
+from fair_models.training.run_config import CodeRef, DataRef, FileRef, InputSpec, RunConfig
+
+TITLE_LENGTH = 120
+
+
+def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
+    """Describe one training whole: what is learnt from what, with which values, by which code.
+
+    Args:
+        base: The base model's exact item, with absolute hrefs.
+        dataset: The dataset's exact item, with absolute hrefs.
+        params: What was asked for. Its references are taken as resolved: the ids come from the items.
+
+    Returns:
+        The config. The same items and parameters give the same config.
+
+    Raises:
+        IncompatibleDataset: The dataset cannot train the model; lists every reason.
+        InvalidHyperparameters: Overrides that the model does not allow; lists every reason.
+        InvalidItem: An item lacks what a training needs.
+    """
+    compatibility.check(base, dataset)
+    values = hyperparameters.resolve(base, params.overrides)
+    return RunConfig(
+        model_name=params.model_name,
+        title=params.title or _title(base, dataset, params),
+        description=params.description,
+        base_model=base.id,
+        dataset=dataset.id,
+        task=_task(base),
+        code=_code(base),
+        weights=_file(base, assets.WEIGHTS),
+        data=DataRef(
+            chips=_file(dataset, assets.CHIPS),
+            labels=_file(dataset, assets.LABELS),
+            split=_file(dataset, assets.SPLIT),
+        ),
+        input=_input(base),
+        classes=model_classes.read(base),
+        hyperparameters=values,
+        seed=params.seed,
+    )
+
+
+def _title(base: Item, dataset: Item, params: FinetuneParams) -> str:
+    return f"{params.model_name}: {base.id} fine-tuned on {dataset.id}"[:TITLE_LENGTH].rstrip()
+
+
+def _input(base: Item) -> InputSpec:
+    facts = model_input.read(base)
+    return InputSpec(
+        bands=facts.bands,
+        band_names=list(facts.band_names),
+        size_px=facts.size_px,
+        gsd_m=facts.gsd_m,
+        resampling=facts.resampling,
+    )
+
+
+def _task(base: Item) -> str:
+    tasks = base.properties.get("mlm:tasks") or []
+    if not tasks:
+        raise InvalidItem(base.id, ["mlm:tasks is empty; register a version that names its task"])
+    return str(tasks[0])
+
+
+def _code(base: Item) -> CodeRef:
+    entrypoint = assets.by_role(base, assets.SOURCE_CODE).extra_fields.get("mlm:entrypoint")
+    if not entrypoint:
+        raise InvalidItem(
+            base.id,
+            ["its source-code asset has no mlm:entrypoint; register a version that names its pipeline"],
+        )
+    preprocess, postprocess = processing.expressions(base)
+    return CodeRef(
+        archive=_file(base, assets.SOURCE_CODE),
+        entrypoint=entrypoint,
+        preprocess=preprocess,
+        postprocess=postprocess,
+    )
+
+
+def _file(item: Item, role: str) -> FileRef:
+    href, checksum = assets.file_ref(item, role)
+    return FileRef(href=href, checksum=checksum)

@@ -1,0 +1,74 @@
+"""Looks at the samples before the training begins: what there is, and whether the model can take it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from fair_models.data.loading import LoadedSamples
+from fair_models.data.samples import IGNORE, Samples
+from fair_models.errors import Invalid, InvalidContribution
+from fair_models.inference.processing import Processing
+from fair_models.training.run_config import RunConfig
+
+
+class Preparation(BaseModel):
+    """What the training works with. Logged with the run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: list[str] = Field(description="Names of the samples that are learnt from.")
+    held_out: list[str] = Field(description="Names of the samples kept for evaluation.")
+    class_shares: dict[str, dict[str, float]] = Field(
+        description="Share of each class in the targets of both sides, 0 to 1, by side and class."
+    )
+
+
+def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -> Preparation:
+    """Check the samples against the model and say what they are.
+
+    Raises:
+        Invalid: A side of the split is empty; both lists are named.
+        InvalidContribution: `preprocess` does not give what the item's input declares; lists every reason.
+    """
+    sides = {"train": samples.train, "held_out": samples.held_out}
+    empty = [side for side, those in sides.items() if not len(those)]
+    if empty:
+        raise Invalid(
+            f"Dataset {config.dataset} has no sample on these sides of its split: {', '.join(empty)}. "
+            "Ingest it again with more chips or another held_out_ratio."
+        )
+    reasons = _input_problems(samples.train.images[0], processing, config.input.bands)
+    if reasons:
+        raise InvalidContribution(config.base_model, reasons)
+    return Preparation(
+        train=list(samples.train.names),
+        held_out=list(samples.held_out.names),
+        class_shares={side: class_shares(those) for side, those in sides.items()},
+    )
+
+
+def class_shares(samples: Samples) -> dict[str, float]:
+    """Share of each class among the targets that count, 0 to 1. Empty where targets are no class indices."""
+    targets = samples.targets
+    if not np.issubdtype(targets.dtype, np.integer):
+        return {}
+    counts = np.bincount(targets.ravel(), minlength=IGNORE + 1)[: len(samples.classes)]
+    total = max(int(counts.sum()), 1)
+    return {name: round(float(count) / total, 6) for name, count in zip(samples.classes, counts, strict=True)}
+
+
+def _input_problems(image: np.ndarray, processing: Processing, bands: int) -> Sequence[str]:
+    reasons = []
+    if image.shape[0] != bands:
+        return [f"the samples have {image.shape[0]} bands, its mlm:input declares {bands}"]
+    given = processing.preprocess(image)
+    if given.dtype != np.float32:
+        reasons.append(f"preprocess gives {given.dtype}, the contract says float32")
+    if given.shape != image.shape:
+        reasons.append(f"preprocess gives shape {given.shape} for a sample of {image.shape}")
+    if not np.isfinite(given).all():
+        reasons.append("preprocess gives values that are no finite numbers")
+    return reasons

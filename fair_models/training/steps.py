@@ -1,0 +1,93 @@
+"""The five steps of a training, as ZenML sees them. Each is thin: the work is done by plain functions.
+
+Arrays do not travel between steps. `samples` is the key under which they were decoded; each step maps them
+from the cache, or decodes them again where the cache is gone.
+"""
+
+# mypy: disable-error-code="untyped-decorator"
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+from zenml import step
+
+from fair_models.settings import current
+from fair_models.store.opening import open_store
+from fair_models.training import decoding, evaluating, exporting, fitting, model_code
+from fair_models.training.environment import LOGGER_NAME
+from fair_models.training.preparation import Preparation, prepare
+from fair_models.training.run_config import RunConfig
+from fair_models.training.tracking import evaluation_facts, tracked
+
+logger = logging.getLogger(LOGGER_NAME)
+
+
+@step
+def load_data(config: RunConfig) -> tuple[Annotated[RunConfig, "run_config"], Annotated[str, "samples"]]:
+    """Fetch, check and decode the dataset. What goes on is the key of the decoded arrays, not their bytes."""
+    settings = current()
+    with tracked(config):
+        samples = decoding.load(config, open_store(settings), settings.cache_folder)
+        logger.info(
+            "%d samples to train on, %d held out, %d px at %g m",
+            len(samples.train),
+            len(samples.held_out),
+            config.input.size_px,
+            config.input.gsd_m,
+        )
+        return config, decoding.key(config)
+
+
+@step
+def preprocess_data(config: RunConfig, samples: str) -> Annotated[Preparation, "preparation"]:
+    """Check that the model takes these samples; note the split and the balance of classes."""
+    settings = current()
+    store = open_store(settings)
+    with tracked(config) as run:
+        loaded = decoding.load(config, store, settings.cache_folder)
+        processing = model_code.load(config, store).processing
+        prepared = prepare(config, loaded, processing)
+        counts = {"train": len(prepared.train), "held_out": len(prepared.held_out)}
+        run.note({"split": counts, "class_shares": prepared.class_shares})
+        return prepared
+
+
+@step(enable_artifact_visualization=False)  # ZenML would show bytes as Markdown
+def train_model(
+    config: RunConfig, samples: str, preparation: Preparation
+) -> tuple[Annotated[bytes, "weights"], Annotated[list[dict[str, float]], "curves"]]:
+    """Build the network, load the initial weights, train on the training side of the split."""
+    settings = current()
+    store = open_store(settings)
+    with tracked(config) as run:
+        code = model_code.load(config, store)
+        train = decoding.load(config, store, settings.cache_folder).train
+        fitted = fitting.fit(config, code, store, train, run.epoch)
+        run.fitted(fitted.seconds, fitting.thread_count(config))
+        return fitted.weights, fitted.curves
+
+
+@step
+def evaluate_model(
+    config: RunConfig, samples: str, weights: bytes
+) -> Annotated[dict[str, Any], "evaluation"]:
+    """Measure the network on the held-out side of the split."""
+    settings = current()
+    store = open_store(settings)
+    with tracked(config) as run:
+        code = model_code.load(config, store)
+        held_out = decoding.load(config, store, settings.cache_folder).held_out
+        evaluation = evaluating.evaluate(config, code, weights, held_out)
+        run.evaluation(evaluation)
+        return evaluation_facts(evaluation)
+
+
+@step(enable_artifact_visualization=False)
+def export_onnx(config: RunConfig, weights: bytes, evaluation: dict[str, Any]) -> Annotated[bytes, "onnx"]:
+    """Write the network as ONNX and compare it with torch. Ends the run in MLflow."""
+    with tracked(config) as run:
+        code = model_code.load(config, open_store(current()))
+        onnx = exporting.export(config, code, weights)
+        run.mlflow.end("FINISHED")
+        return onnx

@@ -1,0 +1,151 @@
+"""What a run says about itself: to ZenML, to MLflow, to the log, and to whoever waits for it.
+
+A pipeline of a model's own uses the same, in each of its steps:
+
+    with tracking.tracked(config) as run:
+        ...
+        run.epoch(Epoch(1, 20, {"loss": 0.4}))
+        run.fitted(seconds=81.5, threads=2)
+        run.evaluation(evaluation)
+
+and returns its files as the step outputs `weights` and `onnx` (bytes).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fair_models.ml_tasks.results import Epoch, Evaluation
+from fair_models.settings import current
+from fair_models.training import progress, software
+from fair_models.training.environment import LOGGER_NAME
+from fair_models.training.mlflow_tracking import MlflowRun, Outcome
+from fair_models.training.run_config import RunConfig
+
+MLFLOW_RUN_ID = "mlflow_run_id"
+"""Empty where MLflow did not answer when the run began; it is then left alone until the end."""
+
+EVALUATION = "evaluation"
+SECONDS = "training_seconds"
+HYPERPARAMETERS = "hyperparameters"
+SOFTWARE = "software"
+
+logger = logging.getLogger(LOGGER_NAME)
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """The run that a step belongs to.
+
+    run_id: ZenML's id.
+    mlflow: The same run in MLflow.
+    """
+
+    run_id: Any
+    mlflow: MlflowRun
+
+    def note(self, facts: Mapping[str, Any]) -> None:
+        """Log facts to ZenML: on the run, and on the model version that comes out."""
+        from zenml import log_metadata
+
+        log_metadata(dict(facts), run_id_name_or_prefix=self.run_id)
+        log_metadata(dict(facts), infer_model=True)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Log one epoch. Cancelling may raise from here."""
+        figures = " ".join(f"{name} {value:.4g}" for name, value in epoch.values.items())
+        logger.info("epoch %d/%d %s", epoch.number, epoch.total, figures)
+        self.mlflow.epoch(epoch)
+        progress.tell(epoch)
+
+    def fitted(self, seconds: float, threads: int) -> None:
+        """Log that the training itself is over: its wall time in seconds, and the CPU threads it used."""
+        logger.info("trained for %.1f s on %d threads", seconds, threads)
+        self.note({SECONDS: seconds, "threads": threads})
+
+    def evaluation(self, evaluation: Evaluation) -> None:
+        """Log held-out metrics, the baseline beside them, and the pictures."""
+        for name, value in evaluation.metrics.items():
+            logger.info(
+                "held out %s %s (%s: %s)",
+                name,
+                _figure(value),
+                evaluation.baseline_name,
+                _figure(evaluation.baseline.get(name)),
+            )
+        self.note({EVALUATION: evaluation_facts(evaluation)})
+        self.mlflow.evaluation(evaluation)
+
+
+@contextmanager
+def tracked(config: RunConfig) -> Iterator[TrackedRun]:
+    """The tracked run of the ZenML step that this is called in. The first step of a run begins the tracking.
+
+    An error or a cancellation within ends the run in MLflow and is raised again.
+    """
+    from zenml import get_step_context
+
+    context = get_step_context()
+    run_id = context.pipeline_run.id
+    known = _metadata(run_id)
+    run = TrackedRun(run_id, MlflowRun(current(), known.get(MLFLOW_RUN_ID) or None))
+    if MLFLOW_RUN_ID not in known:
+        _begin(run, config, context.model.number)
+    try:
+        yield run
+    except BaseException as error:
+        run.mlflow.end(outcome_of(error))
+        raise
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """Whether a run was cancelled (SIGTERM, Ctrl-C, Prefect) or failed."""
+    from zenml.exceptions import RunInterruptedException, RunStoppedException
+
+    cancelled = not isinstance(error, Exception) or isinstance(
+        error, RunInterruptedException | RunStoppedException
+    )
+    return "KILLED" if cancelled else "FAILED"
+
+
+def evaluation_facts(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation without its pictures, as JSON holds it."""
+    return {
+        "metrics": _plain(evaluation.metrics),
+        "baseline": _plain(evaluation.baseline),
+        "baseline_name": evaluation.baseline_name,
+        "held_out_count": evaluation.sample_count,
+    }
+
+
+def _begin(run: TrackedRun, config: RunConfig, number: int) -> None:
+    version = f"{config.model_name}-v{number}"
+    logger.info("training %s from %s on %s", version, config.base_model, config.dataset)
+    run.mlflow.start(config, str(run.run_id), version)
+    run.note(
+        {
+            MLFLOW_RUN_ID: run.mlflow.run_id or "",  # ZenML takes no None
+            HYPERPARAMETERS: dict(config.hyperparameters),
+            "base_model": config.base_model,
+            "dataset": config.dataset,
+            SOFTWARE: software.versions(),
+        }
+    )
+
+
+def _metadata(run_id: Any) -> Mapping[str, Any]:
+    from zenml.client import Client
+
+    return dict(Client().get_pipeline_run(run_id, include_full_metadata=True).run_metadata)
+
+
+def _plain(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: None if value is None else float(value) for name, value in values.items()}
+
+
+def _figure(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.4f}"

@@ -1,0 +1,189 @@
+"""The ledger over ZenML's models and model versions."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fair_models.errors import Conflict, NotFound
+from fair_models.settings import Settings
+from fair_models.training.environment import LOGGER_NAME, zenml_client
+from fair_models.training.ledger import Artifact, ModelVersion, Stage, Status
+from fair_models.training.mlflow_tracking import MlflowRun
+from fair_models.training.run_config import RunConfig
+from fair_models.training.tracking import EVALUATION, HYPERPARAMETERS, MLFLOW_RUN_ID, SECONDS, SOFTWARE
+
+FILES: Mapping[Artifact, str] = {"weights": "model.safetensors", "onnx": "model.onnx"}
+
+logger = logging.getLogger(LOGGER_NAME)
+
+
+class ZenmlLedger:
+    """The ledger of one home.
+
+    A version's run is the one that made it; runs that were attached to it later do not count, neither for its
+    status nor for its figures and files.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = zenml_client(settings)
+
+    def models(self) -> list[str]:
+        """Names of all models that have a version, in alphabetical order."""
+        return sorted(model.name for model in self._all(self._client.list_models) if self._versions_of(model))
+
+    def versions(self, model: str) -> list[ModelVersion]:
+        """All versions of a model, oldest first."""
+        found = self._model(model)
+        runs = self._runs(model=found.id)
+        return [_version(model, one, runs.get(one.id)) for one in self._versions_of(found)]
+
+    def get(self, model: str, number: int) -> ModelVersion:
+        """One version."""
+        version = self._zenml_version(model, number)
+        return _version(model, version, self._run_of(version))
+
+    def config(self, model: str, number: int) -> RunConfig:
+        """The run config of a version: the parameter that its run was started with."""
+        parameters = self._run(model, number).config.parameters or {}
+        if "config" not in parameters:
+            raise NotFound(f"The run of {model}-v{number} was started without a run config. Train it again.")
+        return RunConfig.model_validate(parameters["config"])
+
+    def curves(self, model: str, number: int) -> Sequence[Mapping[str, float]]:
+        """Figures of each epoch in order."""
+        curves: list[dict[str, float]] = self._output(model, number, "curves").load()
+        return curves
+
+    def fetch(self, model: str, number: int, artifact: Artifact, folder: Path) -> Path:
+        """Copy a file of a version into `folder`."""
+        content: bytes = self._output(model, number, artifact).load()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / FILES[artifact]
+        path.write_bytes(content)
+        return path
+
+    def set_stage(self, model: str, number: int, stage: Stage) -> None:
+        """Set what a version is used for."""
+        version = self._zenml_version(model, number)
+        status = _status(self._run_of(version))
+        if stage == "production" and status != "completed":
+            raise Conflict(
+                f"{model}-v{number} cannot go to production: its run is {status}. "
+                "Choose a version whose run completed."
+            )
+        self._client.update_model_version(version.model.id, version.id, stage=stage, force=True)
+
+    def mark_failed(self, run_id: str) -> None:
+        """Record that an unfinished run is dead, in MLflow too."""
+        from zenml.enums import ExecutionStatus
+        from zenml.models import PipelineRunUpdate, StepRunUpdate
+
+        run = self._run_by_id(run_id)
+        if run.status.is_finished:
+            return
+        for step in self._all(self._client.list_run_steps, pipeline_run_id=run.id):
+            if not step.status.is_finished:
+                # A static run's status follows its steps: setting the run's alone leaves it unfinished.
+                self._client.zen_store.update_run_step(
+                    step.id, StepRunUpdate(status=ExecutionStatus.FAILED, end_time=datetime.now(UTC))
+                )
+        if not self._run_by_id(run_id).status.is_finished:  # it died between two steps
+            self._client.zen_store.update_run(run.id, PipelineRunUpdate(status=ExecutionStatus.FAILED))
+        MlflowRun(self._settings, run.run_metadata.get(MLFLOW_RUN_ID) or None).end("KILLED")
+        logger.warning("marked run %s (%s) as failed", run.name, run.id)
+
+    def _all(self, method: Any, **filters: Any) -> list[Any]:
+        from zenml.utils.pagination_utils import depaginate
+
+        return list(depaginate(method, size=100, **filters))
+
+    def _model(self, name: str) -> Any:
+        found = self._all(self._client.list_models, name=name)
+        if found:
+            return found[0]
+        near = difflib.get_close_matches(name, self.models())
+        hint = f"Nearest: {', '.join(near)}." if near else "Train one with: fair-models finetune."
+        raise NotFound(f"There is no fine-tuned model {name}. {hint}")
+
+    def _versions_of(self, model: Any) -> list[Any]:
+        return self._all(self._client.list_model_versions, model=model.id, sort_by="asc:number")
+
+    def _zenml_version(self, model: str, number: int) -> Any:
+        versions = self._versions_of(self._model(model))
+        for version in versions:
+            if version.number == number:
+                return version
+        numbers = ", ".join(str(version.number) for version in versions) or "none"
+        raise NotFound(f"Model {model} has no version {number}. Its versions: {numbers}.")
+
+    def _runs(self, **filters: Any) -> dict[Any, Any]:
+        """The run that made each version, by the version's id."""
+        runs = self._all(
+            self._client.list_pipeline_runs,
+            sort_by="desc:created",
+            hydrate=True,
+            include_full_metadata=True,
+            **filters,
+        )
+        # Newest first: the oldest run of a version is the last that is put in.
+        return {run.model_version.id: run for run in runs if run.model_version is not None}
+
+    def _run_of(self, version: Any) -> Any | None:
+        return self._runs(model_version_id=version.id).get(version.id)
+
+    def _run(self, model: str, number: int) -> Any:
+        run = self._run_of(self._zenml_version(model, number))
+        if run is None:
+            raise NotFound(f"No run is known that made {model}-v{number}. Train another version.")
+        return run
+
+    def _run_by_id(self, run_id: str) -> Any:
+        try:
+            return self._client.get_pipeline_run(
+                run_id, allow_name_prefix_match=False, include_full_metadata=True
+            )
+        except KeyError as error:
+            raise NotFound(f"There is no training run {run_id}. List them with: fair-models runs.") from error
+
+    def _output(self, model: str, number: int, name: str) -> Any:
+        for step in self._run(model, number).steps.values():
+            if name in step.outputs:
+                return step.outputs[name][0]
+        raise NotFound(
+            f"The run of {model}-v{number} left no {name}: it did not get that far. Train it again."
+        )
+
+
+def _version(model: str, version: Any, run: Any | None) -> ModelVersion:
+    noted = dict(run.run_metadata) if run is not None else {}
+    evaluation = noted.get(EVALUATION) or {}
+    return ModelVersion(
+        model=model,
+        number=version.number,
+        stage=version.stage or "none",
+        status=_status(run),
+        run_id=str(run.id) if run is not None else None,
+        mlflow_run_id=noted.get(MLFLOW_RUN_ID) or None,
+        created=version.created.replace(tzinfo=UTC),
+        metrics=evaluation.get("metrics", {}),
+        baseline=evaluation.get("baseline", {}),
+        baseline_name=evaluation.get("baseline_name", ""),
+        seconds=noted.get(SECONDS),
+        held_out_count=evaluation.get("held_out_count", 0),
+        hyperparameters=noted.get(HYPERPARAMETERS, {}),
+        software=noted.get(SOFTWARE, {}),
+    )
+
+
+def _status(run: Any | None) -> Status:
+    if run is None:
+        return "missing"
+    if run.status.is_successful:
+        return "completed"
+    return "failed" if run.status.is_finished else "running"

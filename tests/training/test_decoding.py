@@ -1,0 +1,120 @@
+"""Samples are decoded once for equal data and settings."""
+
+import numpy as np
+import pytest
+
+from fair_models.data.loading import LoadedSamples
+from fair_models.data.samples import Samples
+from fair_models.errors import Corrupted, Invalid, InvalidContribution
+from fair_models.settings import current
+from fair_models.store.opening import open_store
+from fair_models.training import decoding, preparation
+from fair_models.training.run_config import FileRef, InputSpec
+
+
+class Plain:
+    def preprocess(self, window):
+        return window.astype(np.float32) / 255
+
+    def postprocess(self, outputs, window, params):
+        return []
+
+
+def samples(count: int) -> Samples:
+    targets = np.zeros((count, 4, 4), np.uint8)
+    targets[:, 0] = 1
+    targets[:, 3] = 255
+    return Samples(
+        np.zeros((count, 3, 4, 4), np.uint8),
+        targets,
+        [f"chip-{index}" for index in range(count)],
+        ["background", "building"],
+    )
+
+
+def test_samples_come_out_at_the_models_size_on_both_sides(make_config, tmp_path):
+    loaded = decoding.load(make_config(), open_store(current()), tmp_path)
+
+    assert loaded.train.images.shape == (6, 3, 64, 64)
+    assert loaded.held_out.targets.shape == (2, 64, 64)
+    assert loaded.train.images.dtype == np.uint8
+    assert loaded.train.targets.max() == 1
+
+
+def test_a_second_load_reads_what_the_first_decoded(make_config, tmp_path):
+    config = make_config()
+    first = decoding.load(config, open_store(current()), tmp_path)
+    gone = config.model_copy(
+        update={
+            "data": config.data.model_copy(
+                update={"chips": FileRef(href="/nowhere.zip", checksum=config.data.chips.checksum)}
+            )
+        }
+    )
+
+    second = decoding.load(gone, open_store(current()), tmp_path)
+
+    assert np.array_equal(first.train.images, second.train.images)
+    assert list(first.train.names) == list(second.train.names)
+
+
+def test_writing_into_samples_leaves_the_cache_as_it_is(make_config, tmp_path):
+    config = make_config()
+    decoding.load(config, open_store(current()), tmp_path).train.images[:] = 7
+
+    assert not (decoding.load(config, open_store(current()), tmp_path).train.images == 7).all()
+
+
+def test_another_resolution_or_file_has_another_key(make_config):
+    config = make_config()
+    finer = config.model_copy(update={"input": InputSpec(bands=3, size_px=64, gsd_m=0.5)})
+    other = FileRef(href=config.data.split.href, checksum="1220" + "1" * 64)
+    resplit = config.model_copy(update={"data": config.data.model_copy(update={"split": other})})
+
+    assert len({decoding.key(each) for each in (config, finer, resplit)}) == 3
+    assert decoding.key(config) == decoding.key(config.model_copy(update={"seed": 99}))
+
+
+def test_a_file_with_other_bytes_is_refused_before_anything_is_cached(make_config, tmp_path):
+    config = make_config()
+    wrong = FileRef(href=config.data.chips.href, checksum="1220" + "2" * 64)
+    config = config.model_copy(update={"data": config.data.model_copy(update={"chips": wrong})})
+
+    with pytest.raises(Corrupted):
+        decoding.load(config, open_store(current()), tmp_path)
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_class_shares_leave_out_what_does_not_count():
+    assert preparation.class_shares(samples(2)) == {
+        "background": pytest.approx(2 / 3, abs=1e-6),
+        "building": pytest.approx(1 / 3, abs=1e-6),
+    }
+
+
+def test_targets_that_are_no_classes_have_no_shares():
+    ranking = Samples(np.zeros((2, 3, 4, 4), np.uint8), np.array([0.5, 0.7]), ["a", "b"], ["background", "x"])
+
+    assert preparation.class_shares(ranking) == {}
+
+
+def test_an_empty_side_is_refused_by_name(make_config):
+    with pytest.raises(Invalid, match=r"town-v1 has no sample .*held_out"):
+        preparation.prepare(make_config(), LoadedSamples(samples(2), samples(0)), Plain())
+
+
+def test_a_preprocess_that_breaks_the_contract_is_refused_with_every_reason(make_config):
+    class Wrong(Plain):
+        def preprocess(self, window):
+            return np.full((1, 4, 4), np.nan)
+
+    with pytest.raises(InvalidContribution) as caught:
+        preparation.prepare(make_config(), LoadedSamples(samples(2), samples(1)), Wrong())
+    assert len(caught.value.reasons) == 3
+
+
+def test_samples_with_other_bands_than_the_model_takes_are_refused(make_config):
+    config = make_config(input=InputSpec(bands=4, size_px=64, gsd_m=1.0))
+
+    with pytest.raises(InvalidContribution, match="the samples have 3 bands, its mlm:input declares 4"):
+        preparation.prepare(config, LoadedSamples(samples(2), samples(1)), Plain())

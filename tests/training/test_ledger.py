@@ -1,0 +1,103 @@
+"""The ledger over real ZenML."""
+
+import pytest
+
+from fair_models.errors import Conflict, NotFound
+from fair_models.settings import Settings
+from fair_models.training import launch
+from fair_models.training.environment import zenml_client
+
+
+@pytest.fixture(scope="module")
+def two_versions(make_config):
+    config = make_config("models.tiny.own:training_pipeline", model_name="staged-roofs")
+    return [launch.run(config), launch.run(config)]
+
+
+def stages(ledger) -> list[str]:
+    return [version.stage for version in ledger.versions("staged-roofs")]
+
+
+def test_versions_are_numbered_in_the_order_of_their_runs(two_versions, ledger):
+    assert ledger.versions("staged-roofs") == two_versions
+    assert [version.number for version in two_versions] == [1, 2]
+    assert two_versions[0].created < two_versions[1].created
+    assert two_versions[0].created.tzinfo is not None
+
+
+def test_production_archives_the_version_that_held_it(two_versions, ledger):
+    ledger.set_stage("staged-roofs", 1, "production")
+    ledger.set_stage("staged-roofs", 2, "production")
+    assert stages(ledger) == ["archived", "production"]
+
+    ledger.set_stage("staged-roofs", 2, "none")
+    assert stages(ledger) == ["archived", "none"]
+
+
+def test_setting_a_stage_again_changes_nothing(two_versions, ledger):
+    ledger.set_stage("staged-roofs", 2, "production")
+    ledger.set_stage("staged-roofs", 2, "production")
+
+    assert stages(ledger)[1] == "production"
+
+
+def test_a_failed_version_is_failed_even_when_zenml_has_it_in_production(failed, ledger, home_for_tests):
+    zenml_client(Settings()).update_model_version(
+        failed.model, str(failed.number), stage="production", force=True
+    )
+
+    version = ledger.get(failed.model, failed.number)
+
+    assert (version.stage, version.status) == ("production", "failed")
+
+
+def test_a_version_without_a_run_is_missing_one(ledger):
+    client = zenml_client(Settings())
+    client.create_model_version(client.create_model("by-hand").id)
+
+    version = ledger.get("by-hand", 1)
+
+    assert (version.status, version.run_id) == ("missing", None)
+    with pytest.raises(Conflict, match="its run is missing"):
+        ledger.set_stage("by-hand", 1, "production")
+    with pytest.raises(NotFound, match="No run is known"):
+        ledger.config("by-hand", 1)
+
+
+def test_only_models_with_versions_are_listed(two_versions, ledger):
+    zenml_client(Settings()).create_model("empty-model")
+
+    assert "staged-roofs" in ledger.models()
+    assert "empty-model" not in ledger.models()
+
+
+def test_what_does_not_exist_is_not_found_with_what_does(two_versions, ledger, tmp_path):
+    with pytest.raises(NotFound, match="staged-roofs"):
+        ledger.versions("staged-roof")
+    with pytest.raises(NotFound, match="Its versions: 1, 2"):
+        ledger.get("staged-roofs", 7)
+    with pytest.raises(NotFound, match="no training run"):
+        ledger.mark_failed("00000000-0000-0000-0000-000000000000")
+
+
+def test_files_of_a_run_that_did_not_get_that_far_are_not_found(failed, ledger, tmp_path):
+    with pytest.raises(NotFound, match="left no onnx"):
+        ledger.fetch(failed.model, failed.number, "onnx", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_curves_have_a_row_for_each_epoch(completed, ledger):
+    curves = ledger.curves(completed.model, completed.number)
+
+    assert [row["epoch"] for row in curves] == [1, 2, 3]
+
+
+def test_marking_a_completed_run_changes_nothing(completed, ledger):
+    ledger.mark_failed(completed.run_id)
+
+    assert ledger.get(completed.model, completed.number).status == "completed"
+
+
+def test_a_second_home_in_one_process_is_refused(ledger, tmp_path):
+    with pytest.raises(Conflict, match="Use another process"):
+        zenml_client(Settings(home=tmp_path))

@@ -1,0 +1,177 @@
+"""From items and parameters to a run config."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pystac import Item
+
+from fair_models.catalog import base_models, datasets
+from fair_models.errors import IncompatibleDataset, InvalidHyperparameters, InvalidItem
+from fair_models.params import FinetuneParams
+from fair_models.store.protocol import StoredFile
+from fair_models.training.plan import plan_run
+from fair_models.training.run_config import RunConfig
+
+TEMPLATE: dict[str, Any] = {
+    "type": "Feature",
+    "stac_version": "1.1.0",
+    "id": "tiny",
+    "properties": {
+        "mlm:name": "tiny",
+        "mlm:tasks": ["semantic-segmentation"],
+        "keywords": ["building", "semantic-segmentation", "polygon"],
+        "gsd": 0.3,
+        "fair:resampling": "average",
+        "fair:sample_size_px": 256,
+        "mlm:input": [
+            {
+                "name": "pixels",
+                "bands": ["red", "green", "blue"],
+                "input": {"shape": [-1, 3, -1, -1], "data_type": "float32"},
+                "pre_processing_function": {
+                    "format": "python",
+                    "expression": "models.tiny.processing:preprocess",
+                },
+            }
+        ],
+        "mlm:output": [
+            {
+                "name": "logits",
+                "classification:classes": [
+                    {"value": 0, "name": "background"},
+                    {"value": 1, "name": "building"},
+                ],
+                "post_processing_function": {
+                    "format": "python",
+                    "expression": "models.tiny.processing:postprocess",
+                },
+            }
+        ],
+        "mlm:hyperparameters": {"training.epochs": 30},
+        "fair:hyperparameters_spec": [
+            {"key": "training.epochs", "type": "int", "default": 20, "min": 1, "max": 100, "description": ""},
+            {"key": "inference.confidence_threshold", "type": "float", "default": 0.5, "description": ""},
+        ],
+    },
+    "assets": {
+        "source-code": {
+            "href": "code.zip",
+            "type": "application/zip",
+            "roles": ["mlm:source_code", "code"],
+            "mlm:entrypoint": "models.tiny.pipeline",
+        },
+    },
+}
+
+
+def stored(name: str, digit: str) -> StoredFile:
+    return StoredFile(href=f"/store/{name}", checksum="1220" + digit * 64, size=10)
+
+
+@pytest.fixture
+def base() -> Item:
+    files = {
+        "checkpoint": stored("w.safetensors", "a"),
+        "model": stored("m.onnx", "b"),
+        "source-code": stored("c.zip", "c"),
+    }
+    return base_models.build(TEMPLATE, 3, files)
+
+
+@pytest.fixture
+def town() -> Item:
+    return datasets.build(
+        datasets.DatasetFacts(
+            name="town",
+            version=2,
+            title="Town",
+            description="",
+            geometry={"type": "Point", "coordinates": [5.4, 27.6]},
+            bbox=[5.4, 27.6, 5.4, 27.6],
+            files={
+                "chips": stored("chips.zip", "d"),
+                "labels": stored("labels.geojson", "e"),
+                "split": stored("split.json", "f"),
+            },
+            keywords=["building", "semantic-segmentation", "polygon"],
+            classes=["building"],
+            class_counts={"train": {"building": 5}, "held_out": {"building": 2}},
+            chip_count=8,
+            gsd_m=0.26,
+            split={"method": "area", "held_out_ratio": 0.25, "buffer_m": 0, "seed": 0},
+            license="CC-BY-4.0",
+            created=datetime(2026, 11, 1, tzinfo=UTC),
+        )
+    )
+
+
+def wish(**fields: Any) -> FinetuneParams:
+    return FinetuneParams(**{"base_model": "tiny", "dataset": "town", "model_name": "town-roofs", **fields})
+
+
+def test_the_config_names_exact_items_and_their_files_by_digest(base, town):
+    config = plan_run(base, town, wish())
+
+    assert (config.base_model, config.dataset) == ("tiny-v3", "town-v2")
+    assert config.weights.checksum == "1220" + "a" * 64
+    assert config.code.archive.checksum == "1220" + "c" * 64
+    assert config.data.chips.href == "/store/chips.zip"
+    assert config.data.labels.checksum == "1220" + "e" * 64
+    assert config.data.split.checksum == "1220" + "f" * 64
+
+
+def test_the_config_says_what_code_to_call_and_what_the_network_takes(base, town):
+    config = plan_run(base, town, wish(seed=5))
+
+    assert config.code.entrypoint == "models.tiny.pipeline"
+    assert config.code.preprocess == "models.tiny.processing:preprocess"
+    assert config.classes == ["background", "building"]
+    assert (config.input.bands, config.input.size_px, config.input.gsd_m) == (3, 256, 0.3)
+    assert (config.task, config.seed) == ("semantic-segmentation", 5)
+
+
+def test_overrides_go_over_the_models_values_and_these_over_defaults(base, town):
+    assert plan_run(base, town, wish()).hyperparameters == {
+        "training.epochs": 30,
+        "inference.confidence_threshold": 0.5,
+    }
+    assert (
+        plan_run(base, town, wish(overrides={"training.epochs": 2})).hyperparameters["training.epochs"] == 2
+    )
+
+
+def test_a_title_is_made_from_the_names_unless_one_is_given(base, town):
+    assert plan_run(base, town, wish()).title == "town-roofs: tiny-v3 fine-tuned on town-v2"
+    assert plan_run(base, town, wish(title="Roofs of the town")).title == "Roofs of the town"
+
+
+def test_the_same_wish_gives_the_same_text_and_the_text_the_same_config(base, town):
+    first, second = plan_run(base, town, wish()), plan_run(base, town, wish())
+
+    assert first.to_zenml() == second.to_zenml()
+    assert RunConfig.from_zenml(first.to_zenml()) == first
+
+
+def test_wrong_overrides_are_refused_all_at_once(base, town):
+    overrides = {"training.epochs": 1000, "training.epoch": 3, "inference.confidence_threshold": True}
+
+    with pytest.raises(InvalidHyperparameters) as caught:
+        plan_run(base, town, wish(overrides=overrides))
+    assert len(caught.value.reasons) == 3
+
+
+def test_an_incompatible_dataset_is_refused_with_every_reason(base, town):
+    town.properties["keywords"] = ["road"]
+    town.properties["gsd"] = 9.0
+
+    with pytest.raises(IncompatibleDataset, match="town-v2 cannot train tiny-v3") as caught:
+        plan_run(base, town, wish())
+    assert len(caught.value.reasons) >= 2
+
+
+def test_a_model_without_an_entrypoint_is_refused(base, town):
+    del base.assets["source-code"].extra_fields["mlm:entrypoint"]
+
+    with pytest.raises(InvalidItem, match="mlm:entrypoint"):
+        plan_run(base, town, wish())
