@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel
 
 from fair_models.data.samples import Samples
-from fair_models.inference.parts import Part, Window
+from fair_models.inference.processing import Processing
 from fair_models.ml_tasks.results import Evaluation, Report
-from fair_models.types import Array
 
 if TYPE_CHECKING:
     from torch import nn
 
-
-class Processing(Protocol):
-    """`processing.py`, numpy only: the same functions in training, evaluation and prediction."""
-
-    def preprocess(self, window: Array) -> Array:
-        """Make what the network takes.
-
-        Args:
-            window: Pixels at the model's resolution, uint8, shape (bands, height, width), 0 to 255.
-
-        Returns:
-            float32, shape (bands, height, width), in the range that the item's `mlm:input` declares.
-        """
-
-    def postprocess(
-        self, outputs: Mapping[str, Array], window: Window, params: Mapping[str, Any]
-    ) -> Sequence[Part]:
-        """Say what the network's outputs mean for one window.
-
-        Args:
-            outputs: Arrays without the batch axis, by the name of the ONNX output.
-            window: Where the pixels lie.
-            params: Inference parameters without their prefix, e.g. {"confidence_threshold": 0.5}.
-        """
+__all__ = ["Pipeline", "Processing"]
 
 
 class Pipeline(Protocol):
@@ -70,9 +45,7 @@ class Pipeline(Protocol):
             report: Called after each epoch; what it raises ends the training.
         """
 
-    def evaluate(
-        self, network: Any, samples: Samples, processing: Processing, params: Any
-    ) -> Evaluation:
+    def evaluate(self, network: Any, samples: Samples, processing: Processing, params: Any) -> Evaluation:
         """Measure the network on held-out samples, after the same post-processing as in prediction."""
 
     def export(self, network: Any, path: Path, params: Any) -> None:

@@ -1,0 +1,190 @@
+"""A picture for people: what was found, over the imagery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fair_models.data.grid import LONLAT, WEB_MERCATOR, Grid
+from fair_models.inference.features import Features
+from fair_models.inference.georeference import moved, pixel_size_m, pixels_of
+from fair_models.inference.legend import Legend, add_legend
+from fair_models.types import Array
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
+    from fair_models.inference.imagery import Block
+
+LONGEST_SIDE_PX = 1400
+_LEAST_SIDE_PX = 900
+_LEAST_COVER = 0.05
+"""Blocks that lie so far apart that they fill less of the picture than this: only the largest is drawn."""
+
+_NO_IMAGERY = (236, 236, 236)
+_CASING = (10, 25, 40)
+_BACKGROUND_CLASS = (150, 150, 150)
+_PALETTE = (
+    (0, 224, 255),
+    (255, 72, 160),
+    (255, 196, 0),
+    (140, 230, 60),
+    (170, 120, 255),
+    (255, 122, 26),
+)
+_FILL_OPACITY = 0.25
+_SATURATION = 0.75
+"""Imagery is drawn paler than it is, so that the colours of classes stand out."""
+
+_SUPERSAMPLING = 2
+
+
+def draw(
+    blocks: Sequence[Block], features: Features, classes: Sequence[str], caption: str, path: Path
+) -> None:
+    """Draw features over the imagery as PNG, with a legend and a scale bar.
+
+    Args:
+        blocks: The imagery that was predicted over.
+        features: What was found.
+        classes: Class names; the position is the index.
+        caption: One line on what this is, e.g. "roofs-v1 · banepa".
+        path: The file.
+    """
+    shown = _shown(blocks)
+    frame = _frame(shown)
+    picture = _imagery(shown, frame)
+    _overlay(picture, features, frame)
+    legend = Legend(
+        entries=[
+            (name, count, colour(classes.index(name))) for name, count in features.counts(classes).items()
+        ],
+        caption=caption if len(shown) == len(blocks) else f"{caption} · the largest of {len(blocks)} areas",
+        pixel_m=pixel_size_m(frame)[0],
+    )
+    add_legend(picture, legend).save(path, format="PNG", optimize=True)
+
+
+def colour(index: int) -> tuple[int, int, int]:
+    """Red, green and blue of a class in pictures."""
+    return _PALETTE[(index - 1) % len(_PALETTE)] if index else _BACKGROUND_CLASS
+
+
+def _shown(blocks: Sequence[Block]) -> Sequence[Block]:
+    boxes = np.array([_mercator_box(block) for block in blocks])
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    west, south = boxes[:, :2].min(axis=0)
+    east, north = boxes[:, 2:].max(axis=0)
+    if areas.sum() >= _LEAST_COVER * (east - west) * (north - south):
+        return blocks
+    return [blocks[int(areas.argmax())]]
+
+
+def _mercator_box(block: Block) -> tuple[float, float, float, float]:
+    """Left, bottom, right, top in Web Mercator."""
+    places = moved(block.grid.corners, block.grid.crs, WEB_MERCATOR)
+    return (*places.min(axis=0), *places.max(axis=0))
+
+
+def _frame(blocks: Sequence[Block]) -> Grid:
+    boxes = np.array([_mercator_box(block) for block in blocks])
+    west, south = boxes[:, :2].min(axis=0)
+    east, north = boxes[:, 2:].max(axis=0)
+    longest = max(east - west, north - south)
+    stored = min(
+        (box[2] - box[0]) / block.native.grid.width for box, block in zip(boxes, blocks, strict=True)
+    )
+    side = int(np.clip(longest / stored, _LEAST_SIDE_PX, LONGEST_SIDE_PX))
+    pixel = float(longest / side)
+    height, width = (max(1, round(float(length) / pixel)) for length in (north - south, east - west))
+    return Grid(WEB_MERCATOR, (pixel, 0.0, float(west), 0.0, -pixel, float(north)), height, width)
+
+
+def _imagery(blocks: Sequence[Block], frame: Grid) -> Image.Image:
+    from affine import Affine
+    from PIL import Image, ImageEnhance
+    from rasterio.warp import Resampling, reproject
+
+    canvas = np.broadcast_to(
+        np.array(_NO_IMAGERY, np.uint8)[:, None, None], (3, frame.height, frame.width)
+    ).copy()
+    for block in blocks:
+        pixels, valid, grid = block.overview(max(frame.height, frame.width))
+        warped = np.zeros((4, frame.height, frame.width), np.uint8)
+        reproject(
+            np.concatenate([_as_rgb(pixels), valid[None].astype(np.uint8) * 255]),
+            warped,
+            src_transform=Affine(*grid.transform),
+            src_crs=grid.crs,
+            dst_transform=Affine(*frame.transform),
+            dst_crs=frame.crs,
+            resampling=Resampling.bilinear,
+        )
+        seen = warped[3] > 127
+        canvas[:, seen] = warped[:3, seen]
+    picture = Image.fromarray(np.ascontiguousarray(np.moveaxis(canvas, 0, -1)))
+    return ImageEnhance.Color(picture).enhance(_SATURATION)
+
+
+def _as_rgb(pixels: Array) -> Array:
+    """The first three bands, or one band three times."""
+    return pixels[:3] if len(pixels) >= 3 else np.repeat(pixels[:1], 3, axis=0)
+
+
+def _overlay(picture: Image.Image, features: Features, frame: Grid) -> None:
+    """Fill and outline each feature, drawn larger than shown so that slanted edges are smooth."""
+    import shapely
+    from PIL import Image, ImageDraw
+
+    if not len(features):
+        return
+    drawn = shapely.transform(
+        features.geometry,
+        lambda places: pixels_of(frame, moved(places, LONLAT, WEB_MERCATOR)) * _SUPERSAMPLING,
+    )
+    size = frame.width * _SUPERSAMPLING, frame.height * _SUPERSAMPLING
+    layer = Image.new("RGBA", size, (0, 0, 0, 0))
+    for index in np.unique(features.classes):
+        shapes = drawn[features.classes == index]
+        tint = colour(int(index))
+        if index:
+            layer.paste((*tint, round(255 * _FILL_OPACITY)), mask=_filled(shapes, size))
+        _outline(ImageDraw.Draw(layer), shapes, tint)
+    layer = layer.resize(picture.size, Image.Resampling.BOX)
+    picture.paste(layer, mask=layer)
+
+
+def _filled(shapes: Array, size: tuple[int, int]) -> Image.Image:
+    """Where polygons are, holes left open."""
+    import shapely
+    from PIL import Image
+    from rasterio.features import rasterize
+
+    surfaces = shapes[shapely.get_dimensions(shapes) == 2]
+    inside = (
+        rasterize(surfaces, out_shape=size[::-1], default_value=255, dtype="uint8")
+        if len(surfaces)
+        else np.zeros(size[::-1], np.uint8)
+    )
+    return Image.fromarray(inside, "L")
+
+
+def _outline(pen: ImageDraw.ImageDraw, shapes: Array, tint: tuple[int, int, int]) -> None:
+    import shapely
+
+    surfaces = shapely.get_rings(shapes[shapely.get_dimensions(shapes) == 2])
+    lines = [[tuple(corner) for corner in shapely.get_coordinates(ring).tolist()] for ring in surfaces]
+    for width, ink in ((3.5, (*_CASING, 120)), (1.5, (*tint, 255))):
+        for corners in lines:
+            pen.line(corners, fill=ink, width=round(width * _SUPERSAMPLING), joint="curve")
+    radius = 4 * _SUPERSAMPLING
+    for x, y in shapely.get_coordinates(shapes[shapely.get_dimensions(shapes) == 0]).tolist():
+        pen.ellipse(
+            (x - radius, y - radius, x + radius, y + radius),
+            fill=(*tint, 255),
+            outline="white",
+            width=_SUPERSAMPLING,
+        )

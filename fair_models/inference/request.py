@@ -1,0 +1,131 @@
+"""What is asked of a prediction, and what can be wrong with that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fair_models.errors import Conflict, Invalid, InvalidHyperparameters
+from fair_models.inference.imagery import ModelInput
+from fair_models.inference.processing import Processing
+from fair_models.inference.session import Session
+from fair_models.inference.vectorise import OutlineParams
+from fair_models.inference.windows import DEFAULT_MULTIPLE_PX
+
+FORMATS = ("geojson", "preview")
+
+MOST_PIXELS = 200_000_000
+"""Largest block in pixels at the model's resolution: some 15 bytes of each are held until it is outlined."""
+
+_MOST_CLASSES = 255
+WHOLE_IMAGE_TASKS = frozenset({"classification", "scene-classification", "regression"})
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    least: float
+    most: float
+    default: float
+
+
+_BOUNDS = {
+    "confidence_threshold": _Bounds(0, 1, 0.5),
+    "min_area_m2": _Bounds(0, 1e9, 0),
+    "simplify_m": _Bounds(0, 1000, 0),
+}
+"""Inference parameters that the library itself reads."""
+
+
+@dataclass(frozen=True)
+class PredictionRequest:
+    """What is predicted, with what, and where to.
+
+    imagery: Folder of chips, or a georeferenced image.
+    output: Folder for the results, new or empty.
+    session: The network.
+    processing: The model's `preprocess` and `postprocess`.
+    input: Bands, sample size, ground sample distance and resampling of the model.
+    classes: Class names; the position is the index, 0 the background.
+    params: Inference parameters without their prefix. The library reads `confidence_threshold` (0 to 1; 0.5),
+        `min_area_m2` (0) and `simplify_m` (0); `postprocess` gets all.
+    formats: Which files: "geojson", "preview".
+    model_id: Exact id of the model's item.
+    model_href: Where that item lies.
+    task: The model's first ML task, as in `mlm:tasks`. Classification and regression judge whole chips.
+    multiple_px: What height and width of a window must divide by.
+    most_pixels: Largest block that is tried.
+    """
+
+    imagery: Path
+    output: Path
+    session: Session
+    processing: Processing
+    input: ModelInput
+    classes: Sequence[str]
+    params: Mapping[str, Any]
+    formats: Sequence[str] = FORMATS
+    model_id: str = "unregistered-v1"
+    model_href: str = "unregistered"
+    task: str = "semantic-segmentation"
+    multiple_px: int = DEFAULT_MULTIPLE_PX
+    most_pixels: int = MOST_PIXELS
+
+    @property
+    def threshold(self) -> float:
+        """Least probability or score of a feature."""
+        return self._number("confidence_threshold")
+
+    @property
+    def outline(self) -> OutlineParams:
+        """What is done to outlines."""
+        return OutlineParams(self._number("min_area_m2"), self._number("simplify_m"))
+
+    @property
+    def judges_whole_images(self) -> bool:
+        """Whether the model says one thing of a chip as a whole."""
+        return self.task in WHOLE_IMAGE_TASKS
+
+    def _number(self, key: str) -> float:
+        return float(self.params.get(key, _BOUNDS[key].default))
+
+
+def check_request(request: PredictionRequest) -> None:
+    """Find what is wrong with a request before anything is read.
+
+    Raises:
+        Conflict: The output folder holds something, or is no folder.
+        InvalidHyperparameters: Inference parameters that the library reads are out of their range.
+        Invalid: Formats, classes or bands do not fit.
+    """
+    output = request.output
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise Conflict(f"{output} exists already and is not an empty folder: choose another one or empty it")
+    wrong = [reason for key, bounds in _BOUNDS.items() for reason in _out_of_range(request, key, bounds)]
+    if wrong:
+        raise InvalidHyperparameters(request.model_id, wrong)
+    problems = [
+        f"the format {name!r} is not known, use {', '.join(FORMATS)}"
+        for name in request.formats
+        if name not in FORMATS
+    ]
+    if not 2 <= len(request.classes) <= _MOST_CLASSES:
+        problems.append(
+            f"it has {len(request.classes)} classes, 2 to {_MOST_CLASSES} with the background are possible"
+        )
+    if request.session.bands not in (None, request.input.bands):
+        problems.append(
+            f"{request.session.path.name} takes {request.session.bands} bands, "
+            f"and the item says {request.input.bands}"
+        )
+    if problems:
+        raise Invalid(f"{request.model_id} cannot predict: {'; '.join(problems)}")
+
+
+def _out_of_range(request: PredictionRequest, key: str, bounds: _Bounds) -> Iterator[str]:
+    value = request.params.get(key, bounds.default)
+    numeric = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not numeric or not bounds.least <= value <= bounds.most:
+        yield f"{key} is {value!r}, use a number from {bounds.least:g} to {bounds.most:g}"

@@ -1,0 +1,206 @@
+"""What lies beside the results: a STAC item that says how they came about, and the config that repeats it."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import yaml
+
+from fair_models import __version__
+from fair_models.catalog.extensions import FILE, PROCESSING
+from fair_models.inference.imagery import Block
+from fair_models.inference.session import ENGINE, Session
+from fair_models.store.digests import checksum_file
+from fair_models.types import Json
+
+PREFIX = "inference."
+"""How the keys of inference parameters begin in items and configs."""
+
+_MANY_BLOCKS = 100
+
+MEDIA_TYPES = {
+    ".geojson": "application/geo+json",
+    ".png": "image/png",
+    ".yaml": "application/yaml",
+}
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """One file of a prediction.
+
+    key: Its asset's key, e.g. "vectors".
+    name: Its name in the output folder.
+    title: What it is, for people.
+    roles: Its asset's roles.
+    checksum: sha-256 multihash.
+    size: Bytes.
+    """
+
+    key: str
+    name: str
+    title: str
+    roles: tuple[str, ...]
+    checksum: str
+    size: int
+
+
+def output_file(folder: Path, name: str, key: str, title: str, *roles: str) -> OutputFile:
+    """Describe a file that was written."""
+    path = folder / name
+    return OutputFile(key, name, title, roles, checksum_file(path), path.stat().st_size)
+
+
+def config_yaml(model: str, imagery: str, parameters: Mapping[str, Any], formats: Sequence[str]) -> str:
+    """The predict config: with another output folder it asks for the same prediction again.
+
+    Args:
+        model: Exact id of the model's item.
+        imagery: The imagery as it was asked for.
+        parameters: Inference parameters without their prefix, all that were used.
+        formats: Which files were asked for.
+    """
+    document = {
+        "model": model,
+        "imagery": imagery,
+        "parameters": with_prefix(parameters),
+        "formats": list(formats),
+    }
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def with_prefix(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Inference parameters by their full keys."""
+    return {f"{PREFIX}{key}": value for key, value in parameters.items()}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a prediction's item says.
+
+    model_id: Exact id of the model's item.
+    model_href: Where that item lies.
+    session: The network that ran.
+    imagery: The imagery as it was asked for.
+    parameters: Inference parameters without their prefix.
+    counts: How much was read and found, e.g. {"images": 48, "features": 1466}.
+    class_counts: Features by class.
+    area_m2: Area of all polygons that are not background.
+    seconds: Wall time.
+    """
+
+    model_id: str
+    model_href: str
+    session: Session
+    imagery: str
+    parameters: Mapping[str, Any]
+    counts: Mapping[str, int]
+    class_counts: Mapping[str, int]
+    area_m2: float
+    seconds: float
+
+
+def item(facts: Facts, blocks: Sequence[Block], files: Sequence[OutputFile]) -> Json:
+    """The prediction as a STAC item. Hrefs of its assets are relative to the output folder."""
+    from shapely.geometry import mapping
+
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    footprint = _footprint(blocks)
+    checksum = checksum_file(facts.session.path)
+    parameters = with_prefix(facts.parameters)
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": [FILE, PROCESSING],
+        "id": f"prediction-{_digest(facts.model_id, checksum, facts.imagery, parameters)}",
+        "geometry": orjson.loads(orjson.dumps(mapping(footprint))),
+        "bbox": [float(number) for number in footprint.bounds],
+        "properties": {
+            "datetime": now,
+            "created": now,
+            "title": f"{facts.model_id} over {Path(facts.imagery).name}",
+            "fair:model_id": facts.model_id,
+            "fair:model_checksum": checksum,
+            "fair:imagery": facts.imagery,
+            "fair:parameters": parameters,
+            "fair:engine": {
+                "name": ENGINE,
+                "version": facts.session.version,
+                "provider": facts.session.provider,
+            },
+            "fair:counts": dict(facts.counts),
+            "fair:class_counts": dict(facts.class_counts),
+            "fair:area_m2": round(facts.area_m2, 1),
+            "fair:seconds": round(facts.seconds, 3),
+            "processing:software": software(facts.session),
+        },
+        "links": [
+            {
+                "rel": "derived_from",
+                "href": facts.model_href,
+                "type": "application/json",
+                "title": facts.model_id,
+            }
+        ],
+        "assets": {file.key: _asset(file) for file in files},
+    }
+
+
+def software(session: Session) -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    import pyproj
+    import rasterio
+    import shapely
+
+    return {
+        "fair-models": __version__,
+        "python": platform.python_version(),
+        ENGINE: session.version,
+        "numpy": np.__version__,
+        "rasterio": rasterio.__version__,
+        "gdal": rasterio.__gdal_version__,
+        "proj": pyproj.proj_version_str,
+        "shapely": shapely.__version__,
+        "geos": shapely.geos_version_string,
+    }
+
+
+def _asset(file: OutputFile) -> Json:
+    return {
+        "href": f"./{file.name}",
+        "type": MEDIA_TYPES[Path(file.name).suffix],
+        "title": file.title,
+        "roles": list(file.roles),
+        "file:checksum": file.checksum,
+        "file:size": file.size,
+    }
+
+
+def _footprint(blocks: Sequence[Block]) -> Any:
+    """The outlines of the blocks in EPSG:4326; one box around all where there are many."""
+    import shapely
+
+    from fair_models.inference.placing import on_map
+
+    outlines = [
+        on_map(shapely.box([0], [0], [grid.width], [grid.height]), grid)[0]
+        for grid in (block.native.grid for block in blocks)
+    ]
+    whole = (
+        shapely.union_all(outlines)
+        if len(outlines) <= _MANY_BLOCKS
+        else shapely.box(*shapely.total_bounds(outlines))
+    )
+    return shapely.orient_polygons(whole)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]

@@ -1,0 +1,115 @@
+"""Parts of windows on their block."""
+
+import numpy as np
+import pytest
+
+from fair_models.errors import Invalid
+from fair_models.inference.joining import Join
+from fair_models.inference.parts import FeaturePart, Part, RasterPart, Scores, Window
+from fair_models.inference.windows import Rectangle, View, WindowRule, cut
+from fair_models.types import Array
+
+CLASSES = ["background", "building", "road"]
+
+
+def join(threshold: float = 0.5, height: int = 40, width: int = 40) -> Join:
+    return Join(height, width, CLASSES, threshold)
+
+
+def whole(height: int = 40, width: int = 40) -> tuple[View, Array]:
+    area = Rectangle(0, 0, height, width)
+    return View(Window(0, 0, height, width, "chip"), area, area), np.ones((height, width), bool)
+
+
+def test_the_best_class_counts_where_it_reaches_the_threshold() -> None:
+    view, valid = whole(1, 4)
+    probabilities = np.array(
+        [[[0.9, 0.2, 0.45, 0.1]], [[0.06, 0.5, 0.3, 0.2]], [[0.04, 0.3, 0.25, 0.7]]], np.float32
+    )
+    joined = join(0.5, 1, 4)
+
+    joined.add(view, [RasterPart(probabilities)], valid)
+
+    assert joined.mask is not None
+    assert joined.mask.classes.tolist() == [[0, 1, 0, 2]]
+    assert joined.mask.probability[0, 1:] == pytest.approx([0.5, 0.3, 0.7])
+
+
+def test_pixels_without_imagery_stay_background() -> None:
+    view, valid = whole()
+    valid[:, 10:] = False
+    joined = join()
+
+    joined.add(view, [RasterPart(np.ones((3, 40, 40), np.float32))], valid)
+
+    assert joined.mask is not None
+    assert joined.mask.classes[:, :10].all()
+    assert not joined.mask.classes[:, 10:].any()
+    assert not joined.mask.probability[:, 10:].any()
+
+
+def test_a_window_answers_for_its_core_alone() -> None:
+    joined = join()
+    views = list(cut(Rectangle(0, 0, 40, 40), WindowRule(24, 4, 8), "block"))
+
+    for index, view in enumerate(views):
+        probabilities = np.zeros((3, 24, 24), np.float32)
+        probabilities[1] = 0.5 + index / 100
+        joined.add(view, [RasterPart(probabilities)], np.ones((view.core.height, view.core.width), bool))
+
+    assert joined.mask is not None
+    for index, view in enumerate(views):
+        assert joined.mask.probability[view.core.slices] == pytest.approx(0.5 + index / 100)
+
+
+def test_a_box_in_two_windows_is_found_once() -> None:
+    joined = join()
+    box = np.array([18.0, 18.0, 23.0, 22.0])
+
+    for view in cut(Rectangle(0, 0, 40, 40), WindowRule(24, 4, 8), "block"):
+        offset = np.array([view.window.column, view.window.row] * 2)
+        part = FeaturePart((box - offset)[None], np.array([0.9]), np.array([1]))
+        joined.add(view, [part], np.ones((view.core.height, view.core.width), bool))
+
+    assert np.concatenate([found.geometries for found in joined.found]).tolist() == [box.tolist()]
+
+
+def test_boxes_below_the_threshold_or_off_the_imagery_are_left_out() -> None:
+    view, valid = whole()
+    valid[:, 20:] = False
+    joined = join()
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 9, 9], [25, 0, 35, 10]], np.float32)
+
+    joined.add(view, [FeaturePart(boxes, np.array([0.4, 0.6, 0.9]), np.array([1, 1, 2]))], valid)
+
+    (found,) = joined.found
+    assert found.geometries.tolist() == [[0, 0, 9, 9]]
+
+
+def test_scores_of_several_windows_of_a_source_are_their_mean_by_area() -> None:
+    joined = join()
+    for height, score in ((10, 0.2), (30, 0.6)):
+        view, valid = whole(height, 40)
+        joined.add(view, [Scores({"building": score})], valid)
+
+    assert joined.scores() == {"chip": {"building": pytest.approx(0.5)}}
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        (RasterPart(np.ones((2, 40, 40), np.float32)), r"\(2, 40, 40\) instead of \(3, 40, 40\)"),
+        (RasterPart(np.full((3, 40, 40), np.nan, np.float32)), "not finite"),
+        (FeaturePart(np.ones((1, 3)), np.ones(1), np.ones(1, int)), r"\(1, 3\)"),
+        (FeaturePart(np.ones((1, 2)), np.ones(2), np.ones(1, int)), "2 scores"),
+        (FeaturePart(np.ones((1, 2)), np.ones(1), np.array([3])), "class index 3"),
+        (FeaturePart(np.full((1, 2), np.inf), np.ones(1), np.array([1])), "not finite"),
+        (Scores({"tree": 0.5}), "tree"),
+        (Scores({"road": float("nan")}), "not finite"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_with_the_reason(part: Part, reason: str) -> None:
+    view, valid = whole()
+
+    with pytest.raises(Invalid, match=reason):
+        join().add(view, [part], valid)

@@ -1,0 +1,379 @@
+"""Predictions as wholes: what is written, what is refused, and that nothing is ever half there."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import orjson
+import pystac
+import pytest
+import shapely
+import yaml
+from onnx import TensorProto, helper, numpy_helper
+
+from fair_models.errors import Conflict, Invalid, InvalidHyperparameters, InvalidImagery
+from fair_models.inference.imagery import open_imagery
+from fair_models.inference.joining import Join
+from fair_models.inference.parts import FeaturePart, Part, RasterPart, Scores, Window
+from fair_models.inference.prediction import Step, find_features, predict
+from fair_models.inference.session import Session, open_session
+from fair_models.inference.vectorise import polygons
+from fair_models.inference.windows import Rectangle, View
+from fair_models.params import PredictParams
+from fair_models.store.digests import checksum_file
+from fair_models.types import Array
+from tests.inference.tiny import (
+    CORNER,
+    Brightness,
+    Input,
+    blobs,
+    grey,
+    request_for,
+    write_geotiff,
+    write_network,
+    write_png_chip,
+)
+
+UTM = "EPSG:32645"
+UTM_CORNER = (353_000.0, 3_057_000.0)
+
+
+def scene(folder: Path, height: int = 300, width: int = 400, seed: int = 1) -> Path:
+    return write_geotiff(folder / "scene.tif", blobs(height, width, seed, 4), UTM, UTM_CORNER, 0.26)
+
+
+def features_of(folder: Path) -> list[dict[str, Any]]:
+    document = orjson.loads((folder / "predictions.geojson").read_bytes())
+    features: list[dict[str, Any]] = document["features"]
+    return features
+
+
+def write_blur(path: Path, reach: int = 15) -> Path:
+    """A network that looks `reach` pixels far: the mean of a square of all bands."""
+    side = 2 * reach + 1
+    kernel = np.full((1, 3, side, side), 1 / (3 * side * side), np.float32)
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["bright"], pads=[reach] * 4),
+        helper.make_node("Sub", ["one", "bright"], ["dark"]),
+        helper.make_node("Concat", ["dark", "bright"], ["probabilities"], axis=1),
+    ]
+    sides = ["batch", 3, "height", "width"]
+    graph = helper.make_graph(
+        nodes,
+        "blur",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, sides)],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 2, "height", "width"])],
+        [numpy_helper.from_array(kernel, "kernel"), helper.make_tensor("one", TensorProto.FLOAT, [], [1.0])],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+def test_windows_give_the_polygons_of_one_window_over_everything(tmp_path: Path) -> None:
+    session = open_session(write_blur(tmp_path / "blur.onnx"), threads=1)
+    image = blobs(704, 960, seed=5, smooth=9)
+    path = write_geotiff(tmp_path / "scene.tif", image, UTM, UTM_CORNER, 0.26)
+    request = request_for(path, tmp_path / "out", session)
+
+    with open_imagery(path, Input()) as imagery:
+        found = find_features(imagery, request, lambda step: None)
+        block = imagery.blocks[0]
+        area = Rectangle(0, 0, 704, 960)
+        join = Join(704, 960, request.classes, 0.5)
+        outputs = session.run((image / 255).astype(np.float32)[None])
+        join.add(
+            View(Window(0, 0, 704, 960, "scene"), area, area),
+            [RasterPart(outputs["probabilities"][0])],
+            np.ones((704, 960), bool),
+        )
+        assert join.mask is not None
+        expected = polygons(join.mask, block.grid, block.names_at, request.outline)
+
+    assert len(found) == len(expected) > 10
+    assert shapely.equals_exact(found.geometry, expected.geometry, 1e-9).all()
+    assert found.confidence == pytest.approx(expected.confidence, abs=1e-6)
+
+
+@pytest.mark.parametrize(("size", "batch"), [(64, 1), (256, 3), (512, None)])
+def test_networks_of_fixed_size_find_the_same(
+    tmp_path: Path, network: Session, size: int, batch: int | None
+) -> None:
+    path = scene(tmp_path)
+    fixed = open_session(write_network(tmp_path / "fixed.onnx", size_px=size, batch=batch), threads=1)
+
+    predict(request_for(path, tmp_path / "dynamic", network))
+    predict(request_for(path, tmp_path / "fixed", fixed))
+
+    assert features_of(tmp_path / "fixed") == features_of(tmp_path / "dynamic")
+    assert len(features_of(tmp_path / "fixed")) > 10
+
+
+def test_a_prediction_lies_beside_a_stac_item_that_describes_it(tmp_path: Path, network: Session) -> None:
+    params = {"confidence_threshold": 0.55, "min_area_m2": 2.0, "simplify_m": 0.2, "own": "value"}
+    request = request_for(
+        scene(tmp_path), tmp_path / "out", network, params=params, formats=["geojson", "preview"]
+    )
+
+    result = predict(request)
+
+    names = ["predict.yaml", "prediction.json", "predictions.geojson", "preview.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    item = pystac.Item.from_file(str(tmp_path / "out" / "prediction.json"))
+    assert item.to_dict(transform_hrefs=False)["properties"] == result.item["properties"]
+    for key, asset in item.assets.items():
+        path = tmp_path / "out" / asset.href
+        assert asset.extra_fields["file:checksum"] == checksum_file(path), key
+        assert asset.extra_fields["file:size"] == path.stat().st_size, key
+    assert item.properties["fair:model_checksum"] == checksum_file(network.path)
+    assert item.properties["fair:parameters"] == {f"inference.{key}": value for key, value in params.items()}
+    assert item.properties["fair:counts"]["features"] == len(features_of(tmp_path / "out"))
+    assert result.counts == {"building": len(features_of(tmp_path / "out"))}
+    total = sum(feature["properties"]["area_m2"] for feature in features_of(tmp_path / "out"))
+    assert result.area_m2 == pytest.approx(total, rel=1e-3)
+    footprint = shapely.from_geojson(json.dumps(item.geometry))
+    assert all(
+        shapely.from_geojson(json.dumps(feature["geometry"])).within(footprint.buffer(1e-8))
+        for feature in features_of(tmp_path / "out")
+    )
+
+
+def test_the_item_follows_our_profile(tmp_path: Path, network: Session) -> None:
+    from fair_models.catalog import profiles
+
+    result = predict(request_for(scene(tmp_path), tmp_path / "out", network))
+
+    assert profiles.problems(result.item) == []
+
+
+def test_the_config_beside_the_results_asks_for_them_again(tmp_path: Path, network: Session) -> None:
+    request = request_for(scene(tmp_path), tmp_path / "out", network, params={"confidence_threshold": 0.6})
+    predict(request)
+
+    params = PredictParams(**yaml.safe_load((tmp_path / "out" / "predict.yaml").read_text()))
+
+    assert params.model == "brightness-v1"
+    assert params.imagery == str(request.imagery)
+    assert params.parameters == {"inference.confidence_threshold": 0.6}
+    assert params.formats == ["geojson"]
+
+
+def test_the_same_request_gives_the_same_bytes(tmp_path: Path, network: Session) -> None:
+    path = scene(tmp_path)
+    formats = ["geojson", "preview"]
+    one = predict(request_for(path, tmp_path / "one", network, formats=formats))
+    two = predict(request_for(path, tmp_path / "two", network, formats=formats))
+
+    assert [file.checksum for file in one.files] == [file.checksum for file in two.files]
+    assert one.item["id"] == two.item["id"]
+
+
+def test_the_threshold_decides_what_is_found(tmp_path: Path, network: Session) -> None:
+    path = scene(tmp_path)
+    low = predict(request_for(path, tmp_path / "low", network, params={"confidence_threshold": 0.4}))
+    high = predict(request_for(path, tmp_path / "high", network, params={"confidence_threshold": 0.8}))
+
+    assert 0 < high.area_m2 < low.area_m2
+    assert all(feature["properties"]["confidence"] >= 0.8 for feature in features_of(tmp_path / "high"))
+
+
+def test_progress_counts_up_to_the_end(tmp_path: Path, network: Session) -> None:
+    for row in range(3):
+        write_png_chip(tmp_path / "chips", type(CORNER)(CORNER.x, CORNER.y + 3 * row, 19), grey(256, 256))
+    steps: list[Step] = []
+
+    predict(request_for(tmp_path / "chips", tmp_path / "out", network), steps.append)
+
+    predicting = [(step.done, step.total) for step in steps if step.doing == "predicting"]
+    assert predicting == [(1, 3), (2, 3), (3, 3)]
+    assert steps[-1].doing == "done"
+
+
+def test_imagery_without_buildings_gives_an_empty_collection(tmp_path: Path, network: Session) -> None:
+    write_png_chip(tmp_path / "chips", CORNER, grey(256, 256, 3))
+
+    result = predict(
+        request_for(tmp_path / "chips", tmp_path / "out", network, formats=["geojson", "preview"])
+    )
+
+    assert features_of(tmp_path / "out") == []
+    assert result.counts == {"building": 0}
+
+
+class Boxes(Brightness):
+    """One box around the bright pixels of a window."""
+
+    def postprocess(
+        self, outputs: Mapping[str, Array], window: Window, params: Mapping[str, Any]
+    ) -> Sequence[Part]:
+        bright = outputs["probabilities"][1]
+        rows, columns = np.nonzero(bright > 0.5)
+        if not len(rows):
+            return [FeaturePart(np.empty((0, 4)), np.empty(0), np.empty(0, int))]
+        box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        return [FeaturePart(np.array([box]), np.array([bright.max()]), np.array([1]))]
+
+
+def test_a_box_over_the_seam_of_two_chips_is_one_feature(tmp_path: Path, network: Session) -> None:
+    pixels = grey(256, 512, 0)
+    pixels[:, 100:140, 240:280] = 255
+    for at in (0, 1):
+        tile = type(CORNER)(CORNER.x + at, CORNER.y, 19)
+        write_png_chip(tmp_path / "chips", tile, pixels[:, :, 256 * at : 256 * at + 256])
+
+    predict(request_for(tmp_path / "chips", tmp_path / "out", network, processing=Boxes()))
+
+    (feature,) = features_of(tmp_path / "out")
+    assert feature["properties"]["area_m2"] == pytest.approx((40 * 0.2646) ** 2, rel=1e-2)
+    assert feature["properties"]["class"] == "building"
+
+
+class Judge(Brightness):
+    """How bright a whole image is."""
+
+    def postprocess(
+        self, outputs: Mapping[str, Array], window: Window, params: Mapping[str, Any]
+    ) -> Sequence[Part]:
+        bright = float(outputs["probabilities"][1].mean())
+        return [Scores({"background": 1 - bright, "building": bright})]
+
+
+@pytest.mark.parametrize("size", [None, 128])
+def test_a_classification_judges_each_chip_by_itself(
+    tmp_path: Path, network: Session, size: int | None
+) -> None:
+    session = open_session(write_network(tmp_path / "n.onnx", size_px=size), threads=1)
+    for at, value in enumerate((255, 51, 204)):
+        tile = type(CORNER)(CORNER.x + at, CORNER.y, 19)
+        write_png_chip(tmp_path / "chips", tile, grey(256, 256, value))
+
+    predict(
+        request_for(
+            tmp_path / "chips", tmp_path / "out", session, processing=Judge(), task="scene-classification"
+        )
+    )
+
+    found = [
+        (feature["properties"]["class"], feature["properties"]["confidence"])
+        for feature in features_of(tmp_path / "out")
+    ]
+    assert found == [("building", 1.0), ("background", 0.8), ("building", 0.8)]
+    tile_m2 = features_of(tmp_path / "out")[0]["properties"]["area_m2"]
+    assert tile_m2 == pytest.approx((256 * 0.2646) ** 2, rel=1e-2)
+
+
+def test_a_classification_of_a_large_image_judges_cells(tmp_path: Path, network: Session) -> None:
+    path = scene(tmp_path, 600, 700)
+
+    predict(request_for(path, tmp_path / "out", network, processing=Judge(), task="classification"))
+
+    sources = [feature["properties"]["source"] for feature in features_of(tmp_path / "out")]
+    assert sources == [f"scene-r{row}-c{column}" for row in range(3) for column in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("params", "reasons"),
+    [
+        (
+            {"confidence_threshold": 1.5, "min_area_m2": -1},
+            ["confidence_threshold is 1.5", "min_area_m2 is -1"],
+        ),
+        ({"confidence_threshold": float("nan")}, ["confidence_threshold is nan"]),
+        ({"confidence_threshold": True}, ["confidence_threshold is True"]),
+        ({"simplify_m": "1"}, ["simplify_m is '1'"]),
+        ({"simplify_m": float("inf")}, ["simplify_m is inf"]),
+    ],
+)
+def test_parameters_out_of_range_are_refused_before_anything_is_read(
+    tmp_path: Path, network: Session, params: dict[str, Any], reasons: list[str]
+) -> None:
+    with pytest.raises(InvalidHyperparameters) as caught:
+        predict(request_for(tmp_path / "no imagery", tmp_path / "out", network, params=params))
+
+    assert len(caught.value.reasons) == len(reasons)
+    assert all(reason in str(caught.value) for reason in reasons)
+    assert not (tmp_path / "out").exists()
+
+
+def test_everything_that_does_not_fit_is_named_at_once(tmp_path: Path, network: Session) -> None:
+    with pytest.raises(Invalid, match=r"'shapefile'.*1 classes.*takes 3 bands.*says 4"):
+        predict(
+            request_for(
+                tmp_path,
+                tmp_path / "out",
+                network,
+                formats=["shapefile"],
+                classes=["background"],
+                input=Input(bands=4),
+            )
+        )
+
+
+def test_an_output_folder_that_holds_something_is_left_alone(tmp_path: Path, network: Session) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+
+    with pytest.raises(Conflict, match="not an empty folder"):
+        predict(request_for(scene(tmp_path), tmp_path / "out", network))
+
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_an_empty_output_folder_is_used(tmp_path: Path, network: Session) -> None:
+    (tmp_path / "out").mkdir()
+
+    predict(request_for(scene(tmp_path), tmp_path / "out", network))
+
+    assert (tmp_path / "out" / "prediction.json").is_file()
+
+
+def test_a_prediction_that_is_stopped_leaves_nothing(tmp_path: Path, network: Session) -> None:
+    def stop(step: Step) -> None:
+        if step.doing == "drawing the preview":
+            raise KeyboardInterrupt
+
+    path = scene(tmp_path / "in")
+    with pytest.raises(KeyboardInterrupt):
+        predict(
+            request_for(path, tmp_path / "results" / "out", network, formats=["geojson", "preview"]), stop
+        )
+
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+class Wrong(Brightness):
+    def preprocess(self, window: Array) -> Array:
+        return window / 255
+
+
+def test_a_preprocess_that_returns_the_wrong_type_is_refused(tmp_path: Path, network: Session) -> None:
+    with pytest.raises(Invalid, match="preprocess returned float64"):
+        predict(request_for(scene(tmp_path), tmp_path / "out", network, processing=Wrong()))
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_imagery_that_is_too_large_is_refused_with_its_number_of_pixels(
+    tmp_path: Path, network: Session
+) -> None:
+    with pytest.raises(InvalidImagery, match=r"400 x 300 pixels.*120,000 in all.*100,000.*cut it"):
+        predict(request_for(scene(tmp_path), tmp_path / "out", network, most_pixels=100_000))
+
+
+@pytest.mark.shared
+def test_real_chips_come_out_as_one_seamless_block(
+    tmp_path: Path, network: Session, shared_data: Path
+) -> None:
+    result = predict(
+        request_for(shared_data / "chips", tmp_path / "out", network, params={"confidence_threshold": 0.62})
+    )
+
+    with open_imagery(shared_data / "chips", Input()) as imagery:
+        (block,) = imagery.blocks
+        assert (block.grid.height, block.grid.width) == (2048, 1536)
+    assert result.image_count == 48
+    assert shapely.is_valid(
+        [shapely.from_geojson(json.dumps(feature["geometry"])) for feature in features_of(tmp_path / "out")]
+    ).all()
