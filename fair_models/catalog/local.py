@@ -18,6 +18,7 @@ from fair_models.catalog.local_index import Index
 from fair_models.catalog.local_layout import collection_path, item_path, to_item
 from fair_models.catalog.local_lock import held, held_if_free
 from fair_models.catalog.protocol import Change
+from fair_models.catalog.versions import split_id
 from fair_models.errors import Corrupted, NotFound, Unavailable
 from fair_models.store.atomic import told_as_unavailable
 from fair_models.types import CollectionId
@@ -170,7 +171,12 @@ class LocalCatalog:
         )
 
     def _not_found(self, collection: CollectionId, item_id: str) -> NotFound:
-        nearest = get_close_matches(item_id, self._read(lambda index: index.ids(collection)), n=3, cutoff=0.5)
+        """The error for an id, with other versions of its name, or else the ids that look most like it."""
+        name, _ = split_id(item_id)
+        nearest = self._read(lambda index: index.versions(collection, name))[:3]
+        nearest = nearest or get_close_matches(
+            item_id, self._read(lambda index: index.ids(collection)), cutoff=0.5
+        )
         hint = f"the nearest are {', '.join(nearest)}" if nearest else "nothing there is named like it"
         return NotFound(f"{collection} has no item {item_id}: {hint}. All are listed by: fair-models list")
 

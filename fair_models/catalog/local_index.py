@@ -111,6 +111,14 @@ class Index:
         rows = self._db.execute("SELECT id FROM item WHERE collection = ? ORDER BY id", (collection,))
         return [item_id for (item_id,) in rows]
 
+    def versions(self, collection: str, name: str) -> list[str]:
+        """Ids of all versions of a name, the newest first."""
+        rows = self._db.execute(
+            "SELECT id FROM item WHERE collection = ? AND name = ? ORDER BY number DESC, id",
+            (collection, name),
+        )
+        return [item_id for (item_id,) in rows]
+
     def head(self, collection: str) -> Json:
         """The collection without the links to its items."""
         (head,) = self._db.execute("SELECT head FROM collection WHERE id = ?", (collection,)).fetchone()

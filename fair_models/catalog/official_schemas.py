@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-from fair_models.catalog import extensions, violations
+from fair_models.catalog import extensions, quick_check, violations
 from fair_models.catalog.own_schemas import Validator
+from fair_models.catalog.quick_check import QuickCheck
 from fair_models.catalog.schema_cache import SchemaCache
 from fair_models.types import Json
 
@@ -38,6 +39,7 @@ class _Built:
 
     validator: Validator | None
     absent: tuple[str, ...]
+    quick: QuickCheck | None = None
 
 
 def check(item: Json, folder: Path) -> OfficialResult:
@@ -54,7 +56,7 @@ def check(item: Json, folder: Path) -> OfficialResult:
     for address in dict.fromkeys([extensions.ITEM, *addresses]):
         built = _built(folder, address)
         unchecked += built.absent
-        if built.validator is None:
+        if built.validator is None or quick_check.accepts(built.quick, item):
             continue
         try:
             found = violations.sentences(built.validator.iter_errors(item))
@@ -110,9 +112,9 @@ def _build(schemas: SchemaCache, address: str) -> _Built:
     if address.partition("#")[0] not in found:
         return _Built(None, tuple(absent))
     registry: Any = Registry()
-    for known, schema in found.items():
-        resource = Resource.from_contents(_without(schema, known, absent), default_specification=DRAFT7)
-        registry = registry.with_resource(known, resource)
+    schemas_here = {known: _without(schema, known, absent) for known, schema in found.items()}
+    for known, schema in schemas_here.items():
+        registry = registry.with_resource(known, Resource.from_contents(schema, default_specification=DRAFT7))
     root = found[address.partition("#")[0]]
     kind = validator_for(root, default=Draft7Validator)
     try:
@@ -120,7 +122,7 @@ def _build(schemas: SchemaCache, address: str) -> _Built:
     except SchemaError:
         return _Built(None, (address,))
     validator: Validator = kind({"$ref": address}, registry=registry.crawl())
-    return _Built(validator, tuple(absent))
+    return _Built(validator, tuple(absent), quick_check.build(address, schemas_here))
 
 
 def _closure(schemas: SchemaCache, address: str) -> tuple[dict[str, Json], list[str]]:

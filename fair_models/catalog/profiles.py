@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fair_models import settings
-from fair_models.catalog import assets, item_rules, official_schemas, own_schemas, violations
+from fair_models.catalog import assets, item_rules, official_schemas, own_schemas, quick_check, violations
 from fair_models.errors import InvalidItem
 from fair_models.types import Json
 
@@ -82,8 +82,14 @@ def own_problems(item: Json) -> list[str]:
             *reasons,
             f"collection: is {violations.shown(item.get('collection'))}, should be one of {collections}",
         ]
-    broken = violations.sentences(own_schemas.validator(profile).iter_errors(item))
+    broken = _broken(item, profile)
     return [*reasons, *broken, *_rule_problems(item, profile, readable=not broken)]
+
+
+def _broken(item: Json, profile: str) -> list[str]:
+    if quick_check.accepts(own_schemas.quick(profile), item):
+        return []
+    return violations.sentences(own_schemas.validator(profile).iter_errors(item))
 
 
 def weaknesses(item: Json) -> list[str]:

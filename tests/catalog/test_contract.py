@@ -134,8 +134,14 @@ def test_an_empty_collection_covers_the_world_and_all_time(catalog: Catalog) -> 
 
 def test_an_unknown_id_names_the_nearest(catalog: Catalog, make_item: MakeItem) -> None:
     put(catalog, make_item("roofs-v1"), make_item("roofs-v2"), make_item("banepa-v1"))
-    with pytest.raises(NotFound, match=r"roofs-v3.*roofs-v\d.*fair-models list"):
+    with pytest.raises(
+        NotFound, match=r"no item roofs-v3: the nearest are roofs-v2, roofs-v1\. .*fair-models list"
+    ):
         catalog.get("local-models", "roofs-v3")
+    with pytest.raises(NotFound, match=r"no item bannepa-v1: the nearest are banepa-v1\."):
+        catalog.get("local-models", "bannepa-v1")
+    with pytest.raises(NotFound, match="no item xyz: nothing there is named like it"):
+        catalog.get("local-models", "xyz")
 
 
 def test_a_put_replaces_the_item_of_the_same_id(catalog: Catalog, make_item: MakeItem) -> None:
