@@ -97,7 +97,8 @@ class Report:
     def _summary(self) -> str:
         items = ", ".join(f"{count} in {collection}" for collection, count in self.checked.items())
         return (
-            f"{_count(self.counts['error'], 'error')}, {_count(self.counts['warning'], 'warning')}. "
+            f"{_count(self.counts['error'], 'error').capitalize()}, "
+            f"{_count(self.counts['warning'], 'warning')}. "
             f"Items checked: {items}. Rules: {', '.join(self.rules)}. "
             f"Started {self.started:%Y-%m-%d %H:%M:%S} UTC, took {self.seconds:.1f} s."
         )

@@ -34,9 +34,9 @@ train, evaluate, export = training.train, training.evaluate, training.export
 class UNet(nn.Module):
     """U-Net that starts at half resolution (https://arxiv.org/abs/1505.04597).
 
-    Takes float32 of shape (n, 3, height, width) in [0, 1], any height and width from 32 px up. Gives scores of
-    shape (n, 2, height, width). Channels double from level to level up to 64: deeper levels of a footprint
-    model gain little from more, and the network stays fast without a GPU.
+    Takes float32 of shape (n, 3, height, width) in [0, 1], any height and width from 32 px up. Gives scores
+    of shape (n, 2, height, width). Channels double from level to level up to 64: deeper levels of a
+    footprint model gain little from more, and the network stays fast without a GPU.
     """
 
     def __init__(self, width: int) -> None:
@@ -45,9 +45,7 @@ class UNet(nn.Module):
         self.stem = _convolution(BANDS, channels[0], stride=2)
         self.down = nn.ModuleList([_block(channels[0], channels[0])])
         self.down.extend(_block(upper, lower) for upper, lower in pairwise(channels))
-        self.up = nn.ModuleList(
-            _block(lower + upper, upper) for lower, upper in pairwise(reversed(channels))
-        )
+        self.up = nn.ModuleList(_block(lower + upper, upper) for lower, upper in pairwise(reversed(channels)))
         self.head = nn.Conv2d(channels[0], CLASSES, kernel_size=1)
 
     def forward(self, pixels: Tensor) -> Tensor:

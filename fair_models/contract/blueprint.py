@@ -1,0 +1,122 @@
+"""What a contribution becomes when it is registered: archived code, checked ONNX. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from fair_models.catalog import hyperparameters
+from fair_models.contract import export_check, loader, weights
+from fair_models.contract.archive import pack_code
+from fair_models.contract.contribution import Contribution
+from fair_models.contract.protocol import Pipeline
+from fair_models.errors import InvalidContribution
+from fair_models.store.digests import checksum_file
+from fair_models.types import Json
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """Files made of a contribution.
+
+    code: Archive of its modules.
+    code_checksum: sha-256 multihash of the archive.
+    onnx: The network with the initial weights; None for a contribution with a ZenML pipeline of its own.
+    difference: Largest difference of ONNX and torch, as a share of the output's largest value.
+    total_parameters: Number of weights of the network; None where there is no ONNX.
+    """
+
+    code: Path
+    code_checksum: str
+    onnx: Path | None
+    difference: float | None
+    total_parameters: int | None
+
+
+@dataclass(frozen=True)
+class TemplateInput:
+    """What a contribution's item says of the network's input.
+
+    bands: Number of bands.
+    size_px: Height and width of a training sample, in pixels.
+    """
+
+    bands: int
+    size_px: int
+
+
+def make(contribution: Contribution, folder: Path) -> Blueprint:
+    """Archive the code, build the network from that archive, load the weights, export and check the ONNX.
+
+    Args:
+        contribution: The contribution.
+        folder: Where the files go.
+
+    Raises:
+        InvalidContribution: Code, hyperparameters, weights or ONNX do not fit; lists the reasons.
+        NotFound: The weights do not exist.
+        Corrupted: The weights cannot be read.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / "source-code.zip"
+    pack_code(contribution.folder, archive)
+    checksum = checksum_file(archive)
+    processing = loader.load_processing(archive, checksum, contribution.preprocess, contribution.postprocess)
+    if contribution.own_pipeline:
+        loader.load_attribute(archive, checksum, contribution.entrypoint)
+        return Blueprint(archive, checksum, None, None, None)
+    pipeline = loader.load_pipeline(archive, checksum, contribution.entrypoint)
+    params = default_params(pipeline, contribution)
+    network = _called(contribution.name, "build", pipeline.build, params)
+    weights.load(network, contribution.weights)
+    onnx = folder / "model.onnx"
+    _called(contribution.name, "export", pipeline.export, network, onnx, params)
+    difference = export_check.check(onnx, network, processing, input_of(contribution.template))
+    total = sum(weight.numel() for weight in network.parameters())
+    return Blueprint(archive, checksum, onnx, difference, total)
+
+
+def _called(model: str, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a contributor's function; whatever it raises is a reason against the contribution."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        raise InvalidContribution(model, [f"{name} failed: {type(error).__name__}: {error}"]) from error
+
+
+def default_params(pipeline: Pipeline, contribution: Contribution) -> BaseModel:
+    """The contribution's `Params` with the values of its item.
+
+    Raises:
+        InvalidContribution: The values do not fit `Params`; lists every reason.
+    """
+    values = hyperparameters.with_prefix(contribution.hyperparameters, hyperparameters.TRAINING)
+    try:
+        return pipeline.Params.model_validate(values)
+    except ValidationError as error:
+        reasons = [
+            f"training.{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors(include_url=False)
+        ]
+        raise InvalidContribution(contribution.name, reasons) from error
+
+
+def input_of(template: Json) -> TemplateInput:
+    """Bands and sample size that an item says.
+
+    Raises:
+        InvalidContribution: It does not say them.
+    """
+    properties = template.get("properties", {})
+    try:
+        shape = properties["mlm:input"][0]["input"]["shape"]
+        return TemplateInput(bands=int(shape[1]), size_px=int(properties["fair:sample_size_px"]))
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise InvalidContribution(
+            str(template.get("id")),
+            ["mlm:input[0].input.shape and fair:sample_size_px must say the bands and the size of a sample"],
+        ) from error

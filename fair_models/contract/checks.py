@@ -1,0 +1,205 @@
+"""Everything that is wrong with a contribution, at once. Executes the contribution's code."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fair_models.catalog import base_models, profiles
+from fair_models.contract import imports, loader
+from fair_models.contract.archive import pack_code
+from fair_models.contract.contribution import (
+    ITEM_FILE,
+    README_FILE,
+    Contribution,
+    package_of,
+    read,
+    read_template,
+)
+from fair_models.contract.hyperparameters import specification_problems
+from fair_models.contract.protocol import Pipeline
+from fair_models.errors import FairModelsError, Invalid, InvalidContribution
+from fair_models.store.digests import checksum_file
+from fair_models.store.protocol import StoredFile
+from fair_models.types import Json
+
+NO_DIGEST = "1220" + 64 * "0"
+
+MODEL_CARD_WORDS = ("use", "data", "limit", "licen", "metric")
+"""What a model card must speak of, as the beginnings of words."""
+
+
+def problems(folder: Path) -> list[str]:
+    """Check a contribution: files, item, code, hyperparameters, weights, ONNX against torch.
+
+    Its code is imported, its network built and exported. Nothing is stored.
+
+    Args:
+        folder: The contribution.
+
+    Returns:
+        Everything that is wrong, in sentences; empty for one that can be registered.
+
+    Raises:
+        NotFound: There is no such folder, or no stac-item.json in it.
+    """
+    folder = folder.expanduser().resolve()
+    template = read_template(folder)
+    reasons = [*_file_problems(folder), *imports.text_problems(folder, package_of(folder))]
+    try:
+        contribution = read(folder)
+    except InvalidContribution as error:
+        # The item does not even name its parts: its profile says why, nothing else can be looked at.
+        return _unique([*reasons, *error.reasons, *_item_problems(template, {})])
+    reasons += [*_weights_problems(contribution), *_name_problems(contribution)]
+    with tempfile.TemporaryDirectory(prefix="fair-check-") as work_folder:
+        reasons += [
+            *_item_problems(template, _files(contribution)),
+            *_code_problems(contribution, Path(work_folder)),
+        ]
+    return _unique(reasons)
+
+
+def _file_problems(folder: Path) -> Iterator[str]:
+    if not folder.name.isidentifier():
+        yield f"the folder {folder.name} cannot be imported: use letters, digits, underscores, first a letter"
+    wanted = {README_FILE: "the model card", "Dockerfile": "the images for training and prediction"}
+    for name, what in wanted.items():
+        if not (folder / name).is_file():
+            yield f"{name} is missing: add {what}"
+    card = folder / README_FILE
+    if card.is_file():
+        text = card.read_text(encoding="utf-8", errors="replace").lower()
+        lacking = [word for word in MODEL_CARD_WORDS if word not in text]
+        if lacking:
+            yield (
+                f"{README_FILE} says nothing of {', '.join(lacking)}…: "
+                "a model card tells use, data, limits, licence, metrics"
+            )
+    if not list((folder / "tests").glob("test_*.py")):
+        yield "tests/ has no test_*.py: add a test of the processing at least"
+
+
+def _weights_problems(contribution: Contribution) -> Iterator[str]:
+    path = contribution.weights
+    name = (
+        path.relative_to(contribution.folder).as_posix() if path.is_relative_to(contribution.folder) else path
+    )
+    if not path.is_file():
+        yield f"the weights {name} do not exist: make them, or correct the asset's href in {ITEM_FILE}"
+        return
+    asset = _asset(contribution.template, "mlm:weights")
+    found = checksum_file(path)
+    said = asset.get("file:checksum")
+    if not said:
+        yield f'the weights have no digest in the item: add "file:checksum": "{found}"'
+    elif said != found:
+        yield f"the weights {name} have the digest {found}, the item says {said}: correct the wrong one"
+    if asset.get("file:size", path.stat().st_size) != path.stat().st_size:
+        yield f"the weights {name} have {path.stat().st_size} bytes, the item says {asset['file:size']}"
+
+
+def _name_problems(contribution: Contribution) -> Iterator[str]:
+    expressions = {
+        "mlm:entrypoint": contribution.entrypoint,
+        "pre_processing_function": contribution.preprocess,
+        "post_processing_function": contribution.postprocess,
+    }
+    for field, expression in expressions.items():
+        if not expression.startswith(f"{contribution.package}."):
+            yield (
+                f"{field} names {expression}, the modules of this folder are {contribution.package}.…: "
+                "name one of them"
+            )
+
+
+def _item_problems(template: Json, files: dict[str, StoredFile]) -> list[str]:
+    """What registration would find wrong with the item, with stand-ins for files that it would make."""
+    try:
+        item = base_models.build(template, 1, files)
+    except Invalid as error:
+        return [f"{ITEM_FILE}: {reason}" for reason in _reasons(error)]
+    return [f"{ITEM_FILE}: {reason}" for reason in profiles.problems(item.to_dict(transform_hrefs=False))]
+
+
+def _files(contribution: Contribution) -> dict[str, StoredFile]:
+    weights = contribution.weights
+    digest = _asset(contribution.template, "mlm:weights").get("file:checksum") or NO_DIGEST
+    return {
+        "checkpoint": StoredFile(str(weights), digest, weights.stat().st_size if weights.is_file() else 0),
+        "model": StoredFile("model.onnx", NO_DIGEST, 0),
+        "source-code": StoredFile("source-code.zip", NO_DIGEST, 0),
+        "readme": StoredFile(str(contribution.readme), NO_DIGEST, 0),
+    }
+
+
+def _code_problems(contribution: Contribution, work_folder: Path) -> list[str]:
+    archive = work_folder / "source-code.zip"
+    _, reasons = _tried(pack_code, contribution.folder, archive)
+    if reasons:
+        return reasons
+    checksum = checksum_file(archive)
+    expressions = [contribution.preprocess, contribution.postprocess]
+    _, reasons = _tried(loader.load_processing, archive, checksum, *expressions)
+    heavy = [] if reasons else imports.heavy_imports(archive, checksum, expressions)
+    if heavy:
+        reasons.append(
+            f"importing the processing loads {', '.join(heavy)}: keep it to numpy, predictions run without"
+        )
+    load = loader.load_attribute if contribution.own_pipeline else loader.load_pipeline
+    pipeline, pipeline_reasons = _tried(load, archive, checksum, contribution.entrypoint)
+    reasons += pipeline_reasons
+    if pipeline is not None and not contribution.own_pipeline:
+        reasons += _specification_problems(contribution, pipeline)
+    if not reasons:
+        reasons += _network_problems(contribution, work_folder)
+    return reasons
+
+
+def _specification_problems(contribution: Contribution, pipeline: Pipeline) -> list[str]:
+    specification = contribution.template["properties"].get("fair:hyperparameters_spec")
+    if not isinstance(specification, list) or not all(isinstance(entry, dict) for entry in specification):
+        return []  # the profile has said so
+    return specification_problems(specification, pipeline.Params)
+
+
+def _network_problems(contribution: Contribution, work_folder: Path) -> list[str]:
+    """Build, load, export and compare; needs code and hyperparameters that are right."""
+    from fair_models.contract import blueprint
+
+    made, reasons = _tried(blueprint.make, contribution, work_folder / "blueprint")
+    said = contribution.template["properties"].get("mlm:total_parameters")
+    if made is not None and made.total_parameters is not None and said not in (None, made.total_parameters):
+        reasons.append(
+            f"{ITEM_FILE}: mlm:total_parameters is {said}, the network has {made.total_parameters}"
+        )
+    return reasons
+
+
+def _tried(step: Callable[..., Any], *arguments: Any) -> tuple[Any, list[str]]:
+    """What a step gives, or why it did not."""
+    try:
+        return step(*arguments), []
+    except FairModelsError as error:
+        return None, _reasons(error)
+
+
+def _reasons(error: FairModelsError) -> list[str]:
+    """The reasons that an error lists, each with the part that it is about where the contract says one."""
+    reasons = getattr(error, "reasons", [str(error)])
+    return (
+        [f"{error.subject}: {each}" for each in reasons]
+        if isinstance(error, InvalidContribution)
+        else [*reasons]
+    )
+
+
+def _asset(template: Json, role: str) -> Json:
+    assets = template.get("assets", {}).values()
+    return next((asset for asset in assets if role in asset.get("roles", [])), {})
+
+
+def _unique(reasons: list[str]) -> list[str]:
+    return list(dict.fromkeys(reasons))

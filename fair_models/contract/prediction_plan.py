@@ -1,0 +1,73 @@
+"""Turns a wish to predict into a request to the inference room: the item says all that is needed."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pystac import Item
+
+from fair_models.catalog import assets, hyperparameters, model_classes, model_input, processing
+from fair_models.contract import loader
+from fair_models.errors import InvalidHyperparameters, InvalidItem
+from fair_models.inference import session
+from fair_models.inference.prediction import PredictionRequest
+from fair_models.params import PredictParams
+from fair_models.store.protocol import Store
+
+
+def plan_prediction(item: Item, params: PredictParams, store: Store, folder: Path) -> PredictionRequest:
+    """Get the model's ONNX and code, and settle the parameters.
+
+    Args:
+        item: The model's exact item, with absolute hrefs.
+        params: What was asked for. Its reference is taken as resolved: the id comes from the item.
+        store: Where the item's files are fetched from.
+        folder: Where a folder for the results is made if none was named.
+
+    Raises:
+        InvalidHyperparameters: Parameters that the model does not allow, or that are not of inference.
+        InvalidItem: The item lacks what a prediction needs.
+        NotFound: A file of the item is missing.
+        Corrupted: A file of the item is not what its digest says. Nothing of it was used.
+        InvalidContribution: The item's code cannot be used here.
+    """
+    values = hyperparameters.resolve(item, params.parameters)
+    _refuse_training_values(item, params)
+    href, checksum = assets.file_ref(item, assets.SOURCE_CODE)
+    functions = loader.load_processing(store.fetch(href, checksum), checksum, *processing.expressions(item))
+    return PredictionRequest(
+        imagery=Path(params.imagery).expanduser().resolve(),
+        output=_output(item, params, folder),
+        session=session.open_session(store.fetch(*assets.file_ref(item, assets.MODEL))),
+        processing=functions,
+        input=model_input.read(item),
+        classes=model_classes.read(item),
+        params=hyperparameters.with_prefix(values, hyperparameters.INFERENCE),
+        formats=params.formats,
+        model_id=item.id,
+        model_href=item.get_self_href() or item.id,
+        task=_task(item),
+    )
+
+
+def _refuse_training_values(item: Item, params: PredictParams) -> None:
+    """An override that would change nothing is a mistake that somebody should hear of."""
+    wrong = [key for key in params.parameters if not key.startswith(f"{hyperparameters.INFERENCE}.")]
+    if wrong:
+        reasons = [f"{key} is not of inference; a prediction does not use it" for key in wrong]
+        raise InvalidHyperparameters(item.id, reasons)
+
+
+def _output(item: Item, params: PredictParams, folder: Path) -> Path:
+    if params.output is not None:
+        return Path(params.output).expanduser().resolve()
+    return folder / f"{item.id}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def _task(item: Item) -> str:
+    tasks = item.properties.get("mlm:tasks") or []
+    if not tasks:
+        raise InvalidItem(item.id, ["mlm:tasks is empty; register a version that names its task"])
+    return str(tasks[0])

@@ -1,0 +1,129 @@
+"""Weights of a network: safetensors, or a torch state dict that holds tensors alone. Needs torch."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+
+from fair_models.errors import Corrupted, InvalidContribution, NotFound
+from fair_models.store.atomic import write_bytes
+
+SAFETENSORS = ".safetensors"
+STATE_DICTS = (".pt", ".pth")
+
+
+def save(network: nn.Module, path: Path, *, half: bool = False) -> None:
+    """Write a network's weights as safetensors. The same weights give the same bytes.
+
+    Args:
+        network: The network.
+        path: Where to write; its name ends in .safetensors.
+        half: Round float32 to float16: half the size, for weights that training starts from.
+    """
+    if path.suffix != SAFETENSORS:
+        raise InvalidContribution(
+            path.name, [f"weights are written as safetensors: let the name end in {SAFETENSORS}"]
+        )
+    tensors = {
+        name: (tensor.half() if half and tensor.dtype == torch.float32 else tensor).contiguous().cpu()
+        for name, tensor in network.state_dict().items()
+    }
+    write_bytes(path, to_safetensors(tensors))
+
+
+def load(network: nn.Module, path: Path) -> None:
+    """Put weights into a network, in place. Float16 on disk becomes the type that the network has.
+
+    Args:
+        network: What `build` made.
+        path: `.safetensors`, or `.pt`/`.pth` with a state dict of tensors.
+
+    Raises:
+        NotFound: There is no such file.
+        Corrupted: The file cannot be read.
+        InvalidContribution: The file may hold code, or does not fit the network: all that is missing,
+            unexpected, of another shape or not finite is listed.
+    """
+    tensors = read(path)
+    own = network.state_dict()
+    reasons = _misfits(own, tensors)
+    if reasons:
+        raise InvalidContribution(
+            path.name,
+            [*reasons, "build the network with the hyperparameters that the weights were made with"],
+        )
+    network.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own})
+
+
+def read(path: Path) -> Mapping[str, Tensor]:
+    """Tensors by name, without running anything that the file may hold.
+
+    Raises:
+        NotFound: There is no such file.
+        Corrupted: The file cannot be read.
+        InvalidContribution: The file is of a kind that may hold code.
+    """
+    if not path.is_file():
+        raise NotFound(f"Weights {path} do not exist. Name a .safetensors file that does.")
+    if path.suffix == SAFETENSORS:
+        try:
+            tensors: dict[str, Tensor] = load_file(path)
+        except SafetensorError as error:
+            raise Corrupted(
+                f"Weights {path} cannot be read as safetensors: {error}. Write them again."
+            ) from error
+        return tensors
+    if path.suffix in STATE_DICTS:
+        return _read_state_dict(path)
+    raise InvalidContribution(
+        path.name,
+        [
+            f"{path.suffix or 'a file without an ending'} may hold code that runs when it is read: "
+            "save the weights as .safetensors"
+        ],
+    )
+
+
+def _read_state_dict(path: Path) -> Mapping[str, Tensor]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InvalidContribution(
+            path.name,
+            [
+                "it is a pickle with more than tensors in it, which may hold code that runs when it is read: "
+                "save network.state_dict() as .safetensors"
+            ],
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise Corrupted(
+            f"Weights {path} cannot be read as a torch state dict: {error}. Write them again."
+        ) from error
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise InvalidContribution(
+            path.name, ["it is no flat state dict of tensors: save network.state_dict() as .safetensors"]
+        )
+    return content
+
+
+def _misfits(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> list[str]:
+    both = [name for name in own if name in tensors]
+    shapes = [
+        f"{name} has the shape {tuple(tensors[name].shape)}, the network takes {tuple(own[name].shape)}"
+        for name in both
+        if own[name].shape != tensors[name].shape
+    ]
+    broken = [name for name in both if not bool(torch.isfinite(tensors[name]).all())]
+    found = {
+        "missing": [name for name in own if name not in tensors],
+        "not in the network": [name for name in tensors if name not in own],
+        "not finite": broken,
+    }
+    return [*shapes, *(f"{what}: {', '.join(names)}" for what, names in found.items() if names)]

@@ -1,0 +1,83 @@
+"""Writing a network as ONNX. Needs torch and onnx."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+
+OPSET = 18
+INPUT = "pixels"
+
+
+def export_onnx(network: nn.Module, path: Path, output: str, size_px: int = 64) -> None:
+    """Write a network of one image input and one output as ONNX.
+
+    The file is the same, byte for byte, for the same weights: what the exporter notes about the source code,
+    paths of this machine among them, is taken out.
+
+    Args:
+        network: Takes float32 of shape (n, bands, height, width). Left in evaluation mode.
+        path: Where to write.
+        output: Name of the output.
+        size_px: Height and width of the example that is traced. The file takes any batch, height and width.
+    """
+    network.eval().cpu()
+    example = torch.zeros(2, _bands(network), size_px, size_px + 32)
+    batch, height, width = (torch.export.Dim(name) for name in ("batch", "height", "width"))
+    with _quiet():
+        program = torch.onnx.export(
+            network,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[output],
+            dynamic_shapes=({0: batch, 2: height, 3: width},),
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned no program")
+    model = program.model_proto
+    _forget_sources(model)
+    onnx.save_model(model, path)
+
+
+def _bands(network: nn.Module) -> int:
+    """Bands that the first convolution takes."""
+    first = next(layer for layer in network.modules() if isinstance(layer, nn.Conv2d))
+    return first.in_channels * first.groups
+
+
+def _forget_sources(model: onnx.ModelProto) -> None:
+    model.doc_string = ""
+    del model.metadata_props[:]
+    graph = model.graph
+    graph.doc_string = ""
+    del graph.metadata_props[:]
+    for part in (*graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter prints its steps and warns of its own deprecations: nothing a mapper could act on."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

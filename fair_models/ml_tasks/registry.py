@@ -1,0 +1,37 @@
+"""Which ML task makes what of the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import cast
+
+from fair_models.errors import NotFound
+from fair_models.types import Array
+
+Targets = Callable[..., Array]
+"""Makes the target of one sample from the labels; see the `targets` module of each task."""
+
+_MODULES = {
+    "semantic-segmentation": "fair_models.ml_tasks.segmentation.targets",
+    "segmentation": "fair_models.ml_tasks.segmentation.targets",
+}
+
+
+def targets_for(task: str) -> Targets:
+    """What makes targets of labels for an ML task.
+
+    Args:
+        task: As in `mlm:tasks`, e.g. "semantic-segmentation".
+
+    Raises:
+        NotFound: No part of fair-models trains this task; those that are trained are named.
+    """
+    module = _MODULES.get(task)
+    if module is None:
+        known = ", ".join(sorted(_MODULES))
+        raise NotFound(
+            f"fair-models has no targets for the ML task {task!r}; it has them for {known}. "
+            "A model of another task names a ZenML pipeline of its own as its entrypoint."
+        )
+    return cast(Targets, import_module(module).from_labels)

@@ -1,0 +1,23 @@
+"""What a segmentation learns: the class of each pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fair_models.data.grid import Grid
+from fair_models.data.labels import Labels, rasterise
+from fair_models.types import Mask
+
+
+def from_labels(labels: Labels, grid: Grid, classes: Sequence[str]) -> Mask:
+    """Draw labels onto a sample's pixels.
+
+    Args:
+        labels: Polygons with their classes.
+        grid: Where the sample's pixels lie.
+        classes: Class names; the position is the index, 0 the background.
+
+    Returns:
+        Class index of each pixel, uint8, shape (height, width).
+    """
+    return rasterise(labels, grid.transform, grid.height, grid.width, grid.crs, classes)

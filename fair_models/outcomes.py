@@ -1,0 +1,101 @@
+"""What a run hands back: the one row of its artifact `result`. docs/backend.md shows them.
+
+The flows write these rows, the client and the command line read them. All values are plain, so that the row
+is a table for people too.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fair_models.types import CollectionId
+
+
+class Outcome(BaseModel):
+    """Base of all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PublishedItem(Outcome):
+    """Result of `register-model` and `ingest-dataset`: the item that is current now."""
+
+    collection: CollectionId = Field(description="Collection of the item.")
+    item: str = Field(description="Exact id, for example banepa-buildings-v2.")
+    name: str = Field(description="Its name, without the version.")
+    version: int = Field(description="Its version.")
+    title: str = Field(description="Its title.")
+    href: str = Field(description="Where the item lies.")
+
+
+class Score(Outcome):
+    """How a version does on held-out imagery, by the first entry of `fair:metrics_spec`."""
+
+    metric: str | None = Field(description="Key of the main metric, for example fair:building_iou.")
+    value: float | None = Field(description="Its held-out value. Empty where nothing was measured.")
+    baseline: float | None = Field(description="The same for the simplest guess.")
+    baseline_name: str = Field(description="What that guess is.")
+    held_out_count: int = Field(description="Number of held-out samples.")
+
+
+class TrainedVersion(Score):
+    """Result of `finetune` and `train`: a version that can be promoted.
+
+    The artifact `metrics` has all metrics.
+    """
+
+    model: str = Field(description="Name of the model.")
+    version: int = Field(description="Number of the version.")
+    base_model: str = Field(description="Exact id of the base model.")
+    dataset: str = Field(description="Exact id of the dataset.")
+    seconds: float | None = Field(description="Wall time of the training itself, in seconds.")
+    zenml_run: str | None = Field(description="Id of ZenML's run.")
+    mlflow_run: str | None = Field(description="Id of MLflow's run.")
+
+
+class PromotedVersion(PublishedItem, Score):
+    """Result of `promote`: the local model that is current now.
+
+    The artifact `metrics` has all metrics.
+    """
+
+    replaced: str | None = Field(description="Id of the item that it took the place of.")
+
+
+class Prediction(Outcome):
+    """Result of `predict`: what was found, and where the files lie."""
+
+    model: str = Field(description="Exact id of the model.")
+    folder: str = Field(description="Folder with all files.")
+    vectors: str | None = Field(description="GeoJSON with what was found.")
+    preview: str | None = Field(description="Picture of it over the imagery.")
+    item: str = Field(description="STAC item with the digests of the files, the model and the parameters.")
+    features: int = Field(description="Number of polygons, lines or points.")
+    area_m2: float = Field(description="Area of all polygons, in square metres.")
+    images: int = Field(description="Number of chips or images that were read.")
+    seconds: float = Field(description="Wall time, in seconds.")
+
+
+class AuditSummary(Outcome):
+    """Result of `audit`. The artifact `findings` has one row for each finding."""
+
+    ok: bool = Field(description="Whether there is no error; warnings are allowed.")
+    errors: int = Field(description="Promises of the registry that are broken.")
+    warnings: int = Field(description="Things that somebody should look at.")
+    items: int = Field(description="Number of items checked.")
+    rules: int = Field(description="Number of rules that ran.")
+    skipped: str = Field(description="Rules that did not run, and why.")
+    unchecked_schemas: int = Field(description="Official schemas that were neither cached nor reachable.")
+    seconds: float = Field(description="Wall time, in seconds.")
+
+
+OUTCOMES: dict[str, type[Outcome]] = {
+    "register-model": PublishedItem,
+    "ingest-dataset": PublishedItem,
+    "finetune": TrainedVersion,
+    "train": TrainedVersion,
+    "promote": PromotedVersion,
+    "predict": Prediction,
+    "audit": AuditSummary,
+}
+"""The row of each flow's `result`."""

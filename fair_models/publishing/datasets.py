@@ -1,0 +1,89 @@
+"""Publish chips and labels as a version of a dataset."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from pystac import Item
+
+from fair_models.catalog import datasets, profiles, versions
+from fair_models.catalog.datasets import DatasetFacts
+from fair_models.catalog.protocol import Catalog
+from fair_models.data.ingest import PreparedDataset, prepare
+from fair_models.params import IngestDatasetParams
+from fair_models.publishing.storing import as_stored, put_files
+from fair_models.publishing.workspace import work_folder
+from fair_models.store.protocol import Store, StoredFile
+from fair_models.types import DATASETS
+
+logger = logging.getLogger(__name__)
+
+
+def ingest(params: IngestDatasetParams, catalog: Catalog, store: Store) -> Item:
+    """Check, mend, split and store chips and labels, and publish them.
+
+    The same chips and labels with the same facts again are no new version: the current item comes back.
+
+    Args:
+        params: What lies where, and what it means.
+        catalog: Where the dataset is published.
+        store: Where its bytes go.
+
+    Returns:
+        The item as the catalogue has it.
+
+    Raises:
+        InvalidImagery: Chips that cannot be read or placed; lists every reason. Nothing was stored.
+        InvalidLabels: Labels that cannot be used; lists every reason. Nothing was stored.
+        InvalidItem: What was asked for makes no valid item, e.g. an unknown keyword. Nothing was stored.
+        Conflict: Somebody else published a version of this name meanwhile.
+    """
+    with work_folder("ingest") as folder:
+        prepared = prepare(params, folder)
+        files = {"chips": prepared.chips, "labels": prepared.labels, "split": prepared.split}
+        found = as_stored(files)
+        current = versions.current(catalog, DATASETS, params.name)
+        if current is not None:
+            number = versions.split_id(current.id)[1] or 1
+            if versions.same(current, _item(params, prepared, number, found)):
+                logger.info("%s holds the same chips and labels already; no new version", current.id)
+                return current
+        number = versions.next_number(catalog, DATASETS, params.name)
+        item = _item(params, prepared, number, found)
+        profiles.validate(item.to_dict(include_self_link=False, transform_hrefs=False))
+        stored = put_files(store, DATASETS, params.name, number, files)
+        return versions.publish(catalog, _item(params, prepared, number, stored))
+
+
+def _item(
+    params: IngestDatasetParams, prepared: PreparedDataset, number: int, files: dict[str, StoredFile]
+) -> Item:
+    start, end = prepared.created or (None, None)
+    return datasets.build(
+        DatasetFacts(
+            name=params.name,
+            version=number,
+            title=params.title,
+            description=params.description,
+            geometry=prepared.geometry,
+            bbox=prepared.bbox,
+            files=files,
+            keywords=params.keywords,
+            classes=params.classes,
+            class_counts=prepared.class_counts,
+            label_counts=prepared.label_counts,
+            chip_count=prepared.chip_count,
+            gsd_m=prepared.gsd_m,
+            split=prepared.split_spec,
+            license=params.license,
+            created=datetime.now(UTC),
+            provider=params.provider,
+            class_property=params.class_property,
+            start=start,
+            end=end,
+            source_imagery=params.source_imagery,
+            repairs=prepared.repairs,
+            bands=prepared.bands,
+        )
+    )

@@ -1,0 +1,92 @@
+"""Choosing rules, and what people and programs get to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from fair_models.audit.findings import Finding, Report
+from fair_models.audit.rules import RULES, select
+from fair_models.errors import Invalid
+
+Run = Callable[..., Report]
+
+
+def report(*findings: Finding) -> Report:
+    return Report(
+        findings=findings,
+        rules=["assets", "links"],
+        skipped={"runs": "no ledger was given"},
+        checked={"base-models": 1, "datasets": 0, "local-models": 2},
+        unchecked=["https://example.org/schema.json"],
+        started=datetime(2026, 11, 21, 8, 30, tzinfo=UTC),
+        seconds=0.25,
+    )
+
+
+ERROR = Finding("local-models/roofs-v2", "assets", "error", "asset a|b is missing\nhere", "Bring it back.")
+WARNING = Finding("local-models/huts", "no-active-version", "warning", "no version is active", "Publish one.")
+
+
+def test_every_rule_has_a_name_of_its_own_and_says_what_it_checks() -> None:
+    assert len({rule.name for rule in RULES}) == len(RULES)
+    assert all(rule.sentence.endswith(".") for rule in RULES)
+    assert all(rule.each or rule.whole for rule in RULES)
+
+
+def test_no_name_means_all_rules() -> None:
+    assert select([]) == list(RULES)
+
+
+def test_rules_run_in_the_order_of_the_table_whatever_was_asked_for() -> None:
+    assert [rule.name for rule in select(["links", "profile"])] == ["profile", "links"]
+
+
+def test_an_unknown_rule_is_refused_with_those_that_there_are(run: Run) -> None:
+    with pytest.raises(Invalid) as refused:
+        run("links", "lincs")
+    assert "No audit rule is called lincs" in str(refused.value)
+    assert all(rule.name in str(refused.value) for rule in RULES)
+
+
+def test_errors_and_warnings_are_counted() -> None:
+    made = report(ERROR, WARNING)
+    assert made.counts == {"error": 1, "warning": 1}
+    assert not made.ok
+    assert report(WARNING).ok
+
+
+def test_json_holds_everything() -> None:
+    said = orjson.loads(orjson.dumps(report(ERROR, WARNING).to_json()))
+    assert said["ok"] is False
+    assert said["counts"] == {"error": 1, "warning": 1}
+    assert said["findings"][0] == {
+        "item": "local-models/roofs-v2",
+        "rule": "assets",
+        "severity": "error",
+        "message": "asset a|b is missing\nhere",
+        "next_step": "Bring it back.",
+    }
+    assert said["checked"]["local-models"] == 2
+    assert said["skipped"] == {"runs": "no ledger was given"}
+    assert said["unchecked"] == ["https://example.org/schema.json"]
+    assert said["started"] == "2026-11-21T08:30:00+00:00"
+
+
+def test_markdown_is_a_summary_and_a_table_that_no_message_breaks() -> None:
+    text = report(ERROR, WARNING).to_markdown()
+    assert "1 error, 1 warning." in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) == 3
+    assert r"asset a\|b is missing here" in rows[1]
+    assert "`runs`: no ledger was given" in text
+    assert "https://example.org/schema.json" in text
+
+
+def test_markdown_of_a_clean_audit_has_no_table() -> None:
+    text = report().to_markdown()
+    assert "No errors, no warnings." in text
+    assert "|" not in text

@@ -1,0 +1,114 @@
+"""The contract, held up to every folder in models/."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fair_models.contract import blueprint, checks, contribution
+
+PROJECT = Path(__file__).resolve().parents[2]
+FOLDERS = sorted(path.parent for path in (PROJECT / "models").glob("*/stac-item.json"))
+LIGHT = "[name for name in ('torch', 'zenml', 'mlflow', 'onnxruntime', 'prefect') if name in sys.modules]"
+
+every_contribution = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Blueprints by folder, each made once."""
+    known = {}
+
+    def make(folder):
+        if folder not in known:
+            read = contribution.read(folder)
+            known[folder] = (read, blueprint.make(read, tmp_path_factory.mktemp(folder.name)))
+        return known[folder]
+
+    return make
+
+
+def test_there_is_a_contribution():
+    assert FOLDERS
+
+
+@every_contribution
+def test_nothing_is_wrong_with_a_contribution(folder):
+    assert checks.problems(folder) == []
+
+
+@every_contribution
+def test_onnx_and_torch_agree(folder, made):
+    _, files = made(folder)
+    assert files.difference is None or files.difference < 1e-4
+
+
+@every_contribution
+def test_importing_the_processing_loads_nothing_heavy(folder, run_python):
+    assert run_python(f"import sys, models.{folder.name}.processing\nprint({LIGHT})") == "[]"
+
+
+@every_contribution
+def test_onnx_processing_and_item_predict_without_the_training_parts(folder, made, run_python, tmp_path):
+    """The same outputs as torch gives, in a process where torch and its like cannot be imported."""
+    read, files = made(folder)
+    facts = blueprint.input_of(read.template)
+    pixels = np.random.default_rng(0).integers(
+        0, 256, (facts.bands, facts.size_px, facts.size_px), dtype=np.uint8
+    )
+    np.save(tmp_path / "pixels.npy", pixels)
+    program = """
+        import sys
+        for name in ("torch", "zenml", "mlflow", "prefect", "onnx", "safetensors"):
+            sys.modules[name] = None
+        from pathlib import Path
+        import numpy as np, onnxruntime
+        from fair_models.contract.loader import load_processing
+        from fair_models.inference.parts import RasterPart, Window
+        folder, archive, onnx, *code = sys.argv[1:]
+        processing = load_processing(Path(archive), *code)
+        pixels = np.load(Path(folder) / "pixels.npy")
+        session = onnxruntime.InferenceSession(onnx)
+        inputs = {session.get_inputs()[0].name: processing.preprocess(pixels)[None]}
+        names = [output.name for output in session.get_outputs()]
+        outputs = {name: values[0] for name, values in zip(names, session.run(names, inputs))}
+        height, width = pixels.shape[1:]
+        part, = processing.postprocess(outputs, Window(0, 0, height, width, "here"), {})
+        values = part.probabilities if isinstance(part, RasterPart) else list(part.values.values())
+        np.save(Path(folder) / "values.npy", np.asarray(values))
+        print("done")
+    """
+    assert run_python(
+        program, tmp_path, files.code, files.onnx, files.code_checksum, read.preprocess, read.postprocess
+    ).endswith("done")
+
+    assert np.allclose(np.load(tmp_path / "values.npy"), _with_torch(read, files, pixels), atol=1e-4)
+
+
+def _with_torch(read, files, pixels):
+    import torch
+
+    from fair_models.contract import loader, weights
+    from fair_models.inference.parts import RasterPart, Window
+    from fair_models.inference.session import open_session
+
+    pipeline = loader.load_pipeline(files.code, files.code_checksum, read.entrypoint)
+    processing = loader.load_processing(files.code, files.code_checksum, read.preprocess, read.postprocess)
+    network = pipeline.build(blueprint.default_params(pipeline, read))
+    weights.load(network, read.weights)
+    with torch.no_grad():
+        values = network.eval()(torch.from_numpy(processing.preprocess(pixels)[None]))
+    (name,) = open_session(files.onnx).outputs
+    height, width = pixels.shape[1:]
+    (part,) = processing.postprocess({name: values[0].numpy()}, Window(0, 0, height, width, "here"), {})
+    return part.probabilities if isinstance(part, RasterPart) else list(part.values.values())
+
+
+@every_contribution
+def test_the_library_knows_no_contribution_by_name(folder):
+    naming = [
+        path.relative_to(PROJECT).as_posix()
+        for path in (PROJECT / "fair_models").rglob("*.py")
+        if folder.name in path.read_text(encoding="utf-8")
+    ]
+    assert naming == []

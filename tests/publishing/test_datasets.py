@@ -1,0 +1,130 @@
+"""Ingesting: what becomes of chips and labels."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from pystac import Item
+
+from fair_models.catalog import assets, profiles
+from fair_models.catalog.local import LocalCatalog
+from fair_models.data.splits import Split
+from fair_models.data.synthetic import make_settlement
+from fair_models.errors import Invalid, InvalidItem
+from fair_models.params import IngestDatasetParams
+from fair_models.publishing.datasets import ingest
+from fair_models.store.local import LocalStore
+from fair_models.types import DATASETS
+
+Ingest = Any
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("settlement")
+    make_settlement(folder, seed=3, columns=4, rows=2, size_px=64, prediction_columns=0)
+    return folder
+
+
+@pytest.fixture
+def settlement(drawn: Path, tmp_path: Path) -> Path:
+    """Eight chips and labels in the layout that fAIr uses."""
+    return Path(shutil.copytree(drawn, tmp_path / "settlement"))
+
+
+@pytest.fixture
+def publish(settlement: Path, catalog: LocalCatalog, store: LocalStore) -> Ingest:
+    def call(**fields: Any) -> Item:
+        params = {"name": "town", "title": "Town", "chips": str(settlement), **fields}
+        return ingest(IngestDatasetParams(**params), catalog, store)
+
+    return call
+
+
+def ids(catalog: LocalCatalog) -> list[str]:
+    return [item.id for item in catalog.search(DATASETS, order="version")]
+
+
+def test_chips_and_labels_become_an_item_with_three_files(publish: Ingest, store: LocalStore) -> None:
+    item = publish(source_imagery="https://example.org/mosaic.tif", provider="OpenStreetMap contributors")
+
+    assert item.id == "town-v1"
+    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+    said = item.properties
+    assert said["fair:chip_count"] == 8
+    assert said["fair:split_spec"]["train"] + said["fair:split_spec"]["held_out"] == 8
+    assert said["providers"][0]["name"] == "OpenStreetMap contributors"
+    assert item.get_single_link("source").href == "https://example.org/mosaic.tif"
+    with zipfile.ZipFile(store.fetch(*assets.file_ref(item, "data"))) as archive:
+        assert len([name for name in archive.namelist() if name.endswith((".tif", ".png"))]) == 8
+    labels = orjson.loads(store.fetch(*assets.file_ref(item, "labels")).read_bytes())
+    counted = sum(each["count"] for each in said["label:overviews"][0]["counts"])
+    assert 0 < counted <= len(labels["features"])
+    split = Split.read(store.fetch(*assets.file_ref(item, "split")))
+    assert len(split.train) == said["fair:split_spec"]["train"]
+
+
+def test_the_same_chips_and_labels_again_are_no_new_version(
+    publish: Ingest, catalog: LocalCatalog, store: LocalStore
+) -> None:
+    first = publish()
+    before = sorted(store.hrefs())
+
+    assert publish().to_dict() == first.to_dict()
+    assert ids(catalog) == ["town-v1"]
+    assert sorted(store.hrefs()) == before
+
+
+@pytest.mark.parametrize("fields", [{"title": "Village"}, {"held_out_ratio": 0.5}, {"license": "ODbL-1.0"}])
+def test_other_facts_are_the_next_version(
+    publish: Ingest, catalog: LocalCatalog, fields: dict[str, Any]
+) -> None:
+    publish()
+    assert publish(**fields).id == "town-v2"
+    assert ids(catalog) == ["town-v1", "town-v2"]
+
+
+def test_another_label_is_the_next_version(publish: Ingest, settlement: Path) -> None:
+    publish()
+    path = settlement / "input" / "labels.geojson"
+    labels = orjson.loads(path.read_bytes())
+    labels["features"].pop()
+    path.write_bytes(orjson.dumps(labels))
+
+    assert publish().id == "town-v2"
+
+
+def test_an_unknown_keyword_is_refused_and_nothing_is_stored(
+    publish: Ingest, catalog: LocalCatalog, store: LocalStore
+) -> None:
+    with pytest.raises(InvalidItem, match="spaceship"):
+        publish(keywords=["spaceship", "semantic-segmentation", "polygon"])
+    assert ids(catalog) == []
+    assert list(store.hrefs()) == []
+
+
+def test_missing_chips_are_refused_and_nothing_is_stored(
+    publish: Ingest, settlement: Path, catalog: LocalCatalog, store: LocalStore, home: Path
+) -> None:
+    for path in (settlement / "input").glob("OAM-*"):
+        path.unlink()
+    with pytest.raises(Invalid, match=r"chips|images"):
+        publish()
+    assert ids(catalog) == []
+    assert list(store.hrefs()) == []
+    assert list((home / "cache" / "work").iterdir()) == []
+
+
+@pytest.mark.shared
+def test_real_chips_and_labels_become_a_dataset(
+    shared_data: Path, catalog: LocalCatalog, store: LocalStore
+) -> None:
+    params = IngestDatasetParams(name="banepa-buildings", title="Banepa", chips=str(shared_data))
+    item = ingest(params, catalog, store)
+    assert item.properties["fair:chip_count"] == 48
+    assert item.properties["fair:class_counts"]["held_out"]["building"] > 100

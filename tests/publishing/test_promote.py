@@ -1,0 +1,312 @@
+"""Promotion: what is published, in which order, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pystac import Item
+
+from fair_models.catalog import assets, profiles, versions
+from fair_models.catalog.local import LocalCatalog
+from fair_models.errors import Conflict, FairModelsError, GateFailed, Invalid, NotFound
+from fair_models.params import Gate, PromoteParams
+from fair_models.publishing.promote import promote
+from fair_models.store.local import LocalStore
+from fair_models.training.run_config import RunConfig
+from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
+from tests.catalog.item_factory import base_item, dataset_item
+from tests.publishing.memory_ledger import IOU, MemoryLedger
+
+pytestmark = pytest.mark.usefixtures("parents")
+
+Promote = Any
+MODEL = "banepa-roofs"
+
+
+@pytest.fixture
+def publish(catalog: LocalCatalog, store: LocalStore, ledger: MemoryLedger) -> Promote:
+    def call(version: int | None = None, **gate: Any) -> Item:
+        return promote(PromoteParams(model=MODEL, version=version, gate=Gate(**gate)), catalog, store, ledger)
+
+    return call
+
+
+def items(catalog: LocalCatalog) -> list[tuple[str, bool]]:
+    found = catalog.search(LOCAL_MODELS, order="version")
+    return [(item.id, item.properties["deprecated"]) for item in found]
+
+
+def test_a_promoted_version_is_an_item_with_what_its_run_says(
+    publish: Promote, catalog: LocalCatalog, ledger: MemoryLedger
+) -> None:
+    version = ledger.add()
+
+    item = publish(1)
+
+    assert item.id == "banepa-roofs-v1"
+    said = item.properties
+    assert said[IOU] == 0.74
+    assert said["fair:baseline"] == {IOU: 0.377, "name": "everything is a building"}
+    assert said["fair:training_seconds"] == 81.25
+    assert said["fair:held_out_count"] == 12
+    assert said["fair:zenml"] == {"run_id": version.run_id, "model_version": 1}
+    assert said["mlm:hyperparameters"]["training.epochs"] == 40
+    assert said["title"] == "Roofs of Banepa"
+    assert said["fair:split_spec"] == dataset_item().properties["fair:split_spec"]
+    derived = {link.href for link in item.get_links("derived_from")}
+    assert derived == {
+        catalog.href(BASE_MODELS, "roofs-unet-v1"),
+        catalog.href(DATASETS, "banepa-buildings-v1"),
+    }
+    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+
+
+def test_code_runtimes_and_processing_are_the_base_models(publish: Promote, ledger: MemoryLedger) -> None:
+    ledger.add()
+    item, base = publish(1), base_item()
+
+    for role in ("mlm:source_code", "mlm:training-runtime", "mlm:inference-runtime"):
+        assert assets.by_role(item, role).to_dict() == assets.by_role(base, role).to_dict()
+    for field in ("mlm:input", "mlm:output"):
+        assert item.properties[field] == base.properties[field]
+
+
+def test_the_bytes_lie_under_versioned_keys_and_have_their_digests(
+    publish: Promote, store: LocalStore, ledger: MemoryLedger
+) -> None:
+    ledger.add()
+    item = publish(1)
+
+    assert store.fetch(*assets.file_ref(item, "mlm:weights")).read_bytes() == b"weights of banepa-roofs-v1"
+    assert store.fetch(*assets.file_ref(item, "mlm:model")).read_bytes() == ledger.files[MODEL, 1, "onnx"]
+    for key in ("checkpoint", "model", "run-config"):
+        assert "/local-models/banepa-roofs/v1/" in item.assets[key].href
+
+
+def test_the_run_config_beside_the_weights_repeats_the_run(publish: Promote, ledger: MemoryLedger) -> None:
+    ledger.add()
+    text = Path(publish(1).assets["run-config"].href).read_text(encoding="utf-8")
+    assert RunConfig.from_zenml(text) == ledger.config(MODEL, 1)
+
+
+def test_without_a_number_the_newest_completed_version_is_published(
+    publish: Promote, ledger: MemoryLedger
+) -> None:
+    for status in ("completed", "completed", "failed", "running"):
+        ledger.add(status=status)
+
+    assert publish().id == "banepa-roofs-v2"
+
+
+def test_the_next_version_takes_the_place_of_the_one_before(
+    publish: Promote, catalog: LocalCatalog, ledger: MemoryLedger
+) -> None:
+    ledger.add()
+    ledger.add()
+
+    publish(1)
+    publish(2)
+
+    assert items(catalog) == [("banepa-roofs-v1", True), ("banepa-roofs-v2", False)]
+    assert ledger.stages() == ["archived", "production"]
+    first, second = catalog.search(LOCAL_MODELS, order="version")
+    assert first.properties["version"] == "1"
+    assert first.get_single_link("successor-version").href == catalog.href(LOCAL_MODELS, second.id)
+    assert second.get_single_link("predecessor-version").href == catalog.href(LOCAL_MODELS, first.id)
+
+
+def test_publishing_again_changes_nothing_and_says_so(
+    publish: Promote, catalog: LocalCatalog, ledger: MemoryLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.add()
+    first = publish(1)
+
+    with caplog.at_level("INFO"):
+        again = publish()
+
+    assert again.to_dict() == first.to_dict()
+    assert items(catalog) == [("banepa-roofs-v1", False)]
+    assert "banepa-roofs-v1 is published already" in caplog.text
+
+
+def test_publishing_again_mends_a_stage_that_did_not_follow(
+    publish: Promote, catalog: LocalCatalog, ledger: MemoryLedger
+) -> None:
+    """As after a crash between the commit and the stage."""
+    ledger.add()
+
+    def crash() -> None:
+        raise ConnectionError("the power went out")
+
+    ledger.before_stage = crash
+    with pytest.raises(ConnectionError):
+        publish(1)
+    assert items(catalog) == [("banepa-roofs-v1", False)]
+    assert ledger.stages() == ["none"]
+
+    ledger.before_stage = lambda: None
+    publish(1)
+    assert ledger.stages() == ["production"]
+
+
+def test_the_stage_follows_only_after_the_item_is_in_the_catalogue(
+    publish: Promote, catalog: LocalCatalog, ledger: MemoryLedger
+) -> None:
+    ledger.add()
+    seen: list[list[tuple[str, bool]]] = []
+    ledger.before_stage = lambda: seen.append(items(catalog))
+
+    publish(1)
+
+    assert seen == [[("banepa-roofs-v1", False)]]
+
+
+def nothing_changed(catalog: LocalCatalog, store: LocalStore, ledger: MemoryLedger) -> bool:
+    return not items(catalog) and not list(store.hrefs("local-models")) and set(ledger.stages()) == {"none"}
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "missing"])
+def test_a_version_whose_run_did_not_complete_is_refused(
+    publish: Promote, catalog: LocalCatalog, store: LocalStore, ledger: MemoryLedger, status: str
+) -> None:
+    ledger.add(status=status)
+
+    with pytest.raises(Invalid, match=f"banepa-roofs-v1 cannot be published: its run .*is {status}"):
+        publish(1)
+    assert nothing_changed(catalog, store, ledger)
+
+
+def test_production_in_zenml_does_not_make_a_failed_run_publishable(
+    publish: Promote, ledger: MemoryLedger
+) -> None:
+    ledger.add(status="failed", stage="production")
+    with pytest.raises(Invalid, match="is failed"):
+        publish(1)
+
+
+def test_a_model_of_which_nothing_completed_is_refused_with_what_there_is(
+    publish: Promote, ledger: MemoryLedger
+) -> None:
+    ledger.add(status="failed")
+    ledger.add(status="running")
+    with pytest.raises(
+        Invalid, match=r"No version of banepa-roofs has completed \(1 is failed, 2 is running\)"
+    ):
+        publish()
+
+
+def test_an_unknown_model_and_an_unknown_version_are_not_found(
+    publish: Promote, ledger: MemoryLedger
+) -> None:
+    with pytest.raises(NotFound):
+        publish()
+    ledger.add()
+    with pytest.raises(NotFound):
+        publish(7)
+
+
+@pytest.mark.parametrize(
+    ("fields", "gate", "told"),
+    [
+        ({"iou": 0.4}, {"minimum": {IOU: 0.5}}, "below the minimum of 0.5"),
+        ({"held_out_count": 0}, {}, "was not measured on held-out data"),
+        ({"iou": None}, {}, "was not measured"),
+    ],
+)
+def test_a_run_that_fails_its_gate_changes_nothing(
+    publish: Promote,
+    catalog: LocalCatalog,
+    store: LocalStore,
+    ledger: MemoryLedger,
+    fields: dict[str, Any],
+    gate: dict[str, Any],
+    told: str,
+) -> None:
+    ledger.add(**fields)
+
+    with pytest.raises(GateFailed, match=told):
+        publish(1, **gate)
+    assert nothing_changed(catalog, store, ledger)
+
+
+def test_a_challenger_is_compared_with_the_current_version(publish: Promote, ledger: MemoryLedger) -> None:
+    ledger.add(iou=0.74)
+    ledger.add(iou=0.60)
+    publish(1)
+
+    with pytest.raises(GateFailed, match=r"0.14 worse than 0.74 of the current banepa-roofs-v1"):
+        publish(2, not_worse_by=0.1)
+    assert publish(2, not_worse_by=0.2).id == "banepa-roofs-v2"
+
+
+@pytest.mark.parametrize("artifact", ["weights", "onnx"])
+def test_a_version_without_an_artifact_is_refused(
+    publish: Promote, catalog: LocalCatalog, store: LocalStore, ledger: MemoryLedger, artifact: str
+) -> None:
+    ledger.add()
+    del ledger.files[MODEL, 1, artifact]
+
+    with pytest.raises(NotFound, match=artifact):
+        publish(1)
+    assert nothing_changed(catalog, store, ledger)
+
+
+def test_a_version_whose_onnx_cannot_be_run_is_refused(
+    publish: Promote, catalog: LocalCatalog, store: LocalStore, ledger: MemoryLedger
+) -> None:
+    ledger.add()
+    ledger.files[MODEL, 1, "onnx"] = b"no network"
+
+    with pytest.raises(Invalid, match=r"banepa-roofs-v1 cannot be published: .*cannot be opened as ONNX"):
+        publish(1)
+    assert nothing_changed(catalog, store, ledger)
+
+
+def test_a_version_that_another_took_the_place_of_is_not_published_twice(
+    publish: Promote, catalog: LocalCatalog, ledger: MemoryLedger
+) -> None:
+    ledger.add()
+    ledger.add()
+    publish(1)
+    publish(2)
+
+    with pytest.raises(Conflict, match="banepa-roofs-v2 took its place"):
+        publish(1)
+    assert items(catalog) == [("banepa-roofs-v1", True), ("banepa-roofs-v2", False)]
+    assert ledger.stages() == ["archived", "production"]
+
+
+def test_an_older_version_that_was_never_published_can_become_current(
+    publish: Promote, catalog: LocalCatalog, ledger: MemoryLedger
+) -> None:
+    ledger.add()
+    ledger.add()
+    publish(2)
+    publish(1)
+
+    current = versions.current(catalog, LOCAL_MODELS, MODEL)
+    assert current is not None
+    assert current.id == "banepa-roofs-v1"
+    assert items(catalog) == [("banepa-roofs-v1", False), ("banepa-roofs-v2", True)]
+    assert ledger.stages() == ["production", "archived"]
+
+
+def test_a_version_whose_dataset_is_gone_is_refused(
+    publish: Promote, catalog: LocalCatalog, store: LocalStore, ledger: MemoryLedger
+) -> None:
+    ledger.add(dataset="banepa-buildings-v9")
+    with pytest.raises(NotFound, match="banepa-buildings-v9"):
+        publish(1)
+    assert nothing_changed(catalog, store, ledger)
+
+
+def test_a_failed_promotion_leaves_no_work_folder_behind(
+    publish: Promote, ledger: MemoryLedger, home: Path
+) -> None:
+    ledger.add()
+    ledger.files[MODEL, 1, "onnx"] = b"no network"
+    with pytest.raises(FairModelsError):
+        publish(1)
+    assert list((home / "cache" / "work").iterdir()) == []
