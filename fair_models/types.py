@@ -1,6 +1,6 @@
 """Words that every room uses: names, references, boxes, collections."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,9 @@ BBox = tuple[float, float, float, float]
 Affine6 = tuple[float, float, float, float, float, float]
 """Pixel to map: x = a * column + b * row + c, y = d * column + e * row + f (order a, b, c, d, e, f)."""
 
-BASE_MODELS = "base-models"
-LOCAL_MODELS = "local-models"
-DATASETS = "datasets"
+BASE_MODELS: Final = "base-models"
+LOCAL_MODELS: Final = "local-models"
+DATASETS: Final = "datasets"
 CollectionId = Literal["base-models", "local-models", "datasets"]
 
 NAME_PATTERN = r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$"
@@ -37,7 +37,12 @@ Reference = Annotated[
 ]
 """A bare name (its current version) or an exact item id ("banepa-roofs-v2")."""
 
-Title = Annotated[str, StringConstraints(pattern=r"^[^/\\\x00-\x1f\x7f]*\S[^/\\\x00-\x1f\x7f]*$", max_length=120)]
+Title = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[^/\\\x00-\x1f\x7f]*[^\s/\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*$", max_length=120
+    ),
+]
 """A title for people: one line, no path parts."""
 
 Mask = NDArray[np.uint8]

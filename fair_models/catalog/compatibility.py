@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pystac import Item
 
@@ -14,6 +14,9 @@ FINEST = 1 / 8
 
 COARSEST = 2.0
 """Largest one: beyond, imagery lacks the detail that the model looks at."""
+
+_CLASSIFICATION = "classification"
+_SIDES = {"train": "the training side", "held_out": "the held-out side"}
 
 
 def check(model: Item, dataset: Item) -> None:
@@ -36,7 +39,7 @@ def reasons(model: Item, dataset: Item) -> list[str]:
     """
     return [
         reason
-        for look in (_features, _tasks, _geometries, _classes, _bands, _resolution)
+        for look in (_features, _tasks, _geometries, _classes, _chips, _bands, _resolution)
         for reason in look(model, dataset)
     ]
 
@@ -55,11 +58,12 @@ def _tasks(model: Item, dataset: Item) -> list[str]:
     """A dataset names tasks as the label extension does (segmentation) or MLM (semantic-segmentation)."""
     wanted = model.properties.get("mlm:tasks", [])
     offered = dataset.properties.get("label:tasks", [])
-    if {*wanted, *keywords.label_tasks(wanted)} & {*offered} or {*wanted} & {*keywords.label_tasks(offered)}:
+    usable = keywords.usable_label_tasks(wanted)
+    if {*wanted, *usable} & {*offered, *keywords.label_tasks(offered)}:
         return []
     return [
         f"the tasks differ: the model does {_listed(wanted)} and needs labels for "
-        f"{_listed(keywords.label_tasks(wanted))}, the dataset has labels for {_listed(offered)}"
+        f"{_listed(usable)}, the dataset has labels for {_listed(offered)}"
     ]
 
 
@@ -82,6 +86,33 @@ def _classes(model: Item, dataset: Item) -> list[str]:
     return [
         f"the classes differ: {said}" + (f"; the model does not know {_listed(unknown)}" if unknown else "")
     ]
+
+
+def _chips(model: Item, dataset: Item) -> list[str]:
+    """What is to be told apart must occur on both sides; other datasets than ours may not say it."""
+    if _CLASSIFICATION not in keywords.label_tasks(model.properties.get("mlm:tasks", [])):
+        return []
+    counts = dataset.properties.get("fair:chip_counts", {})
+    return [reason for side in _SIDES if side in counts and (reason := single_class(side, counts[side]))]
+
+
+def single_class(side: str, counts: Mapping[str, int]) -> str | None:
+    """Why chips of one class cannot train or judge a classification; None where there are more classes.
+
+    Args:
+        side: The side of the split, "train" or "held_out".
+        counts: Chips by class.
+    """
+    present = [name for name, count in counts.items() if count]
+    if len(present) > 1:
+        return None
+    total = sum(counts.values())
+    said = ", ".join(f"{count} {name}" for name, count in counts.items())
+    what = f"all {total} chips are {present[0]}" if present else "there is no chip"
+    return (
+        f"{_SIDES.get(side, side)} of the split has one class only, a classification needs at least two: "
+        f"{what} ({said}); ingest a larger area, or another split (seed, held_out_ratio)"
+    )
 
 
 def _bands(model: Item, dataset: Item) -> list[str]:

@@ -34,6 +34,7 @@ class DatasetFacts:
     keywords: Words of the vocabulary; the tasks among them say what the labels are good for.
     classes: Class names without the background.
     class_counts: Labels of each class on the side "train" and on the side "held_out".
+    chip_counts: Chips of each class as wholes ("background" among them) on either side, where that is known.
     label_counts: Labels of each class, one on both sides counted once. Default: the sum of the sides.
     chip_count: Number of chips, those left out by the split included.
     gsd_m: Ground sample distance of the chips in metres.
@@ -63,6 +64,7 @@ class DatasetFacts:
     license: str
     created: datetime
     provider: str = ""
+    chip_counts: Mapping[str, Counts] = field(default_factory=dict)
     label_counts: Counts = field(default_factory=dict)
     class_property: str | None = None
     label_type: Literal["vector", "raster"] = "vector"
@@ -115,6 +117,8 @@ def _properties(facts: DatasetFacts) -> Json:
         "fair:split_spec": dict(facts.split),
         "fair:repairs": dict(facts.repairs),
     }
+    if facts.chip_counts:
+        own["fair:chip_counts"] = {side: dict(counts) for side, counts in facts.chip_counts.items()}
     if facts.source_imagery:
         own["fair:source_imagery"] = facts.source_imagery
     if facts.software:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +18,8 @@ class Vocabulary:
     geometries: "polygon", "line", "point".
     imagery: What the imagery was taken from, e.g. "drone".
     label_tasks: For a task the word that the label extension has for it, e.g. "segmentation".
+    derived_from: For a task of labels those whose labels say as much: outlines of buildings say which chips
+        hold any.
     """
 
     features: frozenset[str]
@@ -25,6 +27,7 @@ class Vocabulary:
     geometries: frozenset[str]
     imagery: frozenset[str]
     label_tasks: Mapping[str, str]
+    derived_from: Mapping[str, Sequence[str]]
 
 
 @cache
@@ -37,6 +40,7 @@ def vocabulary() -> Vocabulary:
         geometries=frozenset(words["geometry"]["enum"]),
         imagery=frozenset(words["imagery"]["enum"]),
         label_tasks=words["task"]["x-label-tasks"],
+        derived_from=words["label_task"]["x-derived-from"],
     )
 
 
@@ -54,6 +58,13 @@ def label_tasks(keywords: Iterable[str]) -> list[str]:
     """What the label extension calls the tasks among keywords, e.g. ["segmentation"]; in order, each once."""
     known = vocabulary().label_tasks
     return list(dict.fromkeys(known[word] for word in keywords if word in known))
+
+
+def usable_label_tasks(keywords: Iterable[str]) -> list[str]:
+    """Which tasks of labels train the tasks among keywords: their own, and those they are derived from."""
+    own = label_tasks(keywords)
+    derived = [other for task in own for other in vocabulary().derived_from.get(task, ())]
+    return list(dict.fromkeys([*own, *derived]))
 
 
 def problems(keywords: Iterable[str], kind: str = "dataset") -> list[str]:

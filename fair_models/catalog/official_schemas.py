@@ -122,7 +122,7 @@ def _build(schemas: SchemaCache, address: str) -> _Built:
     except SchemaError:
         return _Built(None, (address,))
     validator: Validator = kind({"$ref": address}, registry=registry.crawl())
-    return _Built(validator, tuple(absent), quick_check.build(address, schemas_here))
+    return _Built(validator, tuple(absent), quick_check.build(address, schemas_here, formats=False))
 
 
 def _closure(schemas: SchemaCache, address: str) -> tuple[dict[str, Json], list[str]]:

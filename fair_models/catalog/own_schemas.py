@@ -73,6 +73,5 @@ def validator(name: str) -> Validator:
 @cache
 def quick(name: str) -> QuickCheck | None:
     """A validator of the same schema that only says whether a document is right; see `quick_check`."""
-    return quick_check.build(
-        name if "#" in name else f"{name}.json", {f"{part}.json": read(part) for part in _PARTS}
-    )
+    schemas = {f"{part}.json": read(part) for part in _PARTS}
+    return quick_check.build(name if "#" in name else f"{name}.json", schemas, formats=True)

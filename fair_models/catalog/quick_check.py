@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from fair_models.types import Json
 
-DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+DRAFT_7 = "http://json-schema.org/draft-07/schema"
+DRAFT_2020 = "https://json-schema.org/draft/2020-12/schema"
 
 
 class QuickCheck(Protocol):
@@ -20,27 +21,36 @@ class QuickCheck(Protocol):
         """Whether a document keeps a schema."""
 
 
-def build(address: str, schemas: Mapping[str, Json]) -> QuickCheck | None:
-    """A validator of one schema. None where Rust cannot make one, e.g. of a pattern that only Python knows.
+def build(address: str, schemas: Mapping[str, Json], *, formats: bool) -> QuickCheck | None:
+    """A validator of one schema.
 
     Args:
         address: The schema, or a part of it: "common.json#/$defs/link".
         schemas: It and all that it refers to, by address. Nothing is fetched.
+        formats: Whether `format` is checked.
+
+    Returns:
+        The validator. None where it might judge otherwise than jsonschema: schemas of several drafts (it
+        takes one for all), or a pattern that only Python knows.
     """
     import jsonschema_rs
 
-    draft = schemas[address.partition("#")[0]].get("$schema", DRAFT_7)
+    drafts = {str(schema.get("$schema", DRAFT_7)).rstrip("#") for schema in schemas.values()}
+    known = {DRAFT_7: jsonschema_rs.Draft7, DRAFT_2020: jsonschema_rs.Draft202012}
+    draft = drafts.pop()
+    if drafts or draft not in known:
+        return None
     try:
-        registry = jsonschema_rs.Registry(list(schemas.items()), draft=jsonschema_rs.Draft7)
+        registry = jsonschema_rs.Registry(list(schemas.items()), draft=known[draft])
         validator: QuickCheck = jsonschema_rs.validator_for(
-            {"$schema": draft, "$ref": address}, registry=registry, validate_formats=True, offline=True
+            {"$schema": draft, "$ref": address}, registry=registry, validate_formats=formats, offline=True
         )
     except ValueError:  # also the base of its own errors
         return None
     return validator
 
 
-def accepts(check: QuickCheck | None, document: Json) -> bool:
+def accepts(check: QuickCheck | None, document: Any) -> bool:
     """Whether a document is certainly valid. False means that it has to be looked at more closely."""
     try:
         return check is not None and check.is_valid(document)

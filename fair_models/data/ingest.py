@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from fair_models.data import chips, footprint, labels, splits, zooms
+from fair_models.data import chips, coverage, footprint, labels, splits, zooms
 from fair_models.data.chips import Chip
 from fair_models.data.folders import Source, locate
 from fair_models.data.labels import Labels
@@ -53,6 +53,7 @@ class PreparedDataset:
     created: Earliest and latest time that the images tell; None where none does.
     label_counts: Labels by class.
     class_counts: Labels that touch a chip, by side ("train", "held_out") and class.
+    chip_counts: Chips by side and the class that they are as a whole, "background" among them.
     repairs: What was repaired or left out, by the names of `REPAIRS`; only what happened.
     """
 
@@ -69,6 +70,7 @@ class PreparedDataset:
     created: tuple[datetime, datetime] | None
     label_counts: Mapping[str, int]
     class_counts: Mapping[str, Mapping[str, int]]
+    chip_counts: Mapping[str, Mapping[str, int]]
     repairs: Mapping[str, int]
 
 
@@ -105,6 +107,7 @@ def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
         created=(created[0], created[-1]) if created else None,
         label_counts=checked.count(params.classes, checked.labelled),
         class_counts={side: checked.count(params.classes, names) for side, names in sides.items()},
+        chip_counts={side: checked.count_chips(params.classes, names) for side, names in sides.items()},
         repairs=_repairs(checked, split, area),
     )
 
@@ -114,14 +117,15 @@ class _Checked:
     """Chips and labels that can be used.
 
     touching: Indices of the labels that each chip shares area with, by the chip's name.
-    other_zoom, transparent: Numbers of chips.
+    other_zoom: Number of chips.
+    imagery: Which pixels are imagery, for chips where some are not, by name; bool, shape (height, width).
     """
 
     chips: Sequence[Chip]
     labels: Labels
     touching: Mapping[str, Array]
     other_zoom: int
-    transparent: int
+    imagery: Mapping[str, Array]
 
     @property
     def labelled(self) -> list[str]:
@@ -137,6 +141,19 @@ class _Checked:
         found = Counter(self.labels.names[index] for index in self.on(names))
         return {name: found[name] for name in classes}
 
+    def count_chips(self, classes: Sequence[str], names: Iterable[str]) -> dict[str, int]:
+        """Chips among these by the class that they are as a whole; those without any imagery are none."""
+        known, wanted = [labels.BACKGROUND, *classes], set(names)
+        found = Counter(self._whole_class(chip, known) for chip in self.chips if chip.name in wanted)
+        return {name: found[name] for name in known}
+
+    def _whole_class(self, chip: Chip, classes: Sequence[str]) -> str | None:
+        imagery = self.imagery.get(chip.name, np.ones((chip.height, chip.width), dtype=bool))
+        if not imagery.any():
+            return None
+        mask = labels.rasterise(self.labels, chip.transform, chip.height, chip.width, chip.crs, classes)
+        return classes[coverage.main_class(mask, imagery, len(classes))]
+
 
 def _check(params: IngestDatasetParams) -> _Checked:
     """Read chips and labels; what is wrong with either is told together."""
@@ -145,7 +162,7 @@ def _check(params: IngestDatasetParams) -> _Checked:
     try:
         found = chips.find(source.chips)
         kept = zooms.choose(found, params.zoom, source.chips)
-        transparent = _decode_all(kept, source)
+        imagery = _decode_all(kept, source)
     except InvalidImagery as error:
         wrong.append(error)
     try:
@@ -159,27 +176,29 @@ def _check(params: IngestDatasetParams) -> _Checked:
     touching = {chip.name: known.touching(chip.grid) for chip in kept}
     if not any(len(indices) for indices in touching.values()):
         raise InvalidLabels(str(source.labels), [_far_away(footprint.bbox(footprint.of(kept)), known)])
-    return _Checked(kept, known, touching, len(found) - len(kept), transparent)
+    return _Checked(kept, known, touching, len(found) - len(kept), imagery)
 
 
-def _decode_all(kept: Sequence[Chip], source: Source) -> int:
+def _decode_all(kept: Sequence[Chip], source: Source) -> dict[str, Array]:
     """Decode each chip once, so that a broken one is found before anything is stored.
 
     Returns:
-        How many have transparent pixels.
+        Which pixels are imagery, for the chips that have transparent ones, by name.
 
     Raises:
         InvalidImagery: Some cannot be decoded, or none has a pixel that is not transparent.
     """
     reasons: list[str] = []
-    transparent = empty = 0
+    transparent: dict[str, Array] = {}
+    empty = 0
     for chip in kept:
         try:
             _, valid = chips.read_with_mask(chip)
         except InvalidImagery as error:
             reasons += [f"{chip.path.name}: {reason}" for reason in error.reasons]
             continue
-        transparent += not valid.all()
+        if not valid.all():
+            transparent[chip.name] = valid
         empty += not valid.any()
     if not reasons and empty == len(kept):
         reasons = ["all chips are wholly transparent; export them again"]
@@ -214,7 +233,7 @@ def _repairs(checked: _Checked, split: Split, area: Polygon | MultiPolygon) -> d
         "over_edge": int((~inside).sum()),
         "other_zoom": checked.other_zoom,
         "placed_by_name": sum(chip.placed_by_name for chip in checked.chips),
-        "with_transparency": checked.transparent,
+        "with_transparency": len(checked.imagery),
         "without_labels": len(checked.chips) - len(checked.labelled),
         "buffer": len(split.left_out),
     }

@@ -19,10 +19,12 @@ from fair_models.data.splits import Split
 from fair_models.errors import Invalid
 from fair_models.types import Array
 
-Targets = Callable[[Labels, Grid, Sequence[str]], Array]
-"""What an ML task makes of labels on a grid, given the class names (0 the background).
+Targets = Callable[[Labels, Grid, Sequence[str], Array], Array]
+"""What an ML task makes of labels on a grid, given the class names (0 the background) and which pixels are
+imagery (bool, shape (height, width)): others are transparent, or fill a sample beyond its chip.
 
-Where the result has the grid's height and width and is uint8, pixels without imagery are set to `IGNORE`.
+Where the result has the grid's height and width and is uint8, pixels without imagery, and those that an
+earlier sample of the same chip counts, are set to `IGNORE`.
 """
 
 _SMALLEST_REST = 1 / 16
@@ -92,10 +94,11 @@ def load_samples(
 
 @dataclass(frozen=True)
 class _Window:
-    """A part of a chip, as large as a sample, and which of its pixels count."""
+    """A part of a chip, as large as a sample: which of its pixels are imagery, and which of those count."""
 
     name: str
     pixels: Array
+    imagery: Array
     counts: Array
     grid: Grid
 
@@ -106,18 +109,20 @@ def _windows(chip: Chip, view: View, size_px: int) -> Iterator[_Window]:
     for top, first_row in _starts(height, size_px):
         for left, first_column in _starts(width, size_px):
             part = np.s_[top : top + size_px, left : left + size_px]
-            counts = np.zeros((size_px, size_px), dtype=bool)
+            imagery = np.zeros((size_px, size_px), dtype=bool)
             pixels = np.zeros((len(view.pixels), size_px, size_px), dtype=np.uint8)
             valid = view.valid[part]
             inside = np.s_[: valid.shape[0], : valid.shape[1]]
-            counts[inside] = valid
+            imagery[inside] = valid
+            counts = imagery.copy()
             counts[: first_row - top] = False
             counts[:, : first_column - left] = False
             pixels[:, *inside] = view.pixels[:, *part]
             if counts.any():
                 alone = height <= size_px and width <= size_px
                 name = chip.name if alone else f"{chip.name}+{top}+{left}"
-                yield _Window(name, pixels, counts, view.grid.window(top, left, size_px, size_px))
+                grid = view.grid.window(top, left, size_px, size_px)
+                yield _Window(name, pixels, imagery, counts, grid)
 
 
 def _starts(length: int, size_px: int) -> list[tuple[int, int]]:
@@ -129,7 +134,7 @@ def _starts(length: int, size_px: int) -> list[tuple[int, int]]:
 def _sample(
     window: _Window, known: Labels, classes: Sequence[str], targets: Targets
 ) -> tuple[Array, Array, str]:
-    target = targets(known, window.grid, classes)
+    target = targets(known, window.grid, classes, window.imagery)
     if target.shape == window.counts.shape and target.dtype == np.uint8:
         target = np.where(window.counts, target, np.uint8(IGNORE))
     return window.pixels, target, window.name

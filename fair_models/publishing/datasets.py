@@ -72,6 +72,7 @@ def _item(
             keywords=params.keywords,
             classes=params.classes,
             class_counts=prepared.class_counts,
+            chip_counts=prepared.chip_counts,
             label_counts=prepared.label_counts,
             chip_count=prepared.chip_count,
             gsd_m=prepared.gsd_m,

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from fair_models.catalog import compatibility
 from fair_models.data.loading import LoadedSamples
 from fair_models.data.samples import IGNORE, Samples
-from fair_models.errors import Invalid, InvalidContribution
+from fair_models.errors import IncompatibleDataset, Invalid, InvalidContribution
 from fair_models.inference.processing import Processing
 from fair_models.training.run_config import RunConfig
 
@@ -32,6 +33,7 @@ def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -
     Raises:
         Invalid: A side of the split is empty; both lists are named.
         InvalidContribution: `preprocess` does not give what the item's input declares; lists every reason.
+        IncompatibleDataset: Samples are judged as wholes and those of a side are all of one class.
     """
     sides = {"train": samples.train, "held_out": samples.held_out}
     empty = [side for side, those in sides.items() if not len(those)]
@@ -43,6 +45,9 @@ def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -
     reasons = _input_problems(samples.train.images[0], processing, config.input.bands)
     if reasons:
         raise InvalidContribution(config.base_model, reasons)
+    single = [reason for side, those in sides.items() if (reason := _single_class(side, those))]
+    if single:
+        raise IncompatibleDataset(config.base_model, config.dataset, single)
     return Preparation(
         train=list(samples.train.names),
         held_out=list(samples.held_out.names),
@@ -58,6 +63,15 @@ def class_shares(samples: Samples) -> dict[str, float]:
     counts = np.bincount(targets.ravel(), minlength=IGNORE + 1)[: len(samples.classes)]
     total = max(int(counts.sum()), 1)
     return {name: round(float(count) / total, 6) for name, count in zip(samples.classes, counts, strict=True)}
+
+
+def _single_class(side: str, samples: Samples) -> str | None:
+    """Why samples that are of one class each cannot be told apart; None where they can, or are masks."""
+    if samples.targets.ndim != 1 or not np.issubdtype(samples.targets.dtype, np.integer):
+        return None
+    counts = np.bincount(samples.targets, minlength=len(samples.classes))
+    by_name = {name: int(count) for name, count in zip(samples.classes, counts, strict=True)}
+    return compatibility.single_class(side, by_name)
 
 
 def _input_problems(image: np.ndarray, processing: Processing, bands: int) -> Sequence[str]:

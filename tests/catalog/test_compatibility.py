@@ -87,7 +87,9 @@ def test_the_order_of_classes_does_not_matter() -> None:
         ("object-detection", "object-detection", True),
         ("classification", "classification", True),
         ("object-detection", "semantic-segmentation", False),
-        ("classification", "semantic-segmentation", False),
+        ("classification", "semantic-segmentation", True),
+        ("scene-classification", "semantic-segmentation", True),
+        ("scene-classification", "object-detection", False),
         ("semantic-segmentation", "classification", False),
     ],
 )
@@ -95,6 +97,36 @@ def test_tasks_of_models_map_to_tasks_of_labels(task: str, keyword: str, fits: b
     model = base_item(**{"mlm:tasks": [task], "keywords": ["building", task]})
     found = compatibility.reasons(model, dataset_item(keywords=["building", keyword]))
     assert any("tasks differ" in reason for reason in found) is not fits
+
+
+CLASSIFICATION = {
+    "keywords": ["building", "scene-classification", "polygon"],
+    "mlm:tasks": ["scene-classification"],
+}
+
+
+def test_a_classification_needs_chips_of_both_classes_on_both_sides() -> None:
+    counts = {"train": {"background": 0, "building": 36}, "held_out": {"background": 12, "building": 0}}
+
+    found = compatibility.reasons(base_item(**CLASSIFICATION), dataset_item(chip_counts=counts))
+
+    assert len(found) == 2
+    assert "training side" in found[0]
+    assert "all 36 chips are building (0 background, 36 building)" in found[0]
+    assert "held-out side" in found[1]
+    assert "all 12 chips are background (12 background, 0 building)" in found[1]
+
+
+def test_chips_of_both_classes_suit_a_classification_and_other_tasks_do_not_ask() -> None:
+    both = {"train": {"background": 6, "building": 30}, "held_out": {"background": 2, "building": 10}}
+    one = {"train": {"background": 0, "building": 36}, "held_out": {"background": 0, "building": 12}}
+
+    assert compatibility.reasons(base_item(**CLASSIFICATION), dataset_item(chip_counts=both)) == []
+    assert compatibility.reasons(base_item(), dataset_item(chip_counts=one)) == []
+
+
+def test_a_dataset_that_does_not_count_its_chips_is_left_to_the_training() -> None:
+    assert compatibility.reasons(base_item(**CLASSIFICATION), dataset_item()) == []
 
 
 def test_labels_may_name_the_task_as_models_do() -> None:

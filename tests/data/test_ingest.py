@@ -172,6 +172,15 @@ def test_labels_are_counted_by_class_and_side(messy: Path, tmp_path: Path) -> No
         assert max(on_sides) <= prepared.label_counts[name] <= sum(on_sides)
 
 
+def test_chips_are_counted_by_what_they_are_as_wholes(tmp_path: Path) -> None:
+    folder = make_settlement(tmp_path / "hamlets", seed=4, size_px=64, prediction_columns=0, built_share=0.1)
+
+    counts = ingest(folder, tmp_path / "work").chip_counts
+
+    assert {side: sum(those.values()) for side, those in counts.items()} == {"train": 36, "held_out": 12}
+    assert all(min(those["background"], those["building"]) > 0 for those in counts.values())
+
+
 def test_what_is_wrong_with_chips_and_labels_is_told_together(messy: Path, tmp_path: Path) -> None:
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(messy / "nowhere.png")
     (messy / "empty.tif").write_bytes(b"")
@@ -245,6 +254,10 @@ def test_banepa_is_ingested(shared_data: Path, tmp_path: Path) -> None:
 
     assert prepared.chip_count == 48
     assert prepared.label_counts == {"building": 1466}
+    assert prepared.chip_counts == {
+        "train": {"background": 0, "building": 30},
+        "held_out": {"background": 0, "building": 12},
+    }
     assert prepared.bbox == pytest.approx((85.51895, 27.62940, 85.52307, 27.63427), abs=1e-5)
     assert prepared.repairs == {"over_edge": 95, "buffer": 6}
     assert prepared.split_spec | {"cut": "south"} == {

@@ -17,11 +17,11 @@ from tests.data.messy import TILE, jpeg_named_tif, rgba, square, write_features
 CLASSES = ["background", "building"]
 
 
-def mask(known: Labels, grid: Grid, classes: Sequence[str]) -> np.ndarray:
+def mask(known: Labels, grid: Grid, classes: Sequence[str], imagery: np.ndarray) -> np.ndarray:
     return labels.rasterise(known, grid.transform, grid.height, grid.width, grid.crs, classes)
 
 
-def has_buildings(known: Labels, grid: Grid, classes: Sequence[str]) -> np.ndarray:
+def has_buildings(known: Labels, grid: Grid, classes: Sequence[str], imagery: np.ndarray) -> np.ndarray:
     return np.asarray(int(len(known.touching(grid)) > 0))
 
 

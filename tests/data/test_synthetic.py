@@ -88,3 +88,19 @@ def test_numbers_out_of_range_are_refused_together(tmp_path: Path) -> None:
         make_settlement(tmp_path, seed=0, columns=0, zoom=3)
 
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_is_built_in_part_has_chips_without_buildings(tmp_path: Path) -> None:
+    small = {"seed": 4, "size_px": 64, "prediction_columns": 0}
+    folders = [
+        make_settlement(tmp_path / str(share), built_share=share, **small) / "input"
+        for share in (0.1, 0.3, 1.0)
+    ]
+
+    empty = []
+    for folder in folders:
+        known = labels.read(folder / "labels.geojson", ["building"])
+        empty.append(sum(not len(known.touching(chip.grid)) for chip in chips.find(folder)))
+
+    assert empty[0] > empty[1] > empty[2] == 0
+    assert empty[0] < 40

@@ -53,22 +53,26 @@ For use in tests. Data: none. Limits: it finds nothing. Licence: Apache-2.0. Met
 """
 
 
+def specification() -> list[Json]:
+    """Every hyperparameter as the shared training declares it, and the tiny network's own."""
+    from fair_models.ml_tasks.segmentation import training
+
+    kinds = {"integer": "int", "number": "float", "boolean": "bool", "string": "str"}
+    bounds = {"minimum": "min", "maximum": "max", "enum": "values"}
+    found = []
+    for name, field in training.Params.model_json_schema()["properties"].items():
+        said = {ours: field[theirs] for theirs, ours in bounds.items() if theirs in field}
+        found.append(spec(f"training.{name}", field["default"], kinds[field["type"]], **said))
+    return [
+        *found,
+        spec("training.width", 4, "int", min=1, max=8),
+        spec("inference.confidence_threshold", 0.5, "float", min=0, max=1),
+    ]
+
+
 def spec(key: str, default: Any, kind: str, **bounds: Any) -> Json:
     return {"key": key, "type": kind, "default": default, **bounds, "description": f"{key}."}
 
-
-SPECIFICATION = [
-    spec("training.epochs", 60, "int", min=1, max=1000),
-    spec("training.batch_size", 4, "int", min=1, max=256),
-    spec("training.learning_rate", 0.003, "float", min=1e-6, max=1),
-    spec("training.weight_decay", 0.01, "float", min=0, max=1),
-    spec("training.warm_up", 0.1, "float", min=0, max=0.9),
-    spec("training.dice_weight", 1.0, "float", min=0, max=10),
-    spec("training.augment", True, "bool"),
-    spec("training.precision", "auto", "str", values=["auto", "float32", "bfloat16"]),
-    spec("training.width", 4, "int", min=1, max=8),
-    spec("inference.confidence_threshold", 0.5, "float", min=0, max=1),
-]
 
 TEMPLATE: Json = {
     "type": "Feature",
@@ -80,7 +84,7 @@ TEMPLATE: Json = {
         "description": "Two convolutions.",
         "license": "Apache-2.0",
         "keywords": ["building", "semantic-segmentation", "polygon"],
-        "gsd": 0.3,
+        "gsd": 1.0,
         "fair:resampling": "average",
         "fair:sample_size_px": 64,
         "mlm:name": "tiny",
@@ -124,8 +128,6 @@ TEMPLATE: Json = {
                 },
             }
         ],
-        "mlm:hyperparameters": {each["key"]: each["default"] for each in SPECIFICATION},
-        "fair:hyperparameters_spec": SPECIFICATION,
         "fair:metrics_spec": [
             {
                 "key": "fair:building_iou",
@@ -190,6 +192,9 @@ def write_weights(folder: Path, seed: int) -> None:
 def write_item(folder: Path, **properties: Any) -> None:
     """Write stac-item.json with the digest of the weights and further properties."""
     item = deepcopy(TEMPLATE)
+    specified = specification()
+    item["properties"]["fair:hyperparameters_spec"] = specified
+    item["properties"]["mlm:hyperparameters"] = {each["key"]: each["default"] for each in specified}
     item["properties"] |= properties
     weights = folder / "weights" / "initial.safetensors"
     item["assets"]["checkpoint"]["file:checksum"] = checksum_file(weights)

@@ -5,7 +5,7 @@ import pytest
 
 from fair_models.data.loading import LoadedSamples
 from fair_models.data.samples import Samples
-from fair_models.errors import Corrupted, Invalid, InvalidContribution
+from fair_models.errors import Corrupted, IncompatibleDataset, Invalid, InvalidContribution
 from fair_models.settings import current
 from fair_models.store.opening import open_store
 from fair_models.training import decoding, preparation
@@ -118,3 +118,36 @@ def test_samples_with_other_bands_than_the_model_takes_are_refused(make_config):
 
     with pytest.raises(InvalidContribution, match="the samples have 3 bands, its mlm:input declares 4"):
         preparation.prepare(config, LoadedSamples(samples(2), samples(1)), Plain())
+
+
+def whole(*classes: int) -> Samples:
+    count = len(classes)
+    return Samples(
+        np.zeros((count, 3, 4, 4), np.uint8),
+        np.array(classes, np.uint8),
+        [f"chip-{index}" for index in range(count)],
+        ["background", "building"],
+    )
+
+
+def test_samples_of_one_class_cannot_be_told_apart(make_config):
+    with pytest.raises(IncompatibleDataset) as caught:
+        preparation.prepare(make_config(), LoadedSamples(whole(1, 1, 1), whole(0)), Plain())
+
+    assert str(caught.value).startswith("town-v1 cannot train tiny-v1: ")
+    assert len(caught.value.reasons) == 2
+    assert "all 3 chips are building (0 background, 3 building)" in caught.value.reasons[0]
+    assert "all 1 chips are background" in caught.value.reasons[1]
+
+
+def test_samples_of_both_classes_are_prepared_with_their_shares(make_config):
+    prepared = preparation.prepare(make_config(), LoadedSamples(whole(1, 0, 0, 0), whole(0, 1)), Plain())
+
+    assert prepared.class_shares["train"] == {"background": 0.75, "building": 0.25}
+
+
+def test_a_classification_decodes_to_one_class_for_each_chip(make_config, tmp_path):
+    loaded = decoding.load(make_config(task="scene-classification"), open_store(current()), tmp_path)
+
+    assert loaded.train.targets.shape == (6,)
+    assert loaded.train.targets.dtype == np.uint8

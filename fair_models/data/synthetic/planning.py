@@ -10,12 +10,22 @@ import shapely
 from shapely import Point, Polygon
 
 from fair_models.data.synthetic.roads import grow_roads, point_on
-from fair_models.data.synthetic.settlement import STYLES, Building, Clutter, Settlement, Wing
+from fair_models.data.synthetic.settlement import STYLES, Building, Clutter, Hamlets, Settlement, Wing
 
 
-def plan(width_m: float, height_m: float, rng: np.random.Generator) -> Settlement:
-    """Invent a settlement of this size. The same generator state gives the same plan."""
+def plan(width_m: float, height_m: float, rng: np.random.Generator, built_share: float = 1.0) -> Settlement:
+    """Invent a settlement of this size. The same generator state gives the same plan.
+
+    Args:
+        width_m: From west to east.
+        height_m: From north to south.
+        rng: Where all chance comes from.
+        built_share: Share of the area where buildings may stand; the rest keeps its roads, yards and cars.
+    """
     settlement = Settlement(width_m, height_m)
+    if built_share < 1:
+        # A generator of its own: a place that is built everywhere stays as it always was.
+        settlement.hamlets = Hamlets.scattered(width_m, height_m, built_share, rng.spawn(1)[0])
     grow_roads(settlement, rng)
     site = _Site(settlement)
     for lot in _lots(settlement, rng):
@@ -127,6 +137,8 @@ def _build(
     crowded = settlement.crowding(here.x, here.y)
     gap = 0.5 if rng.random() < crowded else 1.5
     if not isinstance(outline, Polygon) or not site.is_free(outline, gap):
+        return False
+    if settlement.hamlets is not None and not settlement.hamlets.hold(here.x, here.y):
         return False
     shares = np.array([share for _, share in STYLES])
     style = str(rng.choice([name for name, _ in STYLES], p=shares / shares.sum()))

@@ -38,6 +38,7 @@ def make_settlement(
     zoom: int = 19,
     size_px: int = 256,
     prediction_columns: int = 2,
+    built_share: float = 1.0,
 ) -> Path:
     """Write chips and building labels of an invented settlement.
 
@@ -53,6 +54,8 @@ def make_settlement(
         zoom: Zoom of the tiles; with 256 px chips 19 is 0.26 m per pixel here.
         size_px: Width and height of a chip in pixels.
         prediction_columns: Further columns of chips for prediction, 0 to 64.
+        built_share: Share of the area where buildings may stand, 0.05 to 1. With 0.2 about half of the chips
+            of zoom 19 hold none.
 
     Returns:
         The folder.
@@ -60,12 +63,12 @@ def make_settlement(
     Raises:
         Invalid: A number is out of its range.
     """
-    _check(columns, rows, zoom, size_px, prediction_columns)
+    _check(columns, rows, zoom, size_px, prediction_columns, built_share)
     rng = np.random.default_rng(seed)
     corner = tiles.at(*_PLACE, zoom)
     _, latitude = tiles.lonlat(0, corner.y + rows / 2, zoom)
     tile_m = corner.width_m * math.cos(math.radians(float(latitude)))
-    town = plan(tile_m * (columns + prediction_columns), tile_m * rows, rng)
+    town = plan(tile_m * (columns + prediction_columns), tile_m * rows, rng, built_share)
     picture = paint(town, size_px / tile_m, rng)
 
     for tile, pixels in _cut(picture, corner, size_px):
@@ -76,13 +79,16 @@ def make_settlement(
     return folder
 
 
-def _check(columns: int, rows: int, zoom: int, size_px: int, prediction_columns: int) -> None:
+def _check(
+    columns: int, rows: int, zoom: int, size_px: int, prediction_columns: int, built_share: float
+) -> None:
     allowed = {
         "columns": (columns, 1, 64),
         "rows": (rows, 1, 64),
         "zoom": (zoom, 17, 21),
         "size_px": (size_px, 64, 1024),
         "prediction_columns": (prediction_columns, 0, 64),
+        "built_share": (built_share, 0.05, 1),
     }
     wrong = [
         f"{name} is {value}, use {low} to {high}"

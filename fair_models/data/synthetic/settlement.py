@@ -87,9 +87,41 @@ class Clutter:
     kind: str
 
 
+@dataclass(frozen=True)
+class Hamlets:
+    """Where buildings stand in a place that is not built everywhere: patches some 80 to 200 m across.
+
+    waves: Direction and phase of plane waves, rows of (east, south, phase) in radians per metre; buildings
+        stand where their sum is at least `level`.
+    """
+
+    waves: Array
+    level: float
+
+    @classmethod
+    def scattered(cls, width_m: float, height_m: float, share: float, rng: np.random.Generator) -> Hamlets:
+        """Patches that take a share of the area, 0 to 1."""
+        angles, lengths_m = rng.uniform(0, 2 * math.pi, 12), rng.uniform(160, 420, 12)
+        steps = 2 * math.pi / lengths_m
+        phases = rng.uniform(0, 2 * math.pi, 12)
+        waves = np.column_stack([steps * np.cos(angles), steps * np.sin(angles), phases])
+        x, y = np.meshgrid(np.linspace(0, width_m, 96), np.linspace(0, height_m, 96))
+        level = float(np.quantile(_sum(waves, x, y), 1 - share)) if share > 0 else math.inf
+        return cls(waves, level)
+
+    def hold(self, x: float, y: float) -> bool:
+        """Whether buildings stand there."""
+        return bool(_sum(self.waves, np.asarray(x), np.asarray(y)) >= self.level)
+
+
+def _sum(waves: Array, x: Array, y: Array) -> Array:
+    east, south, phase = waves.T
+    return np.asarray(np.sin(x[..., None] * east + y[..., None] * south + phase).sum(axis=-1))
+
+
 @dataclass
 class Settlement:
-    """The whole plan. Trees are rows of x, y, radius."""
+    """The whole plan. Trees are rows of x, y, radius. Without hamlets it is built everywhere."""
 
     width_m: float
     height_m: float
@@ -97,6 +129,7 @@ class Settlement:
     buildings: list[Building] = field(default_factory=list)
     clutter: list[Clutter] = field(default_factory=list)
     trees: list[tuple[float, float, float]] = field(default_factory=list)
+    hamlets: Hamlets | None = None
 
     def centrality(self, x: float | Array, y: float | Array) -> Array:
         """1.15 in the middle of the place, falling to 0 and below in its fields."""
