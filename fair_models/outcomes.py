@@ -38,22 +38,27 @@ class Score(Outcome):
     held_out_count: int = Field(description="Number of held-out samples.")
 
 
-class TrainedVersion(Score):
-    """Result of `finetune` and `train`: a version that can be promoted.
-
-    The artifact `metrics` has all metrics.
-    """
+class Version(Outcome):
+    """A version of a fine-tuned model, and what it was made of."""
 
     model: str = Field(description="Name of the model.")
     version: int = Field(description="Number of the version.")
     base_model: str = Field(description="Exact id of the base model.")
     dataset: str = Field(description="Exact id of the dataset.")
+
+
+class TrainedVersion(Score, Version):
+    """Result of `finetune` and `train`: a version that can be promoted.
+
+    The artifact `metrics` has all metrics.
+    """
+
     seconds: float | None = Field(description="Wall time of the training itself, in seconds.")
     zenml_run: str | None = Field(description="Id of ZenML's run.")
     mlflow_run: str | None = Field(description="Id of MLflow's run.")
 
 
-class PromotedVersion(PublishedItem, Score):
+class PromotedVersion(Score, PublishedItem):
     """Result of `promote`: the local model that is current now.
 
     The artifact `metrics` has all metrics.

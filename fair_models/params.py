@@ -39,9 +39,12 @@ class IngestDatasetParams(Params):
         "for example banepa-buildings. An existing name gets its next version."
     )
     title: Title = Field(description="Title for people, one line of up to 120 characters.")
-    description: str = Field("", max_length=4000, description="What the area is and how it was mapped.")
+    description: str = Field(
+        "", max_length=4000, description="What the area is and how it was mapped, up to 4000 characters."
+    )
     chips: Location = Field(
-        description="Folder with image chips, or a folder in the fAIr layout (input/ with chips and labels.geojson)."
+        description="Folder with image chips, or a folder in the fAIr layout "
+        "(input/ with chips and labels.geojson), as the worker sees it."
     )
     labels: Location | None = Field(
         None, description="GeoJSON file with the labels. Default: labels.geojson among the chips."
@@ -50,7 +53,8 @@ class IngestDatasetParams(Params):
         default=["building"],
         min_length=1,
         max_length=50,
-        description="Classes that the labels mean, without the background. With one class, every label is of it.",
+        description="Classes that the labels mean, without the background: lower-case words. "
+        "With one class (default: building), every label is of it.",
     )
     class_property: str | None = Field(
         None,
@@ -61,9 +65,12 @@ class IngestDatasetParams(Params):
         default=["building", "semantic-segmentation", "polygon"],
         min_length=1,
         max_length=10,
-        description="Words of the vocabulary: at least one feature (building, road, tree, ...), task, geometry.",
+        description="Words of the vocabulary: at least one feature (building, road, tree, ...), a task, "
+        "a geometry. Default: building, semantic-segmentation, polygon.",
     )
-    license: str = Field("CC-BY-4.0", max_length=60, description="SPDX identifier of the data's licence.")
+    license: str = Field(
+        "CC-BY-4.0", max_length=60, description="SPDX identifier of the data's licence. Default: CC-BY-4.0."
+    )
     provider: str = Field(
         "", max_length=120, description="Who made the labels, for example OpenStreetMap contributors."
     )
@@ -71,18 +78,22 @@ class IngestDatasetParams(Params):
         None, max_length=2000, description="Where the imagery comes from: an href or a name."
     )
     held_out_ratio: float = Field(
-        0.25, ge=0.05, le=0.5, description="Share of the area kept for evaluation (0.05 to 0.5)."
+        0.25,
+        ge=0.05,
+        le=0.5,
+        description="Share of the area kept for evaluation, 0.05 to 0.5. Default: 0.25.",
     )
     buffer_m: float = Field(
         0.0,
         ge=0,
         le=1000,
-        description="Training chips nearer than this to a held-out chip are left out, in metres.",
+        description="Training chips nearer than this to a held-out chip are left out, in metres, 0 to 1000. "
+        "Default: 0, none is.",
     )
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the split.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the split, 0 to 2147483647. Default: 0.")
     zoom: Literal["most-frequent", "resample"] | Annotated[int, Field(ge=14, le=23)] = Field(
         "most-frequent",
-        description="Where chips of several zooms lie in one folder: keep the most frequent zoom, "
+        description="Where chips of several zooms lie in one folder: keep the most frequent zoom (default), "
         "resample all to one ground resolution, or keep the zoom given (14 to 23).",
     )
 
@@ -93,17 +104,19 @@ class FinetuneParams(Params):
     base_model: Reference = Field(description="Base model: a name (its current version) or an exact id.")
     dataset: Reference = Field(description="Dataset: a name (its current version) or an exact id.")
     model_name: Name = Field(
-        description="Name of the model that comes out: 3 to 63 lower-case letters, digits and single hyphens. "
+        description="Name of the model that comes out: 3 to 63 lower-case letters, digits, single hyphens. "
         "An existing name gets its next version."
     )
     title: Title | None = Field(None, description="Title for people. Default: made from the names.")
-    description: str = Field("", max_length=4000, description="What this model is for.")
+    description: str = Field(
+        "", max_length=4000, description="What this model is for, up to 4000 characters."
+    )
     overrides: dict[Annotated[str, Field(max_length=100)], HyperparameterValue] = Field(
         default={},
         description="Hyperparameters that differ from the base model's, for example "
         '{"training.epochs": 20}. Names and bounds are in the base model\'s item.',
     )
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the training.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the training, 0 to 2147483647. Default: 0.")
 
 
 class Gate(Params):
@@ -116,8 +129,8 @@ class Gate(Params):
         None,
         ge=0,
         le=1,
-        description="How much worse the main metric may be than the current version's on the same held-out chips. "
-        "Default: not compared.",
+        description="How much worse the main metric may be than the current version's, 0 to 1, "
+        "on the same held-out chips. Default: not compared.",
     )
 
 
@@ -126,9 +139,11 @@ class PromoteParams(Params):
 
     model: Name = Field(description="Name of the fine-tuned model.")
     version: int | None = Field(
-        None, ge=1, description="Version to publish. Default: the newest completed one."
+        None, ge=1, description="Version to publish. 1 or more. Default: the newest completed one."
     )
-    gate: Gate = Field(default=Gate(), description="What the version must reach.")
+    gate: Gate = Field(
+        default=Gate(), description="What the version must reach. Default: nothing but a completed run."
+    )
 
 
 class PredictParams(Params):
@@ -147,7 +162,9 @@ class PredictParams(Params):
         '{"inference.confidence_threshold": 0.6}.',
     )
     formats: list[Literal["geojson", "preview"]] = Field(
-        default=["geojson", "preview"], min_length=1, description="Which files to write."
+        default=["geojson", "preview"],
+        min_length=1,
+        description="Which files to write: geojson (what was found), preview (a picture). Default: both.",
     )
 
 
@@ -155,7 +172,7 @@ class AuditParams(Params):
     """Check the whole catalogue."""
 
     rules: list[str] = Field(default=[], description="Names of the rules to run. Default: all.")
-    digests: bool = Field(True, description="Read every asset and compare its digest.")
+    digests: bool = Field(True, description="Read every asset and compare its digest. Default: yes.")
 
 
 Overrides = dict[str, Any]

@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         return self.home / "run"
 
     def environment(self) -> dict[str, str]:
-        """What a child process needs so that its state lies under `home` too, and nothing is reported home."""
+        """What a child process needs so that its state lies under `home` too and nothing is reported."""
         return {
             "FAIR_HOME": str(self.home),
             "PREFECT_HOME": str(self.home / "prefect"),

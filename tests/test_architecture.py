@@ -22,17 +22,22 @@ LIGHT = [
 @pytest.mark.parametrize("module", LIGHT)
 def test_a_light_module_loads_nothing_heavy(module: str) -> None:
     code = f"import {module}, sys; print(*[m for m in {HEAVY!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == ""
 
 
 def test_the_library_names_no_contribution() -> None:
-    sources = [path for path in (PROJECT / "fair_models").rglob("*") if path.suffix in {".py", ".json", ".txt"}]
+    sources = [
+        path for path in (PROJECT / "fair_models").rglob("*") if path.suffix in {".py", ".json", ".txt"}
+    ]
     named = [
         f"{path.relative_to(PROJECT)}: {name}"
         for path in sources
         for name in CONTRIBUTIONS
-        if name in path.read_text(encoding="utf-8") or name.replace("_", "-") in path.read_text(encoding="utf-8")
+        if name in path.read_text(encoding="utf-8")
+        or name.replace("_", "-") in path.read_text(encoding="utf-8")
     ]
     assert CONTRIBUTIONS
     assert named == []

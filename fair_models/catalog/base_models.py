@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
 
@@ -129,12 +129,23 @@ def _check_shape(template: Json) -> None:
         reasons.append("properties: should be an object")
     if not isinstance(held, dict) or not all(isinstance(each, dict) for each in held.values()):
         reasons.append("assets: should be an object of objects")
+    else:
+        reasons += _asset_problems(held)
     if not isinstance(links, list) or not all(isinstance(each, dict) for each in links):
         reasons.append("links: should be a list of objects")
     if not isinstance(addresses, list) or not all(isinstance(each, str) for each in addresses):
         reasons.append("stac_extensions: should be a list of addresses")
     if reasons:
         raise InvalidItem(str(template.get("id") or "without id"), reasons)
+
+
+def _asset_problems(held: Mapping[str, Json]) -> Iterator[str]:
+    for key, asset in held.items():
+        roles = asset.get("roles", [])
+        if not isinstance(asset.get("href"), str):
+            yield f"assets.{key}.href: should name the file, or the image"
+        if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+            yield f"assets.{key}.roles: should be a list of words"
 
 
 def _fixed_size(properties: Json) -> int | None:
@@ -161,7 +172,7 @@ def _assets(template: Json, files: Mapping[str, StoredFile]) -> dict[str, Json]:
     reasons = [
         f"assets.{key}: the item says the digest {said}, the file has {file.checksum}; correct the wrong one"
         for key, file in files.items()
-        if (said := kept.get(key, {}).get("file:checksum")) not in {None, file.checksum}
+        if (said := kept.get(key, {}).get("file:checksum")) not in (None, file.checksum)
     ]
     if reasons:
         raise InvalidItem(str(template.get("id")), reasons)

@@ -24,7 +24,7 @@ _FORMAT = 1
 """Raised whenever tables or facts change: an index of another format is made again."""
 
 
-class Unusable(Exception):  # noqa: N818 - no error for users: it never leaves the local catalogue
+class Unusable(Exception):  # no error for users: it never leaves the local catalogue
     """There is no index that can be read or written as things are."""
 
 

@@ -14,6 +14,7 @@ from fair_models.contract.contribution import (
     ITEM_FILE,
     README_FILE,
     Contribution,
+    assets_of,
     package_of,
     read,
     read_template,
@@ -46,8 +47,11 @@ def problems(folder: Path) -> list[str]:
         NotFound: There is no such folder, or no stac-item.json in it.
     """
     folder = folder.expanduser().resolve()
-    template = read_template(folder)
     reasons = [*_file_problems(folder), *imports.text_problems(folder, package_of(folder))]
+    try:
+        template = read_template(folder)
+    except InvalidContribution as error:
+        return [*reasons, *error.reasons]
     try:
         contribution = read(folder)
     except InvalidContribution as error:
@@ -142,7 +146,7 @@ def _code_problems(contribution: Contribution, work_folder: Path) -> list[str]:
         return reasons
     checksum = checksum_file(archive)
     expressions = [contribution.preprocess, contribution.postprocess]
-    _, reasons = _tried(loader.load_processing, archive, checksum, *expressions)
+    processing, reasons = _tried(loader.load_processing, archive, checksum, *expressions)
     heavy = [] if reasons else imports.heavy_imports(archive, checksum, expressions)
     if heavy:
         reasons.append(
@@ -153,7 +157,7 @@ def _code_problems(contribution: Contribution, work_folder: Path) -> list[str]:
     reasons += pipeline_reasons
     if pipeline is not None and not contribution.own_pipeline:
         reasons += _specification_problems(contribution, pipeline)
-    if not reasons:
+    if processing is not None and pipeline is not None and contribution.weights.is_file():
         reasons += _network_problems(contribution, work_folder)
     return reasons
 
@@ -166,7 +170,7 @@ def _specification_problems(contribution: Contribution, pipeline: Pipeline) -> l
 
 
 def _network_problems(contribution: Contribution, work_folder: Path) -> list[str]:
-    """Build, load, export and compare; needs code and hyperparameters that are right."""
+    """Build, load, export and compare; needs code that can be called and weights."""
     from fair_models.contract import blueprint
 
     made, reasons = _tried(blueprint.make, contribution, work_folder / "blueprint")
@@ -197,8 +201,7 @@ def _reasons(error: FairModelsError) -> list[str]:
 
 
 def _asset(template: Json, role: str) -> Json:
-    assets = template.get("assets", {}).values()
-    return next((asset for asset in assets if role in asset.get("roles", [])), {})
+    return next((asset for asset in assets_of(template) if role in asset["roles"]), {})
 
 
 def _unique(reasons: list[str]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 import orjson
 
 from fair_models.errors import InvalidContribution, NotFound
+from fair_models.store import atomic
+from fair_models.store.digests import checksum_file
 from fair_models.types import Json
 
 ITEM_FILE = "stac-item.json"
@@ -109,6 +113,38 @@ def package_of(folder: Path) -> str:
     return f"{COLLECTION_FOLDER}.{folder.name}" if folder.parent.name == COLLECTION_FOLDER else folder.name
 
 
+def note_weights(folder: Path) -> None:
+    """Write digest and size of the weights into a contribution's item; the rest of the file stays as it is.
+
+    Raises:
+        NotFound: There is no item, or no file of weights.
+        InvalidContribution: The item names no weights.
+    """
+    template = read_template(folder)
+    href = _Named(template).weights
+    if not href:
+        raise InvalidContribution(folder.name, ["no asset of its item has the role mlm:weights and an href"])
+    weights = folder / href
+    changed = deepcopy(template)
+    asset = next(each for each in changed["assets"].values() if _object(each).get("href") == href)
+    text = (folder / ITEM_FILE).read_text(encoding="utf-8")
+    for key, value in {"file:checksum": checksum_file(weights), "file:size": weights.stat().st_size}.items():
+        before, after = (f'"{key}": {json.dumps(each)}' for each in (asset.get(key), value))
+        text = text.replace(before, after, 1)
+        asset[key] = value
+    # The text is kept as people have laid it out, unless it held these two in another way.
+    same = orjson.loads(text) == changed
+    atomic.write_bytes(folder / ITEM_FILE, text.encode() if same else atomic.encode_json(changed))
+
+
+def assets_of(template: Json) -> list[Json]:
+    """The assets of an item as it was written, what is malformed in them left out."""
+    return [
+        asset | {"roles": [role for role in _list(asset.get("roles")) if isinstance(role, str)]}
+        for asset in map(_object, _object(template.get("assets")).values())
+    ]
+
+
 class _Named:
     """What an item names, gathered with everything that is missing."""
 
@@ -132,8 +168,7 @@ class _Named:
         return ""
 
     def _function(self, properties: Json, field: str, name: str) -> str:
-        entries = properties.get(field)
-        entry = _object(entries[0]) if isinstance(entries, list) and entries else {}
+        entry = _object(next(iter(_list(properties.get(field))), None))
         return self._text(
             _object(entry.get(name)).get("expression"),
             f"properties.{field}[0].{name}: is missing; name a function as "
@@ -141,8 +176,7 @@ class _Named:
         )
 
     def _asset(self, template: Json, roles: set[str], field: str) -> str:
-        assets = [_object(asset) for asset in _object(template.get("assets")).values()]
-        having = [asset for asset in assets if not roles.isdisjoint(asset.get("roles") or ())]
+        having = [asset for asset in assets_of(template) if not roles.isdisjoint(asset["roles"])]
         return self._text(
             having[0].get(field) if having else None,
             f"assets: none with the role {sorted(roles)[-1]} has {field}; add it",
@@ -151,3 +185,7 @@ class _Named:
 
 def _object(value: Any) -> Json:
     return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,4 +1,4 @@
-"""Whether an item's hyperparameters are those of the code."""
+"""What an item says of hyperparameters, beside what the code says."""
 
 from __future__ import annotations
 
@@ -49,6 +49,26 @@ def specification_problems(specification: Sequence[Json], params: type[BaseModel
             for reason in _entry_problems(entries[name], name, fields[name], params)
         ]
     return reasons
+
+
+def specification(params: type[BaseModel]) -> list[Json]:
+    """Entries of `fair:hyperparameters_spec` that say what a contribution's `Params` says.
+
+    Args:
+        params: Fields of the types int, float, str, bool and Literal, each with a default and a description;
+            bounds are inclusive.
+    """
+    bounds = {"min": "minimum", "max": "maximum", "values": "enum"}
+    return [
+        {
+            "key": f"{TRAINING}.{name}",
+            "type": _TYPES[field["type"]],
+            "default": field["default"],
+            **{said: field[keyword] for said, keyword in bounds.items() if keyword in field},
+            "description": field["description"],
+        }
+        for name, field in params.model_json_schema()["properties"].items()
+    ]
 
 
 def _entry_problems(

@@ -15,6 +15,7 @@ from fair_models.inference.joining import Join
 from fair_models.inference.request import PredictionRequest, check_request
 from fair_models.inference.running import Model, batches, run, views_of, views_of_sources
 from fair_models.inference.sidecar import OutputFile
+from fair_models.inference.windows import Padding
 from fair_models.inference.writers import write_geojson
 from fair_models.store.atomic import atomic_folder, write_bytes, write_json
 from fair_models.types import Json
@@ -104,8 +105,9 @@ def predict(request: PredictionRequest, progress: Progress = lambda step: None) 
 
 def find_features(imagery: Imagery, request: PredictionRequest, progress: Progress) -> Features:
     """Everything that the model finds, block by block, without writing anything."""
-    model = Model(request.session, request.processing, request.params, request.multiple_px)
     whole, cell_px = request.judges_whole_images, request.input.size_px
+    padding: Padding = "black" if whole else "reflect"
+    model = Model(request.session, request.processing, request.params, request.multiple_px, padding)
     plans = [
         (block, views_of_sources(block, model, cell_px) if whole else views_of(block, model))
         for block in imagery.blocks

@@ -13,7 +13,7 @@ from fair_models.inference.imagery import Block
 from fair_models.inference.joining import Join
 from fair_models.inference.processing import Processing
 from fair_models.inference.session import Session
-from fair_models.inference.windows import Rectangle, View, WindowRule, cut, pad, rule_for
+from fair_models.inference.windows import Padding, Rectangle, View, WindowRule, cut, pad, rule_for
 from fair_models.types import Array
 
 _BATCH_PIXELS = 4 * 512 * 512
@@ -28,12 +28,16 @@ class Model:
     processing: The model's `preprocess` and `postprocess`.
     params: Inference parameters without their prefix.
     multiple_px: What height and width of a window must divide by.
+    padding: What fills windows that reach over their imagery: "reflect", so that the pixels at its edge see
+        what they would see further inside; "black" where images are judged as wholes, because samples are
+        filled so in training, and a mirrored roof would be a second one.
     """
 
     session: Session
     processing: Processing
     params: Mapping[str, Any]
     multiple_px: int
+    padding: Padding = "reflect"
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ def run(batch: Batch, model: Model, join: Join) -> None:
 
 
 def _preprocessed(pixels: Array, view: View, model: Model) -> Array:
-    made = np.asarray(model.processing.preprocess(pad(pixels, view.window.height, view.window.width)))
+    filled = pad(pixels, view.window.height, view.window.width, model.padding)
+    made = np.asarray(model.processing.preprocess(filled))
     expected = len(pixels), view.window.height, view.window.width
     if made.shape != expected or made.dtype != np.float32:
         raise Invalid(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +20,9 @@ DEFAULT_MARGIN_PX = 32
 
 DEFAULT_MULTIPLE_PX = 32
 """What height and width must divide by: the product of a network's strides, 32 for five halvings."""
+
+
+Padding = Literal["reflect", "black"]
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,11 @@ class View:
     """One window and its core, the pixels that it alone answers for.
 
     The cores of an area's views cover each of its pixels once. A window may reach over the right and lower
-    edge of its area: those pixels are made by reflection, and belong to no core.
+    edge of its area: those pixels are filled in (see `pad`), and belong to no core.
 
     window: Position and size of what the network gets.
     core: Pixels of the block that count.
-    seen: Pixels of the block that the network gets: the window without what is reflected.
+    seen: Pixels of the block that the network gets: the window without what is filled in.
     """
 
     window: Window
@@ -125,10 +129,12 @@ def cut(area: Rectangle, rule: WindowRule, source: str) -> Iterator[View]:
             )
 
 
-def pad(pixels: Array, height: int, width: int) -> Array:
-    """Extend the last two axes to `height` and `width` at the end, by reflection."""
+def pad(pixels: Array, height: int, width: int, padding: Padding = "reflect") -> Array:
+    """Extend the last two axes to `height` and `width` at the end, by reflection or with zeros."""
     missing = [(0, 0)] * (pixels.ndim - 2) + [(0, height - pixels.shape[-2]), (0, width - pixels.shape[-1])]
-    return np.pad(pixels, missing, mode="reflect") if any(after for _, after in missing) else pixels
+    if not any(after for _, after in missing):
+        return pixels
+    return np.pad(pixels, missing, mode="reflect" if padding == "reflect" else "constant")
 
 
 def _spans(length: int, rule: WindowRule) -> Iterator[_Span]:

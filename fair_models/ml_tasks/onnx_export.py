@@ -17,7 +17,9 @@ OPSET = 18
 INPUT = "pixels"
 
 
-def export_onnx(network: nn.Module, path: Path, output: str, size_px: int = 64) -> None:
+def export_onnx(
+    network: nn.Module, path: Path, output: str, size_px: int = 64, dynamic_size: bool = True
+) -> None:
     """Write a network of one image input and one output as ONNX.
 
     The file is the same, byte for byte, for the same weights: what the exporter notes about the source code,
@@ -27,11 +29,14 @@ def export_onnx(network: nn.Module, path: Path, output: str, size_px: int = 64) 
         network: Takes float32 of shape (n, bands, height, width). Left in evaluation mode.
         path: Where to write.
         output: Name of the output.
-        size_px: Height and width of the example that is traced. The file takes any batch, height and width.
+        size_px: Height and width of the example that is traced.
+        dynamic_size: Whether the file takes any height and width, or those of the example alone. It takes
+            any batch.
     """
     network.eval().cpu()
-    example = torch.zeros(2, _bands(network), size_px, size_px + 32)
+    example = torch.zeros(2, _bands(network), size_px, size_px + (32 if dynamic_size else 0))
     batch, height, width = (torch.export.Dim(name) for name in ("batch", "height", "width"))
+    dynamic = {0: batch, 2: height, 3: width} if dynamic_size else {0: batch}
     with _quiet():
         program = torch.onnx.export(
             network,
@@ -40,7 +45,7 @@ def export_onnx(network: nn.Module, path: Path, output: str, size_px: int = 64) 
             opset_version=OPSET,
             input_names=[INPUT],
             output_names=[output],
-            dynamic_shapes=({0: batch, 2: height, 3: width},),
+            dynamic_shapes=(dynamic,),
             verbose=False,
         )
     if program is None:

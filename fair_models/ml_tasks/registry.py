@@ -15,6 +15,8 @@ Targets = Callable[..., Array]
 _MODULES = {
     "semantic-segmentation": "fair_models.ml_tasks.segmentation.targets",
     "segmentation": "fair_models.ml_tasks.segmentation.targets",
+    "scene-classification": "fair_models.ml_tasks.classification.targets",
+    "classification": "fair_models.ml_tasks.classification.targets",
 }
 
 

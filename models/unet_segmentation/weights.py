@@ -36,7 +36,7 @@ SEEDS = (101, 102, 103, 104, 105, 106)
 """Settlements that are learnt from. Seed 0, which the demo uses by default, is not among them."""
 
 UNSEEN_SEED = 999
-PARAMS = pipeline.Params(epochs=40, batch_size=8)
+PARAMS = pipeline.Params(epochs=30, batch_size=8)
 
 logger = logging.getLogger(__name__)
 

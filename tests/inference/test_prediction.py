@@ -264,6 +264,28 @@ def test_a_classification_judges_each_chip_by_itself(
     assert tile_m2 == pytest.approx((256 * 0.2646) ** 2, rel=1e-2)
 
 
+def test_chips_smaller_than_a_fixed_window_are_filled_with_black_as_in_training(tmp_path: Path) -> None:
+    """A chip that covers a quarter of its window brings a quarter of its brightness."""
+    session = open_session(write_network(tmp_path / "n.onnx", size_px=256), threads=1)
+    for at in range(2):
+        tile = type(CORNER)(CORNER.x + at, CORNER.y, 19)
+        write_png_chip(tmp_path / "chips", tile, grey(128, 128, 204))
+    request = request_for(
+        tmp_path / "chips",
+        tmp_path / "out",
+        session,
+        processing=Judge(),
+        task="scene-classification",
+        input=Input(gsd_m=0.53),
+    )
+
+    predict(request)
+
+    found = [feature["properties"] for feature in features_of(tmp_path / "out")]
+    assert [(each["class"], each["confidence"]) for each in found] == [("background", 0.8)] * 2
+    assert found[0]["area_m2"] == pytest.approx((128 * 0.5292) ** 2, rel=1e-2)
+
+
 def test_a_classification_of_a_large_image_judges_cells(tmp_path: Path, network: Session) -> None:
     path = scene(tmp_path, 600, 700)
 

@@ -68,3 +68,11 @@ def test_padding_reflects_at_the_end_and_keeps_what_is_there(shape: tuple[int, i
     assert padded.shape == (3, 64, 64)
     assert (padded[:, : shape[0], : shape[1]] == pixels).all()
     assert np.isin(padded, pixels).all()
+
+
+def test_a_window_over_a_whole_image_may_be_filled_with_black() -> None:
+    filled = pad(np.full((3, 40, 50), 7, np.uint8), 64, 64, "black")
+
+    assert filled.shape == (3, 64, 64)
+    assert (filled[:, :40, :50] == 7).all()
+    assert filled.sum() == 3 * 40 * 50 * 7

@@ -8,13 +8,14 @@ from fair_models.errors import NotFound
 from fair_models.ml_tasks.registry import targets_for
 
 GRID = Grid("EPSG:4326", (0.1, 0.0, 85.0, 0.0, -0.1, 28.0), 10, 10)
+EVERYWHERE = np.ones((10, 10), dtype=bool)
 
 
 def test_segmentation_learns_the_class_of_each_pixel():
     outlines = np.array([shapely.box(85.0, 27.5, 85.5, 28.0)], dtype=object)
     labels = Labels(outlines, ["building"], [{}])
 
-    mask = targets_for("semantic-segmentation")(labels, GRID, ["background", "building"])
+    mask = targets_for("semantic-segmentation")(labels, GRID, ["background", "building"], EVERYWHERE)
 
     assert mask.dtype == np.uint8
     assert mask[:5, :5].all()

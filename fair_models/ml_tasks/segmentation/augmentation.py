@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from fair_models.ml_tasks.light import change_light
 from fair_models.types import Array
 
 SCALE_SPREAD = 0.15
@@ -47,26 +48,6 @@ def vary(images: Array, targets: Array, random: np.random.Generator) -> tuple[Ar
     pixels = turned.round_().clamp_(0, 255).to(torch.uint8).numpy()
     lit = np.stack([change_light(image, random) for image in pixels])
     return lit, masks[:, 0].round_().to(torch.uint8).numpy()
-
-
-def change_light(image: Array, random: np.random.Generator) -> Array:
-    """Change brightness, contrast and tint as another hour, sensor or haze would.
-
-    Args:
-        image: uint8, shape (bands, height, width).
-        random: Where all chance comes from.
-
-    Returns:
-        uint8, same shape.
-    """
-    # Small changes: with two to three times these the held-out IoU on Banepa is 0.015 lower.
-    gamma = np.exp(random.normal(0, 0.06))
-    gain = random.normal(1, 0.04, size=len(image)) * random.uniform(0.94, 1.06)
-    shift = random.normal(0, 0.016)
-    # 256 possible values of each band: a table is faster than arithmetic on every pixel.
-    levels = np.linspace(0, 1, 256) ** gamma
-    tables = np.clip((levels[None] * gain[:, None] + shift) * 255, 0, 255).round().astype(np.uint8)
-    return np.stack([table[band] for table, band in zip(tables, image, strict=True)])
 
 
 def _grid(shape: tuple[int, ...], random: np.random.Generator) -> Tensor:

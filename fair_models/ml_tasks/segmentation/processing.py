@@ -12,22 +12,13 @@ from typing import Any
 import numpy as np
 
 from fair_models.inference.parts import Part, RasterPart, Window
+from fair_models.ml_tasks.scaling import scale_to_unit, softmax
 from fair_models.types import Array
+
+__all__ = ["OUTPUT", "class_probabilities", "scale_to_unit"]
 
 OUTPUT = "logits"
 """Name of the network's output, in ONNX and in `postprocess`."""
-
-
-def scale_to_unit(window: Array) -> Array:
-    """Scale pixels from 0 to 255 to the range 0 to 1.
-
-    Args:
-        window: uint8, shape (bands, height, width).
-
-    Returns:
-        float32, same shape, in [0, 1].
-    """
-    return np.multiply(window, np.float32(1 / 255), dtype=np.float32)
 
 
 def class_probabilities(
@@ -44,6 +35,4 @@ def class_probabilities(
         One `RasterPart`, float32, shape (classes, height, width), in [0, 1]; each pixel sums to 1.
     """
     logits = np.asarray(outputs[OUTPUT], dtype=np.float32)
-    # Without the shift the exponential overflows for scores above 88.
-    powers = np.exp(logits - logits.max(axis=0, keepdims=True))
-    return [RasterPart(powers / powers.sum(axis=0, keepdims=True))]
+    return [RasterPart(softmax(logits))]

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 from fair_models.data.grid import Grid
 from fair_models.data.labels import Labels, rasterise
-from fair_models.types import Mask
+from fair_models.types import Array, Mask
 
 
-def from_labels(labels: Labels, grid: Grid, classes: Sequence[str]) -> Mask:
+def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Array) -> Mask:
     """Draw labels onto a sample's pixels.
 
     Args:
         labels: Polygons with their classes.
         grid: Where the sample's pixels lie.
         classes: Class names; the position is the index, 0 the background.
+        imagery: Which pixels are imagery; not needed here, the others are ignored in training anyway.
 
     Returns:
         Class index of each pixel, uint8, shape (height, width).

@@ -1,0 +1,1 @@
+"""Named connections that Prefect stores. Each builds one object of the library."""

@@ -1,0 +1,1 @@
+"""Where the flows run: work pools and job templates, one file per place."""

@@ -1,0 +1,110 @@
+"""Commands for people who contribute a model. They need no server."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fair_models.cli import output
+from fair_models.cli.options import Json
+from fair_models.errors import Invalid
+from fair_models.settings import checkout_root
+
+if TYPE_CHECKING:
+    from fair_models.contract.scaffold import Scaffold
+
+_PANEL = "Contribute a model"
+_BAD_INPUT = 2
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("new-model", rich_help_panel=_PANEL)(new_model)
+    app.command("check-model", rich_help_panel=_PANEL)(check_model)
+
+
+def new_model(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Name of the model: 3 to 63 lower-case letters, digits and single hyphens, e.g. roof-dots."
+        ),
+    ],
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder to make. Default: models/<name> in a checkout, ./<name> elsewhere, "
+            "with underscores for hyphens."
+        ),
+    ] = None,
+    task: Annotated[str, typer.Option(help="What the model does.")] = "semantic-segmentation",
+    json: Json = False,
+) -> None:
+    """Make a folder for a new model: complete, small, and ready to be changed."""
+    _require_torch("new-model")
+    from fair_models.contract import scaffold
+
+    made = scaffold.create(name, folder or _default_folder(scaffold.folder_name(name)), task)
+    files = [path.relative_to(made.folder).as_posix() for path in made.folder.rglob("*") if path.is_file()]
+    if output.wants_json():
+        facts = {"name": name, "folder": str(made.folder), "package": made.package}
+        output.show_json({**facts, "files": sorted(files), "next": _next(made)})
+        return
+    output.show_fields(f"Made {_short(made.folder)}", {"model": name, "files": sorted(files)})
+    output.show_fields("\nNext", _next(made))
+
+
+def check_model(
+    folder: Annotated[Path, typer.Argument(help="Folder of the contribution, e.g. models/roof_dots.")],
+    json: Json = False,
+) -> None:
+    """List everything that is wrong with a contributed model. Ends with code 2 if there is something.
+
+    The code of the contribution is run, nothing is stored.
+    """
+    _require_torch("check-model")
+    from fair_models.contract import checks
+
+    problems = checks.problems(folder)
+    if output.wants_json():
+        output.show_json({"folder": str(folder.resolve()), "passes": not problems, "problems": problems})
+    elif problems:
+        for problem in problems:
+            typer.echo(f"- {' '.join(problem.split())}")
+        output.say(f"{_short(folder)} does not pass")
+    else:
+        typer.echo(f"{_short(folder)} passes")
+    if problems:
+        raise typer.Exit(_BAD_INPUT)
+
+
+def _default_folder(name: str) -> Path:
+    checkout = checkout_root()
+    return checkout / "models" / name if checkout else Path.cwd() / name
+
+
+def _next(made: Scaffold) -> dict[str, str]:
+    """Commands by what they do."""
+    folder = _short(made.folder)
+    from_root = "" if made.import_root == Path.cwd() else f"cd {made.import_root} && "
+    return {
+        "what to change": f"{folder}/README.md",
+        "list what is wrong": f"fair-models check-model {folder}",
+        "run its tests": f"{from_root}python -m pytest {made.folder.relative_to(made.import_root)}",
+        "make its weights again": f"{from_root}python -m {made.package}.weights",
+        "publish it": f"fair-models register {folder}",
+    }
+
+
+def _short(folder: Path) -> str:
+    """A folder as people would type it here."""
+    folder = folder.resolve()
+    return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
+
+
+def _require_torch(command: str) -> None:
+    if importlib.util.find_spec("torch") is None:
+        raise Invalid(f"{command} builds the network, and torch is not installed: install fair-models[train]")

@@ -1,0 +1,64 @@
+"""Options that several commands share, and how their text becomes parameters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel
+
+from fair_models.cli import output
+from fair_models.client.schema import problems
+from fair_models.errors import Invalid, InvalidParameters
+
+M = TypeVar("M", bound=BaseModel)
+
+Json = Annotated[
+    bool, typer.Option("--json", callback=output.want_json, help="Print one JSON document, for programs.")
+]
+Wait = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Follow the run live until it is over, or return at once.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every log line of the run.")]
+
+
+def text_of(model: type[BaseModel], field: str) -> str:
+    """The description of a parameter, so that the command line and the form say the same."""
+    return model.model_fields[field].description or ""
+
+
+def build(model: type[M], subject: str, values: Mapping[str, Any]) -> M:
+    """Make parameters of what was given; options that were not given keep the default.
+
+    Raises:
+        InvalidParameters: Lists everything that is wrong, in the words that the server's schema gives.
+    """
+    given = {name: value for name, value in values.items() if value not in (None, [], {})}
+    reasons = problems(given, model.model_json_schema())
+    if reasons:
+        raise InvalidParameters(subject, reasons)
+    return model.model_validate(given)
+
+
+def assignments(texts: Sequence[str], option: str) -> dict[str, Any]:
+    """Values of an option like `--set training.epochs=20`: numbers, true, false or text, by name."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise Invalid(f"{option} {text!r} should be NAME=VALUE, for example {option} training.epochs=20")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values
+
+
+def absolute(location: str | None) -> str | None:
+    """A path as the worker sees it, wherever it was typed. Addresses stay as they are."""
+    if location is None or "://" in location:
+        return location
+    return str(Path(location).expanduser().resolve())

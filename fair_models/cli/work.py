@@ -1,0 +1,100 @@
+"""Starts a run through the client, follows it, and prints what it handed back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import BaseModel
+
+from fair_models.cli import live, output
+from fair_models.client import Client, FlowRun
+from fair_models.errors import FairModelsError
+from fair_models.types import Json
+
+
+class RunFailed(FairModelsError):
+    """A run that was followed did not complete."""
+
+
+def do(
+    deployment: str,
+    params: BaseModel,
+    *,
+    wait: bool,
+    verbose: bool,
+    tags: Sequence[str] = (),
+    title: str = "",
+    also: Sequence[str] = (),
+) -> Json | None:
+    """Start a run. With `wait`, follow it and print its result; else print how to find it.
+
+    Args:
+        deployment: Name of the deployment.
+        params: What is asked for.
+        wait: Whether to follow the run until it is over.
+        verbose: Whether to show every log line.
+        tags: Words to find the run by.
+        title: What was done, for people.
+        also: Keys of further tables that the run writes and people want to see.
+
+    Returns:
+        The row of the result; None without `wait`.
+
+    Raises:
+        RunFailed: The run did not complete; says why.
+        Invalid: The parameters are not right. No run was created.
+        Unavailable: No server answers.
+    """
+    with Client() as client:
+        run = client.start(deployment, params, tags=tags)
+        if not wait:
+            _show_started(run)
+            return None
+        run, row = finish(client, run, verbose)
+        tables = {key: client.table(run.id, key) for key in also}
+    if output.wants_json():
+        output.show_json({"run": describe(run), "result": row, **tables})
+        return row
+    output.show_fields(title or run.name, row)
+    for key, rows in tables.items():
+        output.show_rows(f"\n{key.capitalize()}", rows, f"No {key}")
+    return row
+
+
+def finish(client: Client, run: FlowRun, verbose: bool) -> tuple[FlowRun, Json]:
+    """Follow a run and get the row of its result. Raises RunFailed."""
+    ended = live.follow(client, run, verbose)
+    if not ended.state.is_completed:
+        raise RunFailed(f"{ended.name} {ended.state.name.lower()}: {reason(ended)} (run {ended.id})")
+    return ended, client.result(ended.id)
+
+
+def reason(run: FlowRun) -> str:
+    """Why a run ended as it did, without the words that Prefect puts before every error."""
+    message = run.state.message
+    for words in ("Flow run encountered an exception: ", "Task run encountered an exception "):
+        message = message.removeprefix(words)
+    kind, colon, rest = message.partition(": ")
+    return rest if colon and kind.isidentifier() else message or "no reason is known"
+
+
+def describe(run: FlowRun) -> Json:
+    """A run as JSON."""
+    described: dict[str, Any] = asdict(run)
+    described["state"] = {**described["state"], "message": reason(run) if run.state.message else ""}
+    return described
+
+
+def _show_started(run: FlowRun) -> None:
+    if output.wants_json():
+        output.show_json({"run": describe(run)})
+        return
+    fields = {
+        "run": run.id,
+        "state": run.state.name,
+        "follow it": f"fair-models follow {run.id}",
+        "cancel it": f"fair-models cancel {run.id}",
+    }
+    output.show_fields(run.name, fields)

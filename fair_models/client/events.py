@@ -1,0 +1,53 @@
+"""What happens to a run, as somebody who follows it sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from fair_models.client.runs import RunState
+
+
+@dataclass(frozen=True)
+class StateChange:
+    """A run entered a state. `is_child`: it is one that the followed run started."""
+
+    run_id: str
+    run_name: str
+    flow: str
+    state: RunState
+    is_child: bool
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line that a run wrote.
+
+    logger: Who wrote it; the library's begin with "fair_models".
+    level: As in Python's logging: 20 info, 30 warning, 40 error.
+    """
+
+    run_id: str
+    run_name: str
+    logger: str
+    time: datetime
+    level: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    key: What is measured, e.g. "training-progress".
+    description: The same for people, with numbers where there are some: "epoch 3 of 20, loss 0.41".
+    percent: 0 to 100.
+    """
+
+    run_id: str
+    key: str
+    description: str
+    percent: float
+
+
+Event = StateChange | LogLine | Progress

@@ -1,0 +1,98 @@
+"""Follows a run and the runs that it starts, by asking the server again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from fair_models.client.events import Event, LogLine, Progress, StateChange
+from fair_models.client.runs import FlowRun, RunState
+from fair_models.types import Json
+
+if TYPE_CHECKING:
+    from fair_models.client.client import Client
+
+_PAGE = 200
+_LAST_WORDS_S = 3.0
+"""Log lines arrive after the final state: a run sends them every two seconds unless it is told otherwise."""
+
+
+class Follower:
+    """What was seen of a run so far."""
+
+    def __init__(self, client: Client, run_id: str) -> None:
+        self._client = client
+        self._run_id = run_id
+        self._states: dict[str, RunState] = {}
+        self._names: dict[str, str] = {}
+        self._lines: set[str] = set()
+        self._last_line: str | None = None
+        self._progress: dict[str, tuple[float, str]] = {}
+
+    def events(self, poll_s: float) -> Iterator[Event]:
+        """Everything that happens until the run is over, and its last words."""
+        while True:
+            run = self._client.run(self._run_id)
+            yield from self._look(run)
+            if run.state.is_final:
+                break
+            time.sleep(poll_s)
+        yield from self._last_words(poll_s)
+
+    def _last_words(self, poll_s: float) -> Iterator[Event]:
+        deadline = time.monotonic() + _LAST_WORDS_S
+        while time.monotonic() < deadline:
+            time.sleep(poll_s)
+            lines = list(self._new_lines())
+            yield from lines
+            if any(
+                line.message.startswith("Finished in state") for line in lines if line.run_id == self._run_id
+            ):
+                return
+
+    def _look(self, run: FlowRun) -> Iterator[Event]:
+        family = [run, *self._client.children(run.id)]
+        for member in family:
+            self._names[member.id] = member.name
+        running = [member for member in family if not member.state.is_final]
+        over = [member for member in family if member.state.is_final]
+        yield from self._changes(running)
+        yield from self._new_lines()
+        yield from self._new_progress()
+        yield from self._changes(over)
+
+    def _changes(self, runs: list[FlowRun]) -> Iterator[StateChange]:
+        for run in runs:
+            if self._states.get(run.id) != run.state:
+                self._states[run.id] = run.state
+                yield StateChange(run.id, run.name, run.flow, run.state, is_child=run.id != self._run_id)
+
+    def _new_lines(self) -> Iterator[LogLine]:
+        while True:
+            page = self._client.log_page(list(self._names), self._last_line, _PAGE)
+            new = [line for line in page if line["id"] not in self._lines]
+            for line in new:
+                self._lines.add(line["id"])
+                self._last_line = line["timestamp"]
+                yield self._line(line)
+            if not new or len(page) < _PAGE:
+                return
+
+    def _line(self, answer: Json) -> LogLine:
+        return LogLine(
+            run_id=answer["flow_run_id"],
+            run_name=self._names[answer["flow_run_id"]],
+            logger=answer["name"],
+            time=datetime.fromisoformat(answer["timestamp"]),
+            level=answer["level"],
+            message=answer["message"],
+        )
+
+    def _new_progress(self) -> Iterator[Progress]:
+        for artifact in self._client.artifacts(list(self._names), kind="progress"):
+            now = (float(artifact["data"]), artifact.get("description") or "")
+            if self._progress.get(artifact["id"]) != now:
+                self._progress[artifact["id"]] = now
+                yield Progress(artifact["flow_run_id"], artifact["key"] or "", now[1], now[0])

@@ -1,0 +1,81 @@
+"""Requests to Prefect's REST API: timeouts, retries, and answers turned into our errors."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import httpx
+
+from fair_models.errors import FairModelsError, NotFound, Unavailable
+from fair_models.types import Json
+
+_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+_OVERLOADED = frozenset({429, 502, 503, 504})
+
+
+class Refused(FairModelsError):
+    """The server answered that it will not. `status` is the HTTP status code."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        self.status = status
+        super().__init__(detail)
+
+
+class Http:
+    """One connection. Every request here may be sent twice without harm, so all are retried.
+
+    A server that does not accept connections is told at once; one that accepted some before, or is
+    overloaded, is tried again for a few seconds.
+    """
+
+    def __init__(self, api_url: str, timeout_s: float) -> None:
+        self.api_url = api_url.rstrip("/")
+        self._client = httpx.Client(base_url=self.api_url, timeout=timeout_s)
+        self._answered = False
+
+    def get(self, path: str) -> Any:
+        """The JSON at a path."""
+        return self._send("GET", path, None)
+
+    def post(self, path: str, body: Json) -> Any:
+        """What the server answers to a JSON object."""
+        return self._send("POST", path, body)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._client.close()
+
+    def _send(self, method: str, path: str, body: Json | None) -> Any:
+        for pause_s in (*_PAUSES_S, None):
+            try:
+                answer = self._client.request(method, path, json=body)
+            except httpx.TransportError as error:
+                if pause_s is None or not (self._answered or isinstance(error, httpx.TimeoutException)):
+                    raise self._unavailable(str(error) or type(error).__name__) from error
+            else:
+                self._answered = True
+                if answer.status_code not in _OVERLOADED:
+                    return _content(answer)
+                if pause_s is None:
+                    raise self._unavailable(f"it answers {answer.status_code}")
+            time.sleep(pause_s)
+        raise AssertionError("unreachable")
+
+    def _unavailable(self, reason: str) -> Unavailable:
+        return Unavailable(
+            f"No Prefect server answers at {self.api_url} ({reason}). "
+            "Start a local one with `fair-models up`, or set PREFECT_API_URL to one that runs"
+        )
+
+
+def _content(answer: httpx.Response) -> Any:
+    if answer.is_success:
+        return answer.json() if answer.content else None
+    try:
+        detail = answer.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        detail = answer.text[:500]
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        raise NotFound(str(detail))
+    raise Refused(answer.status_code, f"The Prefect server refuses ({answer.status_code}): {detail}")

@@ -1,0 +1,91 @@
+"""A deployment run as the server tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fair_models.types import Json
+
+FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands.
+
+    type: SCHEDULED, PENDING, RUNNING, PAUSED, CANCELLING, COMPLETED, FAILED, CRASHED or CANCELLED.
+    name: The same for people, sometimes finer: "Late", "Submitting", "Retrying".
+    message: Why, where the server knows; the error of a run that failed.
+    """
+
+    type: str
+    name: str
+    message: str
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will follow."""
+        return self.type in FINAL
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the run did what it was asked for."""
+        return self.type == "COMPLETED"
+
+
+@dataclass(frozen=True)
+class FlowRun:
+    """One run.
+
+    id: Its id, a UUID.
+    name: For people, e.g. "fine-tune banepa-roofs".
+    flow: Name of its flow, e.g. "finetune".
+    state: Where it stands.
+    parameters: What it was asked for.
+    tags: Words to find it by.
+    created: When it was asked for, UTC.
+    started: When it began to run; None before.
+    ended: When it ended; None before.
+    parent_id: The run that started it, if any.
+    """
+
+    id: str
+    name: str
+    flow: str
+    state: RunState
+    parameters: Mapping[str, Any]
+    tags: tuple[str, ...]
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+    parent_id: str | None
+
+
+def read_run(answer: Json, flow: str) -> FlowRun:
+    """A run from the server's JSON."""
+    return FlowRun(
+        id=answer["id"],
+        name=answer["name"],
+        flow=flow,
+        state=read_state(answer.get("state")),
+        parameters=answer.get("parameters") or {},
+        tags=tuple(answer.get("tags") or ()),
+        created=datetime.fromisoformat(answer["created"]),
+        started=_time(answer.get("start_time")),
+        ended=_time(answer.get("end_time")),
+        parent_id=answer.get("parent_flow_run_id"),
+    )
+
+
+def read_state(answer: Json | None) -> RunState:
+    """A state from the server's JSON. A run that was only just made has none."""
+    if answer is None:
+        return RunState("SCHEDULED", "Scheduled", "")
+    return RunState(answer["type"], answer.get("name") or answer["type"].title(), answer.get("message") or "")
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

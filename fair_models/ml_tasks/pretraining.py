@@ -1,0 +1,77 @@
+"""Initial weights out of nothing but seeds: samples of invented settlements, and the digest in the item."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fair_models.data import chips, splits
+from fair_models.data.loading import load_samples
+from fair_models.data.samples import Samples
+from fair_models.data.synthetic import make_settlement
+from fair_models.ml_tasks.registry import targets_for
+from fair_models.store.digests import checksum_file
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What samples a model takes.
+
+    task: ML task, as in `mlm:tasks`.
+    classes: Class names; the position is the index, 0 the background.
+    size_px: Height and width of a sample.
+    gsd_m: Metres per pixel that the model works at.
+    """
+
+    task: str
+    classes: Sequence[str]
+    size_px: int
+    gsd_m: float
+
+
+def samples_of(recipe: Recipe, seed: int, built_share: float = 1.0) -> Samples:
+    """All chips of one invented settlement (48, zoom 19) with their targets.
+
+    Args:
+        recipe: What the model takes.
+        seed: Everything random derives from it.
+        built_share: Share of the area where buildings may stand, see `make_settlement`.
+    """
+    with tempfile.TemporaryDirectory(prefix="fair-settlement-") as folder:
+        settlement = make_settlement(Path(folder), seed=seed, prediction_columns=0, built_share=built_share)
+        chips_folder = settlement / "input"
+        loaded = load_samples(
+            chips_folder=chips_folder,
+            labels_path=chips_folder / "labels.geojson",
+            split=splits.by_area(chips.find(chips_folder), 0.25, seed=0, buffer_m=0),
+            classes=recipe.classes,
+            size_px=recipe.size_px,
+            gsd_m=recipe.gsd_m,
+            resampling="average",
+            targets=targets_for(recipe.task),
+            class_property=None,
+        )
+    return joined([loaded.train, loaded.held_out])
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Samples of the same classes, one part after the other."""
+    return Samples(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.targets for part in parts]),
+        [name for part in parts for name in part.names],
+        parts[0].classes,
+    )
+
+
+def note_digest(weights_file: Path, item_file: Path) -> None:
+    """Write digest and size of the weights into the item, where its first asset says them."""
+    text = item_file.read_text(encoding="utf-8")
+    text = re.sub(r'("file:checksum": )"[0-9a-f]*"', rf'\1"{checksum_file(weights_file)}"', text, count=1)
+    text = re.sub(r'("file:size": )\d+', rf"\g<1>{weights_file.stat().st_size}", text, count=1)
+    item_file.write_text(text, encoding="utf-8")

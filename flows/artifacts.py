@@ -1,0 +1,86 @@
+"""What a run shows: its result, progress, tables, cards and pictures, as Prefect artifacts."""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from fair_models.outcomes import Outcome
+
+O = TypeVar("O", bound=Outcome)  # noqa: E741
+
+_EVERY_S = 0.5
+_PREVIEW_PX = 900
+
+
+def write_result(outcome: O) -> O:
+    """Write the artifact `result`, one row, and hand the row back."""
+    columns = type(outcome).model_fields
+    create_table_artifact(
+        key="result",
+        table=[outcome.model_dump(mode="json")],
+        description="\n".join(f"- `{name}`: {field.description}" for name, field in columns.items()),
+    )
+    return outcome
+
+
+def write_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+    """Write a table; all rows have the same columns."""
+    create_table_artifact(key=key, table=[dict(row) for row in rows], description=description)
+
+
+def write_metrics(
+    metrics: Mapping[str, float | None], baseline: Mapping[str, float | None], baseline_name: str, count: int
+) -> None:
+    """Write the artifact `metrics`: each held-out value beside that of the simplest guess."""
+    rows = [{"metric": key, "value": value, "baseline": baseline.get(key)} for key, value in metrics.items()]
+    write_table("metrics", rows, f"Measured on {count} held-out samples. Baseline: {baseline_name}.")
+
+
+def write_card(key: str, markdown: str, description: str) -> None:
+    """Write a text for people."""
+    create_markdown_artifact(key=key, markdown=markdown, description=description)
+
+
+def write_preview(picture: Path, description: str) -> None:
+    """Write the artifact `preview`: the picture itself, made smaller; the page needs no other address."""
+    from PIL import Image
+
+    with Image.open(picture) as opened:
+        small = opened.convert("RGB")
+    small.thumbnail((_PREVIEW_PX, _PREVIEW_PX))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=82)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    write_card("preview", f"![{description}](data:image/jpeg;base64,{data})\n\n`{picture}`", description)
+
+
+class ProgressBar:
+    """A progress artifact that is not written more often than people can see."""
+
+    def __init__(self, key: str, description: str) -> None:
+        made = create_progress_artifact(progress=0.0, key=key, description=description)
+        if not isinstance(made, UUID):
+            raise TypeError("a progress bar belongs into a task that is not async")
+        self._id = made
+        self._written = time.monotonic()
+
+    def show(self, done: float, total: float, description: str) -> None:
+        """Show that `done` of `total` is done."""
+        now = time.monotonic()
+        if now - self._written < _EVERY_S and done < total:
+            return
+        self._written = now
+        update_progress_artifact(self._id, progress=100.0 * done / total, description=description)

@@ -1,0 +1,15 @@
+"""Check the whole catalogue."""
+
+from __future__ import annotations
+
+from fair_models.outcomes import AuditSummary
+from fair_models.params import AuditParams
+from flows.artifacts import write_result
+from flows.definition import flow
+from flows.tasks import audit_catalog
+
+
+@flow(run_name="audit")
+def audit(params: AuditParams) -> AuditSummary:
+    """Check every item, its links, its files and its version, and report what is wrong. Changes nothing."""
+    return write_result(audit_catalog(params))

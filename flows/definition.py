@@ -1,0 +1,83 @@
+"""The decorator of all flows: what a published flow promises, in one place.
+
+A flow takes exactly one parameter, `params`, a model that refuses unknown fields. Its published schema says
+`additionalProperties: false` at the top level too, so that the API answers an unknown parameter with 409
+instead of creating a run that crashes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, ParamSpec, TypeVar
+
+import coolname.data
+from prefect import Flow, runtime
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.utilities.callables import ParameterSchema
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_STAR = re.compile(
+    r"(?:alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma|tau"
+    r"|upsilon|phi|chi|psi|omega)[0-9]+(?:-[a-z]+)+"
+)
+
+Hook = Callable[[Flow[..., Any], FlowRun, State[Any]], None]
+
+
+class StrictParameterSchema(ParameterSchema):
+    """Prefect's schema of a flow's parameters, closed at the top level."""
+
+    additionalProperties: bool = False  # noqa: N815 (JSON Schema's word)
+
+
+def flow(*, run_name: str, ended_early: Hook | None = None) -> Callable[[Callable[P, R]], Flow[P, R]]:
+    """Make a flow whose runs have names that say what runs.
+
+    Args:
+        run_name: Template of a run's name, for example "fine-tune {params.model_name}". A name that the
+            caller gave is kept.
+        ended_early: Called with flow, flow_run and state when a run is cancelled or its process dies. Runs in
+            a process of its own.
+    """
+
+    def decorate(function: Callable[P, R]) -> Flow[P, R]:
+        if list(inspect.signature(function).parameters) != ["params"]:
+            raise TypeError(f"flow {function.__name__} must take one parameter named params")
+        hooks: Any = [ended_early] if ended_early else None
+        made: Flow[P, R] = Flow(
+            function, flow_run_name=lambda: _name_of_run(run_name), on_cancellation=hooks, on_crashed=hooks
+        )
+        made.parameters = StrictParameterSchema(**made.parameters.model_dump(), additionalProperties=False)
+        return made
+
+    return decorate
+
+
+def published_schema(made: Flow[..., Any]) -> dict[str, Any]:
+    """The JSON Schema that a deployment of this flow publishes."""
+    return made.parameters.model_dump_for_openapi()
+
+
+def _name_of_run(template: str) -> str:
+    """The name that the caller gave, else one made from the parameters."""
+    given = str(runtime.flow_run.name)
+    return template.format(**runtime.flow_run.parameters) if _is_generated(given) else given
+
+
+def _is_generated(name: str) -> bool:
+    """Whether the server or the form made this name up: "brave-otter", "xi3-farius-r".
+
+    The form's names of stars without a number are left alone: people give such names too ("beta-test").
+    """
+    first, _, second = name.partition("-")
+    return bool(_STAR.fullmatch(name)) or (first in _generated_words() and second in _generated_words())
+
+
+@cache
+def _generated_words() -> frozenset[str]:
+    lists: Iterable[Any] = coolname.data.config.values()
+    return frozenset(word for words in lists for word in words.get("words", ()))

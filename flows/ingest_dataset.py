@@ -1,0 +1,15 @@
+"""Ingest a dataset."""
+
+from __future__ import annotations
+
+from fair_models.outcomes import PublishedItem
+from fair_models.params import IngestDatasetParams
+from flows.artifacts import write_result
+from flows.definition import flow
+from flows.tasks import ingest
+
+
+@flow(run_name="ingest {params.name}")
+def ingest_dataset(params: IngestDatasetParams) -> PublishedItem:
+    """Publish image chips and labels, split by area, as the next version of a dataset."""
+    return write_result(ingest(params))

@@ -1,0 +1,168 @@
+"""What the library hands back, as rows and cards for people and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fair_models.outcomes import AuditSummary, Prediction, PromotedVersion, PublishedItem, TrainedVersion
+
+if TYPE_CHECKING:
+    from pystac import Item
+
+    from fair_models.audit.findings import Report
+    from fair_models.inference.prediction import PredictionResult
+    from fair_models.store.protocol import Store
+    from fair_models.training.ledger import ModelVersion
+    from fair_models.training.run_config import RunConfig
+
+Values = Mapping[str, float | None]
+
+
+def published(item: Item) -> PublishedItem:
+    """The row of an item."""
+    return PublishedItem.model_validate(_item_columns(item))
+
+
+def trained(version: ModelVersion, config: RunConfig) -> TrainedVersion:
+    """The row of a version that completed."""
+    return TrainedVersion(
+        model=version.model,
+        version=version.number,
+        base_model=config.base_model,
+        dataset=config.dataset,
+        seconds=version.seconds,
+        zenml_run=version.run_id,
+        mlflow_run=version.mlflow_run_id,
+        **_score_columns(version.metrics, version.baseline, version.baseline_name, version.held_out_count),
+    )
+
+
+def promoted(item: Item, before: Item | None) -> PromotedVersion:
+    """The row of a local model that was published, and of the item that was current before."""
+    replaced = before.id if before is not None and before.id != item.id else None
+    columns = {**_item_columns(item), **_score_columns(*measured(item)), "replaced": replaced}
+    return PromotedVersion.model_validate(columns)
+
+
+def predicted(found: PredictionResult, model: str) -> Prediction:
+    """The row of a prediction."""
+    from fair_models.inference.prediction import ITEM
+
+    files = {file.key: str(found.folder / file.name) for file in found.files}
+    return Prediction(
+        model=model,
+        folder=str(found.folder),
+        vectors=files.get("vectors"),
+        preview=files.get("preview"),
+        item=str(found.folder / ITEM),
+        features=sum(found.counts.values()),
+        area_m2=round(found.area_m2, 1),
+        images=found.image_count,
+        seconds=round(found.seconds, 3),
+    )
+
+
+def audited(report: Report) -> AuditSummary:
+    """The row of an audit."""
+    return AuditSummary(
+        ok=report.ok,
+        errors=report.counts["error"],
+        warnings=report.counts["warning"],
+        items=sum(report.checked.values()),
+        rules=len(report.rules),
+        skipped="; ".join(f"{rule}: {reason}" for rule, reason in report.skipped.items()),
+        unchecked_schemas=len(report.unchecked),
+        seconds=round(report.seconds, 3),
+    )
+
+
+def measured(item: Item) -> tuple[Values, Values, str, int]:
+    """Metrics, baseline, the baseline's name and the number of samples, as a local model's item has them."""
+    properties = item.properties
+    keys = [entry["key"] for entry in properties.get("fair:metrics_spec", [])]
+    baseline = dict(properties.get("fair:baseline", {}))
+    name = str(baseline.pop("name", ""))
+    values = {key: properties.get(key) for key in keys}
+    return values, baseline, name, int(properties.get("fair:held_out_count", 0))
+
+
+def model_card(item: Item, store: Store) -> str:
+    """The item's own card where it has one, else one made of its fields."""
+    card = item.assets.get("readme")
+    if card is not None:
+        checksum = card.extra_fields.get("file:checksum")
+        return store.fetch(card.get_absolute_href() or card.href, checksum).read_text(encoding="utf-8")
+    values, baseline, name, count = measured(item)
+    rows = [[f"`{key}`", _figure(value), _figure(baseline.get(key))] for key, value in values.items()]
+    properties = item.properties
+    return "\n\n".join(
+        [
+            _heading(item),
+            f"Base model `{properties.get('fair:base_model_id')}`, "
+            f"dataset `{properties.get('fair:dataset_id')}`.",
+            f"Measured on {count} held-out samples; baseline: {name}.",
+            _table(["Metric", "Value", "Baseline"], rows),
+            _fields(properties.get("mlm:hyperparameters", {}), "Hyperparameter"),
+        ]
+    )
+
+
+def dataset_card(item: Item) -> str:
+    """What a dataset holds, what was repaired and what was left out."""
+    names = (
+        "fair:chip_count",
+        "gsd",
+        "license",
+        "label:classes",
+        "fair:class_counts",
+        "fair:split_spec",
+        "fair:repairs",
+    )
+    shown = {name: item.properties.get(name) for name in names}
+    return "\n\n".join([_heading(item), _fields(shown, "Field")])
+
+
+def _item_columns(item: Item) -> dict[str, Any]:
+    from fair_models.catalog import versions
+
+    name, number = versions.split_id(item.id)
+    return {
+        "collection": item.collection_id,
+        "item": item.id,
+        "name": name,
+        "version": number,
+        "title": str(item.properties.get("title", "")),
+        "href": item.get_self_href() or "",
+    }
+
+
+def _score_columns(metrics: Values, baseline: Values, name: str, count: int) -> dict[str, Any]:
+    main = next(iter(metrics), None)
+    return {
+        "metric": main,
+        "value": metrics[main] if main else None,
+        "baseline": baseline.get(main) if main else None,
+        "baseline_name": name,
+        "held_out_count": count,
+    }
+
+
+def _heading(item: Item) -> str:
+    title, description = (item.properties.get(name, "") for name in ("title", "description"))
+    return f"# {title or item.id}\n\n`{item.id}`\n\n{description}"
+
+
+def _fields(values: Mapping[str, Any], heading: str) -> str:
+    return _table([heading, "Value"], [[f"`{name}`", _figure(value)] for name, value in values.items()])
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _figure(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|").replace("\n", " ")

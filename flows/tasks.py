@@ -1,0 +1,140 @@
+"""The tasks: each is one call to the library and what people see of it.
+
+The library's rooms are imported inside, so that importing a flow stays light.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fair_models import settings
+from fair_models.outcomes import AuditSummary, Prediction, PromotedVersion, PublishedItem, TrainedVersion
+from fair_models.params import (
+    AuditParams,
+    FinetuneParams,
+    IngestDatasetParams,
+    PredictParams,
+    PromoteParams,
+    RegisterModelParams,
+)
+from fair_models.training.run_config import RunConfig
+from flows import artifacts, results
+from flows.places import open_catalog, open_store
+from flows.policy import task
+from flows.runtimes import run_train
+
+if TYPE_CHECKING:
+    from pystac import Item
+
+    from fair_models.ml_tasks.results import Epoch
+
+
+@task
+def register_base_model(params: RegisterModelParams) -> PublishedItem:
+    """Check a base model whole, store its files, publish it."""
+    from fair_models.publishing import register
+
+    store = open_store()
+    item = register.register_base_model(params.source, open_catalog(), store)
+    artifacts.write_card("model-card", results.model_card(item, store), f"Model card of {item.id}")
+    return results.published(item)
+
+
+@task
+def ingest(params: IngestDatasetParams) -> PublishedItem:
+    """Check, mend, split and store chips and labels, and publish them."""
+    from fair_models.publishing import datasets
+
+    item = datasets.ingest(params, open_catalog(), open_store())
+    artifacts.write_card("dataset-card", results.dataset_card(item), f"What {item.id} holds")
+    return results.published(item)
+
+
+@task
+def fetch_items(base_model: str, dataset: str) -> tuple[Item, Item]:
+    """Find the exact items that two references mean."""
+    from fair_models.catalog import versions
+    from fair_models.types import BASE_MODELS, DATASETS
+
+    catalog = open_catalog()
+    return versions.resolve(catalog, BASE_MODELS, base_model), versions.resolve(catalog, DATASETS, dataset)
+
+
+@task
+def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
+    """Describe the training whole: compatible? overrides allowed?"""
+    from fair_models.training import plan
+
+    config = plan.plan_run(base, dataset, params)
+    artifacts.write_card(
+        "run-config", f"```yaml\n{config.to_zenml()}```", f"Run config of {config.model_name}"
+    )
+    return config
+
+
+@task
+def train_in_runtime(base: Item, config: RunConfig) -> TrainedVersion:
+    """Send the training to the runtime that the base model names, and wait for it."""
+    return run_train(base, config)
+
+
+@task
+def train_model(config: RunConfig) -> TrainedVersion:
+    """Run the training pipeline in this process, and show each epoch."""
+    from fair_models.training import launch
+
+    bar = artifacts.ProgressBar("training", f"Training {config.model_name}")
+
+    def report(epoch: Epoch) -> None:
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in epoch.values.items())
+        bar.show(epoch.number, epoch.total, f"epoch {epoch.number} of {epoch.total}: {figures}")
+
+    version = launch.run(config, report)
+    artifacts.write_metrics(version.metrics, version.baseline, version.baseline_name, version.held_out_count)
+    return results.trained(version, config)
+
+
+@task
+def publish_version(params: PromoteParams) -> PromotedVersion:
+    """Judge a version, put its files, publish it in place of the current one."""
+    from fair_models.catalog import versions
+    from fair_models.publishing import promote
+    from fair_models.training.ledger import open_ledger
+    from fair_models.types import LOCAL_MODELS
+
+    catalog, store = open_catalog(), open_store()
+    before = versions.current(catalog, LOCAL_MODELS, params.model)
+    item = promote.promote(params, catalog, store, open_ledger(settings.current()))
+    artifacts.write_metrics(*results.measured(item))
+    artifacts.write_card("model-card", results.model_card(item, store), f"Model card of {item.id}")
+    return results.promoted(item, before)
+
+
+@task
+def predict_over(params: PredictParams) -> Prediction:
+    """Run the model over the imagery and write the files."""
+    from fair_models.catalog import versions
+    from fair_models.contract.prediction_plan import plan_prediction
+    from fair_models.inference import prediction
+    from fair_models.types import BASE_MODELS, LOCAL_MODELS
+
+    item = versions.resolve(open_catalog(), [LOCAL_MODELS, BASE_MODELS], params.model)
+    request = plan_prediction(item, params, open_store(), settings.current().predictions_folder)
+    bar = artifacts.ProgressBar("prediction", f"Predicting with {item.id}")
+    found = prediction.predict(request, lambda step: bar.show(step.done, step.total, step.doing))
+    outcome = results.predicted(found, item.id)
+    if outcome.preview:
+        artifacts.write_preview(found.folder / prediction.PREVIEW, f"{item.id} over {request.imagery.name}")
+    return outcome
+
+
+@task
+def audit_catalog(params: AuditParams) -> AuditSummary:
+    """Run the rules over the whole catalogue."""
+    from fair_models.audit import run
+    from fair_models.training.ledger import open_ledger
+
+    report = run.audit(open_catalog(), open_store(), open_ledger(settings.current()), params)
+    artifacts.write_card("report", report.to_markdown(), "Audit of the catalogue")
+    artifacts.write_table("findings", report.to_json()["findings"], "What is wrong, errors first")
+    return results.audited(report)

@@ -1,0 +1,151 @@
+"""The command line: help, reads, bad input, exit codes."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from fair_models.catalog.opening import open_catalog
+from fair_models.cli.app import app
+from fair_models.data.synthetic import make_settlement
+from fair_models.params import IngestDatasetParams
+from fair_models.publishing.datasets import ingest
+from fair_models.settings import current
+from fair_models.store.opening import open_store
+
+COMMANDS = sorted(command.name for command in app.registered_commands if command.name)
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, and no server."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("FAIR_PREFECT_PORT", str(unused.getsockname()[1]))
+    monkeypatch.setenv("FAIR_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def published(home: Path, tmp_path: Path) -> Path:
+    """A home with one dataset."""
+    make_settlement(tmp_path / "town", seed=3, columns=4, rows=4, prediction_columns=0)
+    params = IngestDatasetParams(name="town-buildings", title="Town", chips=str(tmp_path / "town" / "input"))
+    ingest(params, open_catalog(current()), open_store(current()))
+    return home
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_and_its_options(command: str) -> None:
+    shown = run(command, "--help")
+    assert shown.exit_code == 0
+    assert "--json" in shown.output
+    [registered] = [each for each in app.registered_commands if each.name == command]
+    assert registered.callback is not None
+    assert registered.callback.__doc__
+
+
+def test_help_documents_the_exit_codes() -> None:
+    shown = " ".join(run("--help").output.split())
+    for words in ("0 done", "1 the run failed", "2 bad input", "3 no server answers"):
+        assert words in shown
+
+
+def test_help_loads_nothing_that_takes_long() -> None:
+    heavy = (
+        "prefect",
+        "torch",
+        "zenml",
+        "mlflow",
+        "onnxruntime",
+        "rasterio",
+        "pystac",
+        "jsonschema",
+        "psutil",
+    )
+    code = (
+        "import sys; sys.argv = ['fair-models', '--help']\n"
+        "from fair_models.cli import main\n"
+        "try: main()\n"
+        f"finally: print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr.strip() == "[]"
+
+
+def test_an_empty_catalogue_lists_nothing_and_says_how_to_begin(home: Path) -> None:
+    assert "fair-models demo" in run("list").stdout
+    assert json.loads(run("list", "--json").stdout) == []
+
+
+def test_what_is_published_is_listed(published: Path) -> None:
+    assert "town-buildings-v1" in run("list", "datasets").stdout
+    [row] = json.loads(run("list", "--json").stdout)
+    assert (row["collection"], row["item"], row["deprecated"]) == ("datasets", "town-buildings-v1", False)
+    assert json.loads(run("list", "base-models", "--json").stdout) == []
+
+
+@pytest.mark.parametrize("reference", ["town-buildings", "town-buildings-v1"])
+def test_an_item_is_shown_by_name_or_id(published: Path, reference: str) -> None:
+    assert "fair:chip_count" in run("show", reference).stdout
+    assert json.loads(run("show", reference, "--json").stdout)["id"] == "town-buildings-v1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["show", "no-such-item"], "no-such-item"),
+        (["list", "models"], "base-models, datasets, local-models"),
+        (["finetune", "base", "data", "x", "--seed", "-4"], "seed"),
+        (["finetune", "base", "data", "model", "--set", "epochs"], "NAME=VALUE"),
+        (["promote", "Some Model"], "model"),
+        (["ingest", "some-data", "chips", "--title", "a/b", "--held-out-ratio", "0.9"], "held_out_ratio"),
+        (["predict", "some-model", "x", "--format", "shapefile"], "formats"),
+    ],
+)
+def test_bad_input_is_one_readable_line_and_code_2(home: Path, arguments: list[str], words: str) -> None:
+    plain = run(*arguments)
+    assert plain.exit_code == 2
+    assert words in plain.stderr
+    assert len(plain.stderr.strip().splitlines()) == 1
+    assert plain.stdout == ""
+    told = run(*arguments, "--json")
+    assert told.exit_code == 2
+    assert words in json.loads(told.stdout)["error"]["message"]
+
+
+def test_everything_that_is_wrong_is_told_at_once(home: Path) -> None:
+    shown = run("ingest", "Some Data", "chips", "--title", "a/b", "--held-out-ratio", "0.9", "--zoom", "99")
+    for field in ("name", "title", "held_out_ratio", "zoom"):
+        assert f"{field}: " in shown.stderr
+
+
+def test_an_unknown_option_is_bad_input() -> None:
+    assert run("list", "--colour").exit_code == 2
+
+
+@pytest.mark.parametrize("arguments", [["audit"], ["promote", "some-model"], ["flow-runs"]])
+def test_without_a_server_work_ends_with_code_3_and_says_how_to_start_one(
+    home: Path, arguments: list[str]
+) -> None:
+    shown = run(*arguments, "--json")
+    assert shown.exit_code == 3
+    assert "fair-models up" in json.loads(shown.stdout)["error"]["message"]
+
+
+def test_debugging_shows_where_an_error_comes_from(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAIR_DEBUG", "1")
+    shown = run("show", "no-such-item")
+    assert shown.exc_info is not None
+    assert shown.exc_info[2] is not None
+    assert type(shown.exception).__name__ == "NotFound"

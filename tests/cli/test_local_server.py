@@ -1,0 +1,141 @@
+"""Starting and stopping processes, without Prefect."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fair_models.cli import local_server
+from fair_models.cli.processes import MARK, Services, end, is_alive
+from fair_models.errors import Conflict, FairModelsError, Invalid
+from fair_models.settings import Settings, current
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(600)",
+]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("FAIR_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    return current()
+
+
+@pytest.fixture
+def services(settings: Settings) -> Services:
+    return local_server.services_of(settings)
+
+
+def silent(message: str) -> None:
+    """Say nothing."""
+
+
+def test_a_process_is_found_again_by_its_name(services: Services, tmp_path: Path) -> None:
+    started = services.start("one", SLEEP, tmp_path, os.environ)
+    try:
+        assert services.find("one") == started
+        assert services.find("two") is None
+    finally:
+        end([started])
+    assert services.find("one") is None
+
+
+def test_another_process_that_got_the_same_number_is_not_taken_for_it(
+    services: Services, tmp_path: Path
+) -> None:
+    end([services.start("one", SLEEP, tmp_path, os.environ)])
+    (services.folder / "one.json").write_text(f'{{"pid": {os.getpid()}, "started": 1.0}}')
+    assert services.find("one") is None
+
+
+def test_a_process_that_ignores_the_request_to_end_is_killed(services: Services, tmp_path: Path) -> None:
+    started = services.start("one", STUBBORN, tmp_path, os.environ)
+    while not services.log("one").read_bytes():
+        time.sleep(0.05)
+    end([started], grace_s=0.5)
+    assert not is_alive(started)
+
+
+def test_children_are_stopped_even_after_their_parent_was_killed(
+    settings: Settings, services: Services, tmp_path: Path
+) -> None:
+    code = (
+        "import subprocess, time\n"
+        f"print(subprocess.Popen({SLEEP!r}, start_new_session=True).pid, flush=True)\n"
+        "time.sleep(600)"
+    )
+    parent = services.start("worker-train", [sys.executable, "-c", code], tmp_path, os.environ)
+    while not (text := services.log("worker-train").read_text().strip()):
+        time.sleep(0.05)
+    child = psutil.Process(int(text))
+    parent.kill()
+    parent.wait()
+    assert is_alive(child)
+    assert local_server.down(settings) == ["run"]
+    assert not is_alive(child)
+    assert list(services.folder.glob("*.json")) == []
+
+
+def test_processes_of_another_home_are_left_alone(settings: Settings, tmp_path: Path) -> None:
+    other = subprocess.Popen(SLEEP, env={**os.environ, MARK: str(tmp_path / "other")})
+    try:
+        assert local_server.down(settings) == []
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_process_that_ends_by_itself_tells_its_last_words(services: Services, tmp_path: Path) -> None:
+    started = services.start(
+        "server", [sys.executable, "-c", "print('no more room'); exit(1)"], tmp_path, os.environ
+    )
+    started.wait()
+    error = services.died("server")
+    assert isinstance(error, FairModelsError)
+    assert "no more room" in str(error)
+    assert "server.log" in str(error)
+
+
+def test_a_port_that_is_taken_is_named_with_the_way_out(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("FAIR_PREFECT_PORT", str(port))
+        with pytest.raises(Conflict, match=f"Port {port} is taken.*FAIR_PREFECT_PORT={port + 1}"):
+            local_server.up(current(), silent)
+
+
+def test_outside_of_a_checkout_there_is_nothing_to_start(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Invalid, match="needs a checkout"):
+        local_server.up(settings, silent)
+
+
+def test_a_server_elsewhere_is_not_started_here(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "https://prefect.example.org/api")
+    with pytest.raises(Invalid, match="PREFECT_API_URL"):
+        local_server.up(current(), silent)
+
+
+def test_the_server_and_the_workers_report_nothing_home(settings: Settings) -> None:
+    variables = local_server.environment(settings)
+    assert variables["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    assert variables["DO_NOT_TRACK"] == "1"
+    assert variables["ZENML_ANALYTICS_OPT_IN"] == "false"
+    state = ("FAIR_HOME", "PREFECT_HOME", "ZENML_CONFIG_PATH")
+    assert all(Path(variables[name]).is_relative_to(settings.home) for name in state)

@@ -1,0 +1,94 @@
+"""Servers that are away, overloaded or refuse. Real sockets, no Prefect."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from fair_models.client import Client
+from fair_models.client.http import Http, Refused
+from fair_models.errors import NotFound, Unavailable
+
+Answer = tuple[int, Any]
+
+
+@contextmanager
+def server(*answers: Answer) -> Iterator[tuple[str, list[str]]]:
+    """A server that gives these answers in turn, the last one for ever; its address and what it was asked."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = answers[min(len(asked), len(answers) - 1)]
+            asked.append(self.path)
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
+
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{running.server_port}/api", asked
+    finally:
+        running.shutdown()
+        running.server_close()
+
+
+def test_where_no_server_answers_the_error_says_how_to_start_one() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}/api"
+    with pytest.raises(Unavailable, match="fair-models up"), Client(address) as client:
+        client.start("promote", {"model": "some-model"})
+
+
+def test_a_server_that_is_overloaded_for_a_moment_is_asked_again() -> None:
+    with server((503, {}), (429, {}), (200, {"well": True})) as (address, asked):
+        assert Http(address, 5).get("/thing") == {"well": True}
+    assert asked == ["/api/thing"] * 3
+
+
+def test_a_server_that_stays_overloaded_is_unavailable() -> None:
+    with server((503, {})) as (address, asked), pytest.raises(Unavailable, match="503"):
+        Http(address, 5).get("/thing")
+    assert len(asked) == 5
+
+
+def test_a_refusal_is_told_at_once_with_its_reason() -> None:
+    with server((409, {"detail": "no such parameter"})) as (address, asked):
+        connection = Http(address, 5)
+        with pytest.raises(Refused, match=r"\(409\): no such parameter") as raised:
+            connection.post("/thing", {})
+    assert raised.value.status == 409
+    assert len(asked) == 1
+
+
+def test_what_does_not_exist_is_not_found() -> None:
+    with server((404, {"detail": "Flow run not found"})) as (address, _), pytest.raises(NotFound):
+        Http(address, 5).get("/thing")
+
+
+def test_an_answer_that_is_no_json_is_told_as_it_is() -> None:
+    with server((400, "plain")) as (address, _), pytest.raises(Refused, match="plain"):
+        Http(address, 5).get("/thing")
+
+
+def test_the_client_loads_neither_prefect_nor_anything_heavy() -> None:
+    heavy = ("prefect", "torch", "zenml", "mlflow", "rasterio", "pystac")
+    code = f"import fair_models.client, sys; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

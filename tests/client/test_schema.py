@@ -1,0 +1,83 @@
+"""Everything that is wrong with parameters, told at once and with its place."""
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from fair_models.client.schema import problems
+from fair_models.params import FinetuneParams, IngestDatasetParams, PromoteParams
+
+GOOD = {"base_model": "some-base", "dataset": "some-data", "model_name": "some-model"}
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """A schema as a deployment publishes it."""
+    inner = model.model_json_schema(ref_template="#/definitions/{model}")
+    definitions = {**inner.pop("$defs", {}), model.__name__: inner}
+    return {
+        "type": "object",
+        "properties": {"params": {"$ref": f"#/definitions/{model.__name__}"}},
+        "required": ["params"],
+        "additionalProperties": False,
+        "definitions": definitions,
+    }
+
+
+FINETUNE, PROMOTE, INGEST = (schema_of(each) for each in (FinetuneParams, PromoteParams, IngestDatasetParams))
+
+
+def test_right_parameters_have_no_problems() -> None:
+    assert (
+        problems(
+            {"params": {**GOOD, "title": None, "overrides": {"training.epochs": 20, "x": "y"}}}, FINETUNE
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"seed": -1}, "params.seed: -1 is less than the minimum of 0"),
+        ({"seed": True}, "params.seed: True is not of type 'integer'"),
+        ({"seed": 1.5}, "params.seed: 1.5 is not of type 'integer'"),
+        ({"model_name": "Roofs"}, "params.model_name: 'Roofs' does not match"),
+        ({"title": "a/b"}, "params.title: 'a/b' does not match"),
+        ({"title": 7}, "params.title: 7 is none of string, null"),
+        ({"unknown": 1}, "params: Additional properties are not allowed ('unknown' was unexpected)"),
+        (
+            {"overrides": {"training.epochs": [1]}},
+            "params.overrides['training.epochs']: [1] is none of boolean",
+        ),
+        (
+            {"overrides": {"training.rate": float("nan")}},
+            "params.overrides['training.rate']: nan is not a number",
+        ),
+        (
+            {"overrides": {"training.rate": float("inf")}},
+            "params.overrides['training.rate']: inf is not a number",
+        ),
+    ],
+)
+def test_a_problem_names_its_place_and_reason(changes: dict[str, Any], expected: str) -> None:
+    [found] = problems({"params": {**GOOD, **changes}}, FINETUNE)
+    assert found.startswith(expected)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    found = problems({"params": {"seed": -1, "title": "a\nb"}, "more": 1}, FINETUNE)
+    assert len(found) == 6
+    assert "parameters: Additional properties are not allowed ('more' was unexpected)" in found
+
+
+def test_a_choice_among_words_and_numbers_says_what_is_wrong_with_the_number() -> None:
+    values = {"name": "some-data", "title": "T", "chips": "x", "zoom": 99}
+    assert problems({"params": values}, INGEST) == ["params.zoom: 99 is greater than the maximum of 23"]
+
+
+def test_problems_in_parts_of_parts_have_their_whole_place() -> None:
+    values = {"model": "some-model", "gate": {"minimum": {"fair:building_iou": "high"}}}
+    assert problems({"params": values}, PROMOTE) == [
+        "params.gate.minimum['fair:building_iou']: 'high' is not of type 'number'"
+    ]

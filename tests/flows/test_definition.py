@@ -1,0 +1,133 @@
+"""What every flow promises, without a server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect import Flow
+from prefect.flows import load_flow_from_entrypoint
+from prefect.utilities.names import generate_slug
+
+from fair_models.outcomes import OUTCOMES
+from fair_models.params import PromoteParams
+from flows import tasks
+from flows.definition import _is_generated, flow, published_schema
+from flows.policy import TRANSIENT, is_transient
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+DEPLOYMENTS = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+FLOWS = {entry["name"]: load_flow_from_entrypoint(entry["entrypoint"]) for entry in DEPLOYMENTS}
+
+every_flow = pytest.mark.parametrize("name", FLOWS)
+
+
+def objects(node: Any, place: str = "schema") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every JSON Schema of an object with named properties."""
+    if isinstance(node, dict):
+        if isinstance(node.get("properties"), dict) and node.get("type") == "object":
+            yield place, node
+        for key, value in node.items():
+            yield from objects(value, f"{place}.{key}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from objects(value, f"{place}[{index}]")
+
+
+def test_every_flow_file_is_deployed() -> None:
+    made = {entry["entrypoint"].rsplit(".", 1)[0] for entry in DEPLOYMENTS}
+    files = {
+        f"flows.{path.stem}" for path in (PROJECT / "flows").glob("*.py") if "@flow(" in path.read_text()
+    }
+    assert made == files
+
+
+def test_entrypoints_are_dotted_so_that_images_and_checkouts_share_them() -> None:
+    assert all(":" not in entry["entrypoint"] and "/" not in entry["entrypoint"] for entry in DEPLOYMENTS)
+
+
+@every_flow
+def test_a_flow_is_deployed_under_its_own_name(name: str) -> None:
+    assert FLOWS[name].name == name
+
+
+@every_flow
+def test_a_flow_takes_one_parameter_named_params(name: str) -> None:
+    schema = published_schema(FLOWS[name])
+    assert list(schema["properties"]) == ["params"]
+    assert schema["required"] == ["params"]
+
+
+@every_flow
+def test_no_level_of_a_published_schema_takes_unknown_fields(name: str) -> None:
+    found = list(objects(published_schema(FLOWS[name])))
+    assert len(found) >= 2
+    assert [place for place, schema in found if schema.get("additionalProperties") is not False] == []
+
+
+@every_flow
+def test_the_form_explains_every_field(name: str) -> None:
+    definitions = published_schema(FLOWS[name])["definitions"]
+    silent = [
+        f"{title}.{field}"
+        for title, definition in definitions.items()
+        for field, schema in definition.get("properties", {}).items()
+        if not schema.get("description")
+    ]
+    assert definitions
+    assert silent == []
+
+
+@every_flow
+def test_the_columns_of_a_result_are_described(name: str) -> None:
+    fields = OUTCOMES[name].model_fields
+    assert fields
+    assert [field for field, info in fields.items() if not info.description] == []
+
+
+def test_a_flow_with_other_parameters_cannot_be_defined() -> None:
+    with pytest.raises(TypeError, match="one parameter named params"):
+
+        @flow(run_name="x")
+        def two(params: PromoteParams, more: int) -> None:
+            """Never made."""
+
+
+def test_names_that_were_made_up_are_told_from_names_that_people_give() -> None:
+    assert all(_is_generated(generate_slug(2)) for _ in range(200))
+    assert all(
+        _is_generated(name) for name in ("xi3-farius-r", "alpha26-centauri", "mu2-canis-majoris-nebula")
+    )
+    given = ("banepa-roofs", "audit", "nightly-run 3", "", "my-otter-3", "beta-test", "omega2")
+    assert not any(_is_generated(name) for name in given)
+
+
+@every_flow
+def test_a_flow_itself_has_no_retries_because_runs_from_the_ui_ignore_them(name: str) -> None:
+    made: Flow[..., Any] = FLOWS[name]
+    assert made.retries == 0
+
+
+def test_every_task_is_tried_again_after_transient_faults_only() -> None:
+    made = [value for value in vars(tasks).values() if type(value).__name__ == "Task"]
+    assert len(made) >= 8
+    assert {(task.retries, task.retry_condition_fn) for task in made} == {(3, is_transient)}
+    assert not any(issubclass(ValueError, kind) for kind in TRANSIENT)
+
+
+@every_flow
+def test_descriptions_say_the_bounds_because_the_form_never_shows_them(name: str) -> None:
+    definitions = published_schema(FLOWS[name])["definitions"]
+    unsaid = [
+        f"{title}.{field}: {bound}"
+        for title, definition in definitions.items()
+        if title.endswith("Params") or title == "Gate"
+        for field, schema in definition["properties"].items()
+        for alternative in [schema, *schema.get("anyOf", [])]
+        if alternative.get("type") in {"integer", "number"}
+        for bound in (alternative.get("minimum"), alternative.get("maximum"))
+        if bound is not None
+        and f"{bound:g}" not in schema["description"].replace("2147483647", "2.14748e+09")
+    ]
+    assert unsaid == []

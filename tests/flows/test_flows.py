@@ -1,0 +1,119 @@
+"""Flows under Prefect's harness: names, results, artifacts, errors."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.flow_engine import run_flow
+
+from fair_models.client import Client, LogLine, StateChange
+from fair_models.errors import Invalid, NotFound
+from fair_models.params import (
+    AuditParams,
+    FinetuneParams,
+    IngestDatasetParams,
+    PredictParams,
+    PromoteParams,
+    RegisterModelParams,
+)
+from flows.audit import audit
+from flows.finetune import finetune
+from flows.ingest_dataset import ingest_dataset
+from flows.predict import predict
+from flows.promote import promote
+from flows.register_model import register_model
+
+
+def run(flow: Flow[..., Any], params: Any, name: str | None = None) -> str:
+    """Run a flow here and wait for it. Returns the run's id."""
+    with get_client(sync_client=True) as client:
+        made = client.create_flow_run(flow, parameters={"params": params.model_dump(mode="json")}, name=name)
+    run_flow(flow, flow_run=made, parameters={"params": params}, return_type="state")
+    return str(made.id)
+
+
+def ingest_params(town: Path, **changes: Any) -> IngestDatasetParams:
+    values = {"name": "town-buildings", "title": "Town", "chips": str(town / "input"), **changes}
+    return IngestDatasetParams.model_validate(values)
+
+
+def test_ingesting_publishes_a_dataset_and_hands_its_row_back(
+    client: Client, registry: Path, town: Path
+) -> None:
+    done = client.run(run(ingest_dataset, ingest_params(town)))
+    row = client.result(done.id)
+    assert done.state.is_completed
+    assert done.name == "ingest town-buildings"
+    assert (row["collection"], row["item"], row["version"]) == ("datasets", "town-buildings-v1", 1)
+    assert json.loads(Path(row["href"]).read_text(encoding="utf-8"))["id"] == "town-buildings-v1"
+    [card] = client.artifacts([done.id], key="dataset-card")
+    assert "fair:chip_count" in card["data"]
+
+
+def test_a_name_that_the_caller_gave_is_kept(client: Client, registry: Path) -> None:
+    assert (
+        client.run(run(audit, AuditParams(digests=False), name="before the release")).name
+        == "before the release"
+    )
+
+
+def test_an_audit_reports_what_it_checked(client: Client, registry: Path, town: Path) -> None:
+    run(ingest_dataset, ingest_params(town))
+    done = run(audit, AuditParams(rules=[]))
+    row = client.result(done)
+    assert (row["ok"], row["errors"], row["items"]) == (True, 0, 1)
+    assert client.table(done, "findings") == []
+    [report] = client.artifacts([done], key="report")
+    assert report["data"].startswith("# Audit")
+
+
+def test_following_a_run_shows_its_states_and_lines(client: Client, registry: Path, town: Path) -> None:
+    events = list(client.follow(run(ingest_dataset, ingest_params(town))))
+    [state] = [event for event in events if isinstance(event, StateChange)]
+    lines = [event for event in events if isinstance(event, LogLine)]
+    assert state.state.is_completed
+    assert state.flow == "ingest-dataset"
+    assert any("Finished in state" in line.message for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("flow", "params", "error", "words"),
+    [
+        (register_model, RegisterModelParams(source="/nowhere"), NotFound, "/nowhere"),
+        (
+            ingest_dataset,
+            IngestDatasetParams(name="some-data", title="T", chips="/nowhere"),
+            Invalid,
+            "/nowhere",
+        ),
+        (
+            finetune,
+            FinetuneParams(base_model="no-such-base", dataset="no-such-data", model_name="some-model"),
+            NotFound,
+            "no-such-base",
+        ),
+        (predict, PredictParams(model="no-such-model", imagery="/nowhere"), NotFound, "no-such-model"),
+    ],
+)
+def test_bad_input_ends_a_run_with_the_reason_and_without_another_try(
+    client: Client, registry: Path, flow: Any, params: Any, error: Any, words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        flow(params)
+    [last, *_] = client.runs(limit=1)
+    assert words in last.state.message
+
+
+def test_a_model_that_was_never_trained_cannot_be_promoted(client: Client, registry: Path) -> None:
+    with pytest.raises(NotFound, match="no-such-model"):
+        promote(PromoteParams(model="no-such-model"))
+
+
+def test_a_failed_run_stores_nothing(client: Client, registry: Path, town: Path) -> None:
+    failed = client.run(run(ingest_dataset, ingest_params(town, keywords=["building", "nonsense"])))
+    assert failed.state.type == "FAILED"
+    assert "nonsense" in failed.state.message
+    assert not (registry / "catalog" / "datasets").exists()

@@ -1,0 +1,73 @@
+"""One training per model name at a time."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+
+from flows.limits import one_training_of
+
+WAIT_S = 60
+
+
+class Log:
+    """What happened, in order."""
+
+    def __init__(self) -> None:
+        self.entries: list[str] = []
+        self._lock = threading.Lock()
+
+    def add(self, entry: str) -> None:
+        with self._lock:
+            self.entries.append(entry)
+
+
+@flow
+def hold(model: str, run: str, log: Log, inside: threading.Event, leave: threading.Event) -> None:
+    """Hold the place of a model until told to leave."""
+    with one_training_of(model):
+        log.add(f"{run} in")
+        inside.set()
+        assert leave.wait(WAIT_S)
+        log.add(f"{run} out")
+
+
+def test_two_runs_of_one_name_follow_each_other(prefect_api: str) -> None:
+    log, first, second, leave = Log(), threading.Event(), threading.Event(), threading.Event()
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(hold, "same-roofs", "first", log, first, leave)
+        assert first.wait(WAIT_S)
+        two = pool.submit(hold, "same-roofs", "second", log, second, leave)
+        assert not second.wait(3)
+        leave.set()
+        one.result()
+        two.result()
+    assert log.entries == ["first in", "first out", "second in", "second out"]
+
+
+def test_runs_of_two_names_overlap(prefect_api: str) -> None:
+    log, first, second, leave = Log(), threading.Event(), threading.Event(), threading.Event()
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(hold, "north-roofs", "first", log, first, leave)
+        two = pool.submit(hold, "south-roofs", "second", log, second, leave)
+        assert first.wait(WAIT_S)
+        assert second.wait(WAIT_S)  # both are inside, and nobody has left
+        leave.set()
+        one.result()
+        two.result()
+    assert sorted(log.entries[:2]) == ["first in", "second in"]
+
+
+def test_a_run_that_fails_leaves_its_place(prefect_api: str) -> None:
+    @flow
+    def fail() -> None:
+        """Fail inside."""
+        with one_training_of("failing-roofs"):
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        fail()
+    with get_client(sync_client=True) as client:
+        assert client.read_global_concurrency_limit_by_name("train-failing-roofs").active_slots == 0
