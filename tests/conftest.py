@@ -7,6 +7,8 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # tests run side by side: threads that wait must not spin
+
 
 def shared_folder() -> Path:
     return Path(os.environ.get("FAIR_SHARED", PROJECT.parent / "shared"))

@@ -32,7 +32,7 @@ class Client:
         timeout_s: How long one request may take, in seconds.
     """
 
-    def __init__(self, api_url: str | None = None, timeout_s: float = 30) -> None:
+    def __init__(self, api_url: str | None = None, timeout_s: float = 90) -> None:
         self._http = Http(api_url or current().prefect_api_url, timeout_s)
         self._flows: dict[str, str] = {}
 

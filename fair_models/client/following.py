@@ -42,15 +42,21 @@ class Follower:
         yield from self._last_words(poll_s)
 
     def _last_words(self, poll_s: float) -> Iterator[Event]:
+        """Lines that come late, and the state that follows: a cancelled run can be "crashed" for a moment."""
         deadline = time.monotonic() + _LAST_WORDS_S
         while time.monotonic() < deadline:
             time.sleep(poll_s)
-            lines = list(self._new_lines())
-            yield from lines
-            if any(
-                line.message.startswith("Finished in state") for line in lines if line.run_id == self._run_id
-            ):
+            events = list(self._look(self._client.run(self._run_id)))
+            yield from events
+            if any(self._is_last_line(event) for event in events):
                 return
+
+    def _is_last_line(self, event: Event) -> bool:
+        return (
+            isinstance(event, LogLine)
+            and event.run_id == self._run_id
+            and event.message.startswith("Finished in state")
+        )
 
     def _look(self, run: FlowRun) -> Iterator[Event]:
         family = [run, *self._client.children(run.id)]

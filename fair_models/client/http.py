@@ -10,7 +10,7 @@ import httpx
 from fair_models.errors import FairModelsError, NotFound, Unavailable
 from fair_models.types import Json
 
-_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 _OVERLOADED = frozenset({429, 502, 503, 504})
 
 

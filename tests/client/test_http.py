@@ -65,7 +65,7 @@ def test_a_server_that_is_overloaded_for_a_moment_is_asked_again() -> None:
 def test_a_server_that_stays_overloaded_is_unavailable() -> None:
     with server((503, {})) as (address, asked), pytest.raises(Unavailable, match="503"):
         Http(address, 5).get("/thing")
-    assert len(asked) == 5
+    assert len(asked) == 7
 
 
 def test_a_refusal_is_told_at_once_with_its_reason() -> None:

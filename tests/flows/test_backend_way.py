@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,18 @@ class Backend:
 
     def ask(self, deployment: str, parameters: dict[str, Any]) -> httpx.Response:
         """Ask for a run, as curl would."""
-        deployed = self.http.get(f"/deployments/name/{deployment}/{deployment}").json()["id"]
-        return self.http.post(f"/deployments/{deployed}/create_flow_run", json={"parameters": parameters})
+        deployed = self.send("GET", f"/deployments/name/{deployment}/{deployment}").json()["id"]
+        body = {"parameters": parameters, "idempotency_key": str(uuid.uuid4())}
+        return self.send("POST", f"/deployments/{deployed}/create_flow_run", body)
+
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        """Send a request again while the server says that its database is busy."""
+        answer: httpx.Response = until(lambda: self._unless_busy(method, path, body))
+        return answer
+
+    def _unless_busy(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response | None:
+        answer = self.http.request(method, path, json=body)
+        return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
 
     def start(self, deployment: str, params: dict[str, Any]) -> str:
         answer = self.ask(deployment, {"params": params})
@@ -55,7 +66,7 @@ class Backend:
         return str(answer.json()["id"])
 
     def state(self, run: str) -> dict[str, Any]:
-        state: dict[str, Any] = self.http.get(f"/flow_runs/{run}").json()["state"]
+        state: dict[str, Any] = self.send("GET", f"/flow_runs/{run}").json()["state"]
         return state
 
     def wait(self, run: str) -> dict[str, Any]:
@@ -65,7 +76,7 @@ class Backend:
 
     def result(self, run: str) -> dict[str, Any]:
         wanted = {"flow_run_id": {"any_": [run]}, "key": {"any_": ["result"]}}
-        [artifact] = self.http.post("/artifacts/filter", json={"artifacts": wanted}).json()
+        [artifact] = self.send("POST", "/artifacts/filter", {"artifacts": wanted}).json()
         [row] = json.loads(artifact["data"])
         return dict(row)
 
@@ -79,13 +90,13 @@ class Backend:
     def child(self, run: str) -> str | None:
         """The run that a run started, once it is running."""
         wanted = {"parent_flow_run_id": {"any_": [run]}, "state": {"type": {"any_": ["RUNNING"]}}}
-        found = self.http.post("/flow_runs/filter", json={"flow_runs": wanted}).json()
+        found = self.send("POST", "/flow_runs/filter", {"flow_runs": wanted}).json()
         return str(found[0]["id"]) if found else None
 
     def epochs(self, run: str) -> int:
         """How many epochs a training has told of."""
         wanted = {"flow_run_id": {"any_": [run]}}
-        lines = self.http.post("/logs/filter", json={"logs": wanted, "limit": 200}).json()
+        lines = self.send("POST", "/logs/filter", {"logs": wanted, "limit": 200}).json()
         return sum(line["message"].startswith("epoch ") for line in lines)
 
     def versions(self, model: str) -> list[dict[str, Any]]:
@@ -216,12 +227,8 @@ def test_hyperparameters_that_the_model_does_not_allow_end_before_a_training_beg
     assert state["type"] == "FAILED"
     assert "training.epochs" in state["message"]
     assert "training.nonsense" in state["message"]
-    assert (
-        backend.http.post(
-            "/flow_runs/count", json={"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
-        ).json()
-        == 0
-    )
+    wanted = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
+    assert backend.send("POST", "/flow_runs/count", wanted).json() == 0
 
 
 def test_a_cancelled_fine_tuning_takes_its_training_with_it(
@@ -232,14 +239,14 @@ def test_a_cancelled_fine_tuning_takes_its_training_with_it(
     until(lambda: backend.epochs(training))
     done = backend.command("cancel", run, "--json")
     assert done.returncode == 0, done.stderr
-    assert backend.wait(run)["type"] == "CANCELLED"
-    assert backend.wait(training)["type"] == "CANCELLED"
+    until(lambda: backend.state(run)["type"] == "CANCELLED")
+    until(lambda: backend.state(training)["type"] == "CANCELLED")
     until(lambda: backend.versions("cancelled-roofs")[0]["status"] == "failed")
     refused = backend.command("promote", "cancelled-roofs", "--version", "1")
     assert refused.returncode == 1
     assert "failed" in refused.stderr
-    limit = backend.http.get("/v2/concurrency_limits/train-cancelled-roofs").json()
-    until(lambda: limit["active_slots"] == 0)
+    limit = "/v2/concurrency_limits/train-cancelled-roofs"
+    until(lambda: backend.send("GET", limit).json()["active_slots"] == 0)
 
 
 def test_a_training_whose_process_is_killed_can_never_be_promoted(
@@ -306,4 +313,4 @@ def test_stopping_to_follow_leaves_the_run_going(backend: Backend, registered: t
     assert f"fair-models cancel {run}" in said
     assert backend.state(run)["type"] == "RUNNING"
     backend.command("cancel", run)
-    assert backend.wait(run)["type"] == "CANCELLED"
+    until(lambda: backend.state(run)["type"] == "CANCELLED")

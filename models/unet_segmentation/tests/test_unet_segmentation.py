@@ -10,6 +10,7 @@ from torch import nn
 
 from fair_models.contract import weights
 from fair_models.inference.parts import RasterPart, Window
+from fair_models.ml_tasks import pretraining
 from fair_models.store.digests import checksum_file
 from models.unet_segmentation import pipeline, processing
 from models.unet_segmentation import weights as making
@@ -49,7 +50,7 @@ def test_the_item_says_the_digest_of_the_weights() -> None:
 
 
 def test_the_initial_weights_find_buildings_in_a_settlement_they_have_not_seen(pretrained: nn.Module) -> None:
-    unseen = making.samples_of(31).select(range(0, 48, 6))
+    unseen = making.samples_of((31,)).select(range(0, 48, 6))
 
     evaluation = pipeline.evaluate(pretrained, unseen, processing, pipeline.Params())
 
@@ -67,7 +68,7 @@ def test_making_weights_writes_what_training_starts_from(tmp_path: Path) -> None
     item = tmp_path / "stac-item.json"
     item.write_text((FOLDER / "stac-item.json").read_text(encoding="utf-8"), encoding="utf-8")
 
-    making.note_digest(made, item)
+    pretraining.note_digest(made, item)
 
     weights.load(pipeline.build(pipeline.Params()), made)
     asset = json.loads(item.read_text(encoding="utf-8"))["assets"]["checkpoint"]

@@ -1,0 +1,117 @@
+"""How well a fine-tune does on ground that it has not seen, one line for each seed and the median.
+
+    python -m benchmarks.held_out CHIPS LABELS [--seeds 0 1 2] [--buffer-m 30] [--set training.epochs=40]
+
+The seed chooses the side that is held out and everything random in the training. Uses a home of its own in a
+temporary folder and no ZenML: the same functions that the training pipeline calls.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fair_models.ml_tasks.results import Evaluation
+from fair_models.types import Json
+
+CONTRIBUTION = Path(__file__).parents[1] / "models" / "unet_segmentation"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One seed: how the area was split, how long training took (s), and what was measured."""
+
+    seed: int
+    split: Json
+    repairs: Json
+    seconds: float
+    evaluation: Evaluation
+
+
+def main() -> None:
+    """Read the arguments, train once for each seed, print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("chips", type=Path, help="Folder of chips.")
+    parser.add_argument("labels", type=Path, help="GeoJSON with the labels.")
+    parser.add_argument("--model", type=Path, default=CONTRIBUTION, help="Folder of the contribution.")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="Seeds of split and training."
+    )
+    parser.add_argument("--buffer-m", type=float, default=30.0, help="Between train and held-out, in metres.")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="Hyperparameters.")
+    given = parser.parse_args()
+    overrides = {name: json.loads(value) for name, _, value in (text.partition("=") for text in given.set)}
+    with tempfile.TemporaryDirectory(prefix="fair-held-out-") as home:
+        os.environ["FAIR_HOME"] = home
+        folds = [
+            train(given.model, given.chips, given.labels, seed, given.buffer_m, overrides)
+            for seed in given.seeds
+        ]
+    show(folds)
+
+
+def train(
+    model: Path, chips: Path, labels: Path, seed: int, buffer_m: float, overrides: Mapping[str, Any]
+) -> Fold:
+    """Ingest with the seed's split, train with the seed, measure on the side that was held out."""
+    from fair_models.catalog.opening import open_catalog
+    from fair_models.params import FinetuneParams, IngestDatasetParams
+    from fair_models.publishing import datasets, register
+    from fair_models.settings import current
+    from fair_models.store.opening import open_store
+    from fair_models.training import decoding, evaluating, fitting, model_code
+    from fair_models.training.plan import plan_run
+
+    catalog, store = open_catalog(current()), open_store(current())
+    base = register.register_base_model(str(model), catalog, store)
+    wish = IngestDatasetParams(
+        name="area",
+        title="Area",
+        chips=str(chips.resolve()),
+        labels=str(labels.resolve()),
+        seed=seed,
+        buffer_m=buffer_m,
+    )
+    dataset = datasets.ingest(wish, catalog, store)
+    asked = FinetuneParams(
+        base_model=base.id, dataset=dataset.id, model_name="area-model", overrides=dict(overrides), seed=seed
+    )
+    config = plan_run(base, dataset, asked)
+    samples = decoding.load(config, store, current().cache_folder)
+    code = model_code.load(config, store)
+    fitted = fitting.fit(config, code, store, samples.train, report=lambda epoch: None)
+    evaluation = evaluating.evaluate(config, code, fitted.weights, samples.held_out)
+    facts = dataset.properties
+    return Fold(seed, facts["fair:split_spec"], facts.get("fair:repairs", {}), fitted.seconds, evaluation)
+
+
+def show(folds: Sequence[Fold]) -> None:
+    """Print one line for each seed, the medians, and what the ingest repaired or left out."""
+    keys = list(folds[0].evaluation.metrics)
+    print(f"{'seed':>6}{'train':>7}{'held out':>10}{'seconds':>9}", *(f"{key:>20}" for key in keys))
+    for fold in folds:
+        counts = f"{fold.split['train']:>7}{fold.split['held_out']:>10}{fold.seconds:>9.0f}"
+        print(f"{fold.seed:>6}{counts}", *(shown(fold.evaluation.metrics[key]) for key in keys))
+        print(f"{'':>6}{fold.evaluation.baseline_name:>26}", end="")
+        print("", *(shown(fold.evaluation.baseline.get(key)) for key in keys))
+    medians = [
+        statistics.median([value for fold in folds if (value := fold.evaluation.metrics[key]) is not None])
+        for key in keys
+    ]
+    print(f"{'median':>32}", *(shown(value) for value in medians))
+    for fold in folds:
+        print(f"seed {fold.seed}: repaired or left out:", fold.repairs or "nothing")
+
+
+def shown(value: float | None) -> str:
+    """A figure, or a dash where nothing was measured."""
+    return f"{'–' if value is None else format(value, '.3f'):>20}"
+
+
+if __name__ == "__main__":
+    main()
