@@ -1,0 +1,155 @@
+"""Training, evaluation and export of networks that give one score of each class for a chip. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fair_models.data.samples import Samples
+from fair_models.errors import Invalid
+from fair_models.inference.parts import Scores, Window
+from fair_models.inference.processing import Processing
+from fair_models.ml_tasks import fitting
+from fair_models.ml_tasks.classification import augmentation, metrics, pictures
+from fair_models.ml_tasks.classification.processing import OUTPUT
+from fair_models.ml_tasks.onnx_export import export_onnx
+from fair_models.ml_tasks.pictures import worst_median_best
+from fair_models.ml_tasks.results import Evaluation, Report
+from fair_models.types import Array
+
+
+class Params(fitting.Params):
+    """Hyperparameters that every classification has. A contribution adds its own."""
+
+    epochs: int = Field(30, ge=1, le=1000, description="Passes over the training chips (1 to 1000).")
+    learning_rate: float = Field(
+        0.002,
+        ge=1e-6,
+        le=1,
+        description="Largest step size of AdamW, reached after the warm-up (0.000001 to 1).",
+    )
+    balance: bool = Field(
+        True, description="Let chips of a rare class count for more, so that all classes weigh the same."
+    )
+
+
+def train(
+    network: nn.Module, samples: Samples, processing: Processing, params: Params, seed: int, report: Report
+) -> None:
+    """Fit the network to the samples, in place: AdamW, warm-up and cosine, cross-entropy.
+
+    Args:
+        network: Gives scores of shape (n, classes).
+        samples: Images, and the class index of each.
+        processing: The contribution's own; `preprocess` is applied to every varied sample.
+        params: Hyperparameters.
+        seed: Everything random derives from it.
+        report: Called after each epoch with `loss`, `learning_rate`.
+
+    Raises:
+        Invalid: There is no sample, or all are of one class.
+        TrainingFailed: The loss is no finite number any more.
+    """
+    counts = np.bincount(samples.targets, minlength=len(samples.classes))
+    if len(samples) and np.count_nonzero(counts) < 2:
+        raise Invalid(
+            f"All {len(samples)} samples are {samples.classes[int(counts.argmax())]}: there is nothing to "
+            "tell apart. Train on chips of at least two classes."
+        )
+    weights = _class_weights(counts) if params.balance else None
+
+    def losses(scores: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
+        each = functional.cross_entropy(scores, targets, reduction="none")
+        if weights is not None:
+            each = each * weights.to(targets.device)[targets]
+        return {"loss": each.mean()}
+
+    task = fitting.Task(losses, augmentation.vary)
+    fitting.fit(task, network, samples, processing, params, seed, report)
+
+
+def evaluate(network: nn.Module, samples: Samples, processing: Processing, params: Params) -> Evaluation:
+    """Measure the network on held-out samples, after the contribution's own post-processing.
+
+    Args:
+        network: Gives scores of shape (n, classes).
+        samples: Images that the network has not learnt from, and the class index of each.
+        processing: The contribution's own.
+        params: Hyperparameters; `batch_size` is used.
+
+    Returns:
+        Metrics beside those of the simplest guess, and pictures of the chips whose true class was found
+        least, medium and most likely.
+
+    Raises:
+        Invalid: There is no sample, or post-processing gives something else than scores of the classes.
+    """
+    given = fitting.scores(network, samples, processing, params.batch_size)
+    size = samples.images.shape[-2:]
+    likely = np.stack([_probabilities(one, name, processing, samples.classes, size) for name, one in given])
+    predicted = likely.argmax(axis=1).astype(samples.targets.dtype)
+    guess, guess_name = metrics.simplest_guess(samples.targets, samples.classes)
+    return Evaluation(
+        metrics=metrics.measure(predicted, samples.targets, samples.classes),
+        baseline=metrics.measure(guess, samples.targets, samples.classes),
+        baseline_name=guess_name,
+        sample_count=len(samples),
+        pictures=_pictures(samples, likely),
+    )
+
+
+def export(network: nn.Module, path: Path, params: Params, size_px: int = 256) -> None:
+    """Write the network as ONNX with a dynamic batch; the output is called `logits`.
+
+    Args:
+        network: Takes float32 of shape (n, bands, size_px, size_px).
+        path: Where to write.
+        params: Hyperparameters; not needed here.
+        size_px: Height and width that the file takes. What a chip is depends on how much of it is seen, so
+            that no other size is offered.
+    """
+    export_onnx(network, path, output=OUTPUT, size_px=size_px, dynamic_size=False)
+
+
+def _class_weights(counts: Array) -> Tensor:
+    """Weight of a sample of each class: their mean over the samples is one, and classes weigh the same."""
+    present = max(1, np.count_nonzero(counts))
+    return torch.from_numpy((counts.sum() / (present * np.maximum(counts, 1))).astype(np.float32))
+
+
+def _probabilities(
+    scores: Array, name: str, processing: Processing, classes: Sequence[str], size: tuple[int, int]
+) -> Array:
+    """Probability of each class, shape (classes,)."""
+    window = Window(row=0, column=0, height=size[0], width=size[1], source=name)
+    (part,) = processing.postprocess({OUTPUT: scores}, window, {})
+    if not isinstance(part, Scores) or set(part.values) != set(classes):
+        said = ", ".join(part.values) if isinstance(part, Scores) else type(part).__name__
+        raise Invalid(
+            f"postprocess returned {said} where a classification gives one Scores of {', '.join(classes)}. "
+            "Return the probability of each class by its name."
+        )
+    return np.array([part.values[each] for each in classes])
+
+
+def _pictures(samples: Samples, likely: Array) -> dict[str, Array]:
+    found = likely[np.arange(len(samples)), samples.targets]
+    predicted = likely.argmax(axis=1)
+    return {
+        _caption(samples, index, int(predicted[index])): pictures.framed(
+            samples.images[index], int(samples.targets[index]), int(predicted[index])
+        )
+        for index in worst_median_best([float(each) for each in found])
+    }
+
+
+def _caption(samples: Samples, index: int, predicted: int) -> str:
+    """The chip, what it is and what it was taken for, as a file stem."""
+    truth = samples.classes[int(samples.targets[index])]
+    return f"{samples.names[index]}-{truth}-seen-as-{samples.classes[predicted]}"

@@ -1,0 +1,1 @@
+"""Which chips hold buildings."""

@@ -1,0 +1,67 @@
+"""Which chips hold buildings. RGB chips, 256 x 256 px, about 0.3 m per px."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from fair_models.ml_tasks.classification import training
+
+BANDS = 3
+CLASSES = 2
+CHANNELS = (16, 24, 32, 48, 64)
+
+
+class Params(training.Params):
+    """Hyperparameters of the training."""
+
+    dropout: float = Field(
+        0.1, ge=0, le=0.9, description="Share of the features left out at random in training (0 to 0.9)."
+    )
+
+
+def build(params: Params) -> ChipNet:
+    """Make the network: 0.13 million weights."""
+    return ChipNet(params.dropout)
+
+
+train, evaluate, export = training.train, training.evaluate, training.export
+
+
+class ChipNet(nn.Module):
+    """Convolutions that halve the size five times, then the mean and the maximum over the chip.
+
+    Takes float32 of shape (n, 3, height, width) in [0, 1]. Gives scores of shape (n, 2). The mean says what
+    the ground is like; the maximum finds the one hut that the mean drowns.
+    """
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            _convolution(BANDS, CHANNELS[0], stride=2),
+            *(_block(upper, lower) for upper, lower in pairwise(CHANNELS)),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(2 * CHANNELS[-1], CLASSES)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Scores of each class."""
+        features = self.features(pixels)
+        pooled = torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
+        scores: Tensor = self.head(self.dropout(pooled))
+        return scores
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel_size=3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _block(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(_convolution(inputs, outputs, stride=2), _convolution(outputs, outputs))
