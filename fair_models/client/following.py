@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fair_models.client.client import Client
 
 _PAGE = 200
+_LAST_LINE = "Finished in state"
 _LAST_WORDS_S = 3.0
 """Log lines arrive after the final state: a run sends them every two seconds unless it is told otherwise."""
 
@@ -30,6 +31,7 @@ class Follower:
         self._lines: set[str] = set()
         self._last_line: str | None = None
         self._progress: dict[str, tuple[float, str]] = {}
+        self._said_its_end = False
 
     def events(self, poll_s: float) -> Iterator[Event]:
         """Everything that happens until the run is over, and its last words."""
@@ -44,19 +46,9 @@ class Follower:
     def _last_words(self, poll_s: float) -> Iterator[Event]:
         """Lines that come late, and the state that follows: a cancelled run can be "crashed" for a moment."""
         deadline = time.monotonic() + _LAST_WORDS_S
-        while time.monotonic() < deadline:
+        while not self._said_its_end and time.monotonic() < deadline:
             time.sleep(poll_s)
-            events = list(self._look(self._client.run(self._run_id)))
-            yield from events
-            if any(self._is_last_line(event) for event in events):
-                return
-
-    def _is_last_line(self, event: Event) -> bool:
-        return (
-            isinstance(event, LogLine)
-            and event.run_id == self._run_id
-            and event.message.startswith("Finished in state")
-        )
+            yield from self._look(self._client.run(self._run_id))
 
     def _look(self, run: FlowRun) -> Iterator[Event]:
         family = [run, *self._client.children(run.id)]
@@ -87,6 +79,8 @@ class Follower:
                 return
 
     def _line(self, answer: Json) -> LogLine:
+        of_itself = answer["flow_run_id"] == self._run_id and answer["task_run_id"] is None
+        self._said_its_end |= of_itself and answer["message"].startswith(_LAST_LINE)
         return LogLine(
             run_id=answer["flow_run_id"],
             run_name=self._names[answer["flow_run_id"]],

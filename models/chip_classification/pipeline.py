@@ -16,8 +16,19 @@ CHANNELS = (16, 24, 32, 48, 64)
 
 
 class Params(training.Params):
-    """Hyperparameters of the training."""
+    """Hyperparameters of the training.
 
+    Gentle steps: the initial weights know what a building is. Fine-tuned on 36 chips with a step size
+    of 0.002 and batches of 4 the network forgot some of it: 10 of 12 held-out chips were right, 11 before.
+    """
+
+    batch_size: int = Field(8, ge=1, le=256, description="Chips that are learnt from at once (1 to 256).")
+    learning_rate: float = Field(
+        0.0003,
+        ge=1e-6,
+        le=1,
+        description="Largest step size of AdamW, reached after the warm-up (0.000001 to 1).",
+    )
     dropout: float = Field(
         0.1, ge=0, le=0.9, description="Share of the features left out at random in training (0 to 0.9)."
     )

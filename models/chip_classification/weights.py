@@ -1,4 +1,4 @@
-"""Makes the initial weights: `python -m models.chip_classification.weights`, about 5 minutes on 2 cores.
+"""Makes the initial weights: `python -m models.chip_classification.weights`, about 5 minutes on 2 free cores.
 
 The network learns from invented settlements of which parts are not built, is measured on some that it has not
 seen, and is written to weights/initial.safetensors; the item gets the file's digest. Nothing is downloaded.
@@ -28,7 +28,7 @@ SETTLEMENTS = tuple(enumerate(BUILT_SHARES, start=201))
 """Seed of each settlement that is learnt from, and the share of its area that is built."""
 
 UNSEEN_SETTLEMENTS = ((997, 0.1), (998, 0.2), (999, 0.3))
-PARAMS = pipeline.Params(epochs=30, batch_size=16)
+PARAMS = pipeline.Params(epochs=30, batch_size=16, learning_rate=0.002)
 
 logger = logging.getLogger(__name__)
 

@@ -38,8 +38,12 @@ def publish_next(catalog: LocalCatalog, make_item: MakeItem, by: str) -> None:
 
 def _publish(root: Path, make_item: MakeItem, writer: int, count: int) -> None:
     catalog = LocalCatalog(root)
-    for n in range(count):
-        publish_next(catalog, make_item, f"{writer}-{n}")
+    try:
+        for n in range(count):
+            publish_next(catalog, make_item, f"{writer}-{n}")
+    except Exception:
+        (root.parent / f"writer-{writer}.txt").write_text(traceback.format_exc())
+        raise
 
 
 def _watch(root: Path, done: Event, faults: "multiprocessing.Queue[str]") -> None:
@@ -76,7 +80,8 @@ def test_four_processes_lose_nothing_and_readers_always_see_one_current_item(
     for process in readers:
         process.join()
 
-    assert [process.exitcode for process in writers] == [0] * 4
+    told = [path.read_text() for path in root.parent.glob("writer-*.txt")]
+    assert [process.exitcode for process in writers] == [0] * 4, "\n".join(told)
     assert all(word.startswith("looked") and word != "looked 0" for word in said), said
     items = list(LocalCatalog(root).search("local-models", order="version"))
     assert [item.id for item in items] == [f"roofs-v{n}" for n in range(1, 42)]
