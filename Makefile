@@ -27,7 +27,7 @@ down: $(READY) ## Stop them
 	$(BIN)/fair-models down
 
 test: $(READY) ## Run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(READY) lint types contracts test ## Everything that CI checks
 

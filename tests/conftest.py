@@ -1,6 +1,8 @@
 """What all tests share: a home of their own, and the sample data that may lie beside the project."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,19 @@ def home_for_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.environ["PREFECT_HOME"] = str(home / "prefect")
     os.environ.pop("PREFECT_API_URL", None)
     return home
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_in_production() -> Iterator[None]:
+    """Modules of one process share one ZenML: what one promoted is no finding of another's audit."""
+    yield
+    if "zenml.client" not in sys.modules:
+        return
+    from fair_models.settings import current
+    from fair_models.training.ledger import open_ledger
+
+    ledger = open_ledger(current())
+    for model in ledger.models():
+        for version in ledger.versions(model):
+            if version.stage == "production":
+                ledger.set_stage(model, version.number, "archived")

@@ -22,6 +22,9 @@ from fair_models.settings import Settings, checkout_root, current
 SEED = 7
 COLUMNS = 8
 """Columns of chips that are predicted: as many as are learnt from."""
+QUICK = {"training.epochs": 40}
+"""Enough for an invented settlement: the base models have seen others of the kind."""
+
 TASK = "semantic-segmentation"
 _STATE = ("cache", "catalog", "demo", "mlflow", "predictions", "prefect", "run", "store", "zenml")
 _MOST_NAME = 40
@@ -72,7 +75,7 @@ def demo(
 
     settings = current()
     began = time.monotonic()
-    values = assignments(overrides or [], "--set")
+    values = {**({} if data else QUICK), **assignments(overrides or [], "--set")}
     contribution = _contribution()
     if fresh:
         _forget(settings)
