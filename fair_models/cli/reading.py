@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 _PANEL = "Look"
 COLLECTIONS: tuple[CollectionId, ...] = (BASE_MODELS, DATASETS, LOCAL_MODELS)
-_HIDDEN = frozenset({"mlm:input", "mlm:output", "fair:hyperparameters_spec", "fair:metrics_spec"})
+_HIDDEN = frozenset(
+    {"mlm:input", "mlm:output", "mlm:hyperparameters", "fair:hyperparameters_spec", "fair:metrics_spec"}
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -69,6 +71,13 @@ def show(
     output.show_fields(
         found.id, {**properties, **files, "derived from": derived, "item": found.get_self_href()}
     )
+    if values := found.properties.get("mlm:hyperparameters"):
+        spec = {entry["key"]: entry for entry in found.properties.get("fair:hyperparameters_spec", [])}
+        rows = [
+            {"hyperparameter": key, "value": value, **_bounds(spec.get(key, {}))}
+            for key, value in values.items()
+        ]
+        output.show_rows("\nHyperparameters (change one with --set NAME=VALUE)", rows, "")
 
 
 def _chosen(collection: str | None) -> tuple[CollectionId, ...]:
@@ -78,6 +87,20 @@ def _chosen(collection: str | None) -> tuple[CollectionId, ...]:
     if not chosen:
         raise Invalid(f"There is no collection {collection!r}. There are {', '.join(COLLECTIONS)}")
     return chosen
+
+
+def _bounds(entry: dict[str, Any]) -> dict[str, Any]:
+    """What a hyperparameter may be: its choices, or its least and largest value."""
+    choices = entry.get("values")
+    least, most = entry.get("min", ""), entry.get("max", "")
+    return {
+        "type": entry.get("type"),
+        "may be": ", ".join(map(str, choices))
+        if choices
+        else f"{least} to {most}"
+        if "min" in entry
+        else None,
+    }
 
 
 def _row(item: Item) -> dict[str, Any]:

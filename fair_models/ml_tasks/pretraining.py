@@ -1,8 +1,7 @@
-"""Initial weights out of nothing but seeds: samples of invented settlements, and the digest in the item."""
+"""Initial weights out of nothing but seeds: samples of invented settlements."""
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from fair_models.data.loading import load_samples
 from fair_models.data.samples import Samples
 from fair_models.data.synthetic import make_settlement
 from fair_models.ml_tasks.registry import targets_for
-from fair_models.store.digests import checksum_file
 
 
 @dataclass(frozen=True)
@@ -67,11 +65,3 @@ def joined(parts: Sequence[Samples]) -> Samples:
         [name for part in parts for name in part.names],
         parts[0].classes,
     )
-
-
-def note_digest(weights_file: Path, item_file: Path) -> None:
-    """Write digest and size of the weights into the item, where its first asset says them."""
-    text = item_file.read_text(encoding="utf-8")
-    text = re.sub(r'("file:checksum": )"[0-9a-f]*"', rf'\1"{checksum_file(weights_file)}"', text, count=1)
-    text = re.sub(r'("file:size": )\d+', rf"\g<1>{weights_file.stat().st_size}", text, count=1)
-    item_file.write_text(text, encoding="utf-8")

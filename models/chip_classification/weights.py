@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from fair_models.contract import weights
+from fair_models.contract.contribution import note_weights
 from fair_models.data.samples import Samples
 from fair_models.ml_tasks import pretraining
 from fair_models.ml_tasks.results import Epoch
@@ -20,7 +21,6 @@ from . import pipeline, processing
 
 FOLDER = Path(__file__).parent
 WEIGHTS_FILE = FOLDER / "weights" / "initial.safetensors"
-ITEM_FILE = FOLDER / "stac-item.json"
 RECIPE = pretraining.Recipe("scene-classification", processing.CLASSES, size_px=256, gsd_m=0.3)
 
 BUILT_SHARES = (0.15, 0.3, 0.15, 0.1, 0.2, 0.3, 0.1, 0.2, 0.1, 0.2, 0.15, 0.1, 0.3, 0.15, 0.1, 0.2)
@@ -64,7 +64,7 @@ def main() -> None:
     """Make the weights, write their digest into the item, and say how good they are."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     make(WEIGHTS_FILE)
-    pretraining.note_digest(WEIGHTS_FILE, ITEM_FILE)
+    note_weights(FOLDER)
     network = pipeline.build(PARAMS)
     weights.load(network, WEIGHTS_FILE)
     measured = pipeline.evaluate(network, samples_of(UNSEEN_SETTLEMENTS), processing, PARAMS)

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from fair_models.contract import weights
+from fair_models.contract.contribution import note_weights
 from fair_models.data.samples import Samples
 from fair_models.ml_tasks import pretraining
 from fair_models.ml_tasks.results import Epoch
@@ -20,7 +21,6 @@ from . import pipeline, processing
 
 FOLDER = Path(__file__).parent
 WEIGHTS_FILE = FOLDER / "weights" / "initial.safetensors"
-ITEM_FILE = FOLDER / "stac-item.json"
 RECIPE = pretraining.Recipe("semantic-segmentation", ("background", "building"), size_px=256, gsd_m=0.3)
 
 SEEDS = (101, 102, 103, 104, 105, 106)
@@ -59,7 +59,7 @@ def main() -> None:
     """Make the weights, write their digest into the item, and say how good they are."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     make(WEIGHTS_FILE)
-    pretraining.note_digest(WEIGHTS_FILE, ITEM_FILE)
+    note_weights(FOLDER)
     network = pipeline.build(PARAMS)
     weights.load(network, WEIGHTS_FILE)
     measured = pipeline.evaluate(network, samples_of((UNSEEN_SEED,)), processing, PARAMS)

@@ -11,12 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from fair_models.catalog.opening import open_catalog
+from fair_models.catalog.versions import publish
 from fair_models.cli.app import app
 from fair_models.data.synthetic import make_settlement
 from fair_models.params import IngestDatasetParams
 from fair_models.publishing.datasets import ingest
 from fair_models.settings import current
 from fair_models.store.opening import open_store
+from tests.catalog.item_factory import base_item
 
 COMMANDS = sorted(command.name for command in app.registered_commands if command.name)
 
@@ -99,6 +101,14 @@ def test_what_is_published_is_listed(published: Path) -> None:
 def test_an_item_is_shown_by_name_or_id(published: Path, reference: str) -> None:
     assert "fair:chip_count" in run("show", reference).stdout
     assert json.loads(run("show", reference, "--json").stdout)["id"] == "town-buildings-v1"
+
+
+def test_a_model_is_shown_with_what_its_hyperparameters_may_be(home: Path) -> None:
+    publish(open_catalog(current()), base_item())
+    shown = " ".join(run("show", "roofs-unet").stdout.split())
+    spec = {entry["key"]: entry for entry in base_item().properties["fair:hyperparameters_spec"]}
+    epochs = spec["training.epochs"]
+    assert f"training.epochs {epochs['default']} int {epochs['min']} to {epochs['max']}" in shown
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from fair_models.contract import weights
+from fair_models.contract.contribution import note_weights
 from fair_models.inference.parts import RasterPart, Window
-from fair_models.ml_tasks import pretraining
 from fair_models.store.digests import checksum_file
 from models.unet_segmentation import pipeline, processing
 from models.unet_segmentation import weights as making
@@ -63,12 +63,13 @@ def test_the_seeds_of_the_weights_are_those_of_no_demo_and_no_test() -> None:
 
 
 def test_making_weights_writes_what_training_starts_from(tmp_path: Path) -> None:
-    made = tmp_path / "made.safetensors"
+    made = tmp_path / "weights" / "initial.safetensors"
+    made.parent.mkdir()
     making.make(made, pipeline.Params(epochs=1, batch_size=16), seeds=(31,))
     item = tmp_path / "stac-item.json"
     item.write_text((FOLDER / "stac-item.json").read_text(encoding="utf-8"), encoding="utf-8")
 
-    pretraining.note_digest(made, item)
+    note_weights(tmp_path)
 
     weights.load(pipeline.build(pipeline.Params()), made)
     asset = json.loads(item.read_text(encoding="utf-8"))["assets"]["checkpoint"]
