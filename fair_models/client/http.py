@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ import httpx
 from fair_models.errors import FairModelsError, NotFound, Unavailable
 from fair_models.types import Json
 
-_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 _OVERLOADED = frozenset({429, 502, 503, 504})
 
 
@@ -29,9 +30,10 @@ class Http:
     overloaded, is tried again for a few seconds.
     """
 
-    def __init__(self, api_url: str, timeout_s: float) -> None:
+    def __init__(self, api_url: str, timeout_s: float, pauses_s: Sequence[float] = PAUSES_S) -> None:
         self.api_url = api_url.rstrip("/")
         self._client = httpx.Client(base_url=self.api_url, timeout=timeout_s)
+        self._pauses_s = pauses_s
         self._answered = False
 
     def get(self, path: str) -> Any:
@@ -47,7 +49,7 @@ class Http:
         self._client.close()
 
     def _send(self, method: str, path: str, body: Json | None) -> Any:
-        for pause_s in (*_PAUSES_S, None):
+        for pause_s in (*self._pauses_s, None):
             try:
                 answer = self._client.request(method, path, json=body)
             except httpx.TransportError as error:

@@ -64,8 +64,8 @@ def test_a_server_that_is_overloaded_for_a_moment_is_asked_again() -> None:
 
 def test_a_server_that_stays_overloaded_is_unavailable() -> None:
     with server((503, {})) as (address, asked), pytest.raises(Unavailable, match="503"):
-        Http(address, 5).get("/thing")
-    assert len(asked) == 7
+        Http(address, 5, pauses_s=[0.01] * 3).get("/thing")
+    assert len(asked) == 4
 
 
 def test_a_refusal_is_told_at_once_with_its_reason() -> None:
