@@ -16,7 +16,8 @@ from fair_models.errors import Conflict
 
 MakeItem = Callable[..., Item]
 NAME = ("local-models", "roofs")
-FORK = multiprocessing.get_context("fork")
+SPAWN = multiprocessing.get_context("spawn")
+"""New processes, not forks: a test process has threads and open connections by now."""
 
 
 def publish_next(catalog: LocalCatalog, make_item: MakeItem, by: str) -> None:
@@ -68,9 +69,9 @@ def test_four_processes_lose_nothing_and_readers_always_see_one_current_item(
 ) -> None:
     root = tmp_path / "catalog"
     publish_next(LocalCatalog(root), make_item, "first")
-    done, faults = FORK.Event(), FORK.Queue()
-    readers = [FORK.Process(target=_watch, args=(root, done, faults)) for _ in range(2)]
-    writers = [FORK.Process(target=_publish, args=(root, make_item, n, 10)) for n in range(4)]
+    done, faults = SPAWN.Event(), SPAWN.Queue()
+    readers = [SPAWN.Process(target=_watch, args=(root, done, faults)) for _ in range(2)]
+    writers = [SPAWN.Process(target=_publish, args=(root, make_item, n, 10)) for n in range(4)]
     for process in readers + writers:
         process.start()
     for process in writers:
@@ -112,7 +113,7 @@ def test_threads_lose_nothing(tmp_path: Path, make_item: MakeItem, shared: bool)
 
 def test_several_first_publishers_make_one_catalogue(tmp_path: Path, make_item: MakeItem) -> None:
     root = tmp_path / "catalog"
-    processes = [FORK.Process(target=_publish, args=(root, make_item, n, 1)) for n in range(4)]
+    processes = [SPAWN.Process(target=_publish, args=(root, make_item, n, 1)) for n in range(4)]
     for process in processes:
         process.start()
     for process in processes:
