@@ -4,7 +4,7 @@ The flows take these as their only parameter, the CLI and the client build them.
 can say are said there, so that a wrong request is refused before a run is created.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -173,6 +173,3 @@ class AuditParams(Params):
 
     rules: list[str] = Field(default=[], description="Names of the rules to run. Default: all.")
     digests: bool = Field(True, description="Read every asset and compare its digest. Default: yes.")
-
-
-Overrides = dict[str, Any]

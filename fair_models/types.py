@@ -46,3 +46,4 @@ Title = Annotated[
 """A title for people: one line, no path parts."""
 
 Mask = NDArray[np.uint8]
+"""Class index of each pixel, shape (height, width)."""
