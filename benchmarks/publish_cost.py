@@ -3,7 +3,7 @@
     python -m benchmarks.publish_cost
 
 Both sides publish the next version of a dataset and deprecate the one before, on the same items, in the same
-run: `versions.publish` of fair-models (lock, profile, journal, index), and plain pystac that opens the
+run: `transitions.publish` of fair-models (lock, profile, journal, index), and plain pystac that opens the
 catalogue, looks for the current version, adds the next and saves.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pystac
 
-from fair_models.catalog import datasets, versions
+from fair_models.catalog import datasets, transitions
 from fair_models.catalog.local import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.store.atomic import write_synced
@@ -75,7 +75,7 @@ def filled(folder: Path, count: int) -> LocalCatalog:
     """A catalogue of `count` items, the first version of the measured dataset among them."""
     catalog = LocalCatalog(folder)
     catalog.commit(Change(put=[dataset(f"area-{n:05d}", 1) for n in range(count - 1)]))
-    versions.publish(catalog, dataset(NAME, 1))
+    transitions.publish(catalog, dataset(NAME, 1))
     return catalog
 
 
@@ -116,7 +116,7 @@ def measure(count: int, repeats: int) -> None:
         catalog = filled(root, count)
         copy = shutil.copytree(root, Path(folder, "copy"))
         numbers = range(2, 2 + repeats)
-        published = milliseconds(lambda number: versions.publish(catalog, dataset(NAME, number)), numbers)
+        published = milliseconds(lambda number: transitions.publish(catalog, dataset(NAME, number)), numbers)
         committed = milliseconds(
             lambda number: commit_alone(catalog, number), range(numbers.stop, numbers.stop + repeats)
         )

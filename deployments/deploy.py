@@ -1,5 +1,6 @@
 """Deploys what prefect.yaml names to the server at PREFECT_API_URL: `python -m deployments.deploy [place]`.
 
+With the flows go the automations of automations.yaml, which notice runs whose worker died.
 All in one process, in a few seconds. Unlike `prefect deploy` it publishes each flow's own schema, which is
 closed at the top level.
 """
@@ -9,14 +10,17 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import yaml
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.events.schemas.automations import AutomationCore
 from prefect.flows import load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL
 from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
@@ -25,11 +29,15 @@ from flows.definition import published_schema
 
 Json = dict[str, Any]
 CHECKOUT = Path(__file__).resolve().parent.parent
+AUTOMATIONS = CHECKOUT / "deployments" / "automations.yaml"
 WAIT_S = 120
 
 
 def deploy(place: str) -> None:
-    """Make the work pools of a place, then all deployments. What exists is brought up to date."""
+    """Make the work pools of a place, then all deployments and automations.
+
+    What exists is brought up to date.
+    """
     pools = read(CHECKOUT / "deployments" / f"{place}.yaml")["work_pools"]
     project = read(CHECKOUT / "prefect.yaml")
     prepared = [prepare(entry, project["pull"]) for entry in project["deployments"]]
@@ -37,8 +45,12 @@ def deploy(place: str) -> None:
     with get_client(sync_client=True) as client:
         for name, pool in pools.items():
             make_pool(client, name, pool)
-        for flow_name, deployment in prepared:
+        made = [
             client.create_deployment(flow_id=client.create_flow_from_name(flow_name), **deployment)
+            for flow_name, deployment in prepared
+        ]
+        for entry in read(AUTOMATIONS)["automations"]:
+            make_automation(client, entry, made)
 
 
 def read(path: Path) -> Json:
@@ -96,6 +108,25 @@ def make_pool(client: SyncPrefectClient, name: str, pool: Json) -> None:
         ),
         overwrite=True,
     )
+
+
+def make_automation(client: SyncPrefectClient, entry: Json, deployments: Sequence[UUID]) -> None:
+    """Make an automation for the runs of these deployments, or bring the one of its name up to date.
+
+    One that is as it should be is left alone: the server forgets what it waits for when it is written again.
+    """
+    runs = {
+        "prefect.resource.role": "deployment",
+        "prefect.resource.id": sorted(f"prefect.deployment.{each}" for each in deployments),
+    }
+    wanted = AutomationCore.model_validate({**entry, "trigger": {**entry["trigger"], "match_related": runs}})
+    found = client.read_automations_by_name(wanted.name)
+    if not found:
+        client.create_automation(wanted)
+    elif AutomationCore.model_validate(found[0].model_dump(exclude={"id"})) != wanted:
+        client.update_automation(found[0].id, wanted)
+    for double in found[1:]:
+        client.delete_automation(double.id)
 
 
 def wait_for_server(api_url: str) -> None:

@@ -4,17 +4,20 @@ FairModelsError
 ├── NotFound             what was asked for does not exist
 ├── Conflict             it exists already, or somebody else was faster
 ├── Invalid              the input is wrong; nothing was launched or stored
+│   ├── InvalidDocument          JSON or YAML that cannot be read, or not in one way alone
 │   ├── InvalidItem              an item breaks its profile or an official schema
 │   ├── InvalidParameters        a request that a flow does not take
 │   ├── InvalidHyperparameters   overrides that the model does not allow
 │   ├── InvalidImagery           chips or rasters that cannot be read or placed
 │   ├── InvalidLabels            labels that cannot be used
+│   ├── InvalidFeatures          existing features that cannot be used
 │   ├── InvalidContribution      a model folder that breaks the contract
 │   ├── IncompatibleDataset      a dataset that cannot train a model
 │   └── GateFailed               a run that is not good enough to be published
 ├── Corrupted            bytes that are not what their digest says
 ├── TrainingFailed       a run that did not complete
 └── Unavailable          a server or store that does not answer; trying again may help
+    └── Unsettled                a change that counts, although it is not in place yet
 
 A message names the thing, the reason and the next step.
 """
@@ -52,6 +55,12 @@ class _Listed(Invalid):
         return type(self), (self.subject, self.reasons)
 
 
+class InvalidDocument(_Listed):
+    """JSON or YAML that cannot be read, or not in one way alone."""
+
+    sentence = "{subject} cannot be read"
+
+
 class InvalidItem(_Listed):
     """An item breaks its profile or an official schema."""
 
@@ -80,6 +89,12 @@ class InvalidLabels(_Listed):
     """Labels that cannot be used."""
 
     sentence = "Labels {subject} cannot be used"
+
+
+class InvalidFeatures(_Listed):
+    """Existing features that cannot be used."""
+
+    sentence = "Existing features {subject} cannot be used"
 
 
 class InvalidContribution(_Listed):
@@ -115,3 +130,7 @@ class TrainingFailed(FairModelsError):
 
 class Unavailable(FairModelsError):
     """A server or store that does not answer. Trying again may help."""
+
+
+class Unsettled(Unavailable):
+    """A change that counts, although it is not in place yet. Whoever reads or writes next goes on with it."""

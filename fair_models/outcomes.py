@@ -18,7 +18,10 @@ class Outcome(BaseModel):
 
 
 class PublishedItem(Outcome):
-    """Result of `register-model` and `ingest-dataset`: the item that is current now."""
+    """Result of `register-model` and `ingest-dataset`: the item that is current now.
+
+    The artifact `changes` has one row for each thing that was changed.
+    """
 
     collection: CollectionId = Field(description="Collection of the item.")
     item: str = Field(description="Exact id, for example banepa-buildings-v2.")
@@ -26,6 +29,7 @@ class PublishedItem(Outcome):
     version: int = Field(description="Its version.")
     title: str = Field(description="Its title.")
     href: str = Field(description="Where the item lies.")
+    dry_run: bool = Field(description="Whether this is only what would be, and nothing was changed.")
 
 
 class Score(Outcome):
@@ -61,10 +65,21 @@ class TrainedVersion(Score, Version):
 class PromotedVersion(Score, PublishedItem):
     """Result of `promote`: the local model that is current now.
 
-    The artifact `metrics` has all metrics.
+    The artifact `metrics` has all metrics, `changes` one row for each thing that was changed.
     """
 
     replaced: str | None = Field(description="Id of the item that it took the place of.")
+
+
+class RetiredVersions(Outcome):
+    """Result of `retire`. The artifact `changes` has one row for each thing that was changed."""
+
+    collection: CollectionId = Field(description="Collection of the items.")
+    name: str = Field(description="Their name, without a version.")
+    action: str = Field(description="archive or delete.")
+    items: str = Field(description="Exact ids of the versions that are archived or deleted now.")
+    changes: int = Field(description="Number of things that were changed; 0 where all was so already.")
+    dry_run: bool = Field(description="Whether this is only what would be, and nothing was changed.")
 
 
 class Prediction(Outcome):
@@ -72,25 +87,42 @@ class Prediction(Outcome):
 
     model: str = Field(description="Exact id of the model.")
     folder: str = Field(description="Folder with all files.")
-    vectors: str | None = Field(description="GeoJSON with what was found.")
+    geoparquet: str | None = Field(description="GeoParquet with what was found.")
+    vectors: str | None = Field(description="The same as GeoJSON.")
+    flatgeobuf: str | None = Field(description="The same as FlatGeobuf.")
+    pmtiles: str | None = Field(
+        description="The same as vector tiles (PMTiles). Empty where nothing was found too."
+    )
+    classes: str | None = Field(
+        description="COG with the class of each pixel; the folder where there are several, one for each area."
+    )
+    confidence: str | None = Field(description="COG with the confidence of each pixel in per cent; likewise.")
     preview: str | None = Field(description="Picture of it over the imagery.")
     item: str = Field(description="STAC item with the digests of the files, the model and the parameters.")
     features: int = Field(description="Number of polygons, lines or points.")
+    excluded: int = Field(description="Number of features left out because existing ones cover them.")
+    same: bool | None = Field(
+        description="Whether all files are byte for byte those of the prediction that was repeated. Empty "
+        "where none was."
+    )
     area_m2: float = Field(description="Area of all polygons, in square metres.")
     images: int = Field(description="Number of chips or images that were read.")
     seconds: float = Field(description="Wall time, in seconds.")
 
 
 class AuditSummary(Outcome):
-    """Result of `audit`. The artifact `findings` has one row for each finding."""
+    """Result of `audit`. The artifacts `findings` and `repairs` have one row for each."""
 
     ok: bool = Field(description="Whether there is no error; warnings are allowed.")
     errors: int = Field(description="Promises of the registry that are broken.")
     warnings: int = Field(description="Things that somebody should look at.")
+    repairs: int = Field(description="Things that were put right; findings are what is left.")
+    unrepaired: str = Field(description="Rules whose repair failed, and why.")
     items: int = Field(description="Number of items checked.")
     rules: int = Field(description="Number of rules that ran.")
     skipped: str = Field(description="Rules that did not run, and why.")
     unchecked_schemas: int = Field(description="Official schemas that were neither cached nor reachable.")
+    report: str = Field(description="File with the report, on the worker's machine.")
     seconds: float = Field(description="Wall time, in seconds.")
 
 
@@ -100,6 +132,7 @@ OUTCOMES: dict[str, type[Outcome]] = {
     "finetune": TrainedVersion,
     "train": TrainedVersion,
     "promote": PromotedVersion,
+    "retire": RetiredVersions,
     "predict": Prediction,
     "audit": AuditSummary,
 }

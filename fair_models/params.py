@@ -4,16 +4,23 @@ The flows take these as their only parameter, the CLI and the client build them.
 can say are said there, so that a wrong request is refused before a run is created.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from fair_models.types import Name, Reference, Title
+from fair_models.licences import License
+from fair_models.text import Line, Prose, Sentence
+from fair_models.types import CollectionId, Name, Reference, Title
 
 HyperparameterValue = bool | int | float | str
 """One value; its type, bounds and choices are the model's `fair:hyperparameters_spec`."""
 
 Location = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+DRY_RUN: bool = Field(
+    False, description="Only say what would change, and change nothing. Default: it is done."
+)
 
 
 class Params(BaseModel):
@@ -26,9 +33,11 @@ class RegisterModelParams(Params):
     """Register a base model."""
 
     source: Location = Field(
-        description="Folder of the contribution (models/<name> in a checkout, as the worker sees it), "
-        "or the href of a finished STAC item."
+        description="Folder of the contribution (models/<name> in a checkout), or path or https address of a "
+        "finished STAC item with its files. Paths are as the worker sees them. The model's code is run: "
+        "register only what you trust."
     )
+    dry_run: bool = DRY_RUN
 
 
 class IngestDatasetParams(Params):
@@ -39,7 +48,7 @@ class IngestDatasetParams(Params):
         "for example banepa-buildings. An existing name gets its next version."
     )
     title: Title = Field(description="Title for people, one line of up to 120 characters.")
-    description: str = Field(
+    description: Prose = Field(
         "", max_length=4000, description="What the area is and how it was mapped, up to 4000 characters."
     )
     chips: Location = Field(
@@ -56,25 +65,27 @@ class IngestDatasetParams(Params):
         description="Classes that the labels mean, without the background: lower-case words. "
         "With one class (default: building), every label is of it.",
     )
-    class_property: str | None = Field(
+    class_property: Line | None = Field(
         None,
         max_length=100,
         description="Property of a label that names its class. Needed where there is more than one class.",
     )
-    keywords: list[str] = Field(
+    keywords: list[Annotated[str, Field(pattern=r"^[a-z][a-z-]*$", max_length=40)]] = Field(
         default=["building", "semantic-segmentation", "polygon"],
         min_length=1,
         max_length=10,
         description="Words of the vocabulary: at least one feature (building, road, tree, ...), a task, "
         "a geometry. Default: building, semantic-segmentation, polygon.",
     )
-    license: str = Field(
-        "CC-BY-4.0", max_length=60, description="SPDX identifier of the data's licence. Default: CC-BY-4.0."
+    license: License = Field(
+        "CC-BY-4.0",
+        description="Licence of the data: an SPDX identifier (ODbL-1.0, CC0-1.0, ...), LicenseRef-<name>, "
+        "or other. Default: CC-BY-4.0.",
     )
-    provider: str = Field(
+    provider: Line = Field(
         "", max_length=120, description="Who made the labels, for example OpenStreetMap contributors."
     )
-    source_imagery: str | None = Field(
+    source_imagery: Line | None = Field(
         None, max_length=2000, description="Where the imagery comes from: an href or a name."
     )
     held_out_ratio: float = Field(
@@ -96,6 +107,7 @@ class IngestDatasetParams(Params):
         description="Where chips of several zooms lie in one folder: keep the most frequent zoom (default), "
         "resample all to one ground resolution, or keep the zoom given (14 to 23).",
     )
+    dry_run: bool = DRY_RUN
 
 
 class FinetuneParams(Params):
@@ -108,7 +120,7 @@ class FinetuneParams(Params):
         "An existing name gets its next version."
     )
     title: Title | None = Field(None, description="Title for people. Default: made from the names.")
-    description: str = Field(
+    description: Prose = Field(
         "", max_length=4000, description="What this model is for, up to 4000 characters."
     )
     overrides: dict[Annotated[str, Field(max_length=100)], HyperparameterValue] = Field(
@@ -132,6 +144,11 @@ class Gate(Params):
         description="How much worse the main metric may be than the current version's, 0 to 1, "
         "on the same held-out chips. Default: not compared.",
     )
+    override_reason: Annotated[Sentence, Field(min_length=10, max_length=500)] | None = Field(
+        None,
+        description="Why a version that falls short is published all the same, one line of 10 to 500 "
+        "characters; it is kept in the item. Default: it is not published.",
+    )
 
 
 class PromoteParams(Params):
@@ -144,15 +161,60 @@ class PromoteParams(Params):
     gate: Gate = Field(
         default=Gate(), description="What the version must reach. Default: nothing but a completed run."
     )
+    dry_run: bool = DRY_RUN
+
+
+class RetireParams(Params):
+    """Archive or delete what is published."""
+
+    name: Name = Field(description="Name of the model or dataset, without a version.")
+    version: int | None = Field(
+        None,
+        ge=1,
+        description="Version to retire, 1 or more. Default: all versions; ZenML's model goes with them "
+        "where they are deleted.",
+    )
+    action: Literal["archive", "delete"] = Field(
+        "archive",
+        description="archive (default): deprecated, everything kept, promoting it again brings it back. "
+        "delete: gone for good but for a tombstone.",
+    )
+    collection: CollectionId = Field(
+        "local-models", description="Where it is published: local-models (default), base-models or datasets."
+    )
+    reason: Line = Field(
+        "", max_length=500, description="Why, up to 500 characters; kept in the tombstone. Default: none."
+    )
+    force: bool = Field(
+        False,
+        description="Delete although active items derive from it. Their lineage stays readable through the "
+        "tombstone. Default: refused, with their names.",
+    )
+    dry_run: bool = DRY_RUN
+
+
+Format = Literal["geoparquet", "geojson", "flatgeobuf", "pmtiles", "classes", "confidence", "preview"]
+"""A kind of file that a prediction writes."""
 
 
 class PredictParams(Params):
     """Predict over imagery with a registered model."""
 
-    model: Reference = Field(
-        description="A local or base model: a name (its current version) or an exact id."
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["model", "imagery"]}, {"required": ["repeat"]}]}
     )
-    imagery: Location = Field(description="Folder of chips, or a georeferenced image, as the worker sees it.")
+
+    model: Reference | None = Field(
+        None, description="A local or base model: a name (its current version) or an exact id."
+    )
+    imagery: Location | None = Field(
+        None, description="Folder of chips, or a georeferenced image, as the worker sees it."
+    )
+    repeat: Location | None = Field(
+        None,
+        description="A prediction to repeat: its folder, or its prediction.json. Model, imagery and all else "
+        "are the prediction's; beside it goes an output alone. Default: none, it is a new prediction.",
+    )
     output: Location | None = Field(
         None, description="Folder for the results. It must be new or empty. Default: one under FAIR_HOME."
     )
@@ -161,15 +223,98 @@ class PredictParams(Params):
         description="Inference parameters that differ from the model's, for example "
         '{"inference.confidence_threshold": 0.6}.',
     )
-    formats: list[Literal["geojson", "preview"]] = Field(
-        default=["geojson", "preview"],
+    formats: list[Format] = Field(
+        default=["geoparquet", "geojson", "preview"],
         min_length=1,
-        description="Which files to write: geojson (what was found), preview (a picture). Default: both.",
+        description="Which files to write. What was found: geoparquet, geojson, flatgeobuf, pmtiles (tiles for "
+        "web maps). Pixel by pixel, as Cloud Optimized GeoTIFF: classes, confidence. A picture: preview. "
+        "Default: geoparquet, geojson, preview.",
     )
+    holes: bool = Field(
+        True, description="Keep holes in polygons, such as courtyards. false fills them. Default: true."
+    )
+    regularise: bool = Field(
+        False,
+        description="Give outlines right angles where their shape has them, as most roofs do; what would "
+        "change much stays as it is. Default: false.",
+    )
+    exclude: Location | None = Field(
+        None,
+        description="GeoJSON or GeoParquet of existing features, as the worker sees it: what is found where "
+        "they are is left out, so that only what is not mapped yet remains. Default: none.",
+    )
+    exclude_overlap: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="With exclude: what existing features cover by more than this part of its area is left "
+        "out, 0 to 1. Default: 0.5.",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_subject(self) -> Self:
+        if self.repeat is None and (self.model is None or self.imagery is None):
+            raise ValueError("name model and imagery, or the prediction to repeat")
+        return self
+
+    @property
+    def subject(self) -> str:
+        """What the run is about, for its name: the model, or the prediction that is repeated."""
+        return self.model or str(self.repeat)
+
+
+class Threshold(Params):
+    """Between what a metric of a published model should lie."""
+
+    least: float | None = Field(None, description="Below this a model is too weak. Default: no bound.")
+    most: float | None = Field(
+        None,
+        description="Above this a model is too good to be true, for example because held-out chips leaked "
+        "into the training. Default: no bound.",
+    )
+
+
+MetricPattern = Annotated[str, Field(pattern=r"^fair:[A-Za-z*][A-Za-z0-9_*]*$", max_length=100)]
+"""A metric, e.g. "fair:building_iou", or one of each class: "fair:*_iou"."""
 
 
 class AuditParams(Params):
     """Check the whole catalogue."""
 
     rules: list[str] = Field(default=[], description="Names of the rules to run. Default: all.")
-    digests: bool = Field(True, description="Read every asset and compare its digest. Default: yes.")
+    digests: bool = Field(
+        False,
+        description="Read the bytes of every asset: digests, splits, code. Default: no, the sample alone.",
+    )
+    sample: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Part of the assets whose bytes are read, 0 to 1. It changes every day: with 0.05, the "
+        "default, each is read every 20 days. 0 reads none.",
+    )
+    repair: bool = Field(
+        False, description="Do what is safe about what is wrong, and say what was done. Default: no."
+    )
+    grace_hours: float = Field(
+        24.0,
+        ge=1,
+        le=10_000,
+        description="Files that nothing names, and what a crash left, count after this many hours, 1 to "
+        "10000: a publish puts its files before its item. Default: 24.",
+    )
+    licences: list[Annotated[str, Field(min_length=1, max_length=60)]] = Field(
+        default=[],
+        description="SPDX identifiers that an item's licence may be. Default: any, but there must be one.",
+    )
+    thresholds: dict[MetricPattern, Threshold] = Field(
+        default={},
+        description="Least and most value of held-out metrics of active local models, for example "
+        '{"fair:building_iou": {"least": 0.5, "most": 0.999}}. A * stands for the class: its mean over the '
+        "classes, weighted by held-out labels. What was not measured is not compared. Default: none.",
+    )
+    report: Location | None = Field(
+        None,
+        description="File for the report, .json or .md, as the worker sees it. "
+        "Default: both, under FAIR_HOME/audits by time.",
+    )

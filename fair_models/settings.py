@@ -47,11 +47,48 @@ class Settings(BaseSettings):
     schema_cache: Path | None = Field(
         None, description="Folder with official schemas, laid out as URLs without the scheme."
     )
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
+        description="Hosts that files may be downloaded from, as a JSON list of names or IP addresses; '*' "
+        "stands for every public host. Only hosts named here may lie in this network or be asked by plain "
+        "http. Default: every public host, by https.",
+    )
+    allowed_folders: tuple[Path, ...] = Field(
+        (),
+        description="Folders that paths in requests must lie in, as a JSON list. Default: any path.",
+    )
+    largest_download_bytes: int = Field(
+        4 * 2**30, ge=1, description="Largest file that is downloaded for an item, in bytes."
+    )
+    requests_at_once: int = Field(
+        4, ge=1, le=32, description="Requests for tiles and parts of files to one host at the same time, 1 to 32."
+    )
+    requests_per_second: float = Field(
+        50.0, gt=0, le=1000, description="Such requests to one host in a second, up to 1000."
+    )
+    most_tiles: int = Field(50_000, ge=1, description="Tiles of a service that one prediction asks for at most.")
+    most_broken_tiles: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of the tiles that may stay broken, 0 to 1; with more, the prediction fails.",
+    )
+    most_imagery_pixels: int = Field(
+        50_000_000_000, ge=1, description="Pixels of imagery, as stored, that one prediction reads at most."
+    )
+    tile_days: float = Field(
+        30.0, ge=0, description="Days for which a tile in the cache is used without asking its server again."
+    )
 
     @field_validator("home", "schema_cache")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value else value
+
+    @field_validator("allowed_folders")
+    @classmethod
+    def _all_absolute(cls, values: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(value.expanduser().resolve() for value in values)
 
     @property
     def catalog_folder(self) -> Path:
@@ -72,6 +109,11 @@ class Settings(BaseSettings):
     def predictions_folder(self) -> Path:
         """Where predictions land unless a folder is named."""
         return self.home / "predictions"
+
+    @property
+    def audits_folder(self) -> Path:
+        """Reports of audits, by time."""
+        return self.home / "audits"
 
     @cached_property
     def schema_folder(self) -> Path:

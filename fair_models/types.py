@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import StringConstraints
 
+from fair_models.text import Title as Title
+
 Array = NDArray[Any]
 """A numpy array; the docstring that uses it says shape, unit and range."""
 
@@ -36,14 +38,6 @@ Reference = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", min_length=3, max_length=75)
 ]
 """A bare name (its current version) or an exact item id ("banepa-roofs-v2")."""
-
-Title = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[^/\\\x00-\x1f\x7f]*[^\s/\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*$", max_length=120
-    ),
-]
-"""A title for people: one line, no path parts."""
 
 Mask = NDArray[np.uint8]
 """Class index of each pixel, shape (height, width)."""

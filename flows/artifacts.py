@@ -7,7 +7,7 @@ import io
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from prefect.artifacts import (
@@ -18,6 +18,9 @@ from prefect.artifacts import (
 )
 
 from fair_models.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from fair_models.publishing.plans import Plan
 
 O = TypeVar("O", bound=Outcome)  # noqa: E741
 
@@ -47,6 +50,13 @@ def write_metrics(
     """Write the artifact `metrics`: each held-out value beside that of the simplest guess."""
     rows = [{"metric": key, "value": value, "baseline": baseline.get(key)} for key, value in metrics.items()]
     write_table("metrics", rows, f"Measured on {count} held-out samples. Baseline: {baseline_name}.")
+
+
+def write_changes(plan: Plan) -> None:
+    """Write the artifact `changes`: what an operation changes, before it does; none where nothing does."""
+    if plan.effects:
+        rows = [{"what": effect.target, "effect": effect.effect} for effect in plan.effects]
+        write_table("changes", rows, f"What changes: {plan.operation}")
 
 
 def write_card(key: str, markdown: str, description: str) -> None:

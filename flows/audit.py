@@ -11,5 +11,5 @@ from flows.tasks import audit_catalog
 
 @flow(run_name="audit")
 def audit(params: AuditParams) -> AuditSummary:
-    """Check every item, its links, its files and its version, and report what is wrong. Changes nothing."""
+    """Check items, links, files, versions and ZenML; report what is wrong, repair what is safe if asked."""
     return write_result(audit_catalog(params))

@@ -5,15 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from typing import Any
-from uuid import UUID
 
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
-from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Cancelling
-
-_ENDING = {StateType.CANCELLING, StateType.CANCELLED, StateType.CRASHED}
 
 
 def cancel_children(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -35,31 +32,5 @@ def close_training(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -
     process, which nobody waits for: ZenML must not be loaded into the worker, and until the hooks are done
     Prefect does not call the run cancelled.
     """
-    command = [sys.executable, "-m", "flows.hooks", str(flow_run.id)]
+    command = [sys.executable, "-m", "flows.closing", str(flow_run.id)]
     subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-
-
-def mark_failed(flow_run_id: str) -> None:
-    """Mark versions as failed that a run which is over began and never ended."""
-    from fair_models import settings
-    from fair_models.errors import NotFound
-    from fair_models.training.ledger import open_ledger
-
-    with get_client(sync_client=True) as client:
-        run = client.read_flow_run(UUID(flow_run_id))
-        states = client.read_flow_run_states(UUID(flow_run_id))
-    died = min((state.timestamp for state in states if state.type in _ENDING), default=None)
-    if run.start_time is None or died is None:
-        return
-    ledger = open_ledger(settings.current())
-    try:
-        versions = ledger.versions(run.parameters["params"]["model_name"])
-    except NotFound:  # it died before there was one
-        return
-    for version in versions:
-        if version.status == "running" and version.run_id and run.start_time <= version.created <= died:
-            ledger.mark_failed(version.run_id)
-
-
-if __name__ == "__main__":
-    mark_failed(sys.argv[1])

@@ -9,7 +9,7 @@ from flows.definition import flow
 from flows.tasks import predict_over
 
 
-@flow(run_name="predict with {params.model}")
+@flow(run_name="predict with {params.subject}")
 def predict(params: PredictParams) -> Prediction:
     """Find what a registered model finds, over a folder of chips or a georeferenced image."""
     return write_result(predict_over(params))

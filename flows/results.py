@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fair_models.outcomes import AuditSummary, Prediction, PromotedVersion, PublishedItem, TrainedVersion
+from fair_models.outcomes import (
+    AuditSummary,
+    Prediction,
+    PromotedVersion,
+    PublishedItem,
+    RetiredVersions,
+    TrainedVersion,
+)
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pystac import Item
 
     from fair_models.audit.findings import Report
     from fair_models.inference.prediction import PredictionResult
+    from fair_models.params import RetireParams
+    from fair_models.publishing.retire import Retired
     from fair_models.store.protocol import Store
     from fair_models.training.ledger import ModelVersion
     from fair_models.training.run_config import RunConfig
@@ -19,9 +30,9 @@ if TYPE_CHECKING:
 Values = Mapping[str, float | None]
 
 
-def published(item: Item) -> PublishedItem:
+def published(item: Item, *, dry_run: bool) -> PublishedItem:
     """The row of an item."""
-    return PublishedItem.model_validate(_item_columns(item))
+    return PublishedItem.model_validate({**_item_columns(item), "dry_run": dry_run})
 
 
 def trained(version: ModelVersion, config: RunConfig) -> TrainedVersion:
@@ -38,11 +49,23 @@ def trained(version: ModelVersion, config: RunConfig) -> TrainedVersion:
     )
 
 
-def promoted(item: Item, before: Item | None) -> PromotedVersion:
+def promoted(item: Item, before: Item | None, *, dry_run: bool) -> PromotedVersion:
     """The row of a local model that was published, and of the item that was current before."""
     replaced = before.id if before is not None and before.id != item.id else None
     columns = {**_item_columns(item), **_score_columns(*measured(item)), "replaced": replaced}
-    return PromotedVersion.model_validate(columns)
+    return PromotedVersion.model_validate({**columns, "dry_run": dry_run})
+
+
+def retired(params: RetireParams, done: Retired) -> RetiredVersions:
+    """The row of versions that were archived or deleted."""
+    return RetiredVersions(
+        collection=params.collection,
+        name=params.name,
+        action=params.action,
+        items=", ".join(done.items),
+        changes=len(done.effects),
+        dry_run=params.dry_run,
+    )
 
 
 def predicted(found: PredictionResult, model: str) -> Prediction:
@@ -53,26 +76,44 @@ def predicted(found: PredictionResult, model: str) -> Prediction:
     return Prediction(
         model=model,
         folder=str(found.folder),
-        vectors=files.get("vectors"),
+        geoparquet=files.get("geoparquet"),
+        vectors=files.get("geojson"),
+        flatgeobuf=files.get("flatgeobuf"),
+        pmtiles=files.get("pmtiles"),
+        classes=_raster(found, "classes"),
+        confidence=_raster(found, "confidence"),
         preview=files.get("preview"),
         item=str(found.folder / ITEM),
         features=sum(found.counts.values()),
+        excluded=found.excluded,
+        same=found.same,
         area_m2=round(found.area_m2, 1),
         images=found.image_count,
         seconds=round(found.seconds, 3),
     )
 
 
-def audited(report: Report) -> AuditSummary:
-    """The row of an audit."""
+def _raster(found: PredictionResult, kind: str) -> str | None:
+    """The path of a raster; the folder where there are several, one for each area."""
+    names = [file.name for file in found.files if file.key.split("-")[0] == kind]
+    if len(names) > 1:
+        return str(found.folder)
+    return str(found.folder / names[0]) if names else None
+
+
+def audited(report: Report, path: Path) -> AuditSummary:
+    """The row of an audit, and where its report lies."""
     return AuditSummary(
         ok=report.ok,
         errors=report.counts["error"],
         warnings=report.counts["warning"],
+        repairs=len(report.repairs),
+        unrepaired="; ".join(f"{rule}: {reason}" for rule, reason in report.unrepaired.items()),
         items=sum(report.checked.values()),
         rules=len(report.rules),
         skipped="; ".join(f"{rule}: {reason}" for rule, reason in report.skipped.items()),
         unchecked_schemas=len(report.unchecked),
+        report=str(path),
         seconds=round(report.seconds, 3),
     )
 
@@ -102,10 +143,17 @@ def model_card(item: Item, store: Store) -> str:
             f"Base model `{properties.get('fair:base_model_id')}`, "
             f"dataset `{properties.get('fair:dataset_id')}`.",
             f"Measured on {count} held-out samples; baseline: {name}.",
+            *_gate(properties),
             _table(["Metric", "Value", "Baseline"], rows),
             _fields(properties.get("mlm:hyperparameters", {}), "Hyperparameter"),
         ]
     )
+
+
+def _gate(properties: Mapping[str, Any]) -> list[str]:
+    from fair_models.publishing.gates import sentence
+
+    return [f"Gate {sentence(properties['fair:gate'])}."] if "fair:gate" in properties else []
 
 
 def dataset_card(item: Item) -> str:

@@ -8,7 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fair_models import settings
-from fair_models.outcomes import AuditSummary, Prediction, PromotedVersion, PublishedItem, TrainedVersion
+from fair_models.outcomes import (
+    AuditSummary,
+    Prediction,
+    PromotedVersion,
+    PublishedItem,
+    RetiredVersions,
+    TrainedVersion,
+)
 from fair_models.params import (
     AuditParams,
     FinetuneParams,
@@ -16,9 +23,10 @@ from fair_models.params import (
     PredictParams,
     PromoteParams,
     RegisterModelParams,
+    RetireParams,
 )
 from fair_models.training.run_config import RunConfig
-from flows import artifacts, results
+from flows import announcing, artifacts, closing, results
 from flows.places import open_catalog, open_store
 from flows.policy import task
 from flows.runtimes import run_train
@@ -35,9 +43,12 @@ def register_base_model(params: RegisterModelParams) -> PublishedItem:
     from fair_models.publishing import register
 
     store = open_store()
-    item = register.register_base_model(params.source, open_catalog(), store)
-    artifacts.write_card("model-card", results.model_card(item, store), f"Model card of {item.id}")
-    return results.published(item)
+    item = register.register_base_model(
+        params.source, open_catalog(), store, artifacts.write_changes, dry_run=params.dry_run
+    )
+    if not params.dry_run:  # its files lie nowhere yet
+        artifacts.write_card("model-card", results.model_card(item, store), f"Model card of {item.id}")
+    return results.published(item, dry_run=params.dry_run)
 
 
 @task
@@ -45,9 +56,9 @@ def ingest(params: IngestDatasetParams) -> PublishedItem:
     """Check, mend, split and store chips and labels, and publish them."""
     from fair_models.publishing import datasets
 
-    item = datasets.ingest(params, open_catalog(), open_store())
+    item = datasets.ingest(params, open_catalog(), open_store(), artifacts.write_changes)
     artifacts.write_card("dataset-card", results.dataset_card(item), f"What {item.id} holds")
-    return results.published(item)
+    return results.published(item, dry_run=params.dry_run)
 
 
 @task
@@ -79,17 +90,30 @@ def train_in_runtime(base: Item, config: RunConfig) -> TrainedVersion:
 
 
 @task
+def close_dead_trainings(model: str) -> list[str]:
+    """Mark versions as failed whose training died together with its worker."""
+    return closing.close_dead(model)
+
+
+@task
 def train_model(config: RunConfig) -> TrainedVersion:
     """Run the training pipeline in this process, and show each epoch."""
+    from fair_models.catalog import versions
     from fair_models.training import launch
+    from fair_models.types import LOCAL_MODELS
 
     bar = artifacts.ProgressBar("training", f"Training {config.model_name}")
 
+    stop_when_over = closing.stop_when_over()
+
     def report(epoch: Epoch) -> None:
+        stop_when_over()
         figures = ", ".join(f"{name} {value:.4g}" for name, value in epoch.values.items())
         bar.show(epoch.number, epoch.total, f"epoch {epoch.number} of {epoch.total}: {figures}")
 
-    version = launch.run(config, report)
+    version = launch.run(
+        config, report, above=versions.highest_deleted(open_catalog(), LOCAL_MODELS, config.model_name)
+    )
     artifacts.write_metrics(version.metrics, version.baseline, version.baseline_name, version.held_out_count)
     return results.trained(version, config)
 
@@ -104,10 +128,23 @@ def publish_version(params: PromoteParams) -> PromotedVersion:
 
     catalog, store = open_catalog(), open_store()
     before = versions.current(catalog, LOCAL_MODELS, params.model)
-    item = promote.promote(params, catalog, store, open_ledger(settings.current()))
+    ledger = open_ledger(settings.current())
+    item = promote.promote(params, catalog, store, ledger, artifacts.write_changes)
     artifacts.write_metrics(*results.measured(item))
     artifacts.write_card("model-card", results.model_card(item, store), f"Model card of {item.id}")
-    return results.promoted(item, before)
+    return results.promoted(item, before, dry_run=params.dry_run)
+
+
+@task
+def retire_versions(params: RetireParams) -> RetiredVersions:
+    """Archive or delete versions, let ZenML follow, and collect what nobody names any more."""
+    from fair_models.publishing import retire
+    from fair_models.training.ledger import open_ledger
+
+    ledger = open_ledger(settings.current())
+    return results.retired(
+        params, retire.retire(params, open_catalog(), open_store(), ledger, artifacts.write_changes)
+    )
 
 
 @task
@@ -115,11 +152,13 @@ def predict_over(params: PredictParams) -> Prediction:
     """Run the model over the imagery and write the files."""
     from fair_models.catalog import versions
     from fair_models.contract.prediction_plan import plan_prediction
-    from fair_models.inference import prediction
+    from fair_models.inference import prediction, repeating
     from fair_models.types import BASE_MODELS, LOCAL_MODELS
 
-    item = versions.resolve(open_catalog(), [LOCAL_MODELS, BASE_MODELS], params.model)
-    request = plan_prediction(item, params, open_store(), settings.current().predictions_folder)
+    params, original = repeating.settle(params)
+    item = versions.resolve(open_catalog(), [LOCAL_MODELS, BASE_MODELS], str(params.model))
+    folder = settings.current().predictions_folder
+    request = plan_prediction(item, params, open_store(), folder, original)
     bar = artifacts.ProgressBar("prediction", f"Predicting with {item.id}")
     found = prediction.predict(request, lambda step: bar.show(step.done, step.total, step.doing))
     outcome = results.predicted(found, item.id)
@@ -130,11 +169,17 @@ def predict_over(params: PredictParams) -> Prediction:
 
 @task
 def audit_catalog(params: AuditParams) -> AuditSummary:
-    """Run the rules over the whole catalogue."""
-    from fair_models.audit import run
+    """Run the rules over the whole catalogue, repair where that is asked for, report and announce it."""
+    from fair_models.audit import filing, run
     from fair_models.training.ledger import open_ledger
 
-    report = run.audit(open_catalog(), open_store(), open_ledger(settings.current()), params)
+    current = settings.current()
+    filing.check(params.report)
+    report = run.audit(open_catalog(), open_store(), open_ledger(current), params)
+    said = report.to_json()
     artifacts.write_card("report", report.to_markdown(), "Audit of the catalogue")
-    artifacts.write_table("findings", report.to_json()["findings"], "What is wrong, errors first")
-    return results.audited(report)
+    artifacts.write_table("findings", said["findings"], "What is wrong, errors first")
+    artifacts.write_table("repairs", said["repairs"], "What was repaired")
+    path = filing.write(report, params.report, current.audits_folder)
+    announcing.announce_audit(report, path)
+    return results.audited(report, path)

@@ -8,11 +8,12 @@ from flows.artifacts import write_result
 from flows.definition import flow
 from flows.hooks import close_training
 from flows.limits import one_training_of
-from flows.tasks import train_model
+from flows.tasks import close_dead_trainings, train_model
 
 
 @flow(run_name="train {params.model_name}", ended_early=close_training)
 def train(params: RunConfig) -> TrainedVersion:
     """Run one training, described whole. The run config of a version repeats its run."""
     with one_training_of(params.model_name):
+        close_dead_trainings(params.model_name)
         return write_result(train_model(params))

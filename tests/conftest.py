@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import fuzzing
+
+INPUTS = "broken inputs tried"
 PROJECT = Path(__file__).resolve().parent.parent
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # tests run side by side: threads that wait must not spin
@@ -64,3 +67,28 @@ def nothing_left_in_production() -> Iterator[None]:
         for version in ledger.versions(model):
             if version.stage == "production":
                 ledger.set_stage(model, version.number, "archived")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Note on each test of broken input how many inputs it tried; the note travels between processes."""
+    fuzzing.tried = 0
+    try:
+        return (yield)
+    finally:
+        if fuzzing.tried:
+            item.user_properties.append((INPUTS, fuzzing.tried))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many broken inputs were tried."""
+    notes = [
+        count
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, count in report.user_properties
+        if name == INPUTS
+    ]
+    if notes:
+        terminalreporter.write_line(f"{sum(notes)} broken inputs tried in {len(notes)} tests")

@@ -33,16 +33,33 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Repair:
+    """One thing that was put right.
+
+    rule: Name of the rule that had found it.
+    item: Where, as in the finding.
+    done: What was done.
+    """
+
+    rule: str
+    item: str
+    done: str
+
+
+@dataclass(frozen=True)
 class Report:
     """The result of one audit.
 
-    findings: Errors first, then by item and rule.
+    findings: Errors first, then by item and rule. After repairs, what is left.
     rules: Names of the rules that ran.
     skipped: Rules that did not run, and why.
     checked: Number of items looked at, by collection.
     unchecked: Official schemas that could not be checked, because neither cached nor reachable.
     started: When the audit began, UTC.
     seconds: How long it took.
+    repairs: What was put right, in order.
+    unrepaired: Rules whose repair failed, and why.
+    sample: Part of the assets whose bytes were read, 0 to 1.
     """
 
     findings: Sequence[Finding]
@@ -52,6 +69,9 @@ class Report:
     unchecked: Sequence[str]
     started: datetime
     seconds: float
+    repairs: Sequence[Repair] = ()
+    unrepaired: Mapping[str, str] = field(default_factory=dict)
+    sample: float = 1.0
     counts: Mapping[Severity, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +94,9 @@ class Report:
             "rules": list(self.rules),
             "skipped": dict(self.skipped),
             "unchecked": list(self.unchecked),
+            "sample": self.sample,
+            "repairs": [asdict(repair) for repair in self.repairs],
+            "unrepaired": dict(self.unrepaired),
             "findings": [asdict(finding) for finding in self.findings],
         }
 
@@ -81,12 +104,15 @@ class Report:
         """The report as Markdown, for people."""
         parts = [f"# Audit\n\n{self._summary()}"]
         if self.findings:
-            parts.append(_table(self.findings))
+            rows = [(f.severity, f.item, f.rule, f.message, f.next_step) for f in self.findings]
+            parts.append(_table(("Severity", "Item", "Rule", "What is wrong", "Next step"), rows))
+        if self.repairs:
+            done = [(repair.rule, repair.item, repair.done) for repair in self.repairs]
+            parts.append("Repaired:\n\n" + _table(("Rule", "Item", "What was done"), done))
+        if self.unrepaired:
+            parts.append(f"Repairs that failed:\n\n{_list(self.unrepaired)}")
         if self.skipped:
-            parts.append(
-                "Rules that did not run:\n\n"
-                + "\n".join(f"- `{name}`: {reason}" for name, reason in self.skipped.items())
-            )
+            parts.append(f"Rules that did not run:\n\n{_list(self.skipped)}")
         if self.unchecked:
             parts.append(
                 "Official schemas that were not checked (neither cached nor reachable):\n\n"
@@ -99,7 +125,7 @@ class Report:
         return (
             f"{_count(self.counts['error'], 'error').capitalize()}, "
             f"{_count(self.counts['warning'], 'warning')}. "
-            f"Items checked: {items}. Rules: {', '.join(self.rules)}. "
+            f"Items checked: {items}. Bytes read: {_share(self.sample)}. Rules: {', '.join(self.rules)}. "
             f"Started {self.started:%Y-%m-%d %H:%M:%S} UTC, took {self.seconds:.1f} s."
         )
 
@@ -108,10 +134,19 @@ def _count(number: int, noun: str) -> str:
     return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
-def _table(findings: Sequence[Finding]) -> str:
-    header = "| Severity | Item | Rule | What is wrong | Next step |\n|---|---|---|---|---|\n"
-    rows = ((f.severity, f.item, f.rule, f.message, f.next_step) for f in findings)
-    return header + "\n".join(f"| {' | '.join(_cell(value) for value in row)} |" for row in rows)
+def _share(sample: float) -> str:
+    if sample in (0, 1):
+        return "all assets" if sample else "none"
+    return f"{sample:.3g} of the assets, others every day"
+
+
+def _list(reasons: Mapping[str, str]) -> str:
+    return "\n".join(f"- `{name}`: {' '.join(reason.split())}" for name, reason in reasons.items())
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(map(_cell, line))} |" for line in (header, *rows)]
+    return "\n".join([lines[0], f"|{'---|' * len(header)}", *lines[1:]])
 
 
 def _cell(text: str) -> str:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
-from fair_models.audit.problem import Problem
+from fair_models.audit.problem import Problem, Repaired
 from fair_models.audit.scope import Scope
+from fair_models.catalog import versions
+from fair_models.errors import Conflict
+from fair_models.publishing import following
 from fair_models.types import LOCAL_MODELS
 
 TRAIN_AGAIN = "Train and promote another version, then archive this one."
+FOLLOW = "fair-models audit --repair makes ZenML follow the catalogue."
 
 
 def runs(scope: Scope) -> Iterator[Problem]:
@@ -23,29 +28,68 @@ def runs(scope: Scope) -> Iterator[Problem]:
 
 
 def stages(scope: Scope) -> Iterator[Problem]:
-    """Versions whose stage differs from what the catalogue says, in either direction."""
-    numbers: set[tuple[str, int]] = set()
+    """Published versions whose stage differs from what the catalogue says, in either direction."""
     for entry in scope.published:
-        number = entry.number or 0
-        numbers.add((entry.name, number))
-        version = scope.runs(entry.name).get(number)
+        version = scope.runs(entry.name).get(entry.number or 0)
         wanted = "archived" if entry.deprecated else "production"
         if version is not None and version.stage != wanted:
             state = "deprecated" if entry.deprecated else "active"
             yield Problem(
                 entry.label,
                 f"it is {state}, but its stage in ZenML is {version.stage} instead of {wanted}",
-                "Promote the version again that is active; the stages are made to follow.",
+                FOLLOW,
             )
-    yield from _unpublished_production(scope, numbers)
 
 
-def _unpublished_production(scope: Scope, numbers: set[tuple[str, int]]) -> Iterator[Problem]:
+def unpublished(scope: Scope) -> Iterator[Problem]:
+    """Versions that are in production in ZenML, and that nobody published."""
+    known = {(entry.name, entry.number) for entry in scope.published} | _deleted(scope)
     for model in scope.ledger.models() if scope.ledger else ():
         for number, version in scope.runs(model).items():
-            if version.stage == "production" and (model, number) not in numbers:
+            certain = (LOCAL_MODELS, model) not in scope.uncertain
+            if version.stage == "production" and (model, number) not in known and certain:
                 yield Problem(
                     f"{LOCAL_MODELS}/{model}",
                     f"version {number} is in production in ZenML, but the catalogue has no {model}-v{number}",
-                    f"Publish it (fair-models promote {model} --version {number}), or change its stage.",
+                    f"Publish it (fair-models promote {model} --version {number}), or change its stage. "
+                    "Where another version is active, fair-models audit --repair archives this one.",
                 )
+
+
+def interrupted(scope: Scope) -> Iterator[Problem]:
+    """Versions that were deleted from the catalogue, and are in ZenML still."""
+    there = {(entry.name, entry.number) for entry in scope.published}
+    for model, number in sorted(_deleted(scope) - there):
+        if number in scope.runs(model):
+            yield Problem(
+                f"{LOCAL_MODELS}/{model}-v{number}",
+                "it was deleted, but ZenML has the version still: the deletion was interrupted",
+                "Delete it again, or run fair-models audit --repair, which finishes it.",
+            )
+
+
+def follow(scope: Scope) -> Iterator[Repaired]:
+    """Make ZenML follow the catalogue, for each model that a rule of this module has found out of step."""
+    if scope.ledger is None:
+        return
+    found = (*stages(scope), *unpublished(scope), *interrupted(scope))
+    models = {problem.item.partition("/")[2] for problem in found}
+    names = {entry.name for entry in scope.published} | {name for name, _ in _deleted(scope)}
+    for model in sorted(name for name in names if models & _labels(scope, name)):
+        with scope.catalog.exclusive(LOCAL_MODELS, model), suppress(Conflict):
+            # A Conflict: two are active, or the active one's run did not complete. Rules of their own say so.
+            versions.current(scope.catalog, LOCAL_MODELS, model)
+            for sentence in following.follow(scope.catalog, scope.ledger, model):
+                yield Repaired(f"{LOCAL_MODELS}/{model}", sentence)
+
+
+def _labels(scope: Scope, model: str) -> set[str]:
+    return {model, *(f"{model}-v{number}" for number in scope.runs(model))}
+
+
+def _deleted(scope: Scope) -> set[tuple[str, int]]:
+    return {
+        (tombstone.name, tombstone.number)
+        for tombstone in scope.tombstones
+        if tombstone.collection == LOCAL_MODELS and tombstone.number is not None
+    }

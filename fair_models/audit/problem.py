@@ -16,3 +16,14 @@ class Problem(NamedTuple):
     item: str
     message: str
     next_step: str
+
+
+class Repaired(NamedTuple):
+    """Something that a repair did, before the rule's name is added.
+
+    item: Where, as in the finding.
+    done: What was done, e.g. "its stage in ZenML is archived now".
+    """
+
+    item: str
+    done: str

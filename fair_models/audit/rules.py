@@ -1,4 +1,4 @@
-"""The rules of an audit, by name. A new rule is a function and one line in this table."""
+"""The rules of an audit, by name. A new rule is a function and one entry in this table."""
 
 from __future__ import annotations
 
@@ -6,12 +6,39 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fair_models.audit import asset_rules, item_rules, ledger_rules, link_rules, version_rules
+from fair_models.audit import (
+    asset_rules,
+    code_rules,
+    file_rules,
+    item_rules,
+    ledger_rules,
+    link_rules,
+    performance_rules,
+    repairs,
+    split_rules,
+    version_rules,
+)
 from fair_models.audit.findings import Severity
-from fair_models.audit.problem import Problem
+from fair_models.audit.problem import Problem, Repaired
 from fair_models.audit.scope import Entry, Scope
 from fair_models.errors import Invalid
 from fair_models.types import Json
+
+Need = Literal["ledger", "bytes", "folder", "thresholds", "readable", "linked"]
+"""A ledger, bytes to be read, a catalogue that is a folder, thresholds, no file that is broken, and none that
+nothing links to."""
+
+
+@dataclass(frozen=True)
+class RuleRepair:
+    """What is safe to do about the findings of a rule.
+
+    sentence: What is done, for people.
+    run: Does it, and says what it did. It never takes away what somebody could still need.
+    """
+
+    sentence: str
+    run: Callable[[Scope], Iterable[Repaired]]
 
 
 @dataclass(frozen=True)
@@ -24,6 +51,7 @@ class Rule:
     each: Looks at one item: its entry and its JSON, with absolute hrefs.
     whole: Looks at all entries, after every item was seen.
     needs: What the rule cannot run without.
+    repair: What is safe to do about its findings.
     """
 
     name: str
@@ -31,10 +59,23 @@ class Rule:
     sentence: str
     each: Callable[[Entry, Json, Scope], Iterable[Problem]] | None = None
     whole: Callable[[Scope], Iterable[Problem]] | None = None
-    needs: Literal["ledger", "digests"] | None = None
+    needs: tuple[Need, ...] = ()
+    repair: RuleRepair | None = None
 
+
+_FOLLOW = RuleRepair("ZenML is made to follow the catalogue.", ledger_rules.follow)
+_RELINK = RuleRepair(
+    "The version links of the name are written again: neighbours by number, and the active version.",
+    repairs.version_links,
+)
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        "readable",
+        "error",
+        "Each file of the catalogue is there and is STAC.",
+        whole=file_rules.readable,
+    ),
     Rule(
         "profile",
         "error",
@@ -42,17 +83,106 @@ RULES: tuple[Rule, ...] = (
         each=item_rules.profile,
     ),
     Rule(
+        "keywords",
+        "error",
+        "Keywords are words of the vocabulary that go together, and name the task of the model.",
+        each=item_rules.vocabulary,
+    ),
+    Rule(
+        "licences",
+        "error",
+        "Each item names a licence: an SPDX identifier or expression, and one that is allowed.",
+        each=item_rules.licences,
+    ),
+    Rule(
+        "images",
+        "warning",
+        "Runtimes name their image by its digest, so that it cannot become another one.",
+        each=item_rules.images,
+    ),
+    Rule(
+        "metrics",
+        "error",
+        "Each local model has a value or null for each metric that it specifies; for the main one a value.",
+        each=item_rules.measured,
+    ),
+    Rule(
+        "thresholds",
+        "error",
+        "Metrics of active local models lie between the thresholds that were given.",
+        whole=performance_rules.thresholds,
+        needs=("thresholds",),
+    ),
+    Rule(
+        "index",
+        "warning",
+        "The index of a catalogue in a folder says the same as the files.",
+        whole=file_rules.index,
+        needs=("folder", "readable"),
+        repair=RuleRepair("The index is made again from the files.", repairs.index),
+    ),
+    Rule(
+        "structural-links",
+        "error",
+        "In a folder, links to root, parent, collection and self are relative, so that it can be moved.",
+        whole=link_rules.structural,
+        needs=("folder",),
+        repair=RuleRepair("The files are written again with relative links.", repairs.structural_links),
+    ),
+    Rule(
+        "collections",
+        "error",
+        "Extent, summaries and links of a collection are those of its items.",
+        whole=file_rules.behind,
+        needs=("folder", "readable"),
+        repair=RuleRepair("The collection is written again from what its items say.", repairs.collections),
+    ),
+    Rule(
+        "tombstones",
+        "error",
+        "What has a tombstone was deleted, and is no item.",
+        whole=version_rules.buried_alive,
+        repair=RuleRepair(
+            "The link to the tombstone is taken out of the collection where a whole item lies there.",
+            repairs.collections,
+        ),
+    ),
+    Rule(
+        "unlinked-items",
+        "error",
+        "Each item file is linked by its collection.",
+        whole=file_rules.unlinked,
+        needs=("folder",),
+    ),
+    Rule(
+        "absolute-links",
+        "error",
+        "Addresses of links and files are absolute wherever a catalogue does not make them so itself.",
+        each=link_rules.relative,
+    ),
+    Rule(
         "links",
         "error",
-        "Links between items lead to items that exist, and a local model links the items that it names.",
+        "Links between items lead to items that exist or left a tombstone, and a local model links the items "
+        "that it names.",
         each=link_rules.lineage,
         whole=link_rules.dangling,
     ),
     Rule(
-        "version-links",
+        "two-active-versions",
         "error",
-        "Predecessor and successor name each other, and latest-version names the active version.",
-        whole=link_rules.both_ways,
+        "No name has more than one active version.",
+        whole=version_rules.two_active,
+        repair=RuleRepair(
+            "The newest stays active, where latest-version links and ZenML agree that it is the current one.",
+            repairs.active_versions,
+        ),
+    ),
+    Rule(
+        "no-active-version",
+        "error",
+        "Each name has an active version, unless the last thing done was to archive or delete it.",
+        whole=version_rules.none_active,
     ),
     Rule(
         "version-numbers",
@@ -62,16 +192,18 @@ RULES: tuple[Rule, ...] = (
         whole=version_rules.unique_numbers,
     ),
     Rule(
-        "two-active-versions",
+        "version-links",
         "error",
-        "No name has more than one active version.",
-        whole=version_rules.two_active,
+        "Predecessor and successor name each other, and latest-version names the active version.",
+        whole=link_rules.both_ways,
+        repair=_RELINK,
     ),
     Rule(
-        "no-active-version",
-        "warning",
-        "Each name has an active version, unless somebody archived or deleted it.",
-        whole=version_rules.none_active,
+        "version-cycles",
+        "error",
+        "No chain of predecessors or successors leads back to where it began.",
+        whole=link_rules.cycles,
+        repair=_RELINK,
     ),
     Rule(
         "assets",
@@ -84,23 +216,75 @@ RULES: tuple[Rule, ...] = (
         "error",
         "The bytes of each asset that is there are those of its digest.",
         each=asset_rules.digests,
-        needs="digests",
+        needs=("bytes",),
+    ),
+    Rule(
+        "entrypoints",
+        "error",
+        "The archive of code has the modules and functions that its item names. It is read, not executed.",
+        each=code_rules.entrypoints,
+        needs=("bytes",),
+    ),
+    Rule(
+        "leakage",
+        "error",
+        "No held-out chip shares ground with a chip to train on.",
+        each=split_rules.leakage,
+        needs=("bytes",),
     ),
     Rule(
         "runs",
         "error",
         "Each published version comes from a run that exists and completed.",
         whole=ledger_rules.runs,
-        needs="ledger",
+        needs=("ledger",),
     ),
     Rule(
         "stages",
         "error",
         "ZenML's stages follow the catalogue: production where active, archived where deprecated.",
         whole=ledger_rules.stages,
-        needs="ledger",
+        needs=("ledger",),
+        repair=_FOLLOW,
+    ),
+    Rule(
+        "unpublished-production",
+        "error",
+        "What is in production in ZenML is published.",
+        whole=ledger_rules.unpublished,
+        needs=("ledger",),
+        repair=_FOLLOW,
+    ),
+    Rule(
+        "interrupted-deletions",
+        "error",
+        "A version that was deleted from the catalogue is gone in ZenML too.",
+        whole=ledger_rules.interrupted,
+        needs=("ledger",),
+        repair=_FOLLOW,
+    ),
+    Rule(
+        "unreferenced-files",
+        "warning",
+        "Each file of the store is named by an item, or was put a short while ago.",
+        whole=asset_rules.unreferenced,
+        needs=("linked",),
+        repair=RuleRepair(
+            "Files that no item names are taken away after the time of grace.", asset_rules.collect
+        ),
+    ),
+    Rule(
+        "leftovers",
+        "warning",
+        "No crash has left a change or work half done.",
+        whole=file_rules.leftovers,
+        repair=RuleRepair(
+            "Folders and unfinished files of interrupted work are taken away after the time of grace.",
+            file_rules.clear,
+        ),
     ),
 )
+"""All rules, in the order in which they run and are repaired: files, items, versions, bytes, ZenML."""
 
 
 def select(names: Sequence[str]) -> list[Rule]:

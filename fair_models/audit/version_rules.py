@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fair_models.audit.problem import Problem
-from fair_models.audit.scope import Entry, Scope
+from fair_models.audit.scope import Entry, NameKey, Scope
 from fair_models.types import Json
 
 CORRECT = "Correct the item's source and publish the next version."
@@ -51,16 +51,42 @@ def two_active(scope: Scope) -> Iterator[Problem]:
             yield Problem(
                 f"{collection}/{name}",
                 f"{len(active)} versions are active: {', '.join(active)}",
-                f"Publish the version again that should be current (the newest is {active[-1]}).",
+                "fair-models audit --repair keeps the newest where its links and ZenML say the same; else "
+                f"publish the version again that should be current (the newest is {active[-1]}).",
             )
 
 
 def none_active(scope: Scope) -> Iterator[Problem]:
-    """Names that cannot be used, because every version is deprecated."""
+    """Names that cannot be used, and nobody archived or deleted the version that was active."""
     for (collection, name), entries in scope.by_name.items():
-        if all(entry.deprecated for entry in entries):
+        if (collection, name) in scope.uncertain or any(not entry.deprecated for entry in entries):
+            continue
+        if not _on_purpose(scope, (collection, name), entries):
             yield Problem(
                 f"{collection}/{name}",
-                f"no version is active; the newest is {entries[-1].id}",
-                "Right where it was archived on purpose; otherwise publish a version.",
+                f"no version is active, and none was archived or deleted; the newest is {entries[-1].id}",
+                f"Publish a version of it again, for example {entries[-1].id}, or archive it.",
             )
+
+
+def buried_alive(scope: Scope) -> Iterator[Problem]:
+    """Tombstones of items that exist, and items that are tombstones."""
+    for tombstone in scope.tombstones:
+        if tombstone.href in scope.by_href:
+            yield Problem(
+                f"{tombstone.collection}/{tombstone.id}",
+                "it has a tombstone, as if it had been deleted, and is published all the same",
+                "fair-models audit --repair takes the tombstone's link out where the item is whole.",
+            )
+
+
+def _on_purpose(scope: Scope, key: NameKey, entries: Sequence[Entry]) -> bool:
+    """Whether the last thing that happened to a name was that its active version was archived or deleted."""
+    if any(entry.archived for entry in entries):
+        return True
+    last = max((entry.changed for entry in entries if entry.changed is not None), default=None)
+    return any(
+        tombstone.was_active and tombstone.deleted is not None and (last is None or tombstone.deleted >= last)
+        for tombstone in scope.tombstones
+        if (tombstone.collection, tombstone.name) == key
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
+from itertools import count
 
 from pystac import Item
 
-from fair_models.catalog import assets, building, extensions, model_input
+from fair_models.catalog import assets, building, extensions, hyperparameters, model_input
 from fair_models.catalog.versions import item_id, split_id
 from fair_models.errors import InvalidItem
 from fair_models.store.protocol import StoredFile
@@ -58,7 +59,7 @@ def build(
     item_assets = _assets(template, files)
     if bands and assets.KEYS[assets.MODEL] in item_assets:
         item_assets[assets.KEYS[assets.MODEL]].setdefault("bands", bands)
-    links = [deepcopy(link) for link in template.get("links", []) if link.get("rel") not in _OWN_LINKS]
+    links = [deepcopy(link) for link in template.get("links", []) if not is_own_link(link)]
     named = [*template.get("stac_extensions", []), extensions.MLM, extensions.VERSION]
     named += [extensions.CLASSIFICATION, extensions.FILE]
     return building.item(
@@ -68,6 +69,11 @@ def build(
         properties,
         (item_assets, links, extensions.one_version_each(named)),
     )
+
+
+def is_own_link(link: Json) -> bool:
+    """Whether a link only says where an item stands in its own catalogue, so that it is not carried on."""
+    return str(link.get("rel")) in _OWN_LINKS
 
 
 def name_of(template: Json) -> str:
@@ -93,22 +99,20 @@ def complete(template: Json) -> tuple[Json, list[str]]:
 
     Returns:
         A copy with the missing fields, and a sentence for each that was taken for granted.
+
+    Raises:
+        InvalidItem: The item is malformed; lists every reason.
     """
+    _check_shape(template)
     template = deepcopy(template)
-    properties = template.setdefault("properties", {})
-    assumed = [
-        f"properties.{key}: not given, taken as {value!r}"
-        for key, value in _defaults(properties).items()
-        if key not in properties
+    properties = template["properties"]
+    missing = {key: value for key, value in _defaults(properties).items() if key not in properties}
+    properties |= missing
+    return template, [
+        *(f"properties.{key}: not given, taken as {value!r}" for key, value in missing.items()),
+        *_specify_hyperparameters(properties),
+        *_say_what_is_better(properties),
     ]
-    properties |= {key: value for key, value in _defaults(properties).items() if key not in properties}
-    for metric in properties.get("fair:metrics_spec") or []:
-        if isinstance(metric, dict) and "higher_is_better" not in metric:
-            metric["higher_is_better"] = True
-            assumed.append(
-                f"properties.fair:metrics_spec: {metric.get('key')} does not say, taken as higher is better"
-            )
-    return template, assumed
 
 
 def _defaults(properties: Json) -> Json:
@@ -116,8 +120,43 @@ def _defaults(properties: Json) -> Json:
         "gsd": DEFAULT_GSD_M,
         "fair:resampling": "average",
         "fair:sample_size_px": _fixed_size(properties) or 256,
-        "fair:hyperparameters_spec": [],
     }
+
+
+def _specify_hyperparameters(properties: Json) -> list[str]:
+    """Give each value without an entry one that says its type."""
+    entries = properties.setdefault("fair:hyperparameters_spec", [])
+    values = properties.get("mlm:hyperparameters")
+    if not isinstance(entries, list) or not isinstance(values, dict):
+        return []  # the profile says what is wrong with them
+    known = {entry.get("key") for entry in entries if isinstance(entry, dict) and _is_text(entry.get("key"))}
+    made = [hyperparameters.assumed_entry(key, values[key]) for key in values if key not in known]
+    added = [entry for entry in made if entry is not None]
+    entries += added
+    return [
+        f"properties.fair:hyperparameters_spec: {entry['key']} is not in it, assumed to be {entry['type']} "
+        "as its value is"
+        for entry in added
+    ]
+
+
+def _say_what_is_better(properties: Json) -> list[str]:
+    metrics = properties.get("fair:metrics_spec")
+    silent = [
+        metric
+        for metric in (metrics if isinstance(metrics, list) else [])
+        if isinstance(metric, dict) and "higher_is_better" not in metric
+    ]
+    for metric in silent:
+        metric["higher_is_better"] = True
+    return [
+        f"properties.fair:metrics_spec: {metric.get('key')} does not say, taken as higher is better"
+        for metric in silent
+    ]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _check_shape(template: Json) -> None:
@@ -133,6 +172,8 @@ def _check_shape(template: Json) -> None:
         reasons += _asset_problems(held)
     if not isinstance(links, list) or not all(isinstance(each, dict) for each in links):
         reasons.append("links: should be a list of objects")
+    elif not all(isinstance(link.get(field), str) for link in links for field in ("rel", "href")):
+        reasons.append("links: each should have rel and href as text")
     if not isinstance(addresses, list) or not all(isinstance(each, str) for each in addresses):
         reasons.append("stac_extensions: should be a list of addresses")
     if reasons:
@@ -166,9 +207,8 @@ def _bands(properties: Json) -> tuple[str, ...]:
 
 def _assets(template: Json, files: Mapping[str, StoredFile]) -> dict[str, Json]:
     """The template's assets, those with one of our roles under our key, files of ours in their place."""
-    kept: dict[str, Json] = {}
-    for key, asset in template.get("assets", {}).items():
-        kept.setdefault(own_key(key, asset), deepcopy(asset))
+    held = template.get("assets", {})
+    kept = {own: deepcopy(held[key]) for key, own in own_keys(held).items()}
     reasons = [
         f"assets.{key}: the item says the digest {said}, the file has {file.checksum}; correct the wrong one"
         for key, file in files.items()
@@ -186,8 +226,35 @@ def _assets(template: Json, files: Mapping[str, StoredFile]) -> dict[str, Json]:
     return kept
 
 
-def own_key(key: str, asset: Json) -> str:
-    """Our key for an asset of a template, by its role; its own key where it has none of our roles."""
+def own_keys(held: Mapping[str, Json]) -> dict[str, str]:
+    """Our key for each asset of a template, by its key there.
+
+    Of several assets with one of our roles, the one that has our key keeps it, else the first gets it.
+
+    Args:
+        held: The template's assets. Each is an object.
+    """
+    wanted = {key: _key_by_role(asset) for key, asset in held.items()}
+    chosen = {key: key for key, own in wanted.items() if own == key}
+    for key, own in wanted.items():
+        if own is not None and own not in chosen.values():
+            chosen.setdefault(key, own)
+    for key in held:
+        if key not in chosen:
+            chosen[key] = _free(key, chosen.values(), held)
+    return {key: chosen[key] for key in held}
+
+
+def _free(key: str, taken: Collection[str], others: Collection[str]) -> str:
+    """The key itself, or with a number where another asset has taken it."""
+    if key not in taken:
+        return key
+    number = next(n for n in count(2) if not {f"{key}-{n}"} & {*taken, *others})
+    return f"{key}-{number}"
+
+
+def _key_by_role(asset: Json) -> str | None:
+    """Our key for the role that an asset has; None where it has none of ours."""
     roles = asset.get("roles") or []
     for role in (assets.WEIGHTS, assets.SOURCE_CODE, assets.TRAINING_RUNTIME, assets.INFERENCE_RUNTIME):
         if assets.has_role(roles, role):
@@ -195,4 +262,4 @@ def own_key(key: str, asset: Json) -> str:
     said = (asset.get("mlm:artifact_type"), asset.get("type"), asset.get("href"))
     if assets.MODEL in roles and assets.says_onnx(*said):
         return assets.KEYS[assets.MODEL]
-    return key
+    return None

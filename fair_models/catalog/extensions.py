@@ -10,6 +10,7 @@ CLASSIFICATION = f"{_HOST}/classification/v2.0.0/schema.json"
 """MLM 1.5.1 wants classes as in classification 1.1.0, with a description; 2.0.0 a name. Ours have both."""
 
 LABEL = f"{_HOST}/label/v1.0.1/schema.json"
+RASTER = f"{_HOST}/raster/v2.0.0/schema.json"
 FILE = f"{_HOST}/file/v2.1.0/schema.json"
 PROCESSING = f"{_HOST}/processing/v1.1.0/schema.json"
 

@@ -81,6 +81,23 @@ def problems(entry: Json, value: Any) -> list[str]:
     return reasons
 
 
+def assumed_entry(key: str, value: Any) -> Json | None:
+    """An entry of `fair:hyperparameters_spec` for a value that has none: its type, and no bounds.
+
+    Args:
+        key: The full key, e.g. "training.epochs".
+        value: The value in `mlm:hyperparameters`, which becomes the default.
+
+    Returns:
+        The entry; None for what can be no hyperparameter.
+    """
+    kinds: dict[type, str] = {bool: "bool", int: "int", float: "float", str: "str"}
+    kind = kinds.get(type(value))
+    if kind is None:
+        return None
+    return {"key": key, "type": kind, "default": value, "description": f"{key}, not described by its author."}
+
+
 def specification_problems(properties: Json, *, own_values: bool) -> list[str]:
     """Where `fair:hyperparameters_spec` contradicts itself or `mlm:hyperparameters`.
 

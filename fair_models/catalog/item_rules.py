@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from fair_models import licences
 from fair_models.catalog import assets, hyperparameters, model_classes, model_input, violations
 from fair_models.types import Json
 
@@ -45,6 +46,12 @@ def place(item: Json) -> list[str]:
     if not (-90 <= south <= north <= 90 and west <= east):
         return [f"bbox: is {item['bbox']}, should be [west, south, east, north] in degrees"]
     return []
+
+
+def licence(item: Json) -> list[str]:
+    """The licence is an SPDX identifier or expression, or `other`."""
+    reason = licences.problem(item["properties"]["license"])
+    return [f"properties.license: {reason}"] if reason else []
 
 
 def files_have_digests(item: Json) -> list[str]:
@@ -189,6 +196,7 @@ def dataset_counts(item: Json) -> list[str]:
 _ALL: tuple[Rule, ...] = (place, files_have_digests)
 _MODEL: tuple[Rule, ...] = (
     identity,
+    licence,
     *_ALL,
     model_is_onnx,
     hyperparameters_agree,
@@ -202,7 +210,7 @@ _MODEL: tuple[Rule, ...] = (
 RULES: dict[str, tuple[Rule, ...]] = {
     "base-model": _MODEL,
     "local-model": (*_MODEL, metrics_are_there, lineage),
-    "dataset": (identity, *_ALL, dataset_counts),
+    "dataset": (identity, licence, *_ALL, dataset_counts),
     "prediction": _ALL,
 }
 """The rules of each profile. They read items that their schema found right."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pystac import Collection, Item
 
-from fair_models.catalog import local_database, local_files, local_journal
+from fair_models.catalog import local_database, local_files, local_journal, local_tombstones, tombstones
 from fair_models.catalog.local_change import collection_document, make, prepare
 from fair_models.catalog.local_database import Unusable
 from fair_models.catalog.local_index import Index
-from fair_models.catalog.local_layout import collection_path, item_path, to_item
+from fair_models.catalog.local_layout import MALFORMED, collection_path, item_path, to_item
 from fair_models.catalog.local_lock import held, held_if_free
 from fair_models.catalog.protocol import Change
 from fair_models.catalog.versions import split_id
@@ -24,6 +24,9 @@ from fair_models.store.atomic import told_as_unavailable
 from fair_models.types import CollectionId
 
 T = TypeVar("T")
+
+LOCKS = ".locks"
+"""Folder with one lock for each name that was ever changed."""
 
 
 class LocalCatalog:
@@ -35,11 +38,13 @@ class LocalCatalog:
     Args:
         root: The folder, with catalog.json in it.
         timeout_s: Seconds to wait for another writer.
+        exclusive_s: Seconds to wait for a name: whoever holds it may be putting files.
     """
 
-    def __init__(self, root: Path, *, timeout_s: float = 60.0) -> None:
+    def __init__(self, root: Path, *, timeout_s: float = 60.0, exclusive_s: float = 600.0) -> None:
         self.root = root.expanduser().resolve()
         self._timeout_s = timeout_s
+        self._exclusive_s = exclusive_s
 
     def get(self, collection: CollectionId, item_id: str) -> Item:
         """One item.
@@ -82,20 +87,57 @@ class LocalCatalog:
         return str(self.root / (found or item_path(collection, item_id)))
 
     def collection(self, collection: CollectionId) -> Collection:
-        """The collection with its links, summaries and extent as they are now."""
+        """The collection with its links, summaries and extent as they are now.
+
+        Raises:
+            Corrupted: Its file is no STAC collection.
+        """
         document = self._read(lambda index: collection_document(index, collection))
         href = str(self.root / collection_path(collection))
-        return Collection.from_dict(document, href=href, migrate=False, preserve_dict=False)
+        try:
+            return Collection.from_dict(document, href=href, migrate=False, preserve_dict=False)
+        except MALFORMED as error:
+            raise Corrupted(
+                f"{href} is not a STAC collection ({error!r}): repair the file or put it back"
+            ) from error
+
+    def derivatives(self, collection: CollectionId, item_id: str) -> list[Item]:
+        """Items of any collection that derive from one."""
+        found = self._read(lambda index: index.derivatives(collection, item_id))
+        return [to_item(document, self.root, path) for path, document in found]
+
+    def tombstones(self, collection: CollectionId, name: str | None = None) -> list[Item]:
+        """What stays of deleted items, by name and number.
+
+        Raises:
+            Corrupted: A tombstone's file cannot be read.
+        """
+        paths = self._read(lambda index: local_tombstones.paths(index, collection, name))
+        return [to_item(local_tombstones.read(self.root, path), self.root, path) for path in paths]
+
+    @contextmanager
+    def exclusive(self, collection: CollectionId, name: str) -> Iterator[None]:
+        """Hold a name while what is published of it is changed.
+
+        Raises:
+            Unavailable: Another held it for too long, or the folder is full or not ours to write.
+        """
+        place = self.root / LOCKS / collection / name
+        with ExitStack() as stack:
+            with told_as_unavailable(f"hold {collection}/{name} in {self.root}"):
+                stack.enter_context(held(place, f"a change of {name}", self._exclusive_s, "The name at"))
+            yield
 
     def commit(self, change: Change) -> None:
         """Make a change: all of it or nothing, whatever stops it.
 
         Raises:
-            Conflict: `expect` does not hold.
+            Conflict: `expect`, `seen`, `needs`, `unused` or `free` does not hold.
             NotFound: What is to be taken out is not there.
             InvalidItem: An item cannot be stored.
             Invalid: The change contradicts itself.
             Unavailable: Another writer did not end in time, or the folder is full or not ours to write.
+            Unsettled: The change counts, but the folder can no longer be written.
         """
         documents = prepare(change)
         doing = f"a change of {len(change.put) + len(change.remove)} items"
@@ -173,6 +215,9 @@ class LocalCatalog:
     def _not_found(self, collection: CollectionId, item_id: str) -> NotFound:
         """The error for an id, with other versions of its name, or else the ids that look most like it."""
         name, _ = split_id(item_id)
+        for buried in self.tombstones(collection, name):
+            if buried.id == item_id:
+                return NotFound(f"{collection}/{item_id} {tombstones.told(buried)}")
         nearest = self._read(lambda index: index.versions(collection, name))[:3]
         nearest = nearest or get_close_matches(
             item_id, self._read(lambda index: index.ids(collection)), cutoff=0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,13 +10,21 @@ from pathlib import Path
 
 import orjson
 
-from fair_models.catalog import collections, local_database, local_files, local_journal
+from fair_models.catalog import collections, local_database, local_files, local_journal, local_tombstones
 from fair_models.catalog.local_database import Unusable
 from fair_models.catalog.local_index import Index
 from fair_models.catalog.local_journal import Step
-from fair_models.catalog.local_layout import CATALOG_FILE, collection_path, item_path, to_disk, to_document
+from fair_models.catalog.local_layout import (
+    CATALOG_FILE,
+    collection_path,
+    item_path,
+    to_disk,
+    to_document,
+    to_item,
+)
 from fair_models.catalog.protocol import Change
-from fair_models.errors import Conflict, Invalid, InvalidItem, NotFound, Unavailable
+from fair_models.catalog.versions import split_id
+from fair_models.errors import Conflict, Invalid, InvalidItem, NotFound, Unsettled
 from fair_models.store.atomic import encode_json
 from fair_models.types import CollectionId, Json
 
@@ -37,12 +46,21 @@ class _Plan:
         return [*self.active, *self.collections, *self.deprecated, *self.removed]
 
 
-def prepare(change: Change) -> list[Json]:
-    """The documents of the items to be put.
+@dataclass(frozen=True)
+class Documents:
+    """A change as plain JSON, with addresses still absolute."""
+
+    put: Sequence[Json]
+    tombstones: Sequence[Json]
+    seen: Sequence[Json]
+
+
+def prepare(change: Change) -> Documents:
+    """The documents of a change.
 
     Raises:
         InvalidItem: An item cannot be stored.
-        Invalid: The same item is named twice.
+        Invalid: The same item is named twice, or a tombstone is of none that is taken out.
     """
     keys = [(item.collection_id, item.id) for item in change.put] + list(change.remove)
     twice = sorted(
@@ -50,6 +68,9 @@ def prepare(change: Change) -> list[Json]:
     )
     if twice:
         raise Invalid(f"A change names {', '.join(twice)} more than once: put or remove each item once")
+    stray = [item.id for item in change.tombstones if (item.collection_id, item.id) not in set(change.remove)]
+    if stray:
+        raise Invalid(f"A change has tombstones of what it does not take out: {', '.join(stray)}")
     for item in change.put:
         if item.collection_id not in collections.COLLECTIONS:
             raise InvalidItem(
@@ -57,16 +78,18 @@ def prepare(change: Change) -> list[Json]:
                 [f"its collection {item.collection_id!r} is none of {', '.join(collections.COLLECTIONS)}"],
             )
         item_path(item.collection_id, item.id)
-    return [to_document(item) for item in change.put]
+    return Documents(
+        *([to_document(item) for item in of] for of in (change.put, change.tombstones, change.seen))
+    )
 
 
-def make(root: Path, change: Change, documents: Sequence[Json]) -> None:
+def make(root: Path, change: Change, documents: Documents) -> None:
     """Make a change. Only for the holder of the lock, on an index that agrees with the files.
 
     Raises:
-        Conflict: `expect` does not hold.
+        Conflict: `expect`, `seen`, `needs`, `unused` or `free` does not hold.
         NotFound: What is to be taken out is not there.
-        Unavailable: The change counts, but is not in place yet: the next reader or writer goes on with it.
+        Unsettled: The change counts, but is not in place yet: the next reader or writer goes on with it.
         Unusable: The index cannot be used, or an item's file was changed by others. Nothing was changed.
         OSError: The folder is full or not ours to write. Nothing was changed.
     """
@@ -78,7 +101,7 @@ def make(root: Path, change: Change, documents: Sequence[Json]) -> None:
             if not steps:
                 return
             local_journal.stage(root, steps)
-            local_journal.seal(root)
+            _seal(root)
             sealed = True
             _put_in_place(root)
             index.sign(collections.COLLECTIONS, [step.path for step in steps])
@@ -105,10 +128,13 @@ def collection_document(index: Index, collection: CollectionId) -> Json:
     }
 
 
-def _plan(root: Path, index: Index, change: Change, documents: Sequence[Json]) -> list[Step]:
+def _plan(root: Path, index: Index, change: Change, documents: Documents) -> list[Step]:
     _check_expectation(index, change)
+    _check_seen(root, index, documents.seen)
+    _check_lineage(index, change)
+    _check_free(index, change)
     plan, touched = _Plan(), set()
-    for document in documents:
+    for document in documents.put:
         collection, item_id = document["collection"], document["id"]
         before = index.item(collection, item_id)
         path = before[0] if before else item_path(collection, item_id)
@@ -119,6 +145,8 @@ def _plan(root: Path, index: Index, change: Change, documents: Sequence[Json]) -
         touched.add(collection)
         group = plan.deprecated if stored["properties"].get("deprecated") is True else plan.active
         group.append(Step(path, encode_json(stored)))
+    stays = {(each["collection"], each["id"]): each for each in documents.tombstones}
+    buried: dict[CollectionId, dict[str, str]] = defaultdict(dict)
     for collection, item_id in change.remove:
         gone = index.path(collection, item_id)
         if gone is None:
@@ -127,21 +155,81 @@ def _plan(root: Path, index: Index, change: Change, documents: Sequence[Json]) -
             )
         index.remove(collection, item_id)
         touched.add(collection)
-        plan.removed.append(Step(gone, None))
+        tombstone = stays.get((collection, item_id))
+        if tombstone is None:
+            plan.removed.append(Step(gone, None))
+        else:
+            buried[collection][item_id] = gone
+            document = to_disk(tombstone, root, gone, collections.CATALOG_TITLE)
+            plan.removed.append(Step(gone, encode_json(document)))
+    for collection in touched:
+        back = {each["id"] for each in documents.put if each["collection"] == collection}
+        head = local_tombstones.head_with(index.head(collection), collection, buried[collection], back)
+        index.set_head(collection, head)
     plan.collections = _collection_steps(root, index, touched)
     return plan.steps()
 
 
-def _check_files(index: Index, change: Change, documents: Sequence[Json]) -> None:
+def _check_files(index: Index, change: Change, documents: Documents) -> None:
     """Look at all items that the change depends on, before it is judged by what the index says of them."""
     for collection, name in change.expect:
         index.current(collection, name)
-    for document in documents:
+    for document in (*documents.put, *documents.seen):
         index.path(document["collection"], document["id"])
-    for collection, item_id in change.remove:
+    for collection, item_id in (*change.remove, *change.needs, *change.free):
         index.path(collection, item_id)
+    for collection, item_id in change.unused:
+        index.derivatives(collection, item_id)
     if not index.is_current():
         raise Unusable("another program changed the files")
+
+
+def _check_seen(root: Path, index: Index, seen: Sequence[Json]) -> None:
+    """Whether all that the change was planned from is as it was."""
+    changed = []
+    for document in seen:
+        found = index.item(document["collection"], document["id"])
+        if found is None or to_document(to_item(found[1], root, found[0])) != document:
+            changed.append(
+                f"{document['collection']}/{document['id']} is {'gone' if found is None else 'changed'}"
+            )
+    if changed:
+        raise Conflict(f"Somebody else was faster: {', '.join(changed)}. Look at it, then try again")
+
+
+def _check_lineage(index: Index, change: Change) -> None:
+    missing = [
+        f"{collection}/{item_id}"
+        for collection, item_id in change.needs
+        if not index.path(collection, item_id)
+    ]
+    if missing:
+        raise Conflict(
+            f"Somebody else was faster: {', '.join(missing)} was deleted. Look at it, then try again"
+        )
+    for collection, item_id in change.unused:
+        found = [document for _, document in index.derivatives(collection, item_id)]
+        active = [each["id"] for each in found if not each["properties"].get("deprecated")]
+        if active:
+            raise Conflict(
+                f"Somebody else was faster: {', '.join(active)} derives from {collection}/{item_id} now. "
+                "Look at it, then try again"
+            )
+
+
+def _check_free(index: Index, change: Change) -> None:
+    taken = []
+    for collection, each in change.free:
+        name, number = split_id(each)
+        taken += [each] if index.path(collection, each) else []
+        if number is None:
+            taken += index.versions(collection, name)
+        elif local_tombstones.is_buried(index, collection, each):
+            taken.append(f"{each} (deleted)")
+    if taken:
+        raise Conflict(
+            f"Somebody else was faster: {', '.join(taken)} was published. Look at it, then try again"
+        )
 
 
 def _check_expectation(index: Index, change: Change) -> None:
@@ -180,11 +268,24 @@ def _item_link(collection: str, path: str, title: str | None) -> Json:
     return link if title is None else {**link, "title": title}
 
 
+def _seal(root: Path) -> None:
+    try:
+        local_journal.seal(root)
+    except OSError as error:
+        if local_journal.is_sealed(root):
+            raise _unsettled(root, error) from error
+        raise
+
+
 def _put_in_place(root: Path) -> None:
     try:
         local_journal.apply(root)
     except OSError as error:
-        raise Unavailable(
-            f"The change is written down in {root / local_journal.JOURNAL} but not in place yet ({error}). "
-            "Make the folder writable: the next reader or writer goes on with it"
-        ) from error
+        raise _unsettled(root, error) from error
+
+
+def _unsettled(root: Path, error: OSError) -> Unsettled:
+    return Unsettled(
+        f"The change is written down in {root / local_journal.JOURNAL} but not in place yet ({error}). "
+        "Make the folder writable: the next reader or writer goes on with it"
+    )

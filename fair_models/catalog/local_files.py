@@ -73,13 +73,15 @@ def _read_collection(root: Path, name: CollectionId) -> StoredCollection:
         return StoredCollection(name, "", {**collections.template(name), "links": _structural_links()}, ())
     try:
         document = orjson.loads(path.read_bytes())
+        if not isinstance(document.get("summaries", {}), dict):
+            raise TypeError("summaries should be an object")
         to_items = [link["href"] for link in document["links"] if link["rel"] == "item"]
         head = {
             **document,
             "links": [link for link in document["links"] if link["rel"] not in ("item", "self")],
         }
         paths = tuple(_relative_to_root(root, path.parent, href) for href in to_items)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Corrupted(
             f"{path} is not a STAC collection ({error!r}): repair the file or put it back"
         ) from error
@@ -121,7 +123,7 @@ def catalog_document(root: Path) -> Json | None:
     try:
         document = orjson.loads(path.read_bytes()) if exists(root) else _new_catalog()
         linked = {os.path.normpath(link["href"]) for link in document["links"] if link["rel"] == "child"}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Corrupted(
             f"{path} is not a STAC catalogue ({error!r}): repair the file or put it back"
         ) from error

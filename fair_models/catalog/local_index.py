@@ -5,18 +5,19 @@ All of it comes from the files and can be made again from them.
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import orjson
 
-from fair_models.catalog import local_files
+from fair_models.catalog import lineage, local_files
 from fair_models.catalog.collections import COLLECTIONS, Sums, summed_fields
 from fair_models.catalog.local_facts import KEYWORDS, TASKS, Facts, facet_text, facts_of, time_text
-from fair_models.catalog.local_layout import collection_path
-from fair_models.types import Json
+from fair_models.catalog.local_layout import collection_path, item_path
+from fair_models.types import CollectionId, Json
 
 TABLES = """
 CREATE TABLE collection (id TEXT PRIMARY KEY, signature TEXT NOT NULL, head BLOB NOT NULL);
@@ -119,6 +120,25 @@ class Index:
         )
         return [item_id for (item_id,) in rows]
 
+    def derivatives(self, collection: CollectionId, item_id: str) -> list[tuple[str, Json]]:
+        """Paths and stored documents of the items that derive from one, wherever they are."""
+        row = self._db.execute(
+            "SELECT path FROM item WHERE collection = ? AND id = ?", (collection, item_id)
+        ).fetchone()
+        parent = self._root / (row[0] if row else item_path(collection, item_id))
+        found = self._documents("instr(json, CAST(? AS BLOB))", [item_id], "item.collection, item.id")
+        return [each for each in found if self._derives(*each, collection, item_id, parent)]
+
+    def _derives(
+        self, path: str, document: Json, collection: CollectionId, item_id: str, parent: Path
+    ) -> bool:
+        """Addresses on disk are relative to the item that says them."""
+        if (document["collection"], document["id"]) == (collection, item_id):
+            return False
+        here = os.path.relpath(parent, (self._root / path).parent).replace(os.sep, "/")
+        hrefs = {here, f"./{here}", str(parent)}
+        return any(lineage.derives(document, collection, item_id, href) for href in hrefs)
+
     def head(self, collection: str) -> Json:
         """The collection without the links to its items."""
         (head,) = self._db.execute("SELECT head FROM collection WHERE id = ?", (collection,)).fetchone()
@@ -167,6 +187,12 @@ class Index:
         self._seen |= {path: signature for path, signature, _ in rows}
         return [(path, orjson.loads(body)) for path, _, body in rows]
 
+    def rows(self) -> Iterator[tuple[str, tuple[object, ...]]]:
+        """Id and one row of what is kept of an item, for all rows: to be compared with another index."""
+        for table in ("item", "body", "facet"):
+            for row in self._db.execute(f"SELECT id, {table}.* FROM {table}"):  # noqa: S608 - one of three
+                yield row[0], row
+
     # Comparing with the files
 
     def is_current(self) -> bool:
@@ -206,6 +232,10 @@ class Index:
                 f"DELETE FROM {table} WHERE collection = ? AND id = ?",  # noqa: S608 - one of three
                 (collection, item_id),
             )
+
+    def set_head(self, collection: str, head: Json) -> None:
+        """Change a collection but for the links to its items."""
+        self._db.execute("UPDATE collection SET head = ? WHERE id = ?", (orjson.dumps(head), collection))
 
     def sign(self, collections: Iterable[str], paths: Iterable[str]) -> None:
         """Note how collections and items lie on disk now."""

@@ -37,6 +37,11 @@ def is_pending(root: Path) -> bool:
     return (root / JOURNAL / _PLAN).exists() or (root / JOURNAL / _SEAL).exists()
 
 
+def is_sealed(root: Path) -> bool:
+    """Whether a change counts that may not be in place yet."""
+    return (root / JOURNAL / _SEAL).is_file()
+
+
 def stage(root: Path, steps: Sequence[Step]) -> None:
     """Write all new contents beside the catalogue, and make the folders that they will need.
 
@@ -115,7 +120,7 @@ def recover(root: Path) -> bool:
     """
     if not is_pending(root):
         return False
-    if not (root / JOURNAL / _SEAL).is_file():
+    if not is_sealed(root):
         _discard(root)
         return False
     apply(root)

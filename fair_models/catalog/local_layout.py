@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from pystac import Item, RelType, STACError
+from pystac import Item, RelType, STACError, STACTypeError
 from pystac.utils import make_absolute_href
 
 from fair_models.errors import Corrupted, Invalid, InvalidItem
@@ -22,6 +22,9 @@ CATALOG_FILE = "catalog.json"
 
 STRUCTURAL = frozenset({RelType.SELF, RelType.ROOT, RelType.PARENT, RelType.COLLECTION})
 """Links that follow from where an item lies; they are made, not kept."""
+
+MALFORMED = (STACError, STACTypeError, LookupError, TypeError, ValueError, AttributeError)
+"""What pystac raises over JSON that is not what it says it is."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|#")
 _ITEM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -94,10 +97,12 @@ def to_item(stored: Json, root: Path, path: str) -> Item:
         made = {RelType.SELF, RelType.ROOT}
         stored["links"] = [link for link in stored["links"] if link["rel"] not in made]
         properties = stored["properties"]
+        if not isinstance(properties, dict):
+            raise TypeError("properties should be an object")
         times = {k: properties[k] for k in ("datetime", "start_datetime", "end_datetime") if k in properties}
         # Times alone: pystac warns of each item whose properties say `deprecated`, and here most are.
         item = Item.from_dict({**stored, "properties": times}, href=href, migrate=False, preserve_dict=False)
-    except (STACError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except MALFORMED as error:
         raise Corrupted(f"{href} is not a STAC item ({error}): repair the file or put it back") from error
     item.properties = properties
     return item

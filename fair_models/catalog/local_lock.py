@@ -22,13 +22,14 @@ HOLDER = ".lock.json"
 
 
 @contextmanager
-def held(root: Path, doing: str, timeout_s: float) -> Iterator[None]:
-    """Hold the catalogue's lock.
+def held(root: Path, doing: str, timeout_s: float, what: str = "The catalogue") -> Iterator[None]:
+    """Hold the lock of a folder.
 
     Args:
-        root: Folder of the catalogue; made where it is missing.
+        root: Folder of the catalogue, or of one name; made where it is missing.
         doing: What the lock is for, told to others, e.g. "a change of 2 items".
         timeout_s: Seconds to wait for it.
+        what: What is locked, for the message.
 
     Raises:
         Unavailable: Somebody else held it for longer than that.
@@ -40,8 +41,7 @@ def held(root: Path, doing: str, timeout_s: float) -> Iterator[None]:
         lock.acquire(timeout=timeout_s)
     except Timeout as error:
         raise Unavailable(
-            f"The catalogue {root} is busy: {_holder(root)}. Waited {timeout_s:g} s; "
-            "try again when that has ended"
+            f"{what} {root} is busy: {_holder(root)}. Waited {timeout_s:g} s; try again when that has ended"
         ) from error
     try:
         _leave_word(root, doing)

@@ -29,6 +29,23 @@ _INHERITED = (
     "fair:sample_size_px",
 )
 
+FIELDS = frozenset(
+    {
+        *(name for name in _INHERITED if name.startswith("fair:")),
+        "fair:base_model_id",
+        "fair:dataset_id",
+        "fair:baseline",
+        "fair:held_out_count",
+        "fair:training_seconds",
+        "fair:split_spec",
+        "fair:zenml",
+        "fair:gate",
+        "fair:archived",
+        "fair:tombstone",
+    }
+)
+"""Our own fields of these items besides the metrics; no metric may be called like one."""
+
 
 @dataclass(frozen=True)
 class LocalModelFacts:
@@ -48,6 +65,7 @@ class LocalModelFacts:
     run_id: The run's id in ZenML.
     created: When the version is published.
     software: Versions of what trained it, by name, e.g. {"torch": "2.13.0"}.
+    gate: `fair:gate`: what it had to reach, and what was overridden for which reason. Empty: not recorded.
     """
 
     name: str
@@ -69,6 +87,7 @@ class LocalModelFacts:
     run_id: str
     created: datetime
     software: Mapping[str, str] = field(default_factory=dict)
+    gate: Json = field(default_factory=dict)
 
 
 def build(facts: LocalModelFacts) -> Item:
@@ -126,6 +145,8 @@ def _properties(facts: LocalModelFacts) -> Json:
         "fair:split_spec": deepcopy(facts.split),
         "fair:zenml": {"run_id": facts.run_id, "model_version": facts.version},
     }
+    if facts.gate:
+        own["fair:gate"] = deepcopy(facts.gate)
     if facts.software:
         own["processing:software"] = dict(facts.software)
     return {**deepcopy(inherited), **own}

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import orjson
 
 import fair_models
+from fair_models import schema_patterns
 from fair_models.catalog import quick_check
 from fair_models.catalog.quick_check import QuickCheck
 from fair_models.errors import NotFound
@@ -58,15 +59,18 @@ def validator(name: str) -> Validator:
 
     Building one costs some 10 ms, so each process does so once.
     """
-    from jsonschema import Draft202012Validator, FormatChecker
-    from referencing import Registry, Resource
+    from jsonschema import FormatChecker
+    from referencing import Registry
+    from referencing.jsonschema import DRAFT202012
 
+    # Without "$schema": jsonschema would change to its own validator wherever a schema says one.
+    plain = {part: {key: value for key, value in read(part).items() if key != "$schema"} for part in _PARTS}
     registry: Any = Registry().with_resources(
-        (f"{part}.json", Resource.from_contents(read(part))) for part in _PARTS
+        (f"{part}.json", DRAFT202012.create_resource(schema)) for part, schema in plain.items()
     )
     schema = {"$ref": name if "#" in name else f"{name}.json"}
     checker = FormatChecker(formats=["date-time"])
-    built: Validator = Draft202012Validator(schema, registry=registry.crawl(), format_checker=checker)
+    built: Validator = schema_patterns.strict()(schema, registry=registry.crawl(), format_checker=checker)
     return built
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from fair_models import settings
 from fair_models.catalog import assets, item_rules, official_schemas, own_schemas, quick_check, violations
 from fair_models.errors import InvalidItem
+from fair_models.settings import Settings
 from fair_models.types import Json
 
 
@@ -25,18 +26,22 @@ class Validation:
     warnings: list[str] = field(default_factory=list)
 
 
-def validate(item: Json, *, allow_unchecked: Collection[str] = ()) -> Validation:
+def validate(
+    item: Json, *, allow_unchecked: Collection[str] = (), using: Settings | None = None
+) -> Validation:
     """Hold an item against its profile and the official schemas.
 
     Args:
         item: The item as raw JSON: what pystac makes of one hides mistakes.
         allow_unchecked: Addresses of extensions that may stay unchecked where official schemas are required,
             besides those that the settings allow.
+        using: Settings that say where schemas are cached. Default: those of this process; reading them takes
+            as long as validating does, so that whoever validates many items reads them once.
 
     Raises:
         InvalidItem: With every reason; one that is required and cannot be had is a reason too.
     """
-    current = settings.current()
+    current = using or settings.current()
     official = official_schemas.check(item, current.schema_folder)
     reasons = own_problems(item)
     said = {_core(reason) for reason in reasons}

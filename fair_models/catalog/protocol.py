@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -20,13 +21,24 @@ class Change:
 
     put: Items to write; one with the same id is replaced.
     remove: Items to take out.
+    tombstones: What stays at the address of items that are taken out: found by `tombstones`, by nothing else.
     expect: For (collection, name) the id of the current item, or None where there must be none.
         The commit is a Conflict when the catalogue says otherwise (compare-and-set).
+    seen: Items as they were read when the change was planned. A Conflict when one differs now, or is gone.
+    needs: Items that must be there. A Conflict when one is not.
+    unused: Items that no active item may derive from. A Conflict when one does.
+    free: Ids that no item may have, nor have had; for a bare name: no version may be there. A Conflict
+        otherwise.
     """
 
     put: Sequence[Item] = ()
     remove: Sequence[ItemKey] = ()
+    tombstones: Sequence[Item] = ()
     expect: Mapping[tuple[CollectionId, str], str | None] = field(default_factory=dict)
+    seen: Sequence[Item] = ()
+    needs: Sequence[ItemKey] = ()
+    unused: Sequence[ItemKey] = ()
+    free: Sequence[ItemKey] = ()
 
 
 class Catalog(Protocol):
@@ -57,5 +69,23 @@ class Catalog(Protocol):
     def collection(self, collection: CollectionId) -> Collection:
         """The collection with its summaries and extent as they are now."""
 
+    def derivatives(self, collection: CollectionId, item_id: str) -> list[Item]:
+        """Items of any collection that derive from one, by a link or by a field that names it."""
+
+    def tombstones(self, collection: CollectionId, name: str | None = None) -> list[Item]:
+        """What stays of deleted items, by name and number. An id that exists again has none."""
+
+    def exclusive(self, collection: CollectionId, name: str) -> AbstractContextManager[None]:
+        """Hold a name while what is published of it is changed: others who ask for it wait.
+
+        Ends with the process, however that ends. Raises Unavailable when another holds it for too long.
+        """
+
     def commit(self, change: Change) -> None:
-        """Make a change. Raises Conflict when `expect` does not hold; then nothing was changed."""
+        """Make a change: all of it or nothing.
+
+        Raises:
+            Conflict: `expect`, `seen`, `needs`, `unused` or `free` does not hold. Nothing was changed.
+            Unavailable: It cannot be written now. Nothing was changed.
+            Unsettled: It counts, but is not in place yet: whoever reads or writes next goes on with it.
+        """

@@ -7,6 +7,7 @@ process waits for it again.
 from __future__ import annotations
 
 import re
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,11 +16,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import orjson
 
-from fair_models.errors import Unavailable
+from fair_models.errors import Invalid, NotFound, Unavailable
 from fair_models.store import atomic
+from fair_models.store.download import Patience, download
 from fair_models.types import Json
 
 TIMEOUT_S = 3.0
@@ -80,10 +81,10 @@ class SchemaCache:
             return None
         try:
             content = _download(address)
-        except httpx.HTTPStatusError:
+        except (NotFound, Invalid):
             self._remember(address)
             return None
-        except (httpx.HTTPError, OSError):
+        except (Unavailable, OSError):
             self._remember(host)
             return None
         schema = _parse(content)
@@ -119,19 +120,11 @@ def bundled() -> dict[str, Json]:
 
 def _download(address: str) -> bytes:
     """The bytes of an address. Redirects are not followed: a schema lies where its address says."""
-    deadline = time.monotonic() + TIMEOUT_S
-    content = b""
-    with httpx.stream("GET", address, timeout=TIMEOUT_S, follow_redirects=False) as response:
-        if response.status_code != httpx.codes.OK:
-            response.raise_for_status()
-            raise httpx.HTTPStatusError("no schema there", request=response.request, response=response)
-        for piece in response.iter_bytes():
-            content += piece
-            if len(content) > LARGEST_BYTES:
-                raise httpx.HTTPStatusError("too large", request=response.request, response=response)
-            if time.monotonic() > deadline:
-                raise httpx.ReadTimeout("too slow", request=response.request)
-    return content
+    patience = Patience(step=TIMEOUT_S, whole=TIMEOUT_S)
+    with tempfile.TemporaryDirectory(prefix="fair-schema-") as folder:
+        file = Path(folder) / "schema.json"
+        download(address, file, largest_bytes=LARGEST_BYTES, redirects=0, patience=patience)
+        return file.read_bytes()
 
 
 def _parse(content: bytes) -> Json | None:

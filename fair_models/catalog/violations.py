@@ -13,6 +13,9 @@ LONGEST_VALUE = 60
 LONGEST_LIST = 8
 """Choices that a message lists; of more it names the nearest."""
 
+LONGEST_PATTERN = 120
+"""Characters of a pattern that a message shows; of longer ones the description says more."""
+
 TYPE_WORDS = {
     "object": "an object",
     "array": "a list",
@@ -113,7 +116,8 @@ def _rule_said(rule: str | None, value: Any, found: Any, message: str) -> str:
         case "const":
             return f"is {shown(found)}, should be {shown(value)}"
         case "pattern":
-            return f"is {shown(found)}, which has not the form {value}"
+            form = f"has not the form {value}" if len(value) <= LONGEST_PATTERN else "is not allowed here"
+            return f"is {shown(found)}, which {form}"
         case "format":
             return f"is {shown(found)}, should be a {value}"
         case "minimum" | "exclusiveMinimum":

@@ -28,6 +28,8 @@ POOLS = ("control", "train")
 _PREFECT = (sys.executable, "-m", "prefect")
 START_S = 180
 """How long the first start may take; it makes the server's database."""
+CANCELLED_AFTER_S = 20
+"""How long a run may take to end after it was cancelled: longer than a training takes at most."""
 
 Say = Callable[[str], None]
 """Called with what is being done, for people."""
@@ -95,7 +97,8 @@ def environment(settings: Settings) -> dict[str, str]:
     """Environment of the server and the workers.
 
     The programs of this Python come first in the path; work is looked for every second, and log lines
-    are sent twice a second, so that whoever follows a run sees it live.
+    are sent twice a second, so that whoever follows a run sees it live. A run that nobody ends after it was
+    cancelled is called cancelled by the server.
     """
     return {
         **os.environ,
@@ -103,6 +106,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.5",
+        "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_CANCELLING_TIMEOUT_SECONDS": str(CANCELLED_AFTER_S),
+        "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "5",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from fair_models.cli import output
 from fair_models.client.schema import problems
@@ -23,6 +23,26 @@ Wait = Annotated[
     bool, typer.Option("--wait/--no-wait", help="Follow the run live until it is over, or return at once.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every log line of the run.")]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--idempotency-key",
+        metavar="KEY",
+        envvar="FAIR_IDEMPOTENCY_KEY",
+        help="Id of this request, 1 to 200 characters without spaces and #. Where a run was started under it "
+        "before, that run is shown and nothing is started. Default: a new key for each call.",
+    ),
+]
+Again = Annotated[
+    bool,
+    typer.Option(
+        "--again",
+        help="With --idempotency-key: start anew what failed, crashed or was cancelled under the key.",
+    ),
+]
+
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change, and change nothing.")]
 
 
 def text_of(model: type[BaseModel], field: str) -> str:
@@ -40,7 +60,11 @@ def build(model: type[M], subject: str, values: Mapping[str, Any]) -> M:
     reasons = problems(given, model.model_json_schema())
     if reasons:
         raise InvalidParameters(subject, reasons)
-    return model.model_validate(given)
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        raise InvalidParameters(subject, reasons) from error
 
 
 def assignments(texts: Sequence[str], option: str) -> dict[str, Any]:
@@ -52,7 +76,7 @@ def assignments(texts: Sequence[str], option: str) -> dict[str, Any]:
             raise Invalid(f"{option} {text!r} should be NAME=VALUE, for example {option} training.epochs=20")
         try:
             values[name] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # no JSON, or numbers and nesting that nobody means
             values[name] = value
     return values
 

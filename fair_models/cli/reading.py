@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 _PANEL = "Look"
 COLLECTIONS: tuple[CollectionId, ...] = (BASE_MODELS, DATASETS, LOCAL_MODELS)
 _HIDDEN = frozenset(
-    {"mlm:input", "mlm:output", "mlm:hyperparameters", "fair:hyperparameters_spec", "fair:metrics_spec"}
+    {
+        "mlm:input",
+        "mlm:output",
+        "mlm:hyperparameters",
+        "fair:hyperparameters_spec",
+        "fair:metrics_spec",
+        "fair:gate",
+    }
 )
 
 
@@ -60,12 +67,15 @@ def show(
     """Show one item; with --json the whole STAC item."""
     from fair_models.catalog import versions
     from fair_models.catalog.opening import open_catalog
+    from fair_models.publishing import gates
 
     found = versions.resolve(open_catalog(current()), [LOCAL_MODELS, BASE_MODELS, DATASETS], item)
     if output.wants_json():
         output.show_json(found.to_dict(transform_hrefs=False))
         return
     properties = {name: value for name, value in found.properties.items() if name not in _HIDDEN}
+    if gate := found.properties.get("fair:gate"):
+        properties["gate"] = gates.sentence(gate)
     files = {f"{key} file": asset.href for key, asset in found.assets.items()}
     derived = [link.href for link in found.links if link.rel == "derived_from"]
     output.show_fields(

@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from fair_models.cli import work
-from fair_models.cli.options import Json, Verbose, Wait, absolute, assignments, build, text_of
+from fair_models.cli.options import (
+    Again,
+    DryRun,
+    Json,
+    Key,
+    Verbose,
+    Wait,
+    absolute,
+    assignments,
+    build,
+    text_of,
+)
+from fair_models.cli.work import How
 from fair_models.params import (
     AuditParams,
     FinetuneParams,
@@ -17,7 +29,11 @@ from fair_models.params import (
     PredictParams,
     PromoteParams,
     RegisterModelParams,
+    RetireParams,
 )
+
+CHANGES = ("changes",)
+"""The table of what was changed, or would be."""
 
 _PANEL = "Work (needs a server: fair-models up)"
 
@@ -29,10 +45,16 @@ def add_to(app: typer.Typer) -> None:
         ("ingest", ingest),
         ("finetune", finetune),
         ("promote", promote),
+        ("retire", retire),
         ("predict", predict),
         ("audit", audit),
     ):
         app.command(name, rich_help_panel=_PANEL)(command)
+
+
+def done(word: str, dry_run: bool) -> str:
+    """The title of a result."""
+    return f"{word} (dry run: nothing was changed)" if dry_run else word
 
 
 def register(
@@ -40,10 +62,14 @@ def register(
     json: Json = False,
     wait: Wait = True,
     verbose: Verbose = False,
+    key: Key = None,
+    again: Again = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Publish a base model: a contribution's folder or a finished item."""
-    params = build(RegisterModelParams, "register", {"source": absolute(source)})
-    work.do("register-model", params, wait=wait, verbose=verbose, title="Registered")
+    params = build(RegisterModelParams, "register", {"source": absolute(source), "dry_run": dry_run})
+    how = How(wait, verbose, key, again)
+    work.do("register-model", params, how, title=done("Registered", dry_run), also=CHANGES)
 
 
 def ingest(
@@ -75,6 +101,9 @@ def ingest(
     json: Json = False,
     wait: Wait = True,
     verbose: Verbose = False,
+    key: Key = None,
+    again: Again = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Publish image chips and labels as a dataset."""
     values = {
@@ -93,9 +122,11 @@ def ingest(
         "buffer_m": buffer_m,
         "seed": seed,
         "zoom": int(zoom) if zoom and zoom.isdigit() else zoom,
+        "dry_run": dry_run,
     }
     params = build(IngestDatasetParams, "ingest", values)
-    work.do("ingest-dataset", params, wait=wait, verbose=verbose, title="Ingested")
+    how = How(wait, verbose, key, again)
+    work.do("ingest-dataset", params, how, title=done("Ingested", dry_run), also=CHANGES)
 
 
 def finetune(
@@ -112,6 +143,8 @@ def finetune(
     json: Json = False,
     wait: Wait = True,
     verbose: Verbose = False,
+    key: Key = None,
+    again: Again = False,
 ) -> None:
     """Train the next version of a model on a dataset."""
     values = {
@@ -124,7 +157,7 @@ def finetune(
         "seed": seed,
     }
     params = build(FinetuneParams, "finetune", values)
-    work.do("finetune", params, wait=wait, verbose=verbose, tags=[f"model:{model_name}"], title="Trained")
+    work.do("finetune", params, How(wait, verbose, key, again), tags=[f"model:{model_name}"], title="Trained")
 
 
 def promote(
@@ -134,21 +167,61 @@ def promote(
         list[str] | None, typer.Option(metavar="METRIC=VALUE", help=text_of(Gate, "minimum"))
     ] = None,
     not_worse_by: Annotated[float | None, typer.Option(help=text_of(Gate, "not_worse_by"))] = None,
+    override_reason: Annotated[str | None, typer.Option(help=text_of(Gate, "override_reason"))] = None,
     json: Json = False,
     wait: Wait = True,
     verbose: Verbose = False,
+    key: Key = None,
+    again: Again = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Publish a version of a fine-tuned model."""
-    gate = {"minimum": assignments(minimum or [], "--minimum"), "not_worse_by": not_worse_by}
+    """Publish a version of a fine-tuned model, or make one active again that was published before."""
+    gate = {
+        "minimum": assignments(minimum or [], "--minimum"),
+        "not_worse_by": not_worse_by,
+        "override_reason": override_reason,
+    }
     given = {name: value for name, value in gate.items() if value is not None}
-    values = {"model": model, "version": version, "gate": given}
+    values = {"model": model, "version": version, "gate": given, "dry_run": dry_run}
     params = build(PromoteParams, "promote", values)
-    work.do("promote", params, wait=wait, verbose=verbose, tags=[f"model:{model}"], title="Published")
+    how, title = How(wait, verbose, key, again), done("Published", dry_run)
+    work.do("promote", params, how, tags=[f"model:{model}"], title=title, also=CHANGES)
+
+
+def retire(
+    name: Annotated[str, typer.Argument(help=text_of(RetireParams, "name"))],
+    version: Annotated[int | None, typer.Option(help=text_of(RetireParams, "version"))] = None,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete for good. Default: archive, which can be taken back.")
+    ] = False,
+    collection: Annotated[str | None, typer.Option(help=text_of(RetireParams, "collection"))] = None,
+    reason: Annotated[str | None, typer.Option(help=text_of(RetireParams, "reason"))] = None,
+    force: Annotated[bool, typer.Option("--force", help=text_of(RetireParams, "force"))] = False,
+    json: Json = False,
+    wait: Wait = True,
+    verbose: Verbose = False,
+    key: Key = None,
+    again: Again = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Archive or delete what is published."""
+    values = {
+        "name": name,
+        "version": version,
+        "action": "delete" if delete else "archive",
+        "collection": collection,
+        "reason": reason,
+        "force": force,
+        "dry_run": dry_run,
+    }
+    params = build(RetireParams, "retire", values)
+    how, title = How(wait, verbose, key, again), done("Deleted" if delete else "Archived", dry_run)
+    work.do("retire", params, how, tags=[f"model:{name}"], title=title, also=CHANGES)
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help=text_of(PredictParams, "model"))],
-    imagery: Annotated[str, typer.Argument(help=text_of(PredictParams, "imagery"))],
+    model: Annotated[str | None, typer.Argument(help=text_of(PredictParams, "model"))] = None,
+    imagery: Annotated[str | None, typer.Argument(help=text_of(PredictParams, "imagery"))] = None,
     into: Annotated[
         Path | None, typer.Option("--output", "-o", help=text_of(PredictParams, "output"))
     ] = None,
@@ -161,31 +234,84 @@ def predict(
     formats: Annotated[
         list[str] | None, typer.Option("--format", help=text_of(PredictParams, "formats"))
     ] = None,
+    holes: Annotated[bool | None, typer.Option(help=text_of(PredictParams, "holes"))] = None,
+    regularise: Annotated[
+        bool, typer.Option("--regularise", help=text_of(PredictParams, "regularise"))
+    ] = False,
+    exclude: Annotated[
+        str | None, typer.Option(metavar="FILE", help=text_of(PredictParams, "exclude"))
+    ] = None,
+    exclude_overlap: Annotated[
+        float | None, typer.Option(help=text_of(PredictParams, "exclude_overlap"))
+    ] = None,
+    repeat: Annotated[
+        str | None, typer.Option("--from", metavar="PREDICTION", help=text_of(PredictParams, "repeat"))
+    ] = None,
     json: Json = False,
     wait: Wait = True,
     verbose: Verbose = False,
+    key: Key = None,
+    again: Again = False,
 ) -> None:
-    """Run a model over a folder of chips or a georeferenced image."""
+    """Run a model over a folder of chips or a georeferenced image, or repeat a prediction (--from)."""
     values = {
         "model": model,
         "imagery": absolute(imagery),
         "output": absolute(str(into)) if into else None,
         "parameters": assignments(parameters or [], "--set"),
         "formats": formats,
+        "holes": holes,
+        "regularise": regularise or None,
+        "exclude": absolute(exclude),
+        "exclude_overlap": exclude_overlap,
+        "repeat": absolute(repeat),
     }
     params = build(PredictParams, "predict", values)
-    work.do("predict", params, wait=wait, verbose=verbose, tags=[f"model:{model}"], title="Predicted")
+    tags = [f"model:{model}"] if model else []
+    work.do("predict", params, How(wait, verbose, key, again), tags=tags, title="Predicted")
 
 
 def audit(
     rules: Annotated[list[str] | None, typer.Option("--rule", help=text_of(AuditParams, "rules"))] = None,
-    digests: Annotated[bool, typer.Option(help=text_of(AuditParams, "digests"))] = True,
+    digests: Annotated[bool, typer.Option(help=text_of(AuditParams, "digests"))] = False,
+    sample: Annotated[float | None, typer.Option(help=text_of(AuditParams, "sample"))] = None,
+    repair: Annotated[bool, typer.Option("--repair", help=text_of(AuditParams, "repair"))] = False,
+    grace_hours: Annotated[float | None, typer.Option(help=text_of(AuditParams, "grace_hours"))] = None,
+    licences: Annotated[
+        list[str] | None, typer.Option("--licence", help=text_of(AuditParams, "licences"))
+    ] = None,
+    least: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METRIC=VALUE", help="Least value of a metric: see docs/operations.md."),
+    ] = None,
+    most: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METRIC=VALUE", help="Most value of a metric; above it is suspicious."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help=text_of(AuditParams, "report"))] = None,
     json: Json = False,
     wait: Wait = True,
     verbose: Verbose = False,
+    key: Key = None,
+    again: Again = False,
 ) -> None:
-    """Check the whole catalogue. Ends with code 1 where it finds errors."""
-    params = build(AuditParams, "audit", {"rules": rules, "digests": digests})
-    row = work.do("audit", params, wait=wait, verbose=verbose, title="Audited", also=("findings",))
+    """Check the whole catalogue, and repair what is safe if asked. Ends with code 1 where errors are left."""
+    thresholds: dict[str, dict[str, object]] = {}
+    for bound, given in (("least", least), ("most", most)):
+        for metric, value in assignments(given or [], f"--{bound}").items():
+            thresholds.setdefault(metric, {})[bound] = value
+    values = {
+        "rules": rules,
+        "digests": digests,
+        "sample": sample,
+        "repair": repair,
+        "grace_hours": grace_hours,
+        "licences": licences,
+        "thresholds": thresholds,
+        "report": absolute(str(report)) if report else None,
+    }
+    params = build(AuditParams, "audit", values)
+    how, also = How(wait, verbose, key, again), ("findings", "repairs") if repair else ("findings",)
+    row = work.do("audit", params, how, title="Audited", also=also)
     if row is not None and not row["ok"]:
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fair_models.cli import output, work
-from fair_models.cli.options import Json, Verbose, Wait
+from fair_models.cli.options import Again, Json, Key, Verbose, Wait
 from fair_models.settings import current
 
 if TYPE_CHECKING:
@@ -77,10 +77,12 @@ def rerun(
     json: Json = False,
     wait: Wait = True,
     verbose: Verbose = False,
+    key: Key = None,
+    again: Again = False,
 ) -> None:
     """Repeat the training of a version from its run config. The result is the next version."""
     config = _ledger().config(model, version)
-    work.do("train", config, wait=wait, verbose=verbose, tags=[f"model:{model}"], title="Trained")
+    work.do("train", config, work.How(wait, verbose, key, again), tags=[f"model:{model}"], title="Trained")
 
 
 def _ledger() -> Ledger:

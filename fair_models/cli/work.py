@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,23 +18,37 @@ class RunFailed(FairModelsError):
     """A run that was followed did not complete."""
 
 
+@dataclass(frozen=True)
+class How:
+    """How a run is asked for and shown.
+
+    wait: Whether to follow the run until it is over.
+    verbose: Whether to show every log line.
+    key: The idempotency key; None makes one, which only this command's own retries share.
+    again: Whether to start anew what ended badly under the key.
+    """
+
+    wait: bool
+    verbose: bool
+    key: str | None = None
+    again: bool = False
+
+
 def do(
     deployment: str,
     params: BaseModel,
+    how: How,
     *,
-    wait: bool,
-    verbose: bool,
     tags: Sequence[str] = (),
     title: str = "",
     also: Sequence[str] = (),
 ) -> Json | None:
-    """Start a run. With `wait`, follow it and print its result; else print how to find it.
+    """Start a run, or find the one that the key stands for. With `wait`, follow it and print its result.
 
     Args:
         deployment: Name of the deployment.
         params: What is asked for.
-        wait: Whether to follow the run until it is over.
-        verbose: Whether to show every log line.
+        how: Whether to follow it, what to show, and its idempotency key.
         tags: Words to find the run by.
         title: What was done, for people.
         also: Keys of further tables that the run writes and people want to see.
@@ -44,15 +58,23 @@ def do(
 
     Raises:
         RunFailed: The run did not complete; says why.
+        RunEnded: A run that was started before under the key did not complete.
+        Conflict: The key stands for another request.
         Invalid: The parameters are not right. No run was created.
         Unavailable: No server answers.
     """
     with Client() as client:
-        run = client.start(deployment, params, tags=tags)
-        if not wait:
+        run = client.start(deployment, params, idempotency_key=how.key, again=how.again, tags=tags)
+        if run.found:
+            output.say(
+                f"Key {how.key!r} stands for {run.name}, asked for at {run.created:%Y-%m-%d %H:%M:%S} UTC, "
+                f"now {run.state.name.lower()}. Nothing new was started (run {run.id})"
+            )
+        if not how.wait:
             _show_started(run)
             return None
-        run, row = finish(client, run, verbose)
+        ended, row = finish(client, run, how.verbose)
+        run = replace(ended, found=run.found)
         tables = {key: client.table(run.id, key) for key in also}
     if output.wants_json():
         output.show_json({"run": describe(run), "result": row, **tables})

@@ -12,6 +12,7 @@ rows = client.result(run.id)
 
 from fair_models.client.client import Client
 from fair_models.client.events import Event, LogLine, Progress, StateChange
+from fair_models.client.keys import RunEnded
 from fair_models.client.runs import FlowRun, RunState
 
-__all__ = ["Client", "Event", "FlowRun", "LogLine", "Progress", "RunState", "StateChange"]
+__all__ = ["Client", "Event", "FlowRun", "LogLine", "Progress", "RunEnded", "RunState", "StateChange"]

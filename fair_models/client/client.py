@@ -6,18 +6,20 @@ import difflib
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 from pydantic import BaseModel
 
+from fair_models.client import keys
 from fair_models.client.events import Event
 from fair_models.client.following import Follower
 from fair_models.client.http import Http, Refused
 from fair_models.client.runs import FlowRun, RunState, read_run
 from fair_models.client.schema import problems
-from fair_models.errors import Conflict, InvalidParameters, NotFound
+from fair_models.errors import Invalid, InvalidParameters, NotFound
 from fair_models.settings import current
 from fair_models.types import Json
 
@@ -54,6 +56,7 @@ class Client:
         params: BaseModel | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
+        again: bool = False,
         name: str | None = None,
         tags: Iterable[str] = (),
     ) -> FlowRun:
@@ -62,14 +65,19 @@ class Client:
         Args:
             deployment: Name of the deployment, e.g. "finetune" or "finetune/finetune".
             params: The flow's `params`. Checked against the deployment's published schema first.
-            idempotency_key: The same key again returns the first run, even a failed one, not a new one.
+            idempotency_key: Stands for this request: asked for again, it gives the run that there is, with
+                `found` set, and starts nothing. Default: a new one, which only this call's own retries share.
+            again: Where the run that the key stands for failed, crashed or was cancelled, start it anew under
+                the same key. A run that goes on or has completed is given as it is.
             name: Name of the run for people. Default: the flow makes one.
             tags: Words to find the run by.
 
         Raises:
             NotFound: There is no such deployment; the message has those that there are.
+            Invalid: `again` without a key, or a key that cannot be one.
             InvalidParameters: Everything that the schema does not allow. No run was created.
-            Conflict: The key was used for a run with other parameters.
+            Conflict: The key stands for another request; says what differs.
+            RunEnded: The run that the key stands for did not complete, and `again` was not given.
             Unavailable: No server answers.
         """
         target = self.deployment(deployment)
@@ -79,23 +87,45 @@ class Client:
             raise InvalidParameters(deployment, reasons)
         body = {
             "parameters": sent,
-            "idempotency_key": idempotency_key or str(uuid.uuid4()),
             "tags": [*target["tags"], *tags],
             **({"name": name} if name else {}),
         }
+        if idempotency_key is None:
+            if again:
+                raise Invalid("Only what has a key can be asked for again. Give its idempotency key too")
+            return self._create(target, {**body, "idempotency_key": str(uuid.uuid4())})
+        return self._start_once(target, body, keys.check(idempotency_key), again)
+
+    def _start_once(self, target: Json, body: Json, key: str, again: bool) -> FlowRun:
+        """The latest attempt of what a key stands for; made where there is none, or a new one is wanted."""
+        made = self._attempts(key)
+        for run in made:
+            keys.require_same(key, run, target["id"], target["name"], body["parameters"]["params"])
+        if made:
+            run = made[-1]
+            if not run.state.is_final or run.state.is_completed:
+                return replace(run, found=True)
+            if not again:
+                raise keys.RunEnded(key, run)
+        used = keys.number(made[-1].key) if made else 0
+        run = self._create(target, {**body, "idempotency_key": keys.attempt(key, used + 1)})
+        keys.require_same(key, run, target["id"], target["name"], body["parameters"]["params"])
+        return run
+
+    def _attempts(self, key: str) -> list[FlowRun]:
+        """The runs that were started under a key, whatever they are runs of, the latest attempt last."""
+        wanted = {"flow_runs": {"idempotency_key": {"any_": keys.attempts(key)}}, "limit": _FAMILY}
+        runs = [self._read(each) for each in self._http.post("/flow_runs/filter", wanted)]
+        return sorted(runs, key=lambda run: keys.number(run.key))
+
+    def _create(self, target: Json, body: Json) -> FlowRun:
+        """Create a run. Sent again with the same key, the server answers with the same run."""
         try:
-            answer = self._http.post(f"/deployments/{target['id']}/create_flow_run", body)
+            return self._read(self._http.post(f"/deployments/{target['id']}/create_flow_run", body))
         except Refused as error:
             if error.status in {409, 422}:
-                raise InvalidParameters(deployment, [str(error)]) from error
+                raise InvalidParameters(target["name"], [str(error)]) from error
             raise
-        run = self._read(answer)
-        if idempotency_key and run.parameters.get("params") != sent["params"]:
-            raise Conflict(
-                f"Key {idempotency_key!r} was used for run {run.id} ({run.name}) with other parameters. "
-                "Use a new key for another request"
-            )
-        return run
 
     def deployment(self, name: str) -> Json:
         """A deployment as the server tells it, with `parameter_openapi_schema`."""

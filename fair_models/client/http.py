@@ -12,7 +12,8 @@ from fair_models.errors import FairModelsError, NotFound, Unavailable
 from fair_models.types import Json
 
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-_OVERLOADED = frozenset({429, 502, 503, 504})
+_PASSING = frozenset({429, 500, 502, 503, 504})
+"""Answers after which the same request may well succeed: overloaded, restarting, a busy database."""
 
 
 class Refused(FairModelsError):
@@ -26,8 +27,9 @@ class Refused(FairModelsError):
 class Http:
     """One connection. Every request here may be sent twice without harm, so all are retried.
 
-    A server that does not accept connections is told at once; one that accepted some before, or is
-    overloaded, is tried again for a few seconds.
+    A request that starts a run carries an idempotency key, the same in every try.
+    A server that does not accept connections is told at once; one that accepted some before, breaks off, or
+    is overloaded, is tried again for a few seconds.
     """
 
     def __init__(self, api_url: str, timeout_s: float, pauses_s: Sequence[float] = PAUSES_S) -> None:
@@ -53,11 +55,12 @@ class Http:
             try:
                 answer = self._client.request(method, path, json=body)
             except httpx.TransportError as error:
-                if pause_s is None or not (self._answered or isinstance(error, httpx.TimeoutException)):
+                is_away = isinstance(error, httpx.ConnectError) and not self._answered
+                if pause_s is None or is_away:
                     raise self._unavailable(str(error) or type(error).__name__) from error
             else:
                 self._answered = True
-                if answer.status_code not in _OVERLOADED:
+                if answer.status_code not in _PASSING:
                     return _content(answer)
                 if pause_s is None:
                     raise self._unavailable(f"it answers {answer.status_code}")

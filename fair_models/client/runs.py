@@ -50,6 +50,9 @@ class FlowRun:
     started: When it began to run; None before.
     ended: When it ended; None before.
     parent_id: The run that started it, if any.
+    deployment_id: The deployment that it is a run of, if any.
+    key: The idempotency key that it was asked for under, if any.
+    found: Whether `Client.start` met it, because the same request had been made before under its key.
     """
 
     id: str
@@ -62,6 +65,9 @@ class FlowRun:
     started: datetime | None
     ended: datetime | None
     parent_id: str | None
+    deployment_id: str | None
+    key: str | None
+    found: bool = False
 
 
 def read_run(answer: Json, flow: str) -> FlowRun:
@@ -77,6 +83,8 @@ def read_run(answer: Json, flow: str) -> FlowRun:
         started=_time(answer.get("start_time")),
         ended=_time(answer.get("end_time")),
         parent_id=answer.get("parent_flow_run_id"),
+        deployment_id=answer.get("deployment_id"),
+        key=answer.get("idempotency_key"),
     )
 
 

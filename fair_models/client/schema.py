@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from fair_models import schema_patterns
 from fair_models.types import Json
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
+
+_LONGEST_PATTERN = 100
+"""Characters of a pattern that a message shows; of longer ones the field's description says more."""
 
 _WORD = re.compile(r"^\w+$")
 _Path = tuple[str | int, ...]
@@ -19,13 +23,11 @@ _Path = tuple[str | int, ...]
 def problems(parameters: Json, schema: Json) -> list[str]:
     """Everything that is wrong, each with its place: "params.seed: -1 is less than the minimum of 0"."""
     not_json = [
-        f"{_place(path)}: {value} is not a number that JSON has" for path, value in _not_numbers(parameters)
+        f"{place(path)}: {value} is not a number that JSON has" for path, value in _not_numbers(parameters)
     ]
     if not_json:
         return not_json
-    from jsonschema import Draft202012Validator  # takes long to import, and only starting a run needs it
-
-    errors = Draft202012Validator(schema).iter_errors(parameters)
+    errors = schema_patterns.strict()(schema).iter_errors(parameters)
     return sorted({text for error in errors for text in _texts(error)})
 
 
@@ -38,9 +40,9 @@ def _texts(error: ValidationError) -> Iterator[str]:
                 yield from _texts(cause)
             return
         kinds = [str(each["type"]) for each in error.validator_value if "type" in each]
-        yield f"{_place(error.absolute_path)}: {error.instance!r} is none of {', '.join(kinds)}"
+        yield f"{place(error.absolute_path)}: {error.instance!r} is none of {', '.join(kinds)}"
         return
-    yield f"{_place(error.absolute_path)}: {_words(error)}"
+    yield f"{place(error.absolute_path)}: {_words(error)}"
 
 
 def _fitting_alternative(error: ValidationError) -> list[ValidationError]:
@@ -59,19 +61,33 @@ def _fitting_alternative(error: ValidationError) -> list[ValidationError]:
 
 
 def _words(error: ValidationError) -> str:
-    if error.validator == "pattern" and len(repr(error.instance)) > 100:
-        return f"the text does not match {error.validator_value!r}"
-    return str(error.message)
+    if error.validator != "pattern":
+        return str(error.message)
+    found = repr(error.instance) if len(repr(error.instance)) <= 100 else "the text"
+    if len(error.validator_value) <= _LONGEST_PATTERN:
+        return f"{found} does not match {error.validator_value!r}"
+    wanted = next((each["description"] for each in _schemas(error) if "description" in each), "see the form")
+    return f"{found} does not match what is allowed: {wanted}"
 
 
-def _place(path: Any) -> str:
-    place = ""
+def _schemas(error: Any) -> Iterator[Json]:
+    """The schema that an error breaks, then those around it for the same value."""
+    depth = len(error.absolute_path)
+    while error is not None and len(error.absolute_path) == depth:
+        if isinstance(error.schema, dict):
+            yield error.schema
+        error = error.parent
+
+
+def place(path: Iterable[str | int]) -> str:
+    """A path into parameters as people write it: "params.overrides['training.epochs']"."""
+    written = ""
     for part in path:
         if isinstance(part, str) and _WORD.match(part):
-            place += f".{part}" if place else part
+            written += f".{part}" if written else part
         else:
-            place += f"[{part!r}]"
-    return place or "parameters"
+            written += f"[{part!r}]"
+    return written or "parameters"
 
 
 def _not_numbers(value: Any, path: _Path = ()) -> Iterator[tuple[_Path, float]]:

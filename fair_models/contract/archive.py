@@ -9,13 +9,16 @@ import orjson
 
 from fair_models.contract.contribution import ITEM_FILE, README_FILE, package_of
 from fair_models.errors import InvalidContribution
-from fair_models.store.archive import pack
+from fair_models.store.archive import Limits, pack
 
 MANIFEST = "fair-code.json"
 """File in the archive that says which package name its modules were written under."""
 
 LARGEST_FILE_BYTES = 1_000_000
 """Code and small tables are archived; anything larger is weights or data and belongs into an asset."""
+
+LIMITS = Limits(files=1000, total_bytes=100_000_000)
+"""What an archive of code may unpack to."""
 
 _FOLDERS_LEFT_OUT = frozenset({"tests", "weights", "__pycache__", "node_modules"})
 _FILES_LEFT_OUT = frozenset({ITEM_FILE, README_FILE, "Dockerfile", MANIFEST})
@@ -24,7 +27,7 @@ _ENDINGS_LEFT_OUT = frozenset(
 )
 
 
-def pack_code(folder: Path, destination: Path) -> None:
+def pack_code(folder: Path, destination: Path, package: str | None = None) -> None:
     """Archive a contribution's modules and the small files beside them. The same files give the same bytes.
 
     Left out are tests, weights, caches, hidden files, and what has an asset of its own (item, model card).
@@ -32,6 +35,7 @@ def pack_code(folder: Path, destination: Path) -> None:
     Args:
         folder: The contribution.
         destination: The zip archive to write.
+        package: What the modules' package was called where they were written. Default: told by the folder.
 
     Raises:
         InvalidContribution: There is no module, or a file is too large to be code.
@@ -54,7 +58,7 @@ def pack_code(folder: Path, destination: Path) -> None:
         raise InvalidContribution(folder.name, too_large)
     with tempfile.TemporaryDirectory(prefix="fair-code-") as temporary:
         manifest = Path(temporary) / MANIFEST
-        manifest.write_bytes(orjson.dumps({"package": package_of(folder)}))
+        manifest.write_bytes(orjson.dumps({"package": package or package_of(folder)}))
         pack({**files, MANIFEST: manifest}, destination, compress=False)
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import BaseModel, ValidationError
 
 from fair_models.catalog import hyperparameters
 from fair_models.contract import export_check, loader, weights
 from fair_models.contract.archive import pack_code
+from fair_models.contract.calling import called
 from fair_models.contract.contribution import Contribution
 from fair_models.contract.protocol import Pipeline
 from fair_models.errors import InvalidContribution
@@ -71,21 +73,28 @@ def make(contribution: Contribution, folder: Path) -> Blueprint:
         return Blueprint(archive, checksum, None, None, None)
     pipeline = loader.load_pipeline(archive, checksum, contribution.entrypoint)
     params = default_params(pipeline, contribution)
-    network = _called(contribution.name, "build", pipeline.build, params)
+    network = build(pipeline, contribution)
     weights.load(network, contribution.weights)
     onnx = folder / "model.onnx"
-    _called(contribution.name, "export", pipeline.export, network, onnx, params)
+    called(contribution.name, "export", pipeline.export, network, onnx, params)
     difference = export_check.check(onnx, network, processing, input_of(contribution.template))
     total = sum(weight.numel() for weight in network.parameters())
     return Blueprint(archive, checksum, onnx, difference, total)
 
 
-def _called(model: str, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a contributor's function; whatever it raises is a reason against the contribution."""
-    try:
-        return function(*arguments)
-    except Exception as error:
-        raise InvalidContribution(model, [f"{name} failed: {type(error).__name__}: {error}"]) from error
+def build(pipeline: Pipeline, contribution: Contribution) -> torch.nn.Module:
+    """The contribution's network with fresh weights, made with the values of its item.
+
+    Raises:
+        InvalidContribution: The values do not fit `Params`, `build` fails, or makes something else.
+    """
+    params = default_params(pipeline, contribution)
+    network = called(contribution.name, "build", pipeline.build, params)
+    if not isinstance(network, torch.nn.Module):
+        raise InvalidContribution(
+            contribution.name, [f"build makes {type(network).__name__}, should make a torch.nn.Module"]
+        )
+    return network
 
 
 def default_params(pipeline: Pipeline, contribution: Contribution) -> BaseModel:
@@ -95,14 +104,21 @@ def default_params(pipeline: Pipeline, contribution: Contribution) -> BaseModel:
         InvalidContribution: The values do not fit `Params`; lists every reason.
     """
     values = hyperparameters.with_prefix(contribution.hyperparameters, hyperparameters.TRAINING)
+    params, reasons = called(contribution.name, "Params", _validated, pipeline.Params, values)
+    if params is None:
+        raise InvalidContribution(contribution.name, reasons)
+    return params
+
+
+def _validated(params: type[BaseModel], values: Mapping[str, Any]) -> tuple[BaseModel | None, list[str]]:
+    """The values as `Params`, or what `Params` says against them."""
     try:
-        return pipeline.Params.model_validate(values)
+        return params.model_validate(values), []
     except ValidationError as error:
-        reasons = [
+        return None, [
             f"training.{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
             for problem in error.errors(include_url=False)
         ]
-        raise InvalidContribution(contribution.name, reasons) from error
 
 
 def input_of(template: Json) -> TemplateInput:

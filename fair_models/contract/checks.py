@@ -21,7 +21,7 @@ from fair_models.contract.contribution import (
 )
 from fair_models.contract.hyperparameters import specification_problems
 from fair_models.contract.protocol import Pipeline
-from fair_models.errors import FairModelsError, Invalid, InvalidContribution
+from fair_models.errors import FairModelsError, Invalid, InvalidContribution, Unavailable
 from fair_models.store.digests import checksum_file
 from fair_models.store.protocol import StoredFile
 from fair_models.types import Json
@@ -45,6 +45,7 @@ def problems(folder: Path) -> list[str]:
 
     Raises:
         NotFound: There is no such folder, or no stac-item.json in it.
+        Unavailable: There is no room to try it out.
     """
     folder = folder.expanduser().resolve()
     reasons = [*_file_problems(folder), *imports.text_problems(folder, package_of(folder))]
@@ -186,6 +187,8 @@ def _tried(step: Callable[..., Any], *arguments: Any) -> tuple[Any, list[str]]:
     """What a step gives, or why it did not."""
     try:
         return step(*arguments), []
+    except Unavailable:
+        raise  # a full disk is not the contribution's fault
     except FairModelsError as error:
         return None, _reasons(error)
 

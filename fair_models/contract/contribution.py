@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from fair_models.errors import InvalidContribution, NotFound
-from fair_models.store import atomic
+from fair_models.errors import InvalidContribution, InvalidDocument, NotFound
+from fair_models.store import atomic, documents
 from fair_models.store.digests import checksum_file
 from fair_models.types import Json
 
@@ -92,7 +90,7 @@ def read_template(folder: Path) -> Json:
 
     Raises:
         NotFound: There is no such folder, or no stac-item.json in it.
-        InvalidContribution: It is no JSON object.
+        InvalidContribution: It is no JSON object, or cannot be read as one.
     """
     if not folder.is_dir():
         raise NotFound(f"There is no folder {folder}. Name the folder of a contribution, e.g. models/roofs.")
@@ -100,9 +98,9 @@ def read_template(folder: Path) -> Json:
     if not path.is_file():
         raise NotFound(f"{folder} has no {ITEM_FILE}. Name a folder that holds a contribution.")
     try:
-        template = orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError as error:
-        raise InvalidContribution(folder.name, [f"{ITEM_FILE} is no JSON: {error}"]) from error
+        template = documents.read_json(path)
+    except InvalidDocument as error:
+        raise InvalidContribution(folder.name, [f"{ITEM_FILE}: {each}" for each in error.reasons]) from error
     if not isinstance(template, dict):
         raise InvalidContribution(folder.name, [f"{ITEM_FILE} holds no JSON object"])
     return template
@@ -133,7 +131,7 @@ def note_weights(folder: Path) -> None:
         text = text.replace(before, after, 1)
         asset[key] = value
     # The text is kept as people have laid it out, unless it held these two in another way.
-    same = orjson.loads(text) == changed
+    same = documents.parse_json(text.encode(), ITEM_FILE) == changed
     atomic.write_bytes(folder / ITEM_FILE, text.encode() if same else atomic.encode_json(changed))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from fair_models.contract.calling import called
 from fair_models.errors import Invalid, InvalidContribution
 from fair_models.inference.processing import Processing
 from fair_models.inference.session import Session, open_session
@@ -60,14 +61,15 @@ def check(onnx_path: Path, network: nn.Module, processing: Processing, facts: In
         raise InvalidContribution(onnx_path.name, [str(error)]) from error
     largest, reasons = 0.0, []
     for pixels in _examples(session, facts):
-        inputs = np.stack([processing.preprocess(image) for image in pixels])
+        inputs = called(onnx_path.name, "preprocess", _prepared, processing, pixels)
         size = " x ".join(str(length) for length in pixels.shape)
         try:
             given = session.run(inputs)
         except Invalid as error:
             reasons.append(f"ONNX does not take an input of {size}: {error}")
             continue
-        difference, found = _compare(given, _run_torch(network, inputs, list(given)))
+        expected = called(onnx_path.name, "the network", _run_torch, network, inputs, list(given))
+        difference, found = called(onnx_path.name, "the comparison with torch", _compare, given, expected)
         largest = max(largest, difference)
         reasons += [f"{reason} (input of {size})" for reason in found]
     if reasons:
@@ -75,6 +77,10 @@ def check(onnx_path: Path, network: nn.Module, processing: Processing, facts: In
             onnx_path.name, [*reasons, "export it from the same weights, in evaluation mode"]
         )
     return largest
+
+
+def _prepared(processing: Processing, pixels: Array) -> Array:
+    return np.stack([processing.preprocess(image) for image in pixels])
 
 
 def _examples(session: Session, facts: InputFacts) -> Iterator[Array]:

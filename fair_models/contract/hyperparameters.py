@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from fair_models.catalog.hyperparameters import TRAINING
+from fair_models.catalog.hyperparameters import TRAINING, problems
 from fair_models.types import Json
 
 _TYPES = {"integer": "int", "number": "float", "string": "str", "boolean": "bool"}
@@ -69,6 +69,31 @@ def specification(params: type[BaseModel]) -> list[Json]:
         }
         for name, field in params.model_json_schema()["properties"].items()
     ]
+
+
+def told_by_params(entry: Json, params: type[BaseModel]) -> Json:
+    """An entry that was assumed from a value alone, with what the contribution's `Params` says of it besides.
+
+    Args:
+        entry: The entry. Keys without a prefix are of training.
+        params: The contribution's `Params`.
+
+    Returns:
+        A copy with the type, bounds, choices and description of the field, as far as the value fits them; the
+        entry itself where there is no such field.
+    """
+    use, _, name = str(entry["key"]).rpartition(".")
+    field = params.model_json_schema().get("properties", {}).get(name) if use in {"", TRAINING} else None
+    if not field or str(field.get("type")) not in _TYPES:
+        return entry
+    bounds = {"min": "minimum", "max": "maximum", "values": "enum"}
+    told = {
+        **entry,
+        "type": _TYPES[field["type"]],
+        **{said: field[keyword] for said, keyword in bounds.items() if keyword in field},
+        "description": field.get("description") or entry["description"],
+    }
+    return entry if problems(told, entry["default"]) else told
 
 
 def _entry_problems(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 HEAVY = ("torch", "zenml", "mlflow", "onnxruntime", "prefect")
@@ -25,18 +25,19 @@ print(" ".join(name for name in {heavy!r} if name in sys.modules))
 """
 
 
-def text_problems(folder: Path, package: str) -> list[str]:
+def text_problems(folder: Path, package: str, foreign: Collection[str] = FOREIGN) -> list[str]:
     """Imports that stop working once the code is archived, or that belong to the library.
 
     Args:
         folder: The contribution.
         package: Its package as it was written, e.g. "models.roofs".
+        foreign: Packages that none of its modules may import.
     """
     return [
         problem
         for path in sorted(folder.rglob("*.py"))
         if "tests" not in path.relative_to(folder).parts
-        for problem in _file_problems(path, path.relative_to(folder).as_posix(), package)
+        for problem in _file_problems(path, path.relative_to(folder).as_posix(), package, foreign)
     ]
 
 
@@ -56,10 +57,10 @@ def heavy_imports(archive: Path, checksum: str, expressions: list[str]) -> list[
     return done.stdout.split() if done.returncode == 0 else []
 
 
-def _file_problems(path: Path, name: str, package: str) -> Iterator[str]:
+def _file_problems(path: Path, name: str, package: str, foreign: Collection[str]) -> Iterator[str]:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, UnicodeDecodeError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         yield f"{name} cannot be read as Python: {error}"
         return
     for node in ast.walk(tree):
@@ -70,8 +71,8 @@ def _file_problems(path: Path, name: str, package: str) -> Iterator[str]:
                 f"{where}, imports {own[0]} by its full name, which would not be the archived code: "
                 "write a relative import"
             )
-        if foreign := [module for module in modules if module.partition(".")[0] in FOREIGN]:
-            yield f"{where}, imports {foreign[0]}: the library tracks and schedules, take it out"
+        if strange := [module for module in modules if module.partition(".")[0] in foreign]:
+            yield f"{where}, imports {strange[0]}: the library tracks and schedules, take it out"
 
 
 def _imported(node: ast.AST) -> list[str]:

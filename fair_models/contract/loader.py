@@ -23,17 +23,17 @@ from typing import Any, cast
 import orjson
 
 from fair_models import settings
-from fair_models.contract.archive import MANIFEST
+from fair_models.contract.archive import LIMITS, MANIFEST
+from fair_models.contract.calling import called
 from fair_models.contract.protocol import Pipeline, Processing
 from fair_models.contract.signatures import pipeline_problems, processing_problems
 from fair_models.errors import Conflict, Corrupted, InvalidContribution
-from fair_models.store.archive import Limits, unpack
+from fair_models.store.archive import unpack
 from fair_models.store.digests import hex_of, verify
 
 PREFIX = "fair_code_"
 
-LIMITS = Limits(files=1000, total_bytes=100_000_000)
-"""What an archive of code may unpack to."""
+_ABSENT = object()
 
 _one_at_a_time = threading.RLock()
 
@@ -100,11 +100,12 @@ def load_attribute(archive: Path, checksum: str, expression: str) -> Any:
     """Import one thing that an item names as "module:name". Raises as `load_pipeline` does."""
     module_name, _, name = expression.partition(":")
     module = load_module(archive, checksum, module_name)
-    if not name or not hasattr(module, name):
+    found = called(module_name, name, getattr, module, name, _ABSENT) if name else _ABSENT
+    if found is _ABSENT:
         raise InvalidContribution(
             module_name, [f"it has no {name or 'function name after a colon'}; the item names {expression}"]
         )
-    return getattr(module, name)
+    return found
 
 
 def load_module(archive: Path, checksum: str, name: str) -> ModuleType:
@@ -125,7 +126,7 @@ def load_module(archive: Path, checksum: str, name: str) -> ModuleType:
         try:
             _ensure_package(package, folder)
             return importlib.import_module(own_name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # A module that was imported half would be taken for whole at the next try.
             for half in [each for each in sys.modules if each not in before and _is_of(each, package)]:
                 del sys.modules[half]
@@ -171,12 +172,25 @@ def _below_package(name: str, folder: Path) -> str:
         raise InvalidContribution(
             name, [f"its archive of code has no {MANIFEST}: register the contribution again"]
         )
-    package = str(orjson.loads(manifest.read_bytes())["package"])
+    package = _said_package(manifest)
+    if package is None:
+        raise InvalidContribution(
+            name, [f'the {MANIFEST} in its archive of code is damaged; it should be {{"package": "name"}}']
+        )
     if not _is_of(name, package):
         raise InvalidContribution(
             name, [f"its archive holds the package {package}: let the item name modules of that"]
         )
     return name.removeprefix(package)
+
+
+def _said_package(manifest: Path) -> str | None:
+    try:
+        content = orjson.loads(manifest.read_bytes())
+    except orjson.JSONDecodeError:
+        return None
+    package = content.get("package") if isinstance(content, dict) else None
+    return package if isinstance(package, str) and package else None
 
 
 def _is_of(module: str, package: str) -> bool:
@@ -208,7 +222,7 @@ def _package_spec(package: str, folder: Path) -> ModuleSpec:
     return spec
 
 
-def _why(error: Exception, package: str) -> str:
+def _why(error: BaseException, package: str) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         if _is_of(error.name, package):
             return f"it has no module {error.name.removeprefix(package).lstrip('.')}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pystac import Item
 
@@ -13,11 +14,18 @@ from fair_models.contract import loader
 from fair_models.errors import InvalidHyperparameters, InvalidItem
 from fair_models.inference import session
 from fair_models.inference.prediction import PredictionRequest
+from fair_models.inference.repeating import Original
 from fair_models.params import PredictParams
+from fair_models.store import hrefs
 from fair_models.store.protocol import Store
 
 
-def plan_prediction(item: Item, params: PredictParams, store: Store, folder: Path) -> PredictionRequest:
+_NAMED_BY_ITSELF = {"model", "imagery", "parameters", "formats", "output", "repeat"}
+
+
+def plan_prediction(
+    item: Item, params: PredictParams, store: Store, folder: Path, original: Original | None = None
+) -> PredictionRequest:
     """Get the model's ONNX and code, and settle the parameters.
 
     Args:
@@ -25,8 +33,10 @@ def plan_prediction(item: Item, params: PredictParams, store: Store, folder: Pat
         params: What was asked for. Its reference is taken as resolved: the id comes from the item.
         store: Where the item's files are fetched from.
         folder: Where a folder for the results is made if none was named.
+        original: The prediction that is repeated, as `repeating.settle` found it with the parameters.
 
     Raises:
+        Invalid: Imagery or output lie where the settings do not allow it.
         InvalidHyperparameters: Parameters that the model does not allow, or that are not of inference.
         InvalidItem: The item lacks what a prediction needs.
         NotFound: A file of the item is missing.
@@ -37,8 +47,9 @@ def plan_prediction(item: Item, params: PredictParams, store: Store, folder: Pat
     _refuse_training_values(item, params)
     href, checksum = assets.file_ref(item, assets.SOURCE_CODE)
     functions = loader.load_processing(store.fetch(href, checksum), checksum, *processing.expressions(item))
+    exclude = hrefs.local_path(params.exclude) if params.exclude is not None else None
     return PredictionRequest(
-        imagery=Path(params.imagery).expanduser().resolve(),
+        imagery=hrefs.local_folder(str(params.imagery)),
         output=_output(item, params, folder),
         session=session.open_session(store.fetch(*assets.file_ref(item, assets.MODEL))),
         processing=functions,
@@ -46,10 +57,24 @@ def plan_prediction(item: Item, params: PredictParams, store: Store, folder: Pat
         classes=model_classes.read(item),
         params=hyperparameters.with_prefix(values, hyperparameters.INFERENCE),
         formats=params.formats,
+        holes=params.holes,
+        regularise=params.regularise,
+        exclude=exclude,
+        exclude_overlap=params.exclude_overlap,
+        options=_options(params, exclude),
+        original=original,
         model_id=item.id,
         model_href=item.get_self_href() or item.id,
         task=_task(item),
     )
+
+
+def _options(params: PredictParams, exclude: Path | None) -> dict[str, Any]:
+    """What differs from the defaults, beside what the config names by itself."""
+    options = params.model_dump(mode="json", exclude_defaults=True, exclude=_NAMED_BY_ITSELF)
+    if exclude is not None:
+        options["exclude"] = str(exclude)
+    return options
 
 
 def _refuse_training_values(item: Item, params: PredictParams) -> None:
@@ -62,7 +87,7 @@ def _refuse_training_values(item: Item, params: PredictParams) -> None:
 
 def _output(item: Item, params: PredictParams, folder: Path) -> Path:
     if params.output is not None:
-        return Path(params.output).expanduser().resolve()
+        return hrefs.local_path(params.output)
     return folder / f"{item.id}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 

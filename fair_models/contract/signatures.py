@@ -50,7 +50,11 @@ def _problems(name: str, function: Any, wanted: Callable[..., Any]) -> Iterator[
     if not callable(function):
         yield f"{name} is {type(function).__name__}, should be the function {should}"
         return
-    given = inspect.signature(function)
+    try:
+        given = inspect.signature(function)
+    except (ValueError, TypeError):
+        yield f"{name} does not say its parameters, should be the function {should}"
+        return
     if not _takes(given, names):
         yield f"{name}{_plain(given)} cannot be called as {should}: use these parameters in this order"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import struct
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,8 +14,28 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from fair_models.errors import Corrupted, InvalidContribution, NotFound
+from fair_models.errors import Corrupted, InvalidContribution, InvalidDocument, NotFound
+from fair_models.store import documents
 from fair_models.store.atomic import write_bytes
+
+LARGEST_HEADER_BYTES = 10_000_000
+"""The largest header of a safetensors file that is read; a network of a million tensors has no more."""
+
+_BROKEN = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+    zipfile.BadZipFile,
+)
+"""What torch raises over a file that is cut off or changed: it has no error of its own for that."""
 
 SAFETENSORS = ".safetensors"
 STATE_DICTS = (".pt", ".pth")
@@ -73,9 +95,10 @@ def read(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise NotFound(f"Weights {path} do not exist. Name a .safetensors file that does.")
     if path.suffix == SAFETENSORS:
+        _check_header(path)
         try:
             tensors: dict[str, Tensor] = load_file(path)
-        except SafetensorError as error:
+        except (SafetensorError, *_BROKEN) as error:
             raise Corrupted(
                 f"Weights {path} cannot be read as safetensors: {error}. Write them again."
             ) from error
@@ -91,8 +114,46 @@ def read(path: Path) -> Mapping[str, Tensor]:
     )
 
 
+def _check_header(path: Path) -> None:
+    """Refuse a header that is too long, reaches beyond the file, or is no plain JSON.
+
+    Layout: https://github.com/huggingface/safetensors#format
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(LARGEST_HEADER_BYTES, size - 8):
+            raise Corrupted(
+                f"Weights {path} cannot be read as safetensors: a header of {length:,} bytes does not go "
+                f"into a file of {size:,}, and at most {LARGEST_HEADER_BYTES:,} are read. Write them again."
+            )
+        header = file.read(length)
+    try:
+        documents.parse_json(header, path.name, documents.Limits(bytes=LARGEST_HEADER_BYTES, depth=4))
+    except InvalidDocument as error:
+        raise Corrupted(
+            f"Weights {path} cannot be read as safetensors: in their header, {'; '.join(error.reasons)}. "
+            "Write them again."
+        ) from error
+
+
+def _check_not_packed(path: Path) -> None:
+    """Refuse a state dict whose tensors are compressed: torch never does that, and a bomb would be."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        stored = zipfile.ZIP_STORED
+        packed = [entry.filename for entry in archive.infolist() if entry.compress_type != stored]
+    if packed:
+        raise Corrupted(
+            f"Weights {path} cannot be read as a torch state dict: {packed[0][:80]!r} in it is compressed, "
+            "which torch.save never does. Write them again."
+        )
+
+
 def _read_state_dict(path: Path) -> Mapping[str, Tensor]:
     try:
+        _check_not_packed(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InvalidContribution(
@@ -102,11 +163,13 @@ def _read_state_dict(path: Path) -> Mapping[str, Tensor]:
                 "save network.state_dict() as .safetensors"
             ],
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except _BROKEN as error:
         raise Corrupted(
             f"Weights {path} cannot be read as a torch state dict: {error}. Write them again."
         ) from error
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    ):
         raise InvalidContribution(
             path.name, ["it is no flat state dict of tensors: save network.state_dict() as .safetensors"]
         )

@@ -57,6 +57,15 @@ class Chip:
         """Its pixels and where they lie."""
         return Grid(self.crs, self.transform, self.height, self.width)
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its own georeference puts its middle outside of the tile that its name tells."""
+        if self.tile is None or self.placed_by_name:
+            return False
+        middle = self.grid.footprint.centroid
+        x, y = tiles.position(middle.x, middle.y, self.tile.z)
+        return not (self.tile.x <= x < self.tile.x + 1 and self.tile.y <= y < self.tile.y + 1)
+
 
 def find(folder: Path) -> list[Chip]:
     """Describe all chips that lie directly in a folder, in the order of their names. Nothing is decoded.
@@ -118,7 +127,7 @@ def describe(path: Path) -> Chip:
     if reasons or place is None:
         raise InvalidImagery(str(path), reasons)
     crs, transform, by_name = place
-    gsd_m = _gsd(path, Grid(crs, transform, height, width))
+    gsd_m = gsd_of(path, Grid(crs, transform, height, width))
     return Chip(path, path.stem, crs, transform, width, height, BANDS, gsd_m, tile, by_name, masked, created)
 
 
@@ -207,7 +216,12 @@ def _place_of(tile: tiles.Tile | None, width: int, height: int) -> _Place | None
     return None if tile is None else (WEB_MERCATOR, tile.transform(width, height), True)
 
 
-def _gsd(path: Path, grid: Grid) -> float:
+def gsd_of(path: Path, grid: Grid) -> float:
+    """Metres on the ground per pixel of an image.
+
+    Raises:
+        InvalidImagery: Its transform and reference system do not put it anywhere on the Earth.
+    """
     try:
         gsd_m = grid.gsd_m
     except Invalid as error:

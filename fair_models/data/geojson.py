@@ -9,46 +9,58 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import shapely
 from shapely import MultiPolygon, Polygon
+from shapely.errors import ShapelyError
 
-from fair_models.errors import InvalidLabels
+from fair_models.errors import InvalidDocument, InvalidLabels
+from fair_models.store import documents
 from fair_models.types import Array, Json
 
 MAX_BYTES = 512 * 2**20
 """The largest file that is read."""
 
-_LONLAT_NAMES = frozenset({"crs84", "4326"})
+MAX_DEPTH = 32
+"""Objects and lists inside each other, geometries (9 for a MultiPolygon) and properties included."""
+
+MAX_FEATURES = 1_000_000
+"""Labels of one file."""
+
+MAX_RINGS = 10_000
+"""Rings of one label: its outlines and the holes in them."""
+
+MAX_POSITIONS = 1_000_000
+"""Positions of one label."""
+
+_LONLAT_NAMES = frozenset({("ogc", "crs84"), ("epsg", "4326")})
 
 
 def features(path: Path) -> list[Json]:
     """The features of a GeoJSON file.
 
     Raises:
-        InvalidLabels: There is no such file, it is too large, no GeoJSON, or not in longitude and latitude.
+        InvalidLabels: There is no such file, it is too large or too deep, no GeoJSON, not in longitude and
+            latitude, or has too many features, rings or positions.
+        Unavailable: The file cannot be read.
     """
     if not path.is_file():
         raise InvalidLabels(
             str(path),
             ["there is no such file; put labels.geojson among the chips, or name the file (labels)"],
         )
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise InvalidLabels(
-            str(path),
-            [f"it has {size / 2**20:.0f} MB, at most {MAX_BYTES / 2**20:.0f} are read; cut it to the chips"],
-        )
     try:
-        document = orjson.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-    except orjson.JSONDecodeError as error:
-        raise InvalidLabels(str(path), [f"it is no JSON ({error}); export it as GeoJSON again"]) from error
-    _check_reference_system(path, document)
+        document = documents.read_json(path, documents.Limits(MAX_BYTES, MAX_DEPTH))
+    except InvalidDocument as error:
+        raise InvalidLabels(str(path), error.reasons) from error
+    if problem := other_reference_system(document):
+        raise InvalidLabels(str(path), [problem])
     found = [document] if _type_of(document) == "Feature" else _listed(document)
     if found is None or not all(_type_of(feature) == "Feature" for feature in found):
         raise InvalidLabels(
             str(path), [f"it is no GeoJSON FeatureCollection but {_told(document)}; export it as GeoJSON"]
         )
+    if reasons := _too_much(found):
+        raise InvalidLabels(str(path), reasons)
     return [
         feature if isinstance(feature.get("properties"), dict) else {**feature, "properties": {}}
         for feature in found
@@ -59,8 +71,8 @@ def polygon(geometry: Any) -> tuple[Polygon | MultiPolygon | None, str | None]:
     """A valid polygon of a GeoJSON geometry, and what happened to it.
 
     Returns:
-        The polygon, with None or "repaired"; or None with the reason why there is none: "null_geometry",
-        "other_geometry", "malformed" or "without_area".
+        The polygon, with None, "repaired" or "closed" (a ring was open); or None with the reason why there
+        is none: "null_geometry", "other_geometry", "malformed" or "without_area".
     """
     if geometry is None:
         return None, "null_geometry"
@@ -69,15 +81,16 @@ def polygon(geometry: Any) -> tuple[Polygon | MultiPolygon | None, str | None]:
         return None, "other_geometry"
     coordinates = geometry.get("coordinates")
     try:
-        parts = [_part(rings) for rings in ([coordinates] if kind == "Polygon" else coordinates)]
-    except (TypeError, ValueError, IndexError):
+        polygons = [coordinates] if kind == "Polygon" else coordinates
+        parts = [_part(rings) for rings in polygons]
+        happened = None if all(_is_closed(ring) for rings in polygons for ring in rings or ()) else "closed"
+        kept = [part for part in parts if part is not None]
+        outline = MultiPolygon(kept) if len(kept) > 1 else (kept[0] if kept else Polygon())
+        if not shapely.is_valid(outline):
+            outline, happened = _mended(outline), "repaired"
+    except (TypeError, ValueError, IndexError, KeyError, ShapelyError):
         return None, "malformed"
-    kept = [part for part in parts if part is not None]
-    outline = MultiPolygon(kept) if len(kept) > 1 else (kept[0] if kept else Polygon())
-    if shapely.is_valid(outline):
-        return (outline, None) if outline.area > 0 else (None, "without_area")
-    mended = _polygons_of(shapely.make_valid(outline, method="structure", keep_collapsed=False))
-    return (mended, "repaired") if mended.area > 0 else (None, "without_area")
+    return (outline, happened) if outline.area > 0 else (None, "without_area")
 
 
 def _part(rings: Any) -> Polygon | None:
@@ -92,35 +105,68 @@ def _part(rings: Any) -> Polygon | None:
 
 def _ring(ring: Any) -> Array:
     """Corners of a ring, shape (n, 2); heights are dropped. Shapely closes what is open."""
-    corners = np.array([(position[0], position[1]) for position in ring], dtype=np.float64).reshape(-1, 2)
+    positions = [(position[0], position[1]) for position in ring]
+    if not {type(value) for position in positions for value in position} <= {int, float}:
+        raise TypeError("a coordinate is no number")  # numpy would take "7" and true for one
+    corners = np.array(positions, dtype=np.float64).reshape(-1, 2)
     if not np.isfinite(corners).all():
         raise ValueError("a coordinate is not finite")
     return corners
 
 
-def _polygons_of(geometry: shapely.Geometry) -> Polygon | MultiPolygon:
-    """The polygons of a geometry, joined where they share an edge; lines and points of it are dropped."""
+def _is_closed(ring: Any) -> bool:
+    return not ring or ring[0][:2] == ring[-1][:2]
+
+
+def _mended(outline: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
+    """Valid polygons of an outline, joined where they share an edge; lines and points of it are dropped."""
+    geometry = shapely.make_valid(outline, method="structure", keep_collapsed=False)
     parts = shapely.get_parts(shapely.get_parts([geometry]))
     joined = shapely.union_all([part for part in parts if isinstance(part, Polygon)])
     return joined if isinstance(joined, Polygon | MultiPolygon) else MultiPolygon()
 
 
-def _check_reference_system(path: Path, document: Any) -> None:
-    """Refuse a `crs` member (of GeoJSON before 2016) that is not longitude and latitude."""
+def other_reference_system(document: Any) -> str | None:
+    """What is wrong with a `crs` member (of GeoJSON before 2016) that is not longitude and latitude."""
     crs = document.get("crs") if isinstance(document, dict) else None
     if crs is None:
-        return
+        return None
     properties = crs.get("properties") if isinstance(crs, dict) else None
     name = properties.get("name") if isinstance(properties, dict) else None
-    code = str(name).replace("/", ":").rsplit(":", 1)[-1].lower()
-    if code not in _LONLAT_NAMES:
-        raise InvalidLabels(
-            str(path),
-            [
-                f"it is in {name or crs}, not in longitude and latitude; "
-                "reproject it with `ogr2ogr -t_srs EPSG:4326`"
-            ],
-        )
+    words = str(name).lower().replace("/", ":").split(":")
+    if any(authority in words and words[-1] == code for authority, code in _LONLAT_NAMES):
+        return None
+    return (
+        f"it is in {str(name or crs)[:120]}, not in longitude and latitude (WGS 84); "
+        "reproject it with `ogr2ogr -t_srs EPSG:4326`"
+    )
+
+
+def _too_much(found: list[Any]) -> list[str]:
+    """Which limits the features exceed: each costs time and memory in everything that follows."""
+    if len(found) > MAX_FEATURES:
+        return [f"it has {len(found):,} features, at most {MAX_FEATURES:,} are read; cut it to the chips"]
+    reasons = []
+    for number, feature in enumerate(found):
+        rings = _rings_of(feature.get("geometry"))
+        positions = sum(len(ring) for ring in rings)
+        if len(rings) > MAX_RINGS or positions > MAX_POSITIONS:
+            reasons.append(
+                f"feature {number} has {len(rings):,} rings and {positions:,} positions, at most "
+                f"{MAX_RINGS:,} and {MAX_POSITIONS:,} are read; split or simplify it"
+            )
+    return reasons[:10]
+
+
+def _rings_of(geometry: Any) -> list[list[Any]]:
+    """The rings of a polygon or of several, what is malformed left out."""
+    nested = geometry.get("coordinates") if isinstance(geometry, dict) else None
+    if _type_of(geometry) == "Polygon":
+        nested = [nested]
+    elif _type_of(geometry) != "MultiPolygon":
+        return []
+    polygons = [rings for rings in nested if isinstance(rings, list)] if isinstance(nested, list) else []
+    return [ring for rings in polygons for ring in rings if isinstance(ring, list)]
 
 
 def _listed(document: Any) -> list[Any] | None:

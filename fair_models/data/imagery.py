@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 MAX_PIXELS = 64_000_000
 """The largest chip that is decoded, in pixels."""
 
+MAX_BANDS = 64
+"""The most bands of an image that is opened."""
+
 # Chips without a georeference are common and get their place from the tile name: no warning for each.
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+
+GDAL_ERRORS = (RasterioError, CPLE_BaseError, ValueError)
+"""What rasterio raises over a broken file: its own errors, GDAL's as they are, and text that is no UTF-8."""
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -29,18 +36,27 @@ _SIGNATURES = (
 _IMAGE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".jp2", ".gif", ".bmp"})
 _BESIDE_IMAGES = frozenset({".ovr", ".msk"})
 _PNG_END = b"IEND"
+_MOST_ASIDE = 5_000_000
 
-_GDAL = {
+GDAL = {
     # TRUE asks for the files beside an image by name. EMPTY_DIR, a common tuning, would lose `.aux.xml`.
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     "GDAL_PAM_ENABLED": "YES",
+    # No file that is read here may have GDAL ask the network.
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "{none}",
+    "GDAL_VRT_ENABLE_PYTHON": "NO",
 }
+"""How GDAL is set where images of others are opened."""
 
 
 def format_of(path: Path) -> str | None:
     """GDAL's name of the image format that the first bytes tell, e.g. "JPEG"; None for what is no image."""
     with path.open("rb") as file:
-        start = file.read(16)
+        return format_of_start(file.read(16))
+
+
+def format_of_start(start: bytes) -> str | None:
+    """The same, of the first 16 bytes or more."""
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WEBP"
     return next((driver for signature, driver in _SIGNATURES if start.startswith(signature)), None)
@@ -69,7 +85,8 @@ def opened(path: Path) -> Iterator[Any]:
         raise OSError("it is no image (GeoTIFF, JPEG, PNG, WebP or JPEG 2000); convert it or take it away")
     if driver == "PNG" and _PNG_END not in _tail(path):
         raise OSError("its end is missing; copy or download it again")
-    with rasterio.Env(**_GDAL):
+    check_aside(path)
+    with rasterio.Env(**GDAL):
         try:
             with rasterio.open(path, driver=driver) as dataset:
                 if dataset.width * dataset.height > MAX_PIXELS:
@@ -77,10 +94,30 @@ def opened(path: Path) -> Iterator[Any]:
                         f"it has {dataset.width} x {dataset.height} pixels, more than {MAX_PIXELS:,} are not "
                         "read at once; cut it into chips"
                     )
+                if dataset.count > MAX_BANDS:
+                    raise OSError(f"it has {dataset.count} bands, more than {MAX_BANDS}; keep those needed")
                 yield dataset
-        except RasterioError as error:
+        except GDAL_ERRORS as error:
             reason = str(error.__cause__ or error).replace(str(path), path.name)
             raise OSError(f"it cannot be decoded ({reason}); copy or download it again") from error
+
+
+def check_aside(path: Path) -> None:
+    """Refuse an `.aux.xml` beside an image that would have GDAL open further files.
+
+    Raises:
+        OSError: It does, or is too large to be one.
+    """
+    aside = path.with_name(path.name + ".aux.xml")
+    if not aside.is_file():
+        return
+    with aside.open("rb") as file:
+        text = file.read(_MOST_ASIDE + 1)
+    if len(text) > _MOST_ASIDE or b"overview_file" in text.lower():
+        raise OSError(
+            f"{aside.name} beside it names further files, or is larger than {_MOST_ASIDE:,} bytes; "
+            "take it away or write it anew with gdal_translate"
+        )
 
 
 def _tail(path: Path) -> bytes:

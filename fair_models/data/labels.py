@@ -77,6 +77,7 @@ class Labels:
 
 REPAIRS = {
     "repaired": "outlines that crossed themselves, mended and kept",
+    "closed": "outlines with a ring that was open, closed and kept",
     "null_geometry": "labels without a geometry, left out",
     "other_geometry": "points, lines and other geometries that are no polygons, left out",
     "malformed": "polygons whose coordinates are not what GeoJSON says, left out",
@@ -115,7 +116,8 @@ def read(path: Path, classes: Sequence[str], class_property: str | None = None) 
         elif name not in classes:
             counts["other_class"] += 1
         else:
-            counts["repaired"] += happened == "repaired"
+            if happened:
+                counts[happened] += 1
             kept.append((outline, name, properties))
     if not kept:
         raise InvalidLabels(str(path), _nothing_left(len(features), counts, found, classes, class_property))

@@ -41,7 +41,7 @@ class PlacedChip:
 class NativeBlock:
     """Chips that touch each other on one grid, in pixels as stored.
 
-    grid: The smallest rectangle that holds all of them.
+    grid: The smallest rectangle that holds all of them, or a part of it: then chips may reach over its edges.
     chips: The chips, in the order of their names.
     """
 
@@ -58,6 +58,23 @@ class NativeBlock:
             & (area.column < column + width)
         )
         return [self.chips[index] for index in np.flatnonzero(inside)]
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels there are to read; where chips overlap, all of theirs."""
+        there = self._boxes[:2] + self._boxes[2:]
+        seen_height = np.minimum(there[0], self.grid.height) - np.maximum(self._boxes[0], 0)
+        seen_width = np.minimum(there[1], self.grid.width) - np.maximum(self._boxes[1], 0)
+        return int((seen_height * seen_width).sum())
+
+    def part(self, area: Rectangle) -> NativeBlock | None:
+        """A rectangle of the block, with the chips that lie in it or reach into it; None without any."""
+        chips = tuple(
+            PlacedChip(placed.chip, placed.row - area.row, placed.column - area.column)
+            for placed in self.chips_in(area)
+        )
+        grid = self.grid.window(area.row, area.column, area.height, area.width)
+        return NativeBlock(grid, chips) if chips else None
 
     def names_at(self, points: Array) -> Array:
         """Names of the chips at or nearest to pixel positions (column, row), shape (n, 2) to (n,)."""
@@ -119,6 +136,8 @@ def _shared_grids(grids: Sequence[Grid]) -> list[tuple[int, dict[int, tuple[int,
             shared = pixels_of(grids[left[0]], on_map.reshape(-1, 2)).reshape(own.shape)
             origin = np.rint(shared[:, 0])
             fits = np.abs(shared - own - origin[:, None]).max(axis=(1, 2)) <= TOLERANCE_PX
+            # A chip is on its own grid, also where its transform is too extreme to be inverted exactly.
+            fits[0], origin[0] = True, 0.0
             positions = {
                 int(index): (int(row), int(column))
                 for index, (column, row) in zip(left[fits], origin[fits], strict=True)

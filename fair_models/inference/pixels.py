@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +17,7 @@ from fair_models.inference.grids import NativeBlock
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 
-CACHE_BYTES = 256 * 2**20
+CACHE_BYTES = 128 * 2**20
 """Decoded chips that are kept: neighbouring windows need them again."""
 
 Pixels = tuple[Array, Array]
@@ -22,7 +25,7 @@ Pixels = tuple[Array, Array]
 
 
 class PixelReader(Protocol):
-    """Reads what chips and images hold."""
+    """Reads what chips and images hold. Several threads read at the same time."""
 
     @property
     def bands(self) -> int:
@@ -31,22 +34,31 @@ class PixelReader(Protocol):
     def part(self, chip: Chip, area: Rectangle) -> Pixels:
         """A rectangle of a chip, in its own pixels."""
 
-    def smaller(self, chip: Chip, height: int, width: int) -> Pixels:
-        """A whole chip at another size, for pictures."""
+    def smaller(self, chip: Chip, height: int, width: int, area: Rectangle | None = None) -> Pixels:
+        """A whole chip, or a rectangle of it, at another size, for pictures."""
 
     def close(self) -> None:
         """Let go of files and memory."""
 
 
 class ChipReader:
-    """Decodes chips whole and keeps the last ones."""
+    """Decodes chips whole and keeps the last ones.
+
+    Args:
+        cache_bytes: How much is kept.
+        decode: What decodes a chip; its file is read by default.
+    """
 
     bands = chips.BANDS
 
-    def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self, cache_bytes: int = CACHE_BYTES, decode: Callable[[Chip], Pixels] = chips.read_with_mask
+    ) -> None:
         self._limit = cache_bytes
-        self._kept: OrderedDict[Path, Pixels] = OrderedDict()
+        self._decode = decode
+        self._kept: OrderedDict[Path, Future[Pixels]] = OrderedDict()
         self._bytes = 0
+        self._lock = Lock()
 
     def part(self, chip: Chip, area: Rectangle) -> Pixels:
         """A rectangle of a chip, in its own pixels."""
@@ -54,11 +66,11 @@ class ChipReader:
         rows, columns = area.slices
         return pixels[:, rows, columns], valid[rows, columns]
 
-    def smaller(self, chip: Chip, height: int, width: int) -> Pixels:
-        """A whole chip at another size, area averaged."""
+    def smaller(self, chip: Chip, height: int, width: int, area: Rectangle | None = None) -> Pixels:
+        """A whole chip, or a rectangle of it, at another size, area averaged."""
         from PIL import Image
 
-        pixels, valid = self._whole(chip)
+        pixels, valid = self.part(chip, area or Rectangle(0, 0, chip.height, chip.width))
         layers = np.concatenate([pixels, valid[None].astype(np.uint8) * 255])
         box = Image.Resampling.BOX
         resized = np.stack(
@@ -72,16 +84,36 @@ class ChipReader:
         self._bytes = 0
 
     def _whole(self, chip: Chip) -> Pixels:
-        if chip.path in self._kept:
+        """A decoded chip. Of several threads that ask for it one decodes, and the others wait for it."""
+        with self._lock:
+            kept = self._kept.get(chip.path)
+            found = self._kept.setdefault(chip.path, Future())
             self._kept.move_to_end(chip.path)
-            return self._kept[chip.path]
-        found = chips.read_with_mask(chip)
-        self._kept[chip.path] = found
-        self._bytes += sum(part.nbytes for part in found)
-        while self._bytes > self._limit and len(self._kept) > 1:
-            _, old = self._kept.popitem(last=False)
-            self._bytes -= sum(part.nbytes for part in old)
-        return found
+        if kept is not None:
+            return kept.result()
+        try:
+            found.set_result(self._decode(chip))
+        except BaseException as error:
+            found.set_exception(error)
+            with self._lock:
+                del self._kept[chip.path]
+            raise
+        with self._lock:
+            self._bytes += _size(found)
+            self._let_go()
+        return found.result()
+
+    def _let_go(self) -> None:
+        """Forget the chips that were not asked for the longest."""
+        done = [path for path, found in self._kept.items() if found.done()]
+        for path in done[:-1]:
+            if self._bytes <= self._limit:
+                return
+            self._bytes -= _size(self._kept.pop(path))
+
+
+def _size(found: Future[Pixels]) -> int:
+    return sum(part.nbytes for part in found.result())
 
 
 def mosaic(reader: PixelReader, block: NativeBlock, area: Rectangle) -> Pixels:
@@ -100,13 +132,15 @@ def overview(reader: PixelReader, block: NativeBlock, longest_px: int) -> Pixels
     scale = max(1.0, max(block.grid.height, block.grid.width) / longest_px)
     height, width = max(1, round(block.grid.height / scale)), max(1, round(block.grid.width / scale))
     pixels, valid = np.zeros((reader.bands, height, width), np.uint8), np.zeros((height, width), bool)
+    everything = Rectangle(0, 0, block.grid.height, block.grid.width)
     for placed in reversed(block.chips):
-        area = placed.area
+        area = _shared(everything, placed.area)
         top, left = round(area.row / scale), round(area.column / scale)
         bottom = min(height, round((area.row + area.height) / scale))
         right = min(width, round((area.column + area.width) / scale))
         if bottom > top and right > left:
-            values, inside = reader.smaller(placed.chip, bottom - top, right - left)
+            seen = area.seen_from(placed.row, placed.column)
+            values, inside = reader.smaller(placed.chip, bottom - top, right - left, seen)
             _paint(pixels, valid, Rectangle(top, left, bottom - top, right - left), values, inside)
     return pixels, valid
 

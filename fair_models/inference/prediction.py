@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import rasterio
+
 from fair_models.errors import InvalidImagery
-from fair_models.inference import preview, sidecar, vectorise
-from fair_models.inference.features import Features, concatenate
-from fair_models.inference.imagery import Block, Imagery, open_imagery
-from fair_models.inference.joining import Join
+from fair_models.inference import sidecar
+from fair_models.inference.excluding import Exclusion
+from fair_models.inference.features import Features
+from fair_models.inference.imagery import Imagery, open_imagery
+from fair_models.inference.repeating import ITEM, Original
 from fair_models.inference.request import PredictionRequest, check_request
-from fair_models.inference.running import Model, batches, run, views_of, views_of_sources
 from fair_models.inference.sidecar import OutputFile
-from fair_models.inference.windows import Padding
-from fair_models.inference.writers import write_geojson
+from fair_models.inference.streaming import stream
+from fair_models.inference.writing.outputs import PREVIEW, Outputs, Tally
 from fair_models.store.atomic import atomic_folder, write_bytes, write_json
+from fair_models.store.digests import checksum_file
 from fair_models.types import Json
 
-VECTORS = "predictions.geojson"
-PREVIEW = "preview.png"
 CONFIG = "predict.yaml"
-ITEM = "prediction.json"
 
-__all__ = ["PredictionRequest", "PredictionResult", "Progress", "Step", "find_features", "predict"]
+BLOCK_CACHE_BYTES = 128 * 2**20
+"""Decoded pixels that GDAL keeps. Its own limit is a share of the machine's memory."""
+
+__all__ = [
+    "ITEM",
+    "PREVIEW",
+    "PredictionRequest",
+    "PredictionResult",
+    "Progress",
+    "Step",
+    "predict",
+]
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,8 @@ class PredictionResult:
     image_count: Chips or images that were read.
     seconds: Wall time.
     item: The prediction's STAC item.
+    excluded: Features that were left out because existing ones cover them.
+    same: Whether the files are byte for byte those of the prediction that was repeated; None where none was.
     """
 
     folder: Path
@@ -66,6 +79,8 @@ class PredictionResult:
     image_count: int
     seconds: float
     item: Json
+    excluded: int = 0
+    same: bool | None = None
 
 
 def predict(request: PredictionRequest, progress: Progress = lambda step: None) -> PredictionResult:
@@ -84,12 +99,18 @@ def predict(request: PredictionRequest, progress: Progress = lambda step: None) 
     """
     started = time.monotonic()
     check_request(request)
+    if request.original:
+        request.original.check(request.session.path, request.exclude)
     with open_imagery(request.imagery, request.input) as imagery:
         _check_size(imagery, request)
+        exclusion = _exclusion(request, imagery)
         with atomic_folder(request.output) as folder:
-            features = find_features(imagery, request, progress)
-            files = _write(folder, imagery, features, request, progress)
-            facts = _facts(request, imagery, features, time.monotonic() - started)
+            with Outputs(folder, request.formats, request.classes, imagery.blocks) as outputs:
+                for features in _found(imagery, request, outputs, progress):
+                    outputs.write(exclusion.new(features) if exclusion else features)
+                files = _finish(folder, outputs, imagery, request, progress)
+            left_out = exclusion.left_out if exclusion else 0
+            facts = _facts(request, imagery, outputs.tally, left_out, time.monotonic() - started)
             document = sidecar.item(facts, imagery.blocks, files)
             write_json(folder / ITEM, document)
         return PredictionResult(
@@ -100,88 +121,76 @@ def predict(request: PredictionRequest, progress: Progress = lambda step: None) 
             image_count=imagery.image_count,
             seconds=facts.seconds,
             item=document,
+            excluded=left_out,
+            same=_same(files, request.original),
         )
 
 
-def find_features(imagery: Imagery, request: PredictionRequest, progress: Progress) -> Features:
-    """Everything that the model finds, block by block, without writing anything."""
-    whole, cell_px = request.judges_whole_images, request.input.size_px
-    padding: Padding = "black" if whole else "reflect"
-    model = Model(request.session, request.processing, request.params, request.multiple_px, padding)
-    plans = [
-        (block, views_of_sources(block, model, cell_px) if whole else views_of(block, model))
-        for block in imagery.blocks
-    ]
-    total, done = sum(len(views) for _, views in plans), 0
-    found = []
-    for block, views in plans:
-        join = Join(block.grid.height, block.grid.width, request.classes, request.threshold)
-        for batch in batches(block, views, model):
-            run(batch, model, join)
-            done += len(batch.views)
-            progress(Step("predicting", done, total))
-        found.append(_features(join, block, request))
-    return concatenate(found)
+def _found(
+    imagery: Imagery, request: PredictionRequest, outputs: Outputs, progress: Progress
+) -> Iterator[Features]:
+    """Everything that the model finds; strips go to the outputs themselves."""
+
+    def advance(done: int, total: int) -> None:
+        progress(Step("predicting", done, total))
+
+    with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES):
+        yield from stream(imagery, request, advance, outputs.rasters)
 
 
-def _features(join: Join, block: Block, request: PredictionRequest) -> Features:
-    found = []
-    if join.mask is not None:
-        found.append(vectorise.polygons(join.mask, block.grid, block.names_at, request.outline))
-    found += [
-        vectorise.boxes_and_points(part, block.grid, block.names_at, request.outline) for part in join.found
-    ]
-    scores = join.scores()
-    if scores:
-        areas = block.sources(request.input.size_px)
-        found.append(vectorise.scored(scores, areas, block.grid, request.classes, join.threshold))
-    return concatenate(found)
-
-
-def _write(
-    folder: Path, imagery: Imagery, features: Features, request: PredictionRequest, progress: Progress
+def _finish(
+    folder: Path, outputs: Outputs, imagery: Imagery, request: PredictionRequest, progress: Progress
 ) -> list[OutputFile]:
-    files = []
-    if "geojson" in request.formats:
-        progress(Step("writing vectors", 0, 1))
-        write_geojson(features, request.classes, folder / VECTORS)
-        files.append(sidecar.output_file(folder, VECTORS, "vectors", "Features (GeoJSON)", "data"))
-    if "preview" in request.formats:
-        progress(Step("drawing the preview", 0, 1))
-        caption = f"{request.model_id} · {imagery.name}"
-        preview.draw(imagery.blocks, features, request.classes, caption, folder / PREVIEW)
-        files.append(sidecar.output_file(folder, PREVIEW, "preview", "Features over the imagery", "overview"))
-    config = sidecar.config_yaml(request.model_id, str(request.imagery), request.params, request.formats)
+    caption = f"{request.model_id} · {imagery.name}"
+    files = outputs.finish(caption, lambda doing: progress(Step(doing, 0, 1)))
+    config = sidecar.config_yaml(
+        request.model_id, str(request.imagery), request.params, request.formats, request.options
+    )
     write_bytes(folder / CONFIG, config.encode())
     files.append(sidecar.output_file(folder, CONFIG, "config", "What was asked for", "metadata"))
     progress(Step("done", 1, 1))
     return files
 
 
-def _facts(request: PredictionRequest, imagery: Imagery, features: Features, seconds: float) -> sidecar.Facts:
+def _facts(
+    request: PredictionRequest, imagery: Imagery, tally: Tally, excluded: int, seconds: float
+) -> sidecar.Facts:
+    counts = {"images": imagery.image_count, "blocks": len(imagery.blocks)}
+    counts["features"] = sum(tally.counts.values())
+    counts["excluded"] = excluded
     return sidecar.Facts(
         model_id=request.model_id,
         model_href=request.model_href,
         session=request.session,
         imagery=str(request.imagery),
         parameters=request.params,
-        counts={"images": imagery.image_count, "blocks": len(imagery.blocks), "features": len(features)},
-        class_counts=features.counts(request.classes),
-        area_m2=float(features.area_m2[features.classes > 0].sum()),
+        counts=counts,
+        class_counts=tally.counts,
+        area_m2=tally.area_m2,
         seconds=seconds,
+        options=request.options,
+        exclude_checksum=checksum_file(request.exclude) if request.exclude else None,
+        datetime=request.original.datetime if request.original else None,
     )
 
 
+def _exclusion(request: PredictionRequest, imagery: Imagery) -> Exclusion | None:
+    if request.exclude is None:
+        return None
+    return Exclusion(request.exclude, request.exclude_overlap, sidecar.footprint(imagery.blocks).bounds)
+
+
+def _same(files: Sequence[OutputFile], original: Original | None) -> bool | None:
+    return {file.name: file.checksum for file in files} == original.files if original else None
+
+
 def _check_size(imagery: Imagery, request: PredictionRequest) -> None:
-    for block in imagery.blocks:
-        pixels = block.grid.height * block.grid.width
-        if pixels > request.most_pixels:
-            raise InvalidImagery(
-                str(request.imagery),
-                [
-                    f"around {block.name} it covers {block.grid.width:,} x {block.grid.height:,} pixels at "
-                    f"the model's {request.input.gsd_m:g} m, {pixels:,} in all, and at most "
-                    f"{request.most_pixels:,} are held at once; cut it into parts (`gdal_translate -srcwin`, "
-                    "or folders of neighbouring chips) and predict each"
-                ],
-            )
+    pixels = sum(block.grid.height * block.grid.width for block in imagery.blocks)
+    if pixels > request.most_pixels:
+        raise InvalidImagery(
+            str(request.imagery),
+            [
+                f"it covers {pixels:,} pixels at the model's {request.input.gsd_m:g} m, and at most "
+                f"{request.most_pixels:,} are predicted at once; predict parts of it"
+            ],
+        )

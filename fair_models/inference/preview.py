@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,14 +43,16 @@ _SATURATION = 0.75
 _SUPERSAMPLING = 2
 
 
-def draw(
-    blocks: Sequence[Block], features: Features, classes: Sequence[str], caption: str, path: Path
-) -> None:
+Read = Callable[[], Iterable[Features]]
+"""Gives the features from the start, some at a time."""
+
+
+def draw(blocks: Sequence[Block], read: Read, classes: Sequence[str], caption: str, path: Path) -> None:
     """Draw features over the imagery as PNG, with a legend and a scale bar.
 
     Args:
         blocks: The imagery that was predicted over.
-        features: What was found.
+        read: What was found, in batches, so that not all of it is held. It is called twice.
         classes: Class names; the position is the index.
         caption: One line on what this is, e.g. "roofs-v1 · banepa".
         path: The file.
@@ -57,10 +60,12 @@ def draw(
     shown = _shown(blocks)
     frame = _frame(shown)
     picture = _imagery(shown, frame)
-    _overlay(picture, features, frame)
+    counts = _overlay(picture, read, frame)
     legend = Legend(
         entries=[
-            (name, count, colour(classes.index(name))) for name, count in features.counts(classes).items()
+            (name, counts[index], colour(index))
+            for index, name in enumerate(classes)
+            if index or counts[index]
         ],
         caption=caption if len(shown) == len(blocks) else f"{caption} · the largest of {len(blocks)} areas",
         pixel_m=pixel_size_m(frame)[0],
@@ -134,42 +139,56 @@ def _as_rgb(pixels: Array) -> Array:
     return pixels[:3] if len(pixels) >= 3 else np.repeat(pixels[:1], 3, axis=0)
 
 
-def _overlay(picture: Image.Image, features: Features, frame: Grid) -> None:
-    """Fill and outline each feature, drawn larger than shown so that slanted edges are smooth."""
-    import shapely
+def _overlay(picture: Image.Image, read: Read, frame: Grid) -> Counter[int]:
+    """Fill all features, then outline them, drawn larger than shown so that slanted edges are smooth.
+
+    Returns:
+        How many there are of each class.
+    """
     from PIL import Image, ImageDraw
 
-    if not len(features):
-        return
+    counts: Counter[int] = Counter()
+    size = frame.width * _SUPERSAMPLING, frame.height * _SUPERSAMPLING
+    inside: dict[int, Array] = {}
+    for features in read():
+        counts.update(features.classes.tolist())
+        for index, shapes in _by_class(features, frame):
+            if index:
+                _fill(inside.setdefault(index, np.zeros(size[::-1], np.uint8)), shapes)
+    if not counts:
+        return counts
+    layer = Image.new("RGBA", size, (0, 0, 0, 0))
+    for index in sorted(inside):
+        mask = Image.fromarray(inside.pop(index), "L")
+        layer.paste((*colour(index), round(255 * _FILL_OPACITY)), mask=mask)
+    for features in read():
+        for index, shapes in _by_class(features, frame):
+            _outline(ImageDraw.Draw(layer), shapes, colour(index))
+    layer = layer.resize(picture.size, Image.Resampling.BOX)
+    picture.paste(layer, mask=layer)
+    return counts
+
+
+def _by_class(features: Features, frame: Grid) -> Iterator[tuple[int, Array]]:
+    """Class by class the shapes of features, in pixels of the layer."""
+    import shapely
+
     drawn = shapely.transform(
         features.geometry,
         lambda places: pixels_of(frame, moved(places, LONLAT, WEB_MERCATOR)) * _SUPERSAMPLING,
     )
-    size = frame.width * _SUPERSAMPLING, frame.height * _SUPERSAMPLING
-    layer = Image.new("RGBA", size, (0, 0, 0, 0))
-    for index in np.unique(features.classes):
-        shapes = drawn[features.classes == index]
-        tint = colour(int(index))
-        if index:
-            layer.paste((*tint, round(255 * _FILL_OPACITY)), mask=_filled(shapes, size))
-        _outline(ImageDraw.Draw(layer), shapes, tint)
-    layer = layer.resize(picture.size, Image.Resampling.BOX)
-    picture.paste(layer, mask=layer)
+    for index in np.unique(features.classes).tolist():
+        yield index, drawn[features.classes == index]
 
 
-def _filled(shapes: Array, size: tuple[int, int]) -> Image.Image:
-    """Where polygons are, holes left open."""
+def _fill(inside: Array, shapes: Array) -> None:
+    """Mark where polygons are, holes left open."""
     import shapely
-    from PIL import Image
     from rasterio.features import rasterize
 
     surfaces = shapes[shapely.get_dimensions(shapes) == 2]
-    inside = (
-        rasterize(surfaces, out_shape=size[::-1], default_value=255, dtype="uint8")
-        if len(surfaces)
-        else np.zeros(size[::-1], np.uint8)
-    )
-    return Image.fromarray(inside, "L")
+    if len(surfaces):
+        rasterize(surfaces, out=inside, default_value=255)
 
 
 def _outline(pen: ImageDraw.ImageDraw, shapes: Array, tint: tuple[int, int, int]) -> None:

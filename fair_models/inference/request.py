@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fair_models.errors import Conflict, Invalid, InvalidHyperparameters
 from fair_models.inference.imagery import ModelInput
 from fair_models.inference.processing import Processing
+from fair_models.inference.repeating import Original
 from fair_models.inference.session import Session
-from fair_models.inference.vectorise import OutlineParams
+from fair_models.inference.shaping import OutlineParams
 from fair_models.inference.windows import DEFAULT_MULTIPLE_PX
 
-FORMATS = ("geojson", "preview")
+FORMATS = ("geoparquet", "geojson", "flatgeobuf", "pmtiles", "classes", "confidence", "preview")
+"""All formats. Their files are assets of the item under the same keys."""
 
-MOST_PIXELS = 200_000_000
-"""Largest block in pixels at the model's resolution: some 15 bytes of each are held until it is outlined."""
+DEFAULT_FORMATS = ("geoparquet", "geojson", "preview")
+
+MOST_PIXELS = 50_000_000_000
+"""Most pixels at the model's resolution: a square of 58 km at 0.26 m, a week's work for two cores."""
 
 _MOST_CLASSES = 255
 WHOLE_IMAGE_TASKS = frozenset({"classification", "scene-classification", "regression"})
@@ -51,12 +55,18 @@ class PredictionRequest:
     classes: Class names; the position is the index, 0 the background.
     params: Inference parameters without their prefix. The library reads `confidence_threshold` (0 to 1; 0.5),
         `min_area_m2` (0) and `simplify_m` (0); `postprocess` gets all.
-    formats: Which files: "geojson", "preview".
+    formats: Which files, of `FORMATS`.
+    holes: Whether holes of polygons are kept, or filled.
+    regularise: Whether outlines get right angles where their shape has them.
+    exclude: GeoJSON or GeoParquet of existing features; what they cover is left out.
+    exclude_overlap: Features of which existing ones cover more than this part are left out, 0 to 1.
+    options: What else was asked for, as the config and the item keep it.
+    original: The prediction that this one repeats.
     model_id: Exact id of the model's item.
     model_href: Where that item lies.
     task: The model's first ML task, as in `mlm:tasks`. Classification and regression judge whole chips.
     multiple_px: What height and width of a window must divide by.
-    most_pixels: Largest block that is tried.
+    most_pixels: Most pixels at the model's resolution that are tried, of all blocks together.
     """
 
     imagery: Path
@@ -66,7 +76,13 @@ class PredictionRequest:
     input: ModelInput
     classes: Sequence[str]
     params: Mapping[str, Any]
-    formats: Sequence[str] = FORMATS
+    formats: Sequence[str] = DEFAULT_FORMATS
+    holes: bool = True
+    regularise: bool = False
+    exclude: Path | None = None
+    exclude_overlap: float = 0.5
+    options: Mapping[str, Any] = field(default_factory=dict)
+    original: Original | None = None
     model_id: str = "unregistered-v1"
     model_href: str = "unregistered"
     task: str = "semantic-segmentation"
@@ -81,7 +97,9 @@ class PredictionRequest:
     @property
     def outline(self) -> OutlineParams:
         """What is done to outlines."""
-        return OutlineParams(self._number("min_area_m2"), self._number("simplify_m"))
+        return OutlineParams(
+            self._number("min_area_m2"), self._number("simplify_m"), self.holes, self.regularise
+        )
 
     @property
     def judges_whole_images(self) -> bool:
@@ -111,6 +129,11 @@ def check_request(request: PredictionRequest) -> None:
         for name in request.formats
         if name not in FORMATS
     ]
+    rasters = [name for name in ("classes", "confidence") if name in request.formats]
+    if rasters and request.judges_whole_images:
+        problems.append(
+            f"it judges images as wholes and says nothing of pixels: leave out {', '.join(rasters)}"
+        )
     if not 2 <= len(request.classes) <= _MOST_CLASSES:
         problems.append(
             f"it has {len(request.classes)} classes, 2 to {_MOST_CLASSES} with the background are possible"

@@ -1,99 +1,166 @@
-"""Windows through the network: read, pre-process, run in batches, post-process, join."""
+"""Windows through the network, in four steps that may work at the same time: read, run, and judge batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fair_models.errors import Invalid
+from fair_models.inference import runs
+from fair_models.inference.findings import Findings, Found, findings, wrong
 from fair_models.inference.imagery import Block
-from fair_models.inference.joining import Join
 from fair_models.inference.processing import Processing
+from fair_models.inference.runs import Runs
 from fair_models.inference.session import Session
-from fair_models.inference.windows import Padding, Rectangle, View, WindowRule, cut, pad, rule_for
+from fair_models.inference.windows import Padding, Rectangle, View, pad
+from fair_models.inference.writing.rasters import NO_IMAGERY, to_percent
 from fair_models.types import Array
 
-_BATCH_PIXELS = 4 * 512 * 512
+_BATCH_PIXELS = 1024 * 1024
 """Pixels that go through the network at a time. More windows at once gain nothing on a CPU."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What turns pixels into parts.
+    """What turns pixels into parts, and parts into findings.
 
     session: The network.
     processing: The model's `preprocess` and `postprocess`.
     params: Inference parameters without their prefix.
     multiple_px: What height and width of a window must divide by.
-    padding: What fills windows that reach over their imagery: "reflect", so that the pixels at its edge see
-        what they would see further inside; "black" where images are judged as wholes, because samples are
-        filled so in training, and a mirrored roof would be a second one.
+    classes: Class names; the position is the index, 0 the background.
+    threshold: Least probability or score of a class that is not the background.
+    whole_images: Whether it judges each chip as a whole.
     """
 
     session: Session
     processing: Processing
     params: Mapping[str, Any]
     multiple_px: int
-    padding: Padding = "reflect"
+    classes: Sequence[str]
+    threshold: float
+    whole_images: bool = False
+
+    @property
+    def padding(self) -> Padding:
+        """What fills windows that reach over their imagery.
+
+        "reflect", so that the pixels at its edge see what they would see further inside; "black" where images
+        are judged as wholes, because samples are filled so in training, and a mirrored roof would be a second
+        one.
+        """
+        return "black" if self.whole_images else "reflect"
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Windows of one size that go through the network together.
+class Loaded:
+    """A window that is read and pre-processed.
 
-    views: The windows.
-    inputs: What the network gets, float32, shape (n, bands, height, width).
-    valid: Which pixels of each window's core are imagery, bool arrays of the cores' shapes.
+    view: The window.
+    values: What the network gets, float32, shape (bands, height, width).
+    valid: Which pixels of its core are imagery, bool, of the core's shape.
     """
 
-    views: Sequence[View]
-    inputs: Array
-    valid: Sequence[Array]
+    view: View
+    values: Array
+    valid: Array
 
 
-def views_of(block: Block, model: Model) -> list[View]:
-    """Windows over a block, without those that see no imagery."""
-    rule = rule_for(model.session.size_px, model.multiple_px)
-    everything = Rectangle(0, 0, block.grid.height, block.grid.width)
-    return [view for view in cut(everything, rule, block.name) if block.has_imagery(view.core)]
+@dataclass(frozen=True)
+class Ran:
+    """Windows of one size that went through the network together, and its outputs by name."""
+
+    batch: Sequence[Loaded]
+    outputs: Mapping[str, Array]
 
 
-def views_of_sources(block: Block, model: Model, cell_px: int) -> list[View]:
-    """Windows for models that judge images as wholes: each sees one chip or cell, and nothing of the next."""
-    views: list[View] = []
-    for name, area in block.sources(cell_px).items():
-        size = model.session.size_px or max(area.height, area.width)
-        rule = WindowRule(size, 0, model.multiple_px, fixed=not model.session.dynamic)
-        views += cut(area, rule, name)
-    return views
+@dataclass(frozen=True)
+class Raster:
+    """What is where in a window's core, as a `RasterSink` takes it: classes and confidence, both uint8."""
+
+    area: Rectangle
+    classes: Array
+    confidence: Array
 
 
-def batches(block: Block, views: Sequence[View], model: Model) -> Iterator[Batch]:
-    """Read and pre-process windows, together with the following ones of the same size."""
-    waiting: list[tuple[View, Array, Array]] = []
-    for view in views:
-        pixels, valid = block.read(view.seen)
-        entry = view, _preprocessed(pixels, view, model), _core(valid, view)
-        if waiting and waiting[0][1].shape != entry[1].shape:
-            yield _batch(waiting)
+@dataclass(frozen=True)
+class Judged:
+    """What a window says, in as little memory as it takes.
+
+    source: Name of the chip or block.
+    runs: The core's mask; none where there was no raster part.
+    raster: The same pixel by pixel, where that was asked for.
+    found: Boxes and points in the core.
+    scores: Scores of the source, each with the core's number of pixels.
+    """
+
+    source: str
+    runs: Runs
+    raster: Raster | None
+    found: Sequence[Found]
+    scores: Sequence[tuple[int, Mapping[str, float]]]
+
+
+def read(block: Block, view: View, model: Model) -> Loaded:
+    """Read a window and pre-process it."""
+    pixels, valid = block.read(view.seen)
+    rows, columns = view.core.seen_from(view.seen.row, view.seen.column).slices
+    return Loaded(view, _preprocessed(pixels, view, model), valid[rows, columns])
+
+
+def batches(windows: Iterable[Loaded]) -> Iterator[Sequence[Loaded]]:
+    """Put windows together with the following ones of the same size."""
+    waiting: list[Loaded] = []
+    for window in windows:
+        if waiting and waiting[0].values.shape != window.values.shape:
+            yield waiting
             waiting = []
-        waiting.append(entry)
-        if len(waiting) >= max(1, _BATCH_PIXELS // (view.window.height * view.window.width)):
-            yield _batch(waiting)
+        waiting.append(window)
+        _, height, width = window.values.shape
+        if len(waiting) >= max(1, _BATCH_PIXELS // (height * width)):
+            yield waiting
             waiting = []
     if waiting:
-        yield _batch(waiting)
+        yield waiting
 
 
-def run(batch: Batch, model: Model, join: Join) -> None:
-    """Run the network on a batch and join what post-processing makes of it."""
-    outputs = model.session.run(batch.inputs)
-    for at, (view, valid) in enumerate(zip(batch.views, batch.valid, strict=True)):
-        one = {name: values[at] for name, values in outputs.items()}
-        join.add(view, model.processing.postprocess(one, view.window, model.params), valid)
+def run(batch: Sequence[Loaded], model: Model) -> Ran:
+    """Run the network on a batch."""
+    return Ran(batch, model.session.run(np.stack([window.values for window in batch])))
+
+
+def judge(ran: Ran, model: Model, as_raster: bool) -> list[Judged]:
+    """Post-process what the network made of a batch.
+
+    Args:
+        ran: The batch and the network's outputs.
+        model: What it ran through.
+        as_raster: Whether masks are wanted pixel by pixel too.
+    """
+    made = []
+    for at, window in enumerate(ran.batch):
+        outputs = {name: values[at] for name, values in ran.outputs.items()}
+        parts = model.processing.postprocess(outputs, window.view.window, model.params)
+        said = findings(window.view, parts, window.valid, model.classes, model.threshold)
+        if said.mask is not None and model.whole_images:
+            raise wrong("a RasterPart, and its task is to judge images as wholes")
+        made.append(_judged(window, said, as_raster))
+    return made
+
+
+def _judged(window: Loaded, said: Findings, as_raster: bool) -> Judged:
+    mask, view = said.mask, window.view
+    if mask is None:
+        return Judged(view.window.source, runs.none(), None, said.found, said.scores)
+    raster = None
+    if as_raster:
+        classes = np.where(window.valid, mask.classes, np.uint8(NO_IMAGERY))
+        raster = Raster(view.core, classes, to_percent(mask.probability, window.valid))
+    found = runs.of_mask(mask.classes, mask.probability, view.core.row, view.core.column)
+    return Judged(view.window.source, found, raster, said.found, said.scores)
 
 
 def _preprocessed(pixels: Array, view: View, model: Model) -> Array:
@@ -106,13 +173,3 @@ def _preprocessed(pixels: Array, view: View, model: Model) -> Array:
             f"{expected}. Its contribution has to be corrected and registered again"
         )
     return made
-
-
-def _core(valid: Array, view: View) -> Array:
-    rows, columns = view.core.seen_from(view.seen.row, view.seen.column).slices
-    return valid[rows, columns]
-
-
-def _batch(entries: Sequence[tuple[View, Array, Array]]) -> Batch:
-    views, inputs, valid = zip(*entries, strict=True)
-    return Batch(views, np.stack(inputs), valid)

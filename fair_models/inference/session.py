@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 
 from fair_models.errors import Invalid, NotFound
+from fair_models.inference import external_data
 from fair_models.types import Array
 
 ENGINE = "onnxruntime"
+
+MAX_BYTES = 2 * 2**30
+"""The largest ONNX file that is opened: protobuf knows no larger ones."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ def open_session(onnx_path: Path, threads: int | None = None) -> Session:
 
     Raises:
         NotFound: There is no such file.
-        Invalid: The file is no ONNX that can be run on windows of imagery.
+        Invalid: The file is no ONNX that can be run on windows of imagery, is too large, or has weights in
+            other files.
     """
     import onnxruntime
 
@@ -100,15 +105,34 @@ def open_session(onnx_path: Path, threads: int | None = None) -> Session:
         raise NotFound(
             f"There is no ONNX file at {path}. Name the file of the model's asset with the role mlm:model"
         )
+    _check_file(path)
     available = onnxruntime.get_available_providers()
     providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
     try:
         engine = onnxruntime.InferenceSession(str(path), _options(threads), providers=providers)
+        return _describe(path, engine, onnxruntime.__version__)
     except _engine_errors() as error:
         raise Invalid(
             f"{path} cannot be opened as ONNX: {_first_line(error)}. Export the model again and register it"
         ) from error
-    return _describe(path, engine, onnxruntime.__version__)
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what ONNX Runtime would open and should not: other files, or more than it takes itself."""
+    reason = None
+    if path.stat().st_size > MAX_BYTES:
+        reason = f"it has more than {MAX_BYTES:,} bytes, the most that one ONNX file may have"
+    try:
+        elsewhere = [] if reason else external_data.names(path)
+    except ValueError as error:
+        reason, elsewhere = str(error), []
+    if elsewhere:
+        reason = f"its weights ({', '.join(elsewhere[:3])}) lie in other files, which no digest here covers"
+    if reason:
+        raise Invalid(
+            f"{path} cannot be opened as ONNX: {reason}. Export the model again, into one file "
+            "(torch.onnx.export: external_data=False), and register it"
+        )
 
 
 def _options(threads: int | None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import orjson
 import yaml
 
 from fair_models import __version__
-from fair_models.catalog.extensions import FILE, PROCESSING
+from fair_models.catalog.extensions import CLASSIFICATION, FILE, PROCESSING, RASTER
 from fair_models.inference.imagery import Block
 from fair_models.inference.session import ENGINE, Session
 from fair_models.store.digests import checksum_file
@@ -27,7 +27,11 @@ PREFIX = "inference."
 _MANY_BLOCKS = 100
 
 MEDIA_TYPES = {
+    ".fgb": "application/vnd.flatgeobuf",
     ".geojson": "application/geo+json",
+    ".parquet": "application/vnd.apache.parquet",
+    ".pmtiles": "application/vnd.pmtiles",
+    ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",
     ".png": "image/png",
     ".yaml": "application/yaml",
 }
@@ -37,12 +41,13 @@ MEDIA_TYPES = {
 class OutputFile:
     """One file of a prediction.
 
-    key: Its asset's key, e.g. "vectors".
+    key: Its asset's key, e.g. "geojson".
     name: Its name in the output folder.
     title: What it is, for people.
     roles: Its asset's roles.
     checksum: sha-256 multihash.
     size: Bytes.
+    fields: What else its asset says, e.g. the classes that its values mean.
     """
 
     key: str
@@ -51,15 +56,24 @@ class OutputFile:
     roles: tuple[str, ...]
     checksum: str
     size: int
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def output_file(folder: Path, name: str, key: str, title: str, *roles: str) -> OutputFile:
+def output_file(
+    folder: Path, name: str, key: str, title: str, *roles: str, fields: Mapping[str, Any] | None = None
+) -> OutputFile:
     """Describe a file that was written."""
     path = folder / name
-    return OutputFile(key, name, title, roles, checksum_file(path), path.stat().st_size)
+    return OutputFile(key, name, title, roles, checksum_file(path), path.stat().st_size, fields or {})
 
 
-def config_yaml(model: str, imagery: str, parameters: Mapping[str, Any], formats: Sequence[str]) -> str:
+def config_yaml(
+    model: str,
+    imagery: str,
+    parameters: Mapping[str, Any],
+    formats: Sequence[str],
+    options: Mapping[str, Any],
+) -> str:
     """The predict config: with another output folder it asks for the same prediction again.
 
     Args:
@@ -67,12 +81,14 @@ def config_yaml(model: str, imagery: str, parameters: Mapping[str, Any], formats
         imagery: The imagery as it was asked for.
         parameters: Inference parameters without their prefix, all that were used.
         formats: Which files were asked for.
+        options: What else was asked for.
     """
     document = {
         "model": model,
         "imagery": imagery,
         "parameters": with_prefix(parameters),
         "formats": list(formats),
+        **options,
     }
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
@@ -95,6 +111,9 @@ class Facts:
     class_counts: Features by class.
     area_m2: Area of all polygons that are not background.
     seconds: Wall time.
+    options: What else was asked for, by the names of the parameters.
+    exclude_checksum: Digest of the existing features, where there were any.
+    datetime: Time of the prediction that this one repeats; None for now.
     """
 
     model_id: str
@@ -106,6 +125,9 @@ class Facts:
     class_counts: Mapping[str, int]
     area_m2: float
     seconds: float
+    options: Mapping[str, Any] = field(default_factory=dict)
+    exclude_checksum: str | None = None
+    datetime: str | None = None
 
 
 def item(facts: Facts, blocks: Sequence[Block], files: Sequence[OutputFile]) -> Json:
@@ -113,24 +135,28 @@ def item(facts: Facts, blocks: Sequence[Block], files: Sequence[OutputFile]) -> 
     from shapely.geometry import mapping
 
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    footprint = _footprint(blocks)
+    outline = footprint(blocks)
     checksum = checksum_file(facts.session.path)
     parameters = with_prefix(facts.parameters)
+    options = dict(facts.options)
+    if facts.exclude_checksum is not None:
+        options["exclude_checksum"] = facts.exclude_checksum
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": [FILE, PROCESSING],
-        "id": f"prediction-{_digest(facts.model_id, checksum, facts.imagery, parameters)}",
-        "geometry": orjson.loads(orjson.dumps(mapping(footprint))),
-        "bbox": [float(number) for number in footprint.bounds],
+        "stac_extensions": [FILE, PROCESSING, *_extensions(files)],
+        "id": f"prediction-{_digest(facts.model_id, checksum, facts.imagery, parameters, options)}",
+        "geometry": orjson.loads(orjson.dumps(mapping(outline))),
+        "bbox": [float(number) for number in outline.bounds],
         "properties": {
-            "datetime": now,
+            "datetime": facts.datetime or now,
             "created": now,
             "title": f"{facts.model_id} over {Path(facts.imagery).name}",
             "fair:model_id": facts.model_id,
             "fair:model_checksum": checksum,
             "fair:imagery": facts.imagery,
             "fair:parameters": parameters,
+            "fair:options": options,
             "fair:engine": {
                 "name": ENGINE,
                 "version": facts.session.version,
@@ -156,6 +182,8 @@ def item(facts: Facts, blocks: Sequence[Block], files: Sequence[OutputFile]) -> 
 
 def software(session: Session) -> dict[str, str]:
     """Versions of what the numbers depend on."""
+    import pyarrow
+    import pyogrio
     import pyproj
     import rasterio
     import shapely
@@ -170,6 +198,8 @@ def software(session: Session) -> dict[str, str]:
         "proj": pyproj.proj_version_str,
         "shapely": shapely.__version__,
         "geos": shapely.geos_version_string,
+        "pyarrow": pyarrow.__version__,
+        "pyogrio": pyogrio.__version__,
     }
 
 
@@ -181,10 +211,21 @@ def _asset(file: OutputFile) -> Json:
         "roles": list(file.roles),
         "file:checksum": file.checksum,
         "file:size": file.size,
+        **file.fields,
     }
 
 
-def _footprint(blocks: Sequence[Block]) -> Any:
+def _extensions(files: Sequence[OutputFile]) -> list[str]:
+    """Extensions of the fields that assets have beside those of all files."""
+    used = {name.partition(":")[0] for file in files for name in file.fields}
+    return [
+        address
+        for prefix, address in (("classification", CLASSIFICATION), ("raster", RASTER))
+        if prefix in used
+    ]
+
+
+def footprint(blocks: Sequence[Block]) -> Any:
     """The outlines of the blocks in EPSG:4326; one box around all where there are many."""
     import shapely
 

@@ -12,10 +12,10 @@ import numpy as np
 from fair_models.inference.parts import Window
 from fair_models.types import Array
 
-DEFAULT_SIZE_PX = 512
+DEFAULT_SIZE_PX = 1024
 """Height and width of a window where the network takes any. Larger ones change little, and cost memory."""
 
-DEFAULT_MARGIN_PX = 32
+DEFAULT_MARGIN_PX = 64
 """Pixels at each inner edge that the network sees and that are left to the neighbour."""
 
 DEFAULT_MULTIPLE_PX = 32

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from pystac import Item
 
-from fair_models.catalog import datasets, profiles, versions
+from fair_models.catalog import datasets, versions
 from fair_models.catalog.datasets import DatasetFacts
 from fair_models.catalog.protocol import Catalog
+from fair_models.data.folders import locate
 from fair_models.data.ingest import PreparedDataset, prepare
 from fair_models.params import IngestDatasetParams
-from fair_models.publishing.storing import as_stored, put_files
+from fair_models.publishing.plans import Tell, nobody
+from fair_models.publishing.storing import NewVersion, as_stored, publish
 from fair_models.publishing.workspace import work_folder
+from fair_models.store import hrefs
 from fair_models.store.protocol import Store, StoredFile
 from fair_models.types import DATASETS
 
 logger = logging.getLogger(__name__)
 
 
-def ingest(params: IngestDatasetParams, catalog: Catalog, store: Store) -> Item:
+def ingest(params: IngestDatasetParams, catalog: Catalog, store: Store, tell: Tell = nobody) -> Item:
     """Check, mend, split and store chips and labels, and publish them.
 
     The same chips and labels with the same facts again are no new version: the current item comes back.
@@ -29,18 +33,20 @@ def ingest(params: IngestDatasetParams, catalog: Catalog, store: Store) -> Item:
         params: What lies where, and what it means.
         catalog: Where the dataset is published.
         store: Where its bytes go.
+        tell: Takes the plan before anything is changed.
 
     Returns:
-        The item as the catalogue has it.
+        The item as the catalogue has it; in a dry run as it would be.
 
     Raises:
+        Invalid: Chips or labels lie where the settings do not allow it.
         InvalidImagery: Chips that cannot be read or placed; lists every reason. Nothing was stored.
         InvalidLabels: Labels that cannot be used; lists every reason. Nothing was stored.
         InvalidItem: What was asked for makes no valid item, e.g. an unknown keyword. Nothing was stored.
         Conflict: Somebody else published a version of this name meanwhile.
     """
-    with work_folder("ingest") as folder:
-        prepared = prepare(params, folder)
+    with work_folder("ingest") as folder, catalog.exclusive(DATASETS, params.name):
+        prepared = prepare(_with_judged_paths(params), folder)
         files = {"chips": prepared.chips, "labels": prepared.labels, "split": prepared.split}
         found = as_stored(files)
         current = versions.current(catalog, DATASETS, params.name)
@@ -50,14 +56,24 @@ def ingest(params: IngestDatasetParams, catalog: Catalog, store: Store) -> Item:
                 logger.info("%s holds the same chips and labels already; no new version", current.id)
                 return current
         number = versions.next_number(catalog, DATASETS, params.name)
-        item = _item(params, prepared, number, found)
-        profiles.validate(item.to_dict(include_self_link=False, transform_hrefs=False))
-        stored = put_files(store, DATASETS, params.name, number, files)
-        return versions.publish(catalog, _item(params, prepared, number, stored))
+        new = NewVersion(
+            DATASETS, params.name, number, files, lambda stored: _item(params, prepared, number, stored)
+        )
+        return publish(new, catalog, store, tell=tell, dry_run=params.dry_run)
+
+
+def _with_judged_paths(params: IngestDatasetParams) -> IngestDatasetParams:
+    """The request with absolute paths, all of which may be read; see `hrefs`."""
+    chips = str(hrefs.local_path(params.chips))
+    labels = None if params.labels is None else str(hrefs.local_path(params.labels))
+    found = locate(chips, labels)
+    hrefs.local_folder(found.chips)
+    hrefs.local_path(found.labels)
+    return params.model_copy(update={"chips": chips, "labels": labels})
 
 
 def _item(
-    params: IngestDatasetParams, prepared: PreparedDataset, number: int, files: dict[str, StoredFile]
+    params: IngestDatasetParams, prepared: PreparedDataset, number: int, files: Mapping[str, StoredFile]
 ) -> Item:
     start, end = prepared.created or (None, None)
     return datasets.build(

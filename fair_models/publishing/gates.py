@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pystac import Item
 
+from fair_models.catalog.local_models import FIELDS
 from fair_models.errors import GateFailed, Invalid
 from fair_models.params import Gate
 from fair_models.types import Json
+
+_METRIC = re.compile(r"fair:[A-Za-z][A-Za-z0-9_]*")
+_ROUNDING = 1e-9
+"""So that 0.7 - 0.61 is not more than 0.09."""
 
 
 @dataclass(frozen=True)
@@ -21,23 +28,48 @@ class Measured:
     metrics: Held-out values by key of `fair:metrics_spec`; None where nothing was measured.
     held_out_count: Number of held-out samples that they were measured on.
     dataset_id: Exact id of the dataset; items never change, so equal ids mean the same held-out chips.
+    doubts: Why they cannot be figures of that dataset's held-out chips, in sentences.
     """
 
     subject: str
     metrics: Mapping[str, float | None]
     held_out_count: int
     dataset_id: str
+    doubts: Sequence[str] = ()
 
 
-def check(gate: Gate, measured: Measured, base: Item, current: Item | None) -> None:
+@dataclass(frozen=True)
+class Champion:
+    """The version that a candidate would replace, on the candidate's held-out chips.
+
+    id: Its exact id, e.g. "roofs-v2".
+    value: Its main metric there; None where it cannot be compared, and then `problem` says why.
+    measured: Whether that was measured "now", or is what its item has "recorded" of the same chips.
+    seen: How many of these chips it was trained on, which favours it; None where that is not known.
+    """
+
+    id: str
+    value: float | None = None
+    measured: Literal["now", "recorded"] | None = None
+    seen: int | None = None
+    problem: str = ""
+
+
+def weigh(gate: Gate, measured: Measured, base: Item, champion: Champion | None) -> Json:
     """Compare a candidate with its gate, the base model's minimums and the current version.
+
+    An override lets a candidate pass that falls short. Figures that are none cannot be overridden: those of
+    a run without held-out data, a main metric that was not measured, values that are no numbers.
 
     Args:
         gate: What the caller asks for.
         measured: The candidate.
         base: Its base model; `fair:metrics_spec` says which metrics there are, the first being the main one,
             and may set a `minimum` for each.
-        current: The version that would be replaced, if there is one.
+        champion: The version that would be replaced, if there is one and the gate compares with it.
+
+    Returns:
+        `fair:gate`: what was asked for, what was compared, and what was overridden for which reason.
 
     Raises:
         Invalid: The gate names a metric that the model does not have, or one where lower is better.
@@ -45,11 +77,57 @@ def check(gate: Gate, measured: Measured, base: Item, current: Item | None) -> N
     """
     spec = base.properties["fair:metrics_spec"]
     _check_names(gate, measured.subject, spec)
-    reasons = [*_unmeasured(measured, spec), *_below_minimum(gate, measured, spec)]
-    if gate.not_worse_by is not None and current is not None:
-        reasons += _worse(gate.not_worse_by, measured, spec[0], current)
-    if reasons:
-        raise GateFailed(measured.subject, reasons)
+    bounds = _bounds(gate, spec)
+    unreal = doubts(measured, base)
+    short = [*_below_minimum(bounds, measured), *_worse(gate, measured, spec[0], champion)]
+    if unreal and gate.override_reason:
+        unreal.append("an override cannot take the place of a measurement")
+    if unreal or (short and not gate.override_reason):
+        raise GateFailed(measured.subject, [*unreal, *short])
+    return _record(gate, measured, spec[0]["key"], champion, bounds, short)
+
+
+def doubts(measured: Measured, base: Item) -> list[str]:
+    """Why a candidate's figures are none, in sentences. Whatever the gate, it is not published with these."""
+    spec = base.properties["fair:metrics_spec"]
+    keys, main = [entry["key"] for entry in spec], spec[0]["key"]
+    found = list(measured.doubts)
+    if measured.held_out_count < 1:
+        found.append(
+            "it was not measured on held-out data; train on a dataset whose split keeps an area for "
+            "evaluation (held_out_ratio)"
+        )
+    elif main in measured.metrics and measured.metrics[main] is None:
+        found.append(
+            f"its main metric {main} was not measured on the {measured.held_out_count} held-out samples"
+        )
+    found += [
+        f"{key} was not measured: its figures lack what fair:metrics_spec names; its evaluate must give each "
+        "metric, None where nothing could be measured"
+        for key in keys
+        if key not in measured.metrics
+    ]
+    for key, value in measured.metrics.items():
+        if value is not None and _number(value) is None:
+            found.append(f"{key} is {value}, which is no finite number and was not measured; train it again")
+        if not _METRIC.fullmatch(key) or key in FIELDS:
+            found.append(f"{key} is no name for a metric; let its evaluate name it fair:<letters, digits, _>")
+    return found
+
+
+def sentence(record: Json) -> str:
+    """A `fair:gate` in words, e.g. "passed: fair:building_iou 0.74 on 12 held-out samples of town-v2"."""
+    key, least = record["metric"], record["minimum"].get(record["metric"])
+    told = f"{key} {record['challenger_value']:.4g}"
+    if least is not None:
+        told += f" (at least {least:g})"
+    told += f" on {record['held_out_count']} held-out samples of {record['measured_on']}"
+    if "champion_value" in record:
+        told += f", {record['champion']} {record['champion_value']:.4g}"
+        told += f" (at most {record['not_worse_by']:g} worse)"
+    if record["passed"]:
+        return f"passed: {told}"
+    return f"overridden ({record['override_reason']}): {'; '.join(record['reasons'])}"
 
 
 def _check_names(gate: Gate, subject: str, spec: Sequence[Json]) -> None:
@@ -62,53 +140,68 @@ def _check_names(gate: Gate, subject: str, spec: Sequence[Json]) -> None:
             )
 
 
-def _unmeasured(measured: Measured, spec: Sequence[Json]) -> Iterator[str]:
-    main = spec[0]["key"]
-    if measured.held_out_count < 1:
-        yield (
-            "it was not measured on held-out data; train on a dataset whose split keeps an area for "
-            "evaluation (held_out_ratio)"
-        )
-    elif _value(measured.metrics, main) is None:
-        yield f"its main metric {main} was not measured on the {measured.held_out_count} held-out samples"
-
-
-def _below_minimum(gate: Gate, measured: Measured, spec: Sequence[Json]) -> Iterator[str]:
-    bounds = {entry["key"]: entry["minimum"] for entry in spec if "minimum" in entry}
+def _bounds(gate: Gate, spec: Sequence[Json]) -> dict[str, float]:
+    """Least values: the base model's own, raised by the gate's."""
+    bounds = {entry["key"]: float(entry["minimum"]) for entry in spec if "minimum" in entry}
     for key, asked in gate.minimum.items():
         bounds[key] = max(asked, bounds.get(key, asked))
+    return bounds
+
+
+def _below_minimum(bounds: Mapping[str, float], measured: Measured) -> Iterator[str]:
     for key, least in bounds.items():
-        value = _value(measured.metrics, key)
+        value = _number(measured.metrics.get(key))
         if value is None:
             yield f"{key} was not measured, at least {least:g} is needed"
         elif not value >= least:
             yield f"{key} is {value:.4g}, {least - value:.2g} below the minimum of {least:g}"
 
 
-def _worse(margin: float, measured: Measured, main: Json, current: Item) -> Iterator[str]:
-    key = main["key"]
-    ours, theirs = _value(measured.metrics, key), _value(current.properties, key)
-    dataset_id = current.properties.get("fair:dataset_id")
-    if dataset_id != measured.dataset_id:
-        yield (
-            f"{key} cannot be compared: {measured.subject} was measured on held-out chips of "
-            f"{measured.dataset_id}, the current {current.id} on {dataset_id}; train on that, or gate "
-            "by a minimum"
-        )
-    elif theirs is None:
-        yield f"{key} cannot be compared: the current {current.id} has no value; gate by a minimum"
+def _worse(gate: Gate, measured: Measured, main: Json, champion: Champion | None) -> Iterator[str]:
+    if gate.not_worse_by is None or champion is None:
+        return
+    key, ours, theirs = main["key"], _number(measured.metrics.get(main["key"])), _number(champion.value)
+    if theirs is None:
+        why = champion.problem or f"the current {champion.id} has no value"
+        yield f"{key} cannot be compared: {why}; gate by a minimum, or override with a reason"
     elif ours is not None:
         loss = theirs - ours if main.get("higher_is_better", True) else ours - theirs
-        if not loss <= margin + 1e-9:
+        if not loss <= gate.not_worse_by + _ROUNDING:
             yield (
-                f"{key} is {ours:.4g}, {loss:.2g} worse than {theirs:.4g} of the current {current.id} on the "
-                f"same held-out chips; at most {margin:g} is allowed"
+                f"{key} is {ours:.4g}, {loss:.2g} worse than {theirs:.4g} of the current {champion.id} on "
+                f"the same held-out chips of {measured.dataset_id}; at most {gate.not_worse_by:g} is allowed"
             )
 
 
-def _value(values: Mapping[str, object], key: str) -> float | None:
+def _record(
+    gate: Gate,
+    measured: Measured,
+    main: str,
+    champion: Champion | None,
+    bounds: Mapping[str, float],
+    short: Sequence[str],
+) -> Json:
+    record: Json = {
+        "passed": not short,
+        "reasons": list(short),
+        "override_reason": gate.override_reason if short else None,
+        "minimum": dict(bounds),
+        "metric": main,
+        "challenger_value": measured.metrics[main],
+        "measured_on": measured.dataset_id,
+        "held_out_count": measured.held_out_count,
+        "not_worse_by": gate.not_worse_by,
+    }
+    if champion is not None:
+        record["champion"] = champion.id
+        record["champion_value"] = champion.value
+        record["measured"] = champion.measured
+        record["seen_by_champion"] = champion.seen
+    return {key: value for key, value in record.items() if value is not None}
+
+
+def _number(value: object) -> float | None:
     """A finite number, or None: what is not a number was not measured."""
-    value = values.get(key)
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     return None

@@ -1,4 +1,4 @@
-"""Publish a version of a fine-tuned model.
+"""Publish a version of a fine-tuned model, or make one active again that was published before.
 
 The order is the promise: read and judge, put the bytes, commit the item, then let ZenML's stage follow.
 A crash leaves the old state, or one that the same promotion completes when it is run again.
@@ -7,96 +7,183 @@ A crash leaves the old state, or one that the same promotion completes when it i
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog import local_models, versions
+from fair_models.catalog import local_models, tombstones, transitions, versions
 from fair_models.catalog.local_models import LocalModelFacts
-from fair_models.catalog.protocol import Catalog
-from fair_models.errors import Conflict, Invalid, NotFound
+from fair_models.catalog.protocol import Catalog, Change
+from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
 from fair_models.inference.session import open_session
-from fair_models.params import PromoteParams
-from fair_models.publishing import gates
-from fair_models.publishing.storing import put_files
+from fair_models.params import Gate, PromoteParams
+from fair_models.publishing import following
+from fair_models.publishing.following import Wanted
+from fair_models.publishing.judging import Candidate, judge
+from fair_models.publishing.plans import Plan, Tell, nobody
+from fair_models.publishing.storing import NewVersion, publish
 from fair_models.publishing.workspace import work_folder
 from fair_models.store.atomic import write_bytes
-from fair_models.store.protocol import Store
+from fair_models.store.protocol import Store, StoredFile
 from fair_models.training.ledger import Ledger, ModelVersion
 from fair_models.training.run_config import RunConfig
-from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
+from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, Json
 
 logger = logging.getLogger(__name__)
 
 
-def promote(params: PromoteParams, catalog: Catalog, store: Store, ledger: Ledger) -> Item:
+def promote(
+    params: PromoteParams, catalog: Catalog, store: Store, ledger: Ledger, tell: Tell = nobody
+) -> Item:
     """Publish one version, in place of the one that is current now.
 
-    A version that is published and active already stays as it is; its stage in ZenML is made to follow.
+    A version that was published before becomes active again (a roll back): its number does not change and its
+    bytes are compared with their digests. One that is active already stays as it is; its stage in ZenML is
+    made to follow.
 
     Args:
         params: Which version, and what it must reach.
         catalog: Where it is published.
         store: Where its bytes go.
         ledger: Where it comes from.
+        tell: Takes the plan before anything is changed.
 
     Returns:
-        The item as the catalogue has it.
+        The item as the catalogue has it; in a dry run as it would be.
 
     Raises:
         NotFound: The model, the version, one of its artifacts, or an item that it derives from.
-        Invalid: Its run did not complete, or its ONNX cannot be run.
-        GateFailed: It is not good enough; lists every reason.
+        Invalid: Its run did not complete, its ONNX cannot be run, or a gate is set for a roll back.
+        GateFailed: It is not good enough, or its figures are none; lists every reason.
         InvalidItem: What is known of it makes no valid item.
-        Conflict: It was published before and another took its place, or somebody else published meanwhile.
+        Corrupted: It was published before, and its bytes are no longer those of its digests.
+        Conflict: It was deleted; it was published before and not asked for by its number; or somebody else
+            published meanwhile.
     """
-    version = _chosen(params, ledger)
-    published = _published(catalog, version)
-    if published is not None:
-        logger.info("%s is published already; nothing to do but to make its stage follow", published.id)
-        _follow(ledger, version)
+    with catalog.exclusive(LOCAL_MODELS, params.model):
+        number = params.version or _newest_completed(params.model, ledger)
+        published = _published(catalog, params, number)
+        if published is None:
+            return _publish(ledger.get(params.model, number), params, catalog, store, ledger, tell)
+        if published.properties["deprecated"]:
+            return _roll_back(published, params, catalog, store, ledger, tell)
+        _tell(tell, f"promote {published.id}", Change(), params, catalog, ledger)
+        if not params.dry_run:
+            logger.info("%s is published already; nothing to do but to make its stage follow", published.id)
+            following.follow(catalog, ledger, params.model)
         return published
+
+
+def _publish(
+    version: ModelVersion,
+    params: PromoteParams,
+    catalog: Catalog,
+    store: Store,
+    ledger: Ledger,
+    tell: Tell,
+) -> Item:
     _require_completed(version)
     config = ledger.config(version.model, version.number)
     base = catalog.get(BASE_MODELS, config.base_model)
     dataset = catalog.get(DATASETS, config.dataset)
-    measured = gates.Measured(version.id, version.metrics, version.held_out_count, dataset.id)
-    gates.check(params.gate, measured, base, versions.current(catalog, LOCAL_MODELS, version.model))
-    item = _with_bytes(version, config, (base, dataset), catalog, store, ledger)
-    item = versions.publish(catalog, item)
-    _follow(ledger, version)
-    logger.info("%s is published", item.id)
+    candidate = Candidate(version, config, base, dataset)
+    current = versions.current(catalog, LOCAL_MODELS, version.model)
+    gate = judge(params.gate, candidate, current, catalog, store)
+    with work_folder("promote") as folder:
+        new = NewVersion(
+            LOCAL_MODELS,
+            version.model,
+            version.number,
+            _fetched(version, config, ledger, folder),
+            lambda stored: _item(candidate, gate, catalog, stored),
+            needs=[(BASE_MODELS, base.id), (DATASETS, dataset.id)],
+        )
+        wanted = Wanted.of(catalog, version.model)
+        item = publish(
+            new,
+            catalog,
+            store,
+            tell=tell,
+            dry_run=params.dry_run,
+            follows=lambda change: following.effects(ledger, version.model, wanted.after(change)),
+        )
+    if not params.dry_run:
+        following.follow(catalog, ledger, version.model)
+        logger.info("%s is published", item.id)
     return item
 
 
-def _chosen(params: PromoteParams, ledger: Ledger) -> ModelVersion:
-    if params.version is not None:
-        return ledger.get(params.model, params.version)
-    known = ledger.versions(params.model)
+def _roll_back(
+    item: Item, params: PromoteParams, catalog: Catalog, store: Store, ledger: Ledger, tell: Tell
+) -> Item:
+    if params.gate != Gate():
+        raise Invalid(
+            f"{item.id} was published before, and judged then: leave the gate out to make it active again"
+        )
+    _require_bytes(item, store)
+    planned = transitions.rolling_back(catalog, item)
+    _tell(tell, f"roll back to {item.id}", planned.change, params, catalog, ledger, planned.effects)
+    if params.dry_run:
+        return next(each for each in planned.change.put if each.id == item.id)
+    catalog.commit(planned.change)
+    following.follow(catalog, ledger, params.model)
+    logger.info("%s is active again", item.id)
+    return catalog.get(LOCAL_MODELS, item.id)
+
+
+def _tell(
+    tell: Tell,
+    operation: str,
+    change: Change,
+    params: PromoteParams,
+    catalog: Catalog,
+    ledger: Ledger,
+    effects: tuple[transitions.Effect, ...] = (),
+) -> None:
+    wanted = Wanted.of(catalog, params.model).after(change)
+    tell(Plan(operation, (*effects, *following.effects(ledger, params.model, wanted))))
+
+
+def _newest_completed(model: str, ledger: Ledger) -> int:
+    known = ledger.versions(model)
     completed = [version for version in known if version.status == "completed"]
     if not completed:
         states = ", ".join(f"{version.number} is {version.status}" for version in known) or "there is none"
-        raise Invalid(
-            f"No version of {params.model} has completed ({states}). Train it: fair-models finetune"
-        )
-    return max(completed, key=lambda version: version.number)
+        raise Invalid(f"No version of {model} has completed ({states}). Train it: fair-models finetune")
+    return max(version.number for version in completed)
 
 
-def _published(catalog: Catalog, version: ModelVersion) -> Item | None:
-    """The active item of a version. None where it was never published."""
+def _published(catalog: Catalog, params: PromoteParams, number: int) -> Item | None:
+    """The item of a version. None where it was never published."""
+    wanted = versions.item_id(params.model, number)
+    for buried in catalog.tombstones(LOCAL_MODELS, params.model):
+        if buried.id == wanted:
+            raise Conflict(f"{wanted} {tombstones.told(buried)}: train and promote another version")
     try:
-        item = catalog.get(LOCAL_MODELS, version.id)
+        item = catalog.get(LOCAL_MODELS, wanted)
     except NotFound:
         return None
-    if item.properties["deprecated"]:
-        now = versions.current(catalog, LOCAL_MODELS, version.model)
+    if item.properties["deprecated"] and params.version is None:
+        now = versions.current(catalog, LOCAL_MODELS, params.model)
         state = f"{now.id} took its place" if now else "it was archived"
         raise Conflict(
-            f"{version.id} was published before and {state}; a version is published once. "
-            "Train and promote a new one"
+            f"{wanted}, the newest completed version, was published before and {state}. To make it active "
+            f"again, name its number: --version {number}"
         )
     return item
+
+
+def _require_bytes(item: Item, store: Store) -> None:
+    """An item becomes active again only with the bytes that it names."""
+    for key, asset in item.assets.items():
+        checksum = asset.extra_fields.get("file:checksum")
+        try:
+            if checksum is not None:
+                store.fetch(asset.get_absolute_href() or asset.href, checksum)
+        except (NotFound, Corrupted) as error:
+            raise Corrupted(f"{item.id} cannot become active again, its asset {key}: {error}") from error
 
 
 def _require_completed(version: ModelVersion) -> None:
@@ -111,24 +198,20 @@ def _require_completed(version: ModelVersion) -> None:
         raise Invalid(f"{version.id} cannot be published: {run} is {version.status}; {steps[version.status]}")
 
 
-def _with_bytes(
-    version: ModelVersion,
-    config: RunConfig,
-    parents: tuple[Item, Item],
-    catalog: Catalog,
-    store: Store,
-    ledger: Ledger,
-) -> Item:
-    """Put the version's files under their final keys and build the item that names them."""
-    base, dataset = parents
-    with work_folder("promote") as folder:
-        files = {
-            "checkpoint": ledger.fetch(version.model, version.number, "weights", folder),
-            "model": ledger.fetch(version.model, version.number, "onnx", folder),
-            "run-config": _written(config, folder),
-        }
-        _require_usable(version, files["model"])
-        stored = put_files(store, LOCAL_MODELS, version.model, version.number, files)
+def _fetched(version: ModelVersion, config: RunConfig, ledger: Ledger, folder: Path) -> dict[str, Path]:
+    """The version's files by asset key."""
+    files = {
+        "checkpoint": ledger.fetch(version.model, version.number, "weights", folder),
+        "model": ledger.fetch(version.model, version.number, "onnx", folder),
+        "run-config": _written(config, folder),
+    }
+    _require_usable(version, files["model"])
+    return files
+
+
+def _item(candidate: Candidate, gate: Json, catalog: Catalog, files: Mapping[str, StoredFile]) -> Item:
+    version, config = candidate.version, candidate.config
+    base, dataset = candidate.base, candidate.dataset
     return local_models.build(
         LocalModelFacts(
             name=version.model,
@@ -139,7 +222,7 @@ def _with_bytes(
             dataset=dataset,
             base_href=catalog.href(BASE_MODELS, base.id),
             dataset_href=catalog.href(DATASETS, dataset.id),
-            files=stored,
+            files=files,
             hyperparameters=version.hyperparameters or config.hyperparameters,
             metrics=version.metrics,
             baseline=version.baseline,
@@ -149,6 +232,8 @@ def _with_bytes(
             split=dataset.properties["fair:split_spec"],
             run_id=version.run_id or "unknown",
             created=datetime.now(UTC),
+            software=version.software,
+            gate=gate,
         )
     )
 
@@ -165,9 +250,3 @@ def _written(config: RunConfig, folder: Path) -> Path:
     path = folder / "run.yaml"
     write_bytes(path, config.to_zenml().encode())
     return path
-
-
-def _follow(ledger: Ledger, version: ModelVersion) -> None:
-    """Make the stage follow the catalogue: production here archives the version that held it."""
-    if ledger.get(version.model, version.number).stage != "production":
-        ledger.set_stage(version.model, version.number, "production")

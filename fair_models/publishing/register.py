@@ -4,76 +4,103 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog import base_models, profiles, versions
+from fair_models.catalog import base_models, versions
 from fair_models.catalog.protocol import Catalog
 from fair_models.contract import blueprint, checks, contribution
 from fair_models.contract.archive import pack_code
 from fair_models.contract.contribution import Contribution
 from fair_models.errors import InvalidContribution
 from fair_models.publishing import finished_items, template_files
-from fair_models.publishing.storing import as_stored, put_files
+from fair_models.publishing.finished_items import FinishedItem
+from fair_models.publishing.plans import Tell, nobody
+from fair_models.publishing.storing import NewVersion, as_stored, publish
 from fair_models.publishing.workspace import work_folder
+from fair_models.store import hrefs
 from fair_models.store.protocol import Store, StoredFile
 from fair_models.types import BASE_MODELS, Json
 
 logger = logging.getLogger(__name__)
 
 
-def register_base_model(source: str, catalog: Catalog, store: Store) -> Item:
+def register_base_model(
+    source: str, catalog: Catalog, store: Store, tell: Tell = nobody, *, dry_run: bool = False
+) -> Item:
     """Check a base model whole, store its bytes, and publish it as the next version of its name.
 
     The same base model again is no new version: the current item comes back. What counts is what it was made
     of (code, weights, item, model card), not the ONNX, whose bytes may differ from export to export.
 
     Args:
-        source: Folder of a contribution, or path or file URL of a finished item. A finished item keeps the
-            version that it says.
+        source: Folder of a contribution, or path, file URL or https address of a finished item. A finished
+            item keeps the version that it says.
         catalog: Where it is published.
         store: Where its bytes go.
+        tell: Takes the plan before anything is changed.
+        dry_run: Whether to check all, tell the plan, and end there.
 
     Returns:
-        The item as the catalogue has it.
+        The item as the catalogue has it; in a dry run as it would be.
 
     Raises:
         NotFound: There is no such folder or file.
+        Invalid: It lies where the settings do not allow it.
+        Unavailable: A server that it lies on does not answer.
         InvalidContribution: The contribution breaks the contract; lists every reason. Nothing was stored.
         InvalidItem: The item is not valid; lists every reason. Nothing was stored.
         Conflict: A finished item's version exists with other content, or somebody else published meanwhile.
     """
-    folder = Path(source).expanduser()
-    return _contribution(folder, catalog, store) if folder.is_dir() else _finished(source, catalog, store)
+    to = _Destination(catalog, store, tell, dry_run)
+    if hrefs.is_web(source) or not hrefs.local_folder(source).is_dir():
+        return _finished(source, to)
+    return _contribution(hrefs.local_folder(source), to)
 
 
-def _contribution(folder: Path, catalog: Catalog, store: Store) -> Item:
+@dataclass(frozen=True)
+class _Destination:
+    """Where a base model goes, and how."""
+
+    catalog: Catalog
+    store: Store
+    tell: Tell
+    dry_run: bool
+
+
+def _contribution(folder: Path, to: _Destination) -> Item:
     problems = checks.problems(folder)
     if problems:
         raise InvalidContribution(folder.name, problems)
     read = contribution.read(folder)
-    with work_folder("register") as work:
+    with work_folder("register") as work, to.catalog.exclusive(BASE_MODELS, read.name):
         inputs = _inputs(read, work)
-        current = versions.current(catalog, BASE_MODELS, read.name)
+        current = versions.current(to.catalog, BASE_MODELS, read.name)
         if current is not None and _unchanged(current, read.template, inputs):
             logger.info("%s is this contribution already; no new version", current.id)
             return current
         made = blueprint.make(read, work / "blueprint")
         files = {**inputs, **({"model": made.onnx} if made.onnx else {}), "source-code": made.code}
-        number = versions.next_number(catalog, BASE_MODELS, read.name)
-        return _publish(read.template, number, files, catalog, store)
+        number = versions.next_number(to.catalog, BASE_MODELS, read.name)
+        return _publish(read.template, number, files, to)
 
 
-def _finished(source: str, catalog: Catalog, store: Store) -> Item:
-    finished = finished_items.load(source)
+def _finished(source: str, to: _Destination) -> Item:
+    with work_folder("register") as work:
+        return _publish_finished(finished_items.load(source, work), to)
+
+
+def _publish_finished(finished: FinishedItem, to: _Destination) -> Item:
     name = base_models.name_of(finished.template)
-    number = finished.number or versions.next_number(catalog, BASE_MODELS, name)
-    current = versions.current(catalog, BASE_MODELS, name)
-    if current is not None and _unchanged(current, finished.template, finished.files):
-        logger.info("%s is this item already; no new version", current.id)
-        return current
-    return _publish(finished.template, number, finished.files, catalog, store)
+    with to.catalog.exclusive(BASE_MODELS, name):
+        number = finished.number or versions.next_number(to.catalog, BASE_MODELS, name)
+        current = versions.current(to.catalog, BASE_MODELS, name)
+        if current is not None and _unchanged(current, finished.template, finished.files):
+            logger.info("%s is this item already; no new version", current.id)
+            return current
+        return _publish(finished.template, number, finished.files, to)
 
 
 def _inputs(read: Contribution, work: Path) -> dict[str, Path]:
@@ -98,9 +125,12 @@ def _unchanged(current: Item, template: Json, inputs: Mapping[str, Path]) -> boo
     return versions.same(current, base_models.build(template, number, files))
 
 
-def _publish(template: Json, number: int, files: Mapping[str, Path], catalog: Catalog, store: Store) -> Item:
-    """Validate, put the bytes, commit: nothing is stored for an item that is not valid."""
-    item = base_models.build(template, number, as_stored(files))
-    profiles.validate(item.to_dict(include_self_link=False, transform_hrefs=False))
-    stored = put_files(store, BASE_MODELS, base_models.name_of(template), number, files)
-    return versions.publish(catalog, base_models.build(template, number, stored))
+def _publish(template: Json, number: int, files: Mapping[str, Path], to: _Destination) -> Item:
+    new = NewVersion(
+        BASE_MODELS,
+        base_models.name_of(template),
+        number,
+        files,
+        lambda stored: base_models.build(template, number, stored),
+    )
+    return publish(new, to.catalog, to.store, tell=to.tell, dry_run=to.dry_run)

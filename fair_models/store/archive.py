@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -21,6 +22,17 @@ from fair_models.store.atomic import (
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip archive can say."""
+
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+    LookupError,
+)
+"""What zipfile raises over an archive that is cut off or changed."""
 
 _PIECE = 1 << 20
 
@@ -100,7 +112,7 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
         with zipfile.ZipFile(archive) as opened, atomic_folder(folder) as temporary:
             _check_entries(archive, opened.infolist(), limits)
             _extract(archive, opened, temporary, limits)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _BROKEN as error:
         raise Corrupted(f"Archive {archive} cannot be read ({error}): fetch or make it again") from error
 
 
@@ -115,6 +127,11 @@ def _check_entries(archive: Path, entries: list[zipfile.ZipInfo], limits: Limits
             raise Invalid(f"Archive {archive} is refused: {entry.filename!r} is a link or device, not a file")
         if entry.flag_bits & 0x1:
             raise Invalid(f"Archive {archive} is refused: {entry.filename!r} is encrypted")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise Invalid(
+                f"Archive {archive} is refused: {entry.filename!r} is neither stored nor deflated; "
+                "pack it again with a common zip program"
+            )
     _check_names(str(archive), [entry.filename for entry in entries if not entry.is_dir()])
     declared = sum(entry.file_size for entry in entries)
     if declared > limits.total_bytes:

@@ -6,14 +6,19 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from fair_models.errors import Conflict, Invalid, NotFound
+from fair_models.store import leftovers
 from fair_models.store.atomic import UNFINISHED, sync_file, sync_folder, temporary_beside, told_as_unavailable
 from fair_models.store.digests import checksum_file, verify
 from fair_models.store.naming import checked_key
 from fair_models.store.protocol import StoredFile
+
+STALE = timedelta(hours=1)
+"""An unfinished file that was left alone for so long is nobody's: the next put into its folder removes it."""
 
 
 class LocalStore:
@@ -40,6 +45,7 @@ class LocalStore:
             raise NotFound(f"{source} is not a file: nothing was stored under {key}")
         with told_as_unavailable(f"store {key} in {self.root}"):
             target.parent.mkdir(parents=True, exist_ok=True)
+            leftovers.take_away(leftovers.unfinished(target.parent, datetime.now(UTC) - STALE, deep=False))
             temporary = temporary_beside(target)
             try:
                 _copy(source, temporary)
@@ -59,6 +65,8 @@ class LocalStore:
                     f"{key} holds other bytes already and stored files are never overwritten: "
                     "store these under a new version"
                 ) from error
+            with suppress(OSError):  # of another owner; only the audit's patience with it depends on its age
+                os.utime(target)
         else:
             sync_folder(target.parent)
         return StoredFile(str(target), checksum, size)
@@ -89,6 +97,15 @@ class LocalStore:
         """Size of the file in bytes, without reading it."""
         return self.fetch(href).stat().st_size
 
+    def modified(self, href: str) -> datetime:
+        """When the file was put, the last time where it was put again: aware, UTC.
+
+        Raises:
+            NotFound: Nothing lies there.
+            Invalid: The href is not one of a local file.
+        """
+        return datetime.fromtimestamp(self.fetch(href).stat().st_mtime, UTC)
+
     def delete(self, href: str) -> None:
         """Take a file away, and the folders that it leaves empty. One that is not there is no error.
 
@@ -111,7 +128,8 @@ class LocalStore:
 
     def hrefs(self, prefix: str = "") -> Iterator[str]:
         """Addresses of all files whose key starts with `prefix`, in order. Unfinished files are left out."""
-        for path in sorted(self.root.rglob("*")):
+        folder = self.root / prefix.rpartition("/")[0]
+        for path in sorted(folder.rglob("*")):
             unfinished = path.name.startswith(".") and path.name.endswith(UNFINISHED)
             if (
                 path.is_file()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -45,6 +46,9 @@ class Store(Protocol):
 
     def size(self, href: str) -> int:
         """Size of the file in bytes, without reading it."""
+
+    def modified(self, href: str) -> datetime:
+        """When the file was put, the last time where it was put again: aware, UTC. Raises NotFound."""
 
     def delete(self, href: str) -> None:
         """Take a file away. One that is not there is no error."""

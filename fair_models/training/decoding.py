@@ -61,6 +61,15 @@ def load(config: RunConfig, store: Store, cache: Path) -> LoadedSamples:
     return LoadedSamples(train=train, held_out=held_out)
 
 
+def held_out_names(config: RunConfig, cache: Path) -> list[str] | None:
+    """Names of the held-out samples of a run. None where they are not decoded in this cache."""
+    path = cache / "samples" / key(config) / "held_out-names.json"
+    if not path.is_file():
+        return None
+    names: list[str] = orjson.loads(path.read_bytes())
+    return names
+
+
 def _decode(config: RunConfig, store: Store) -> LoadedSamples:
     data = config.data
     archive, labels, split = (

@@ -17,7 +17,7 @@ def evaluate(config: RunConfig, code: ModelCode, state: bytes, held_out: Samples
     """Measure the weights that `fit` left on held-out samples.
 
     Raises:
-        TrainingFailed: A metric is no finite number; names each one.
+        TrainingFailed: A metric is no finite number, names each one; or more was measured than is held out.
     """
     with repeatable(config):
         network = restore(config, code, state)
@@ -27,6 +27,11 @@ def evaluate(config: RunConfig, code: ModelCode, state: bytes, held_out: Samples
         raise TrainingFailed(
             f"{config.base_model} measured no finite number for {', '.join(odd)}. "
             "Its evaluate must give None where nothing was measured."
+        )
+    if evaluation.sample_count > len(held_out):
+        raise TrainingFailed(
+            f"{config.base_model} says that it measured {evaluation.sample_count} samples where "
+            f"{len(held_out)} are held out. Its evaluate must measure the samples that it is given."
         )
     return evaluation
 

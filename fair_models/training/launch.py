@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from types import FrameType
 from typing import Any
 
 from fair_models.contract import loader
@@ -22,14 +16,16 @@ from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
 from fair_models.training.mlflow_tracking import MlflowRun, Outcome
 from fair_models.training.progress import reporting_to
 from fair_models.training.run_config import RunConfig
+from fair_models.training.termination import ending_on_request
 
 
-def run(config: RunConfig, report: Report | None = None) -> ModelVersion:
+def run(config: RunConfig, report: Report | None = None, above: int = 0) -> ModelVersion:
     """Train: run the pipeline that the config's entrypoint asks for, and say which version came out.
 
     Args:
         config: All that the training depends on.
         report: Called after each epoch. What it raises ends the training.
+        above: The version gets a larger number than this: the largest of the deleted ones.
 
     Returns:
         The version, its run completed.
@@ -42,18 +38,20 @@ def run(config: RunConfig, report: Report | None = None) -> ModelVersion:
     client = zenml_client(settings)
     pipeline = _pipeline(config, settings)
     name = f"{config.model_name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
-    try:
-        with reporting_to(report), _termination_raises():
-            _start(pipeline, config, name)
-    except BaseException as error:
-        _end(client, settings, name, error)
-        if isinstance(error, FairModelsError) or not isinstance(error, Exception):
-            raise
-        raise TrainingFailed(
-            f"Training {config.model_name} from {config.base_model} on {config.dataset} failed: "
-            f"{type(error).__name__}: {error}. The run {name} has the whole log."
-        ) from error
-    return _completed(client, settings, name)
+    with ending_on_request():
+        open_ledger(settings).reserve(config.model_name, above)
+        try:
+            with reporting_to(report):
+                _start(pipeline, config, name)
+        except BaseException as error:
+            _end(client, settings, name, error)
+            if isinstance(error, FairModelsError) or not isinstance(error, Exception):
+                raise
+            raise TrainingFailed(
+                f"Training {config.model_name} from {config.base_model} on {config.dataset} failed: "
+                f"{type(error).__name__}: {error}. The run {name} has the whole log."
+            ) from error
+        return _completed(client, settings, name)
 
 
 def _pipeline(config: RunConfig, settings: Settings) -> Any:
@@ -77,24 +75,6 @@ def _start(pipeline: Any, config: RunConfig, name: str) -> None:
         execution_mode="fail_fast",
     )
     with_options(config=config.model_dump(mode="json"))
-
-
-@contextmanager
-def _termination_raises() -> Iterator[None]:
-    """Make SIGTERM an exception, so that the run is closed. A handler that is there (Prefect's) is kept."""
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _end(client: Any, settings: Settings, name: str, error: BaseException) -> None:

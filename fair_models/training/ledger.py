@@ -96,6 +96,15 @@ class Ledger(Protocol):
             Conflict: Production, and the version's run did not complete.
         """
 
+    def delete(self, model: str, number: int) -> None:
+        """Take a version away. One that is not there is no error. Its run stays known."""
+
+    def delete_model(self, model: str) -> None:
+        """Take a model and all its versions away. One that is not there is no error."""
+
+    def reserve(self, model: str, up_to: int) -> None:
+        """See to it that the next version gets a larger number: those up to this one were used before."""
+
     def mark_failed(self, run_id: str) -> None:
         """Record that an unfinished run is dead. One that has ended is left as it is. Raises NotFound."""
 

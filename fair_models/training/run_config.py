@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fair_models.errors import InvalidParameters
 from fair_models.params import HyperparameterValue
+from fair_models.store import documents
+from fair_models.text import Prose
 from fair_models.types import Name, Reference, Title
+
+_NAME = "run config"
+_LIMITS = documents.Limits(bytes=1_000_000, depth=16)
 
 Checksum = Annotated[str, Field(pattern=r"^1220[0-9a-f]{64}$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class FileRef(_Part):
@@ -69,7 +75,7 @@ class RunConfig(_Part):
 
     model_name: Name = Field(description="Name of the model that comes out.")
     title: Title = Field(description="Title for people.")
-    description: str = Field("", max_length=4000, description="What the model is for.")
+    description: Prose = Field("", max_length=4000, description="What the model is for.")
     base_model: Reference = Field(description="Exact id of the base model's item.")
     dataset: Reference = Field(description="Exact id of the dataset's item.")
     task: str = Field(description="ML task, as in `mlm:tasks`.")
@@ -99,5 +105,22 @@ class RunConfig(_Part):
 
     @classmethod
     def from_zenml(cls, text: str) -> RunConfig:
-        """Read the YAML back."""
-        return cls.model_validate(yaml.safe_load(text)["parameters"]["config"])
+        """Read the YAML back.
+
+        Raises:
+            InvalidDocument: It is no plain YAML, or too large.
+            InvalidParameters: It is no run config; lists everything that is wrong.
+        """
+        document = documents.parse_yaml(text.encode(errors="replace"), _NAME, _LIMITS)
+        parameters = document.get("parameters") if isinstance(document, dict) else None
+        if not isinstance(parameters, dict) or "config" not in parameters:
+            raise InvalidParameters(
+                _NAME, ["parameters.config is missing; give a file that a run has logged"]
+            )
+        try:
+            return cls.model_validate(parameters["config"])
+        except ValidationError as error:
+            raise InvalidParameters(
+                _NAME,
+                [f"{'.'.join(map(str, each['loc'])) or 'config'}: {each['msg']}" for each in error.errors()],
+            ) from error

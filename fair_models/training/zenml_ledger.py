@@ -19,6 +19,9 @@ from fair_models.training.tracking import EVALUATION, HYPERPARAMETERS, MLFLOW_RU
 
 FILES: Mapping[Artifact, str] = {"weights": "model.safetensors", "onnx": "model.onnx"}
 
+_RESERVED = "number-in-use-"
+"""How versions are called that only keep the numbers of deleted ones from being used again."""
+
 logger = logging.getLogger(LOGGER_NAME)
 
 
@@ -79,6 +82,35 @@ class ZenmlLedger:
             )
         self._client.update_model_version(version.model.id, version.id, stage=stage, force=True)
 
+    def delete(self, model: str, number: int) -> None:
+        """Take a version away. Its run, with its steps and artifacts, stays in ZenML."""
+        for found in self._all(self._client.list_models, name=model):
+            for version in self._versions_of(found):
+                if version.number == number:
+                    self._client.delete_model_version(version.id)
+
+    def delete_model(self, model: str) -> None:
+        """Take a model and all its versions away."""
+        for found in self._all(self._client.list_models, name=model):
+            self._client.delete_model(found.id)
+
+    def reserve(self, model: str, up_to: int) -> None:
+        """See to it that the next version gets a larger number.
+
+        ZenML numbers by the largest version that there is, so a version that nobody sees holds the place.
+        """
+        found = self._all(self._client.list_models, name=model)
+        versions = self._all_versions_of(found[0]) if found else []
+        highest = max((version.number for version in versions), default=0)
+        if highest < up_to:
+            known = found[0] if found else self._client.create_model(model)
+            for number in range(highest + 1, up_to + 1):
+                self._client.create_model_version(known.id, name=f"{_RESERVED}{number}")
+            versions = self._all_versions_of(known)
+        for version in versions:  # those that were interrupted between the two left some
+            if version.name.startswith(_RESERVED) and version.number < up_to:
+                self._client.delete_model_version(version.id)
+
     def mark_failed(self, run_id: str) -> None:
         """Record that an unfinished run is dead, in MLflow too."""
         from zenml.enums import ExecutionStatus
@@ -112,6 +144,9 @@ class ZenmlLedger:
         raise NotFound(f"There is no fine-tuned model {name}. {hint}")
 
     def _versions_of(self, model: Any) -> list[Any]:
+        return [each for each in self._all_versions_of(model) if not each.name.startswith(_RESERVED)]
+
+    def _all_versions_of(self, model: Any) -> list[Any]:
         return self._all(self._client.list_model_versions, model=model.id, sort_by="asc:number")
 
     def _zenml_version(self, model: str, number: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,16 @@ from pystac import Item
 
 from fair_models.audit.findings import Finding, Report
 from fair_models.audit.run import audit
-from fair_models.catalog import base_models, datasets, versions
+from fair_models.catalog import base_models, datasets, transitions
 from fair_models.catalog.local import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.params import AuditParams, PromoteParams
 from fair_models.publishing.promote import promote
 from fair_models.store.local import LocalStore
 from fair_models.types import CollectionId
+from tests.audit.small_files import HELD_OUT, TRAIN, a_chips_archive, a_code_archive, a_split
 from tests.catalog.item_factory import dataset_facts, template
-from tests.publishing.memory_ledger import MemoryLedger
+from tests.publishing.memory_ledger import MemoryLedger, a_dataset
 
 Findings = list[tuple[str, str]]
 
@@ -40,32 +42,53 @@ def store(home: Path) -> LocalStore:
     return LocalStore(home / "store")
 
 
-@pytest.fixture
-def ledger() -> MemoryLedger:
-    return MemoryLedger()
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, MemoryLedger]:
+    """A base model, a dataset, a local model of two versions, as publishing makes them: home, ledger."""
+    folder = tmp_path_factory.mktemp("made")
+    catalog, store = LocalCatalog(folder / "home" / "catalog"), LocalStore(folder / "home" / "store")
+    ledger = MemoryLedger()
+    files = {
+        "source-code": a_code_archive(folder / "code.zip"),
+        "chips": a_chips_archive(folder / "chips.zip"),
+        "split": a_split(folder / "split.json", TRAIN, HELD_OUT),
+    }
 
+    def put(place: str, key: str) -> Any:
+        name = f"{place}/v1/{key}"
+        return store.put(name, files.get(key, name.encode()))
 
-@pytest.fixture
-def registry(catalog: LocalCatalog, store: LocalStore, ledger: MemoryLedger) -> None:
-    """A base model, a dataset, and a local model of two versions, as publishing makes them."""
-
-    def put(name: str) -> Any:
-        return store.put(name, name.encode())
-
-    base = {key: put(f"base-models/roofs-unet/v1/{key}") for key in ("checkpoint", "source-code", "readme")}
-    base["model"] = put("base-models/roofs-unet/v1/model.onnx")
-    data = {key: put(f"datasets/banepa-buildings/v1/{key}") for key in ("chips", "labels", "split")}
-    versions.publish(catalog, base_models.build(template(), 1, base))
-    versions.publish(catalog, datasets.build(dataset_facts(files=data)))
+    base = {key: put("base-models/roofs-unet", key) for key in ("checkpoint", "source-code", "readme")}
+    base["model"] = put("base-models/roofs-unet", "model.onnx")
+    data = {key: put("datasets/banepa-buildings", key) for key in ("chips", "labels", "split")}
+    transitions.publish(catalog, base_models.build(template(), 1, base))
+    transitions.publish(catalog, datasets.build(dataset_facts(files=data)))
     for number in (1, 2):
         ledger.add()
+        config = ledger.configs["banepa-roofs", number]
+        ledger.configs["banepa-roofs", number] = config.model_copy(update={"data": a_dataset(data)})
         promote(PromoteParams(model="banepa-roofs", version=number), catalog, store, ledger)
+    return folder / "home", ledger
+
+
+@pytest.fixture
+def ledger(made: tuple[Path, MemoryLedger]) -> MemoryLedger:
+    copy = MemoryLedger()
+    copy.records = dict(made[1].records)
+    copy.configs, copy.files = dict(made[1].configs), dict(made[1].files)
+    return copy
+
+
+@pytest.fixture
+def registry(made: tuple[Path, MemoryLedger], home: Path) -> None:
+    """A copy of what was made, without its index: that knows the files by their inodes."""
+    shutil.copytree(made[0], home, ignore=shutil.ignore_patterns(".index"))
 
 
 @pytest.fixture
 def run(catalog: LocalCatalog, store: LocalStore, ledger: MemoryLedger) -> Callable[..., Report]:
-    def call(*rules: str, digests: bool = True, with_ledger: bool = True) -> Report:
-        params = AuditParams(rules=list(rules), digests=digests)
+    def call(*rules: str, digests: bool = True, with_ledger: bool = True, **asked: Any) -> Report:
+        params = AuditParams(rules=list(rules), digests=digests, sample=0.0, **asked)
         return audit(catalog, store, ledger if with_ledger else None, params)
 
     return call

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import orjson
 import pytest
+from typer.testing import CliRunner
 
-from fair_models.audit.findings import Finding, Report
+from fair_models.audit import filing
+from fair_models.audit.findings import Finding, Repair, Report
 from fair_models.audit.rules import RULES, select
+from fair_models.cli.app import app
 from fair_models.errors import Invalid
 
 Run = Callable[..., Report]
@@ -90,3 +95,55 @@ def test_markdown_of_a_clean_audit_has_no_table() -> None:
     text = report().to_markdown()
     assert "No errors, no warnings." in text
     assert "|" not in text
+
+
+def test_repairs_and_those_that_failed_are_told() -> None:
+    repaired = replace(
+        report(ERROR),
+        repairs=[Repair("stages", "local-models/roofs", "roofs-v2 is production in ZenML now")],
+        unrepaired={"index": "the folder\nis full"},
+        sample=0.05,
+    )
+    said = orjson.loads(orjson.dumps(repaired.to_json()))
+    assert said["repairs"] == [
+        {"rule": "stages", "item": "local-models/roofs", "done": "roofs-v2 is production in ZenML now"}
+    ]
+    assert said["unrepaired"] == {"index": "the folder\nis full"}
+    text = repaired.to_markdown()
+    assert "| stages | local-models/roofs | roofs-v2 is production in ZenML now |" in text
+    assert "- `index`: the folder is full" in text
+    assert "0.05 of the assets, others every day" in text
+
+
+@pytest.mark.parametrize(("name", "start"), [("found.md", b"# Audit"), ("found.json", b"{")])
+def test_a_report_is_written_in_the_format_of_its_file(tmp_path: Path, name: str, start: bytes) -> None:
+    assert filing.write(report(ERROR), str(tmp_path / name), tmp_path / "audits") == tmp_path / name
+    assert (tmp_path / name).read_bytes().startswith(start)
+    assert not (tmp_path / "audits").exists()
+
+
+def test_reports_are_kept_by_time(tmp_path: Path) -> None:
+    path = filing.write(report(ERROR), None, tmp_path / "audits")
+    assert path == tmp_path / "audits" / "20261121T083000Z.json"
+    assert sorted(each.suffix for each in path.parent.iterdir()) == [".json", ".md"]
+
+
+def test_a_report_of_another_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"found\.pdf ends in neither"):
+        filing.check(str(tmp_path / "found.pdf"))
+    filing.check(None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--sample", "2"], "sample"),
+        (["--grace-hours", "0.5"], "grace_hours"),
+        (["--least", "fair:iou=much"], "thresholds"),
+        (["--least", "iou=0.5"], "thresholds"),
+    ],
+)
+def test_the_command_refuses_wrong_requests_before_it_asks_a_server(arguments: list[str], words: str) -> None:
+    done = CliRunner().invoke(app, ["audit", *arguments])
+    assert done.exit_code == 2
+    assert words in done.output

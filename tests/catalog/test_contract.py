@@ -1,5 +1,6 @@
 """What every adapter of the catalogue does. Each test runs with each of them."""
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from pystac import Asset, Item, Link
 
+from fair_models.catalog import tombstones
 from fair_models.catalog.protocol import Catalog, Change
 from fair_models.errors import Conflict, Invalid, InvalidItem, NotFound
 
@@ -337,3 +339,135 @@ def test_a_relative_address_is_meant_from_where_the_item_came(catalog: Catalog, 
         catalog.get("local-models", "roofs-v1").assets["readme"].href
         == "https://example.org/models/README.md"
     )
+
+
+def derived(item: Item, catalog: Catalog, parent: str) -> Item:
+    item.add_link(Link("derived_from", catalog.href("base-models", parent)))
+    return item
+
+
+def grave(item: Item) -> Item:
+    return tombstones.of(item, datetime(2026, 11, 21, tzinfo=UTC), "a reason", {})
+
+
+def test_a_tombstone_is_found_as_such_and_not_as_an_item(catalog: Catalog, make_item: MakeItem) -> None:
+    put(catalog, make_item("roofs-v1"), make_item("roofs-v2"))
+    gone = catalog.get("local-models", "roofs-v1")
+    catalog.commit(Change(remove=[("local-models", "roofs-v1")], tombstones=[grave(gone)]))
+
+    assert ids(catalog.search("local-models")) == ["roofs-v2"]
+    assert ids(catalog.tombstones("local-models")) == ["roofs-v1"]
+    assert ids(catalog.tombstones("local-models", "roofs")) == ["roofs-v1"]
+    assert ids(catalog.tombstones("local-models", "huts")) == []
+    assert ids(catalog.tombstones("base-models")) == []
+    (tombstone,) = catalog.tombstones("local-models")
+    assert tombstones.note(tombstone)["reason"] == "a reason"
+    assert tombstone.assets == {}
+    with pytest.raises(
+        NotFound, match=r"local-models/roofs-v1 was deleted on 2026-11-21T00:00:00Z \(a reason\)"
+    ):
+        catalog.get("local-models", "roofs-v1")
+
+
+def test_tombstones_come_by_name_and_number_and_outlive_other_changes(
+    catalog: Catalog, make_item: MakeItem
+) -> None:
+    names = ["roofs-v10", "roofs-v2", "huts-v1"]
+    put(catalog, *(make_item(name) for name in names))
+    for name in names:
+        gone = catalog.get("local-models", name)
+        catalog.commit(Change(remove=[("local-models", name)], tombstones=[grave(gone)]))
+    put(catalog, make_item("roofs-v11"))
+
+    assert ids(catalog.tombstones("local-models")) == ["huts-v1", "roofs-v2", "roofs-v10"]
+
+
+def test_an_item_that_comes_back_has_no_tombstone(catalog: Catalog, make_item: MakeItem) -> None:
+    put(catalog, make_item())
+    gone = catalog.get("local-models", "roofs-v1")
+    catalog.commit(Change(remove=[("local-models", "roofs-v1")], tombstones=[grave(gone)]))
+    put(catalog, make_item())
+
+    assert ids(catalog.tombstones("local-models")) == []
+    assert ids(catalog.search("local-models")) == ["roofs-v1"]
+
+
+def test_a_tombstone_without_a_removal_is_refused(catalog: Catalog, make_item: MakeItem) -> None:
+    put(catalog, make_item())
+    with pytest.raises(Invalid, match="tombstones of what it does not take out: roofs-v1"):
+        catalog.commit(Change(tombstones=[grave(make_item())]))
+
+
+def test_derivatives_are_named_by_a_link_or_by_a_field(catalog: Catalog, make_item: MakeItem) -> None:
+    put(catalog, make_item("ramp-v1", "base-models"), make_item("ramp-v11", "base-models"))
+    put(
+        catalog,
+        derived(make_item("roofs-v1"), catalog, "ramp-v1"),
+        derived(make_item("roofs-v2", deprecated=True), catalog, "ramp-v11"),
+        make_item("huts-v1", **{"fair:base_model_id": "ramp-v1"}),
+        make_item("sheds-v1", description="not from ramp-v1"),
+    )
+
+    assert ids(catalog.derivatives("base-models", "ramp-v1")) == ["huts-v1", "roofs-v1"]
+    assert ids(catalog.derivatives("base-models", "ramp-v11")) == ["roofs-v2"]
+    assert ids(catalog.derivatives("datasets", "ramp-v1")) == []
+
+
+def test_what_was_seen_must_still_be_so(catalog: Catalog, make_item: MakeItem) -> None:
+    put(catalog, make_item("roofs-v1"), make_item("roofs-v2"))
+    seen = [catalog.get("local-models", "roofs-v1")]
+    catalog.commit(Change(put=[make_item("huts-v1")], seen=seen))
+
+    put(catalog, make_item("roofs-v1", title="another"))
+    with pytest.raises(Conflict, match="local-models/roofs-v1 is changed"):
+        catalog.commit(Change(put=[make_item("huts-v2")], seen=seen))
+    catalog.commit(Change(remove=[("local-models", "roofs-v1")]))
+    with pytest.raises(Conflict, match="local-models/roofs-v1 is gone"):
+        catalog.commit(Change(put=[make_item("huts-v2")], seen=seen))
+    assert ids(catalog.search("local-models")) == ["huts-v1", "roofs-v2"]
+
+
+def test_what_is_needed_must_be_there(catalog: Catalog, make_item: MakeItem) -> None:
+    needs = [("base-models", "ramp-v1")]
+    with pytest.raises(Conflict, match="base-models/ramp-v1 was deleted"):
+        catalog.commit(Change(put=[make_item()], needs=needs))  # type: ignore[arg-type]
+    put(catalog, make_item("ramp-v1", "base-models"))
+    catalog.commit(Change(put=[make_item()], needs=needs))  # type: ignore[arg-type]
+    assert ids(catalog.search("local-models")) == ["roofs-v1"]
+
+
+def test_what_goes_unused_must_be_unused(catalog: Catalog, make_item: MakeItem) -> None:
+    put(catalog, make_item("ramp-v1", "base-models"))
+    put(catalog, derived(make_item("roofs-v1"), catalog, "ramp-v1"))
+    key = ("base-models", "ramp-v1")
+    change = Change(remove=[key], unused=[key])  # type: ignore[list-item]
+
+    with pytest.raises(Conflict, match="roofs-v1 derives from base-models/ramp-v1 now"):
+        catalog.commit(change)
+    put(catalog, derived(make_item("roofs-v1", deprecated=True), catalog, "ramp-v1"))
+    catalog.commit(change)
+    assert ids(catalog.search("base-models")) == []
+
+
+def test_a_name_is_held_by_one_at_a_time(catalog: Catalog) -> None:
+    order: list[str] = []
+
+    def hold(who: str, entered: threading.Event, leave: threading.Event) -> None:
+        with catalog.exclusive("local-models", "roofs"):
+            order.append(f"{who} in")
+            entered.set()
+            leave.wait(10)
+            order.append(f"{who} out")
+
+    first_in, second_in, go = threading.Event(), threading.Event(), threading.Event()
+    first = threading.Thread(target=hold, args=("first", first_in, go))
+    first.start()
+    assert first_in.wait(10)
+    second = threading.Thread(target=hold, args=("second", second_in, go))
+    second.start()
+    with catalog.exclusive("local-models", "huts"):
+        order.append("another name")
+    go.set()
+    first.join()
+    second.join()
+    assert order == ["first in", "another name", "first out", "second in", "second out"]

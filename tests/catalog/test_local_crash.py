@@ -57,7 +57,7 @@ def kill_at(count: int, after: bool) -> None:
 
         return call
 
-    for name in ("fsync", "replace", "rename", "mkdir", "unlink", "rmdir"):
+    for name in ("fsync", "replace", "rename", "link", "mkdir", "unlink", "rmdir"):
         setattr(os, name, deadly(getattr(os, name)))
     for name in ("put", "sign"):
         setattr(Index, name, deadly(getattr(Index, name)))

@@ -162,6 +162,15 @@ BROKEN_MODELS: list[tuple[list[str | int], Any, str]] = [
     (["assets", "model", "file:size"], True, "assets.model.file:size: is true, should be a whole number"),
     (["assets", "checkpoint", "roles"], ["data"], "no asset has the role mlm:weights"),
     (["assets", "training-runtime", "roles"], ["x"], "no asset has the role mlm:training-runtime"),
+    ([P, "license"], "none", "properties.license: is 'none', which is no SPDX identifier"),
+    ([P, "license"], "MIT AND TODO", "no SPDX identifier"),
+    ([P, "license"], "MIT\n", "properties.license"),
+    ([P, "title"], "Roofs\n", "properties.title"),
+    ([P, "title"], "\u202eRoofs", "without slashes and characters that cannot be seen"),
+    ([P, "description"], "Ro\u200bofs", "cannot be seen"),
+    ([P, "mlm:name"], "r\u043eofs-unet", "properties.mlm:name"),  # a Cyrillic o
+    (["id"], "roofs-unet-v1\n", "id: is 'roofs-unet-v1"),
+    ([P, "mlm:output", 0, "classification:classes", 1, "name"], "b\u0443ilding", "letters, digits"),
 ]
 
 

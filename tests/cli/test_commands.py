@@ -11,14 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from fair_models.catalog.opening import open_catalog
-from fair_models.catalog.versions import publish
+from fair_models.catalog.transitions import publish
 from fair_models.cli.app import app
 from fair_models.data.synthetic import make_settlement
 from fair_models.params import IngestDatasetParams
 from fair_models.publishing.datasets import ingest
 from fair_models.settings import current
 from fair_models.store.opening import open_store
-from tests.catalog.item_factory import base_item
+from tests.catalog.item_factory import base_item, local_item
 
 COMMANDS = sorted(command.name for command in app.registered_commands if command.name)
 
@@ -109,6 +109,28 @@ def test_a_model_is_shown_with_what_its_hyperparameters_may_be(home: Path) -> No
     spec = {entry["key"]: entry for entry in base_item().properties["fair:hyperparameters_spec"]}
     epochs = spec["training.epochs"]
     assert f"training.epochs {epochs['default']} int {epochs['min']} to {epochs['max']}" in shown
+
+
+def test_the_gate_of_a_model_is_shown_in_a_sentence(home: Path) -> None:
+    gate = {
+        "passed": False,
+        "reasons": ["fair:building_iou is 0.74, 0.06 below the minimum of 0.8"],
+        "override_reason": "A baseline for the workshop",
+        "minimum": {"fair:building_iou": 0.8},
+        "metric": "fair:building_iou",
+        "challenger_value": 0.74,
+        "measured_on": "banepa-buildings-v1",
+        "held_out_count": 10,
+    }
+    publish(open_catalog(current()), local_item(gate=gate))
+    shown = " ".join(run("show", "banepa-roofs").stdout.split())
+    assert f"gate overridden (A baseline for the workshop): {gate['reasons'][0]}" in shown
+
+
+def test_an_override_without_a_reason_worth_the_name_is_refused_before_anything_starts(home: Path) -> None:
+    refused = run("promote", "banepa-roofs", "--override-reason", "because")
+    assert refused.exit_code == 2
+    assert "gate.override_reason" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,19 @@ def test_a_server_that_stays_overloaded_is_unavailable() -> None:
     assert len(asked) == 4
 
 
+def test_a_connection_that_breaks_off_is_tried_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            listening.accept()[0].close()
+            connection, _ = listening.accept()
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        threading.Thread(target=answer, daemon=True).start()
+        assert Http(f"http://127.0.0.1:{listening.getsockname()[1]}/api", 5).get("/thing") == {}
+
+
 def test_a_refusal_is_told_at_once_with_its_reason() -> None:
     with server((409, {"detail": "no such parameter"})) as (address, asked):
         connection = Http(address, 5)

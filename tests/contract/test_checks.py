@@ -148,3 +148,23 @@ def test_modules_of_another_folder_are_told(contribution):
 def test_a_folder_that_does_not_exist_is_an_error_of_its_own(tmp_path):
     with pytest.raises(NotFound):
         checks.problems(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("licence", ["none", "TODO", "proprietary"])
+def test_a_licence_that_nobody_knows_is_told(contribution, licence):
+    template = contribution.item()
+    template["properties"]["license"] = licence
+    contribution.write_item(template)
+
+    assert f"properties.license: is '{licence}', which is no SPDX identifier" in "\n".join(
+        checks.problems(contribution.path)
+    )
+
+
+def test_a_key_that_the_item_gives_twice_is_told(contribution):
+    text = (contribution.path / "stac-item.json").read_text(encoding="utf-8")
+    contribution.write("stac-item.json", '{"type": "Item", ' + text.lstrip()[1:])
+
+    assert "stac-item.json: it gives the key 'type' twice in one object; keep one of them" in checks.problems(
+        contribution.path
+    )

@@ -36,7 +36,7 @@ def test_a_folder_without_an_item_is_told_what_it_lacks(tmp_path):
 
 def test_an_item_that_is_no_json_is_refused(contribution):
     contribution.write("stac-item.json", "{")
-    with pytest.raises(InvalidContribution, match=r"stac-item\.json is no JSON"):
+    with pytest.raises(InvalidContribution, match=r"stac-item\.json: it is no JSON"):
         contributions.read(contribution.path)
 
 

@@ -66,7 +66,12 @@ def test_numbers_that_are_not_finite_do_not_count_as_agreement(tmp_path):
 def test_an_export_with_a_fixed_size_is_checked_at_that_size(tmp_path):
     own = network().eval()
     torch.onnx.export(
-        own, (torch.zeros(1, 3, 64, 64),), tmp_path / "a.onnx", dynamo=True, output_names=["logits"]
+        own,
+        (torch.zeros(1, 3, 64, 64),),
+        tmp_path / "a.onnx",
+        dynamo=True,
+        output_names=["logits"],
+        external_data=False,
     )
 
     assert export_check.check(tmp_path / "a.onnx", own, PROCESSING, Facts()) < 1e-5

@@ -196,7 +196,7 @@ def test_an_item_that_is_no_json_is_listed_with_the_files_that_are_missing(folde
 
     assert [problem.split(":")[0] for problem in checks.problems(folder)] == [
         "README.md is missing",
-        "stac-item.json is no JSON",
+        "stac-item.json: it is no JSON",
     ]
 
 

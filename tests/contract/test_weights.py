@@ -1,4 +1,5 @@
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -106,3 +107,38 @@ def test_a_missing_file_is_named(tmp_path):
 def test_weights_are_written_as_safetensors_alone(tmp_path):
     with pytest.raises(InvalidContribution, match=r"let the name end in \.safetensors"):
         weights.save(network(), tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ((2**60).to_bytes(8, "little") + b"{}", "does not go into"),
+        (b"\x02", "does not go into"),
+        ((2).to_bytes(8, "little") + b"[]", "cannot be read as safetensors"),
+        ((16).to_bytes(8, "little") + b'{"a": 1, "a": 2}', "gives the key 'a' twice"),
+    ],
+)
+def test_a_header_that_cannot_be_right_is_told_before_it_is_used(tmp_path, content, said):
+    (tmp_path / "a.safetensors").write_bytes(content)
+    with pytest.raises(Corrupted, match=said):
+        weights.read(tmp_path / "a.safetensors")
+
+
+def test_a_long_header_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    weights.save(network(), tmp_path / "a.safetensors")
+    monkeypatch.setattr(weights, "LARGEST_HEADER_BYTES", 100)
+    with pytest.raises(Corrupted, match="at most 100 are read"):
+        weights.read(tmp_path / "a.safetensors")
+
+
+def test_a_state_dict_that_is_compressed_is_refused(tmp_path):
+    torch.save(network().state_dict(), tmp_path / "stored.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "stored.pt") as stored,
+        zipfile.ZipFile(tmp_path / "a.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in stored.namelist():
+            packed.writestr(name, stored.read(name))
+
+    with pytest.raises(Corrupted, match=r"a\.pt.*is compressed"):
+        weights.read(tmp_path / "a.pt")

@@ -61,6 +61,7 @@ def test_broken_outlines_are_mended_or_left_out_and_counted(tmp_path: Path) -> N
     assert shapely.is_valid(known.outlines).all()
     assert known.mended == {
         "repaired": 1,
+        "closed": 0,
         "null_geometry": 1,
         "other_geometry": 3,
         "malformed": 2,
@@ -124,7 +125,7 @@ def test_coordinates_that_are_no_degrees_are_refused(tmp_path: Path) -> None:
         (b"", "it is no JSON"),
         (b"{", "it is no JSON"),
         (b'{"type": "FeatureCollection", "features": [NaN]}', "it is no JSON"),
-        (b"[" * 5000, "it is no JSON"),
+        (b"[" * 5000, "it is nested 5000 deep"),
         (b"[1, 2]", "a JSON list"),
         (b'{"type": "Topology"}', "an object of type Topology"),
         (b'{"type": "FeatureCollection", "features": {}}', "an object of type FeatureCollection"),
@@ -147,7 +148,73 @@ def test_a_missing_or_huge_file_is_refused(tmp_path: Path, monkeypatch: pytest.M
     assert "there is no such file" in refused(tmp_path / "nowhere.geojson")
 
     monkeypatch.setattr(geojson, "MAX_BYTES", 10)
-    assert "cut it to the chips" in refused(write_features(tmp_path / "l.geojson", [square(10, 20, 0.01)]))
+    assert "it has more than 10 bytes" in refused(
+        write_features(tmp_path / "l.geojson", [square(10, 20, 0.01)])
+    )
+
+
+def test_coordinates_that_are_no_numbers_make_a_polygon_malformed(tmp_path: Path) -> None:
+    ring = square(10, 20, 0.01)["geometry"]["coordinates"][0]  # type: ignore[index]
+    text = [[str(x), str(y)] for x, y in ring]
+    words = [[True, False], [True, True], [False, True], [True, False]]
+    mappings = [{"0": x, "1": y} for x, y in ring]
+    features = [square(10, 20, 0.01), polygon(text), polygon(words), polygon(mappings)]
+
+    assert (
+        labels.read(write_features(tmp_path / "l.geojson", features), ["building"]).mended["malformed"] == 3
+    )
+
+
+def test_an_open_ring_is_closed_and_counted(tmp_path: Path) -> None:
+    closed = square(10, 20, 0.01)["geometry"]["coordinates"][0]  # type: ignore[index]
+    path = write_features(tmp_path / "l.geojson", [polygon(closed), polygon(closed[:-1])])
+
+    known = labels.read(path, ["building"])
+
+    assert known.mended["closed"] == 1
+    assert known.outlines[0].equals(known.outlines[1])
+
+
+def test_a_key_that_is_given_twice_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "l.geojson"
+    path.write_text('{"type": "FeatureCollection", "features": [], "features": []}')
+
+    assert "gives the key 'features' twice" in refused(path)
+
+
+def test_geometries_inside_each_other_are_refused_when_they_go_too_deep(tmp_path: Path) -> None:
+    geometry: dict[str, object] = {"type": "Point", "coordinates": [10, 20]}
+    for _ in range(20):
+        geometry = {"type": "GeometryCollection", "geometries": [geometry]}
+    path = write_features(tmp_path / "l.geojson", [square(10, 20, 0.01), with_geometry(geometry)])
+
+    assert f"at most {geojson.MAX_DEPTH} is read" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        ("MAX_FEATURES", "it has 2 features, at most 1 are read"),
+        ("MAX_RINGS", "feature 1 has 2 rings and 10 positions, at most 1 "),
+        ("MAX_POSITIONS", "feature 0 has 1 rings and 5 positions, at most"),
+    ],
+)
+def test_more_than_can_be_handled_is_refused_with_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, reason: str
+) -> None:
+    ring = square(10, 20, 0.01)["geometry"]["coordinates"][0]  # type: ignore[index]
+    path = write_features(tmp_path / "l.geojson", [polygon(ring), polygon(ring, ring)])
+    monkeypatch.setattr(geojson, limit, 1)
+
+    assert reason in refused(path)
+
+
+@pytest.mark.parametrize("name", ["EPSG:14326", "my:4326:local", "urn:ogc:def:crs:ESRI::4326"])
+def test_only_wgs84_itself_passes_as_longitude_and_latitude(tmp_path: Path, name: str) -> None:
+    crs = {"type": "name", "properties": {"name": name}}
+    path = write_features(tmp_path / "l.geojson", [square(10, 20, 0.01)], crs=crs)
+
+    assert "ogr2ogr -t_srs EPSG:4326" in refused(path)
 
 
 def test_a_byte_order_mark_is_no_obstacle(tmp_path: Path) -> None:

@@ -1,16 +1,23 @@
-"""A Prefect server for the session."""
+"""Prefect servers for the session: a bare one, and one with workers as the command line starts it."""
 
+import json
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
 from blocks.local_catalog import LocalCatalog
 from blocks.local_store import LocalStore
+from deployments.deploy import deploy
 from fair_models.client import Client
 from fair_models.data.synthetic import make_settlement
+from tests.flows.backend import PROJECT, Backend, processes
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +25,13 @@ def prefect_api() -> Iterator[str]:
     """Address of a real server with a database of its own."""
     with prefect_test_harness(server_startup_timeout=120):
         yield str(PREFECT_API_URL.value())
+
+
+@pytest.fixture(scope="session")
+def api(prefect_api: str) -> httpx.Client:
+    """The server's REST API, with everything deployed."""
+    deploy("local")
+    return httpx.Client(base_url=prefect_api, timeout=30)
 
 
 @pytest.fixture
@@ -47,3 +61,38 @@ def registry(prefect_api: str, tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     LocalCatalog.delete("default")
     LocalStore.delete("default")
+
+
+@pytest.fixture(scope="session")
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    """A local server with workers and deployments, started by the command line."""
+    home = tmp_path_factory.mktemp("backend") / "home"
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = str(unused.getsockname()[1])
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "ZENML_"))
+    }
+    (home.parent / "tmp").mkdir()
+    own = {"FAIR_HOME": str(home), "FAIR_PREFECT_PORT": port, "TMPDIR": str(home.parent / "tmp")}
+    made = Backend(home, {**inherited, **own})
+    started = made.command("up", "--json")
+    try:
+        assert started.returncode == 0, started.stderr
+        yield made
+    finally:
+        stopped = made.command("down", "--json")
+    assert {"server", "worker-control", "worker-train"} <= set(json.loads(stopped.stdout)["stopped"])
+    assert psutil.pid_exists(os.getpid())
+    assert not any(str(home) in " ".join(process.cmdline()) for process in processes())
+
+
+@pytest.fixture(scope="session")
+def registered(backend: Backend, town: Path) -> tuple[str, str]:
+    """A base model and a dataset."""
+    [contribution, *_] = sorted((PROJECT / "models").glob("*/stac-item.json"), reverse=True)
+    base = backend.do("register-model", {"source": str(contribution.parent)})
+    data = backend.do(
+        "ingest-dataset", {"name": "town-buildings", "title": "Town", "chips": str(town / "input")}
+    )
+    return base["item"], data["item"]

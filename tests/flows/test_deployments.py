@@ -6,20 +6,13 @@ import httpx
 import pytest
 from prefect.flows import load_flow_from_entrypoint
 
-from deployments.deploy import deploy
+from deployments.deploy import CHECKOUT, deploy, read
 from fair_models.client import Client
-from fair_models.errors import Conflict, InvalidParameters, NotFound
-from fair_models.params import FinetuneParams, PromoteParams
+from fair_models.errors import InvalidParameters, NotFound
+from fair_models.params import PromoteParams
 from flows.definition import published_schema
 
 FINETUNE = {"base_model": "some-base", "dataset": "some-data", "model_name": "some-model"}
-
-
-@pytest.fixture(scope="module")
-def api(prefect_api: str) -> httpx.Client:
-    """The server's REST API, with everything deployed."""
-    deploy("local")
-    return httpx.Client(base_url=prefect_api, timeout=30)
 
 
 @pytest.fixture
@@ -31,7 +24,7 @@ def deployed(api: httpx.Client) -> dict[str, dict[str, Any]]:
 def test_each_deployed_schema_equals_the_schema_of_the_imported_flow(
     deployed: dict[str, dict[str, Any]],
 ) -> None:
-    assert len(deployed) == 7
+    assert len(deployed) == len(read(CHECKOUT / "prefect.yaml")["deployments"])
     for entry in deployed.values():
         flow: Any = load_flow_from_entrypoint(entry["entrypoint"])
         assert entry["parameter_openapi_schema"] == published_schema(flow)
@@ -62,6 +55,53 @@ def test_deploying_again_changes_nothing(api: httpx.Client, deployed: dict[str, 
         name: entry["id"] for name, entry in deployed.items()
     }
     assert len(again["audit"]["schedules"]) == 1
+
+
+def automations(api: httpx.Client) -> dict[str, dict[str, Any]]:
+    return {entry["name"]: entry for entry in api.post("/automations/filter", json={}).json()}
+
+
+def test_runs_without_a_sign_of_life_are_noticed_after_three_missed_ones(
+    api: httpx.Client, deployed: dict[str, dict[str, Any]]
+) -> None:
+    [found] = [each for name, each in automations(api).items() if "sign of life" in name]
+    beats = {
+        entry["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] for entry in deployed.values()
+    }
+    assert found["enabled"]
+    assert found["actions"][0]["state"] == "CRASHED"
+    assert {3 * int(beat) for beat in beats} == {found["trigger"]["within"]}
+
+
+def test_the_automations_are_about_the_runs_of_our_deployments_alone(
+    api: httpx.Client, deployed: dict[str, dict[str, Any]]
+) -> None:
+    ours = {f"prefect.deployment.{entry['id']}" for entry in deployed.values()}
+    made = automations(api).values()
+    assert len(made) == 2
+    for each in made:
+        related = each["trigger"]["match_related"]
+        assert related["prefect.resource.role"] == "deployment"
+        assert set(related["prefect.resource.id"]) == ours
+
+
+def test_deploying_again_leaves_an_automation_alone_and_mends_one_that_was_changed(
+    api: httpx.Client,
+) -> None:
+    before = automations(api)
+    deploy("local")
+    assert automations(api) == before  # written again, an automation forgets the runs that it waits for
+    changed, *_ = before.values()
+    body = {key: changed[key] for key in ("name", "trigger", "actions")}
+    body["trigger"] = {**body["trigger"], "within": 4321}
+    assert api.put(f"/automations/{changed['id']}", json=body).status_code == 204
+    assert api.post("/automations/", json=body).status_code == 201  # a double
+    deploy("local")
+    after = automations(api)
+    assert len(api.post("/automations/filter", json={}).json()) == len(before)
+    assert {name: each["trigger"]["within"] for name, each in after.items()} == {
+        name: each["trigger"]["within"] for name, each in before.items()
+    }
 
 
 def test_no_path_of_this_machine_is_stored(deployed: dict[str, dict[str, Any]]) -> None:
@@ -116,18 +156,6 @@ def test_a_deployment_that_does_not_exist_is_answered_with_those_that_do(
 ) -> None:
     with pytest.raises(NotFound, match="finetune"):
         client.start("finetun", FINETUNE)
-
-
-def test_the_same_key_gives_the_same_run(api: httpx.Client, client: Client) -> None:
-    params = FinetuneParams.model_validate(FINETUNE)
-    first = client.start("finetune", params, idempotency_key="one")
-    assert client.start("finetune", params, idempotency_key="one").id == first.id
-
-
-def test_the_same_key_for_another_request_is_a_conflict(api: httpx.Client, client: Client) -> None:
-    client.start("promote", PromoteParams(model="some-model"), idempotency_key="two")
-    with pytest.raises(Conflict, match="with other parameters"):
-        client.start("promote", PromoteParams(model="other-model"), idempotency_key="two")
 
 
 def test_a_run_that_nobody_has_taken_up_is_cancelled_at_once(api: httpx.Client, client: Client) -> None:

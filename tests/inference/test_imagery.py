@@ -1,5 +1,6 @@
 """Folders and images as blocks at the model's resolution."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rasterio.shutil import copy
 
 from fair_models.data import chips, resampling, tiles
 from fair_models.errors import Invalid, InvalidImagery, NotFound
+from fair_models.inference.grids import blocks
 from fair_models.inference.imagery import open_imagery
 from fair_models.inference.windows import Rectangle
 from tests.inference.tiny import CORNER, Input, blobs, grey, write_geotiff, write_jpeg_chip, write_png_chip
@@ -193,3 +195,23 @@ def test_the_overview_of_a_block_lies_where_the_block_lies(tmp_path: Path) -> No
     assert valid.all()
     assert (np.abs(pixels[:, :, :99].astype(int) - 40) < 3).all()
     assert (np.abs(pixels[:, :, 101:].astype(int) - 140) < 3).all()
+
+
+@pytest.mark.parametrize("step", [1e-300, 1e300, float("nan")])
+def test_an_image_that_lies_nowhere_on_the_earth_is_refused(tmp_path: Path, step: float) -> None:
+    path = write_geotiff(tmp_path / "a.tif", grey(40, 40), UTM, (353_000, 3_057_000), step)
+
+    with pytest.raises(InvalidImagery, match=r"a\.tif"):
+        open_imagery(path, Input())
+
+
+def test_a_chip_is_on_its_own_grid_even_where_its_numbers_round(tmp_path: Path) -> None:
+    """Far out and with tiny pixels a corner is not found again to a pixel."""
+    chip = replace(
+        chips.describe(write_geotiff(tmp_path / "a.tif", grey(40, 40), UTM, (353_000, 3_057_000), 0.26)),
+        transform=(1e-12, 0.0, 353_000.0, 0.0, -1e-12, 3_057_000.0),
+    )
+
+    (block,) = blocks([chip])
+
+    assert [placed.chip for placed in block.chips] == [chip]

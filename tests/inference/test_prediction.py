@@ -6,22 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import orjson
 import pystac
 import pytest
 import shapely
 import yaml
-from onnx import TensorProto, helper, numpy_helper
 
 from fair_models.errors import Conflict, Invalid, InvalidHyperparameters, InvalidImagery
 from fair_models.inference.imagery import open_imagery
-from fair_models.inference.joining import Join
-from fair_models.inference.parts import FeaturePart, Part, RasterPart, Scores, Window
-from fair_models.inference.prediction import Step, find_features, predict
+from fair_models.inference.parts import FeaturePart, Part, Scores, Window
+from fair_models.inference.prediction import Step, predict
 from fair_models.inference.session import Session, open_session
-from fair_models.inference.vectorise import polygons
-from fair_models.inference.windows import Rectangle, View
 from fair_models.params import PredictParams
 from fair_models.store.digests import checksum_file
 from fair_models.types import Array
@@ -49,52 +44,6 @@ def features_of(folder: Path) -> list[dict[str, Any]]:
     document = orjson.loads((folder / "predictions.geojson").read_bytes())
     features: list[dict[str, Any]] = document["features"]
     return features
-
-
-def write_blur(path: Path, reach: int = 15) -> Path:
-    """A network that looks `reach` pixels far: the mean of a square of all bands."""
-    side = 2 * reach + 1
-    kernel = np.full((1, 3, side, side), 1 / (3 * side * side), np.float32)
-    nodes = [
-        helper.make_node("Conv", ["image", "kernel"], ["bright"], pads=[reach] * 4),
-        helper.make_node("Sub", ["one", "bright"], ["dark"]),
-        helper.make_node("Concat", ["dark", "bright"], ["probabilities"], axis=1),
-    ]
-    sides = ["batch", 3, "height", "width"]
-    graph = helper.make_graph(
-        nodes,
-        "blur",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, sides)],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 2, "height", "width"])],
-        [numpy_helper.from_array(kernel, "kernel"), helper.make_tensor("one", TensorProto.FLOAT, [], [1.0])],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
-    return path
-
-
-def test_windows_give_the_polygons_of_one_window_over_everything(tmp_path: Path) -> None:
-    session = open_session(write_blur(tmp_path / "blur.onnx"), threads=1)
-    image = blobs(704, 960, seed=5, smooth=9)
-    path = write_geotiff(tmp_path / "scene.tif", image, UTM, UTM_CORNER, 0.26)
-    request = request_for(path, tmp_path / "out", session)
-
-    with open_imagery(path, Input()) as imagery:
-        found = find_features(imagery, request, lambda step: None)
-        block = imagery.blocks[0]
-        area = Rectangle(0, 0, 704, 960)
-        join = Join(704, 960, request.classes, 0.5)
-        outputs = session.run((image / 255).astype(np.float32)[None])
-        join.add(
-            View(Window(0, 0, 704, 960, "scene"), area, area),
-            [RasterPart(outputs["probabilities"][0])],
-            np.ones((704, 960), bool),
-        )
-        assert join.mask is not None
-        expected = polygons(join.mask, block.grid, block.names_at, request.outline)
-
-    assert len(found) == len(expected) > 10
-    assert shapely.equals_exact(found.geometry, expected.geometry, 1e-9).all()
-    assert found.confidence == pytest.approx(expected.confidence, abs=1e-6)
 
 
 @pytest.mark.parametrize(("size", "batch"), [(64, 1), (256, 3), (512, None)])
@@ -180,14 +129,12 @@ def test_the_threshold_decides_what_is_found(tmp_path: Path, network: Session) -
 
 
 def test_progress_counts_up_to_the_end(tmp_path: Path, network: Session) -> None:
-    for row in range(3):
-        write_png_chip(tmp_path / "chips", type(CORNER)(CORNER.x, CORNER.y + 3 * row, 19), grey(256, 256))
     steps: list[Step] = []
 
-    predict(request_for(tmp_path / "chips", tmp_path / "out", network), steps.append)
+    predict(request_for(scene(tmp_path, 1100, 1100), tmp_path / "out", network), steps.append)
 
     predicting = [(step.done, step.total) for step in steps if step.doing == "predicting"]
-    assert predicting == [(1, 3), (2, 3), (3, 3)]
+    assert predicting == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert steps[-1].doing == "done"
 
 
@@ -380,7 +327,7 @@ def test_a_preprocess_that_returns_the_wrong_type_is_refused(tmp_path: Path, net
 def test_imagery_that_is_too_large_is_refused_with_its_number_of_pixels(
     tmp_path: Path, network: Session
 ) -> None:
-    with pytest.raises(InvalidImagery, match=r"400 x 300 pixels.*120,000 in all.*100,000.*cut it"):
+    with pytest.raises(InvalidImagery, match=r"120,000 pixels at the model's 0\.2646 m.*at most 100,000"):
         predict(request_for(scene(tmp_path), tmp_path / "out", network, most_pixels=100_000))
 
 

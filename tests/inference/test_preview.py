@@ -32,7 +32,7 @@ def one(shape: shapely.Geometry, index: int = 1) -> Features:
 
 def draw(folder: Path, features: Features, path: Path) -> Array:
     with open_imagery(folder, Input()) as imagery:
-        preview.draw(imagery.blocks, features, ["background", "building", "well"], "a model · a place", path)
+        preview.draw(imagery.blocks, lambda: [features], ["background", "building", "well"], "a model · a place", path)
     return picture(path)
 
 

@@ -39,10 +39,10 @@ def test_cores_cover_each_pixel_once_and_windows_give_them_their_margin(
 
 
 def test_windows_of_a_large_area_all_have_one_size_and_lie_inside() -> None:
-    views = list(cut(Rectangle(0, 0, 1000, 1700), rule_for(None), "area"))
+    views = list(cut(Rectangle(0, 0, 2000, 3400), rule_for(None), "area"))
 
-    assert {(view.window.height, view.window.width) for view in views} == {(512, 512)}
-    assert max(view.window.row for view in views) == 1000 - 512
+    assert {(view.window.height, view.window.width) for view in views} == {(1024, 1024)}
+    assert max(view.window.row for view in views) == 2000 - 1024
 
 
 def test_a_network_of_fixed_size_gets_windows_of_it() -> None:

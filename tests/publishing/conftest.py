@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fair_models.catalog import versions
+from fair_models.catalog import transitions
 from fair_models.catalog.local import LocalCatalog
 from fair_models.store.local import LocalStore
 from tests.catalog.item_factory import base_item, dataset_item
@@ -37,8 +37,8 @@ def ledger() -> MemoryLedger:
 @pytest.fixture
 def parents(catalog: LocalCatalog) -> None:
     """A base model and a dataset to derive from."""
-    versions.publish(catalog, base_item())
-    versions.publish(catalog, dataset_item())
+    transitions.publish(catalog, base_item())
+    transitions.publish(catalog, dataset_item())
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from fair_models.errors import Conflict, NotFound
+from fair_models.store.protocol import StoredFile
 from fair_models.training.ledger import Artifact, ModelVersion, Stage
 from fair_models.training.run_config import CodeRef, DataRef, FileRef, InputSpec, RunConfig
+from tests.catalog.item_factory import base_files, dataset_facts
 
 IOU = "fair:building_iou"
 FILE_NAMES = {"weights": "model.safetensors", "onnx": "model.onnx"}
@@ -36,6 +38,7 @@ def a_network(seed: int = 0) -> bytes:
 
 def a_config(model: str, base_model: str, dataset: str) -> RunConfig:
     file = FileRef(href="/data/store/file", checksum="1220" + 64 * "a")
+    code = base_files()["source-code"]
     return RunConfig(
         model_name=model,
         title="Roofs of Banepa",
@@ -43,13 +46,13 @@ def a_config(model: str, base_model: str, dataset: str) -> RunConfig:
         dataset=dataset,
         task="semantic-segmentation",
         code=CodeRef(
-            archive=file,
+            archive=FileRef(href=code.href, checksum=code.checksum),
             entrypoint="models.roofs.pipeline",
             preprocess="models.roofs.processing:preprocess",
             postprocess="models.roofs.processing:postprocess",
         ),
         weights=file,
-        data=DataRef(chips=file, labels=file, split=file),
+        data=a_dataset(),
         input=InputSpec(bands=3, size_px=256, gsd_m=0.3),
         classes=["background", "building"],
         hyperparameters={
@@ -62,6 +65,13 @@ def a_config(model: str, base_model: str, dataset: str) -> RunConfig:
     )
 
 
+def a_dataset(files: Mapping[str, StoredFile] | None = None) -> DataRef:
+    """The files of a dataset: chips, labels, split. Default: of the one that the item factory makes."""
+    files = files or dataset_facts().files
+    refs = {key: FileRef(href=file.href, checksum=file.checksum) for key, file in files.items()}
+    return DataRef(**refs)
+
+
 class MemoryLedger:
     """Versions, configs and files in dictionaries. `before_stage` is called before a stage is set."""
 
@@ -69,6 +79,7 @@ class MemoryLedger:
         self.records: dict[tuple[str, int], ModelVersion] = {}
         self.configs: dict[tuple[str, int], RunConfig] = {}
         self.files: dict[tuple[str, int, str], bytes] = {}
+        self.reserved: dict[str, int] = {}
         self.before_stage: Callable[[], None] = lambda: None
 
     def add(
@@ -81,7 +92,8 @@ class MemoryLedger:
         **fields: Any,
     ) -> ModelVersion:
         """A new version, completed and measured unless `fields` say otherwise."""
-        number = 1 + max((found for name, found in self.records if name == model), default=0)
+        used = [found for name, found in self.records if name == model]
+        number = 1 + max([*used, self.reserved.get(model, 0)])
         config = a_config(model, base_model, dataset)
         version = ModelVersion(
             **{
@@ -146,6 +158,16 @@ class MemoryLedger:
             if stage == "production" and key[0] == model and other.stage == "production":
                 self.records[key] = replace(other, stage="archived")
         self.records[model, number] = replace(version, stage=stage)
+
+    def delete(self, model: str, number: int) -> None:
+        self.records.pop((model, number), None)
+
+    def delete_model(self, model: str) -> None:
+        for key in [key for key in self.records if key[0] == model]:
+            del self.records[key]
+
+    def reserve(self, model: str, up_to: int) -> None:
+        self.reserved[model] = max(up_to, self.reserved.get(model, 0))
 
     def mark_failed(self, run_id: str) -> None:
         for key, version in self.records.items():

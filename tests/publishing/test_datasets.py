@@ -128,3 +128,48 @@ def test_real_chips_and_labels_become_a_dataset(
     item = ingest(params, catalog, store)
     assert item.properties["fair:chip_count"] == 48
     assert item.properties["fair:class_counts"]["held_out"]["building"] > 100
+
+
+# Where chips and labels may lie
+
+
+def allow(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
+    monkeypatch.setenv("FAIR_ALLOWED_FOLDERS", orjson.dumps([str(folder) for folder in folders]).decode())
+
+
+def test_chips_and_labels_may_be_named_by_file_urls_in_the_allowed_folders(
+    publish: Ingest, settlement: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow(monkeypatch, settlement)
+    labels = f"file://{settlement / 'input' / 'labels.geojson'}"
+    assert publish(chips=f"file://{settlement}", labels=labels).id == "town-v1"
+
+
+def test_chips_and_labels_outside_of_the_allowed_folders_are_refused(
+    publish: Ingest, settlement: Path, tmp_path: Path, catalog: LocalCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = tmp_path / "labels.geojson"
+    shutil.copy(settlement / "input" / "labels.geojson", labels)
+    allow(monkeypatch, settlement)
+    with pytest.raises(Invalid, match=r"labels\.geojson lies outside .* FAIR_ALLOWED_FOLDERS"):
+        publish(labels=str(labels))
+    allow(monkeypatch, tmp_path / "elsewhere")
+    with pytest.raises(Invalid, match="settlement lies outside"):
+        publish()
+    assert ids(catalog) == []
+
+
+@pytest.mark.parametrize("name", ["labels.geojson", "OAM-1-1-19.tif"])
+def test_symlinks_among_the_chips_do_not_lead_out_of_the_allowed_folders(
+    publish: Ingest, settlement: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (settlement / "input" / name).unlink(missing_ok=True)
+    (settlement / "input" / name).symlink_to("/etc/hostname")
+    allow(monkeypatch, settlement)
+    with pytest.raises(Invalid, match=r"leads to /etc/hostname"):
+        publish()
+
+
+def test_chips_on_the_web_are_refused_with_the_way_to_do_it(publish: Ingest) -> None:
+    with pytest.raises(Invalid, match="download what lies there"):
+        publish(chips="https://example.org/chips/")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from pystac import Item
 
 from fair_models.errors import GateFailed, Invalid
@@ -33,18 +34,20 @@ def measured(
     return gates.Measured("roofs-v3", values, held_out_count, dataset_id)
 
 
-def current(value: float | None = 0.7, dataset_id: str = "town-v1") -> Item:
-    return item("roofs-v2", **{IOU: value, "fair:dataset_id": dataset_id})
+def current(value: float | None = 0.7, **fields: Any) -> gates.Champion:
+    return gates.Champion("roofs-v2", value, "recorded", **fields)
 
 
-def reasons_of(gate: Gate, candidate: gates.Measured, parent: Item, before: Item | None = None) -> str:
+def reasons_of(
+    gate: Gate, candidate: gates.Measured, parent: Item, before: gates.Champion | None = None
+) -> str:
     with pytest.raises(GateFailed) as failed:
-        gates.check(gate, candidate, parent, before)
+        gates.weigh(gate, candidate, parent, before)
     return str(failed.value)
 
 
 def test_a_gate_that_asks_for_nothing_lets_a_measured_run_pass() -> None:
-    gates.check(Gate(), measured(), base(), current())
+    gates.weigh(Gate(), measured(), base(), current())
 
 
 def test_a_failed_minimum_names_the_metric_both_values_and_the_distance() -> None:
@@ -62,7 +65,7 @@ def test_a_gate_cannot_lower_the_base_model_s_minimum() -> None:
 
 
 def test_reaching_the_minimum_exactly_is_enough() -> None:
-    gates.check(Gate(minimum={IOU: 0.61}), measured(), base(), None)
+    gates.weigh(Gate(minimum={IOU: 0.61}), measured(), base(), None)
 
 
 def test_a_run_without_held_out_data_cannot_pass_whatever_its_metrics() -> None:
@@ -70,44 +73,64 @@ def test_a_run_without_held_out_data_cannot_pass_whatever_its_metrics() -> None:
     assert "was not measured on held-out data" in told
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
-def test_a_main_metric_that_is_no_number_was_not_measured(value: float | None) -> None:
-    assert "was not measured" in reasons_of(Gate(), measured({IOU: value}), base())
+def test_a_main_metric_without_a_value_was_not_measured() -> None:
+    told = reasons_of(Gate(), measured({IOU: None, LOSS: 2.0}), base())
+    assert f"its main metric {IOU} was not measured on the 12 held-out samples" in told
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("key", [IOU, LOSS])
+def test_a_metric_that_is_no_finite_number_is_refused_by_name(key: str, value: float) -> None:
+    told = reasons_of(Gate(), measured({IOU: 0.61, LOSS: 2.0, key: value}), base())
+    assert f"{key} is {value}, which is no finite number" in told
+
+
+def test_a_metric_that_the_model_specifies_must_be_among_the_figures() -> None:
+    assert f"{LOSS} was not measured" in reasons_of(Gate(), measured({IOU: 0.61}), base())
+
+
+@pytest.mark.parametrize("key", ["fair:dataset_id", "fair:gate", "title", "fair:", "fair:a b"])
+def test_no_metric_is_called_like_another_field_of_the_item(key: str) -> None:
+    told = reasons_of(Gate(), measured({IOU: 0.61, LOSS: 2.0, key: 0.9}), base())
+    assert f"{key} is no name for a metric" in told
+
+
+def test_further_metrics_are_no_fault() -> None:
+    gates.weigh(Gate(), measured({IOU: 0.61, LOSS: 2.0, "fair:mean_iou": None}), base(), None)
 
 
 def test_a_run_may_be_worse_than_the_current_version_within_the_margin() -> None:
-    gates.check(Gate(not_worse_by=0.09), measured(), base(), current(0.7))
+    gates.weigh(Gate(not_worse_by=0.09), measured(), base(), current(0.7))
 
 
 def test_a_run_worse_than_the_margin_is_told_both_values_and_the_margin() -> None:
     told = reasons_of(Gate(not_worse_by=0.05), measured(), base(), current(0.7))
-    assert f"{IOU} is 0.61, 0.09 worse than 0.7 of the current roofs-v2" in told
+    assert f"{IOU} is 0.61, 0.09 worse than 0.7 of the current roofs-v2 on the same held-out" in told
     assert "at most 0.05 is allowed" in told
 
 
 def test_without_a_current_version_there_is_nothing_to_be_worse_than() -> None:
-    gates.check(Gate(not_worse_by=0.0), measured(), base(), None)
+    gates.weigh(Gate(not_worse_by=0.0), measured(), base(), None)
 
 
-def test_values_from_other_held_out_chips_are_not_compared() -> None:
-    told = reasons_of(Gate(not_worse_by=0.5), measured(), base(), current(0.7, dataset_id="village-v1"))
-    assert "cannot be compared" in told
-    assert "town-v1" in told
-    assert "village-v1" in told
+def test_a_current_version_that_could_not_be_measured_fails_the_comparison_with_the_true_reason() -> None:
+    unknown = current(None, problem="the current roofs-v2 does not fit town-v1: the classes differ")
+    told = reasons_of(Gate(not_worse_by=0.5), measured(), base(), unknown)
+    assert f"{IOU} cannot be compared: the current roofs-v2 does not fit town-v1: the classes differ" in told
 
 
 def test_where_lower_is_better_a_larger_value_is_worse() -> None:
     spec = base().properties["fair:metrics_spec"][::-1]
     parent = item("roofer-v1", **{"fair:metrics_spec": spec})
-    before = item("roofs-v2", **{LOSS: 1.5, "fair:dataset_id": "town-v1"})
+    before = current(1.5)
     assert "0.5 worse than 1.5" in reasons_of(Gate(not_worse_by=0.4), measured(), parent, before)
-    gates.check(Gate(not_worse_by=0.5), measured(), parent, before)
+    gates.weigh(Gate(not_worse_by=0.5), measured(), parent, before)
 
 
 @pytest.mark.parametrize("key", ["fair:nonsense", LOSS])
 def test_a_minimum_of_an_unknown_metric_or_one_where_lower_is_better_is_refused(key: str) -> None:
     with pytest.raises(Invalid, match=rf"{key}.*Choose among: {IOU}"):
-        gates.check(Gate(minimum={key: 0.5}), measured(), base(), None)
+        gates.weigh(Gate(minimum={key: 0.5}), measured(), base(), None)
 
 
 def test_all_reasons_are_told_at_once() -> None:
@@ -116,3 +139,72 @@ def test_all_reasons_are_told_at_once() -> None:
     assert "held-out data" in told
     assert "below the minimum" in told
     assert "worse than" in told
+
+
+def test_the_record_of_a_passed_gate_says_what_was_asked_for_and_compared() -> None:
+    gate = Gate(minimum={IOU: 0.5}, not_worse_by=0.1)
+    assert gates.weigh(gate, measured(), base(minimum=0.4), current(0.7, seen=3)) == {
+        "passed": True,
+        "reasons": [],
+        "minimum": {IOU: 0.5},
+        "metric": IOU,
+        "challenger_value": 0.61,
+        "measured_on": "town-v1",
+        "held_out_count": 12,
+        "not_worse_by": 0.1,
+        "champion": "roofs-v2",
+        "champion_value": 0.7,
+        "measured": "recorded",
+        "seen_by_champion": 3,
+    }
+
+
+WHY = "Same roofs, but the new imagery is cloudy"
+
+
+def test_an_override_keeps_its_reason_and_what_it_overrode() -> None:
+    gate = Gate(minimum={IOU: 0.65}, not_worse_by=0.05, override_reason=WHY)
+    record = gates.weigh(gate, measured(), base(), current(0.7))
+    below, worse = record["reasons"]
+    assert not record["passed"]
+    assert record["override_reason"] == WHY
+    assert "0.04 below the minimum of 0.65" in below
+    assert "0.09 worse than 0.7" in worse
+
+
+def test_an_override_that_was_not_needed_is_not_kept() -> None:
+    record = gates.weigh(Gate(minimum={IOU: 0.5}, override_reason=WHY), measured(), base(), None)
+    assert record["passed"]
+    assert "override_reason" not in record
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        measured(held_out_count=0),
+        measured({IOU: None, LOSS: 2.0}),
+        measured({IOU: float("nan"), LOSS: 2.0}),
+        gates.Measured("roofs-v3", {IOU: 0.9, LOSS: 1.0}, 12, "town-v1", ["its run read other files"]),
+    ],
+)
+def test_an_override_cannot_take_the_place_of_held_out_figures(candidate: gates.Measured) -> None:
+    told = reasons_of(Gate(override_reason=WHY), candidate, base())
+    assert "an override cannot take the place of a measurement" in told
+
+
+@pytest.mark.parametrize(
+    "reason", ["too short", "          ", "two lines\nof reason", "x" * 501, "turned \u202e around"]
+)
+def test_an_override_needs_one_line_of_reason(reason: str) -> None:
+    with pytest.raises(ValidationError):
+        Gate(override_reason=reason)
+
+
+def test_the_record_is_told_in_a_sentence() -> None:
+    gate = Gate(minimum={IOU: 0.5}, not_worse_by=0.1)
+    assert gates.sentence(gates.weigh(gate, measured(), base(), current(0.7))) == (
+        f"passed: {IOU} 0.61 (at least 0.5) on 12 held-out samples of town-v1, "
+        "roofs-v2 0.7 (at most 0.1 worse)"
+    )
+    overridden = gates.weigh(Gate(minimum={IOU: 0.65}, override_reason=WHY), measured(), base(), None)
+    assert gates.sentence(overridden) == f"overridden ({WHY}): {overridden['reasons'][0]}"

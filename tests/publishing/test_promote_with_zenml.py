@@ -10,7 +10,7 @@ import pytest
 from pystac import Item
 
 from fair_models.audit.run import audit
-from fair_models.catalog import assets, processing, versions
+from fair_models.catalog import assets, processing, transitions
 from fair_models.catalog.local import LocalCatalog
 from fair_models.contract import loader
 from fair_models.data.synthetic import make_settlement
@@ -93,7 +93,7 @@ def trained(home_for_tests: Path, tmp_path_factory: pytest.TempPathFactory) -> T
 def registry(trained: Trained, tmp_path: Path) -> Registry:
     catalog, ledger = LocalCatalog(tmp_path / "catalog"), open_ledger(current())
     for item in (trained.base, trained.dataset):
-        versions.publish(catalog, item)
+        transitions.publish(catalog, item)
     return Registry(catalog, trained.store, ledger)
 
 

@@ -15,7 +15,7 @@ from fair_models.catalog import assets, base_models, processing, profiles
 from fair_models.catalog.local import LocalCatalog
 from fair_models.contract import blueprint, loader
 from fair_models.contract import contribution as contribution_folder
-from fair_models.errors import Invalid, InvalidContribution, InvalidItem, NotFound
+from fair_models.errors import Conflict, Invalid, InvalidContribution, InvalidItem, NotFound
 from fair_models.inference.parts import Window
 from fair_models.inference.session import open_session
 from fair_models.publishing.register import register_base_model
@@ -304,6 +304,19 @@ def test_a_finished_item_keeps_the_version_that_it_says(
     assert others(catalog) == ["other-v1", "other-v4"]
 
 
+def test_a_finished_item_that_says_a_version_that_exists_is_a_conflict_and_stores_nothing(
+    register: Register, finished: Path, catalog: LocalCatalog, store: LocalStore
+) -> None:
+    register(finished)
+    before = sorted(store.hrefs())
+    edit_finished(finished, lambda item: item["properties"].update(version="1", title="Newer"))
+
+    with pytest.raises(Conflict, match="base-models/other-v1 exists already .* publish it as other-v2"):
+        register(finished)
+    assert others(catalog) == ["other-v1"]
+    assert sorted(store.hrefs()) == before
+
+
 def test_a_finished_item_whose_digest_is_wrong_is_refused(
     register: Register, finished: Path, catalog: LocalCatalog
 ) -> None:
@@ -318,7 +331,7 @@ def test_all_that_is_wrong_with_a_finished_item_is_told_at_once(
     register: Register, finished: Path, catalog: LocalCatalog
 ) -> None:
     def spoil(item: dict[str, Any]) -> None:
-        item["assets"]["checkpoint"]["href"] = "https://example.org/weights.pt"
+        item["assets"]["checkpoint"]["href"] = "s3://bucket/weights.pt"
         item["assets"]["onnx"]["href"] = "./nowhere.onnx"
         item["assets"]["code"]["href"] = "./"
         del item["properties"]["license"]
@@ -328,7 +341,7 @@ def test_all_that_is_wrong_with_a_finished_item_is_told_at_once(
         register(finished)
 
     told = str(refused.value)
-    assert "https://example.org/weights.pt lies on the web" in told
+    assert "s3://bucket/weights.pt cannot be read (its scheme is s3)" in told
     assert "no file ./nowhere.onnx" in told
     assert "./ is a folder" in told
     assert "license" in told
@@ -368,8 +381,3 @@ def test_a_file_that_is_no_item_is_refused(
     path.write_bytes(content)
     with pytest.raises(Invalid, match=told):
         register(path)
-
-
-def test_an_item_on_the_web_is_refused_with_the_way_to_do_it(register: Register) -> None:
-    with pytest.raises(Invalid, match="download the item with its assets beside it"):
-        register("https://example.org/other.json")

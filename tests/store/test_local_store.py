@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -199,3 +200,15 @@ def test_a_key_holds_version_and_digest() -> None:
     assert key("datasets", "a-b", 1, "..", checksum) == "datasets/a-b/v1/file-0123456789ab"
     with pytest.raises(Invalid):
         key("datasets", "../a", 1, "x", checksum)
+
+
+def test_a_file_says_when_it_was_put_the_last_time(store: LocalStore) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    stored = store.put("datasets/town/v1/chips.zip", b"chips")
+    assert before <= store.modified(stored.href) <= datetime.now(UTC) + timedelta(seconds=1)
+    os.utime(stored.href, (0, 0))
+    assert store.modified(stored.href) == datetime(1970, 1, 1, tzinfo=UTC)
+    store.put("datasets/town/v1/chips.zip", b"chips")
+    assert store.modified(stored.href) >= before
+    with pytest.raises(NotFound):
+        store.modified(f"{stored.href}x")

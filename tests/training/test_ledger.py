@@ -101,3 +101,35 @@ def test_marking_a_completed_run_changes_nothing(completed, ledger):
 def test_a_second_home_in_one_process_is_refused(ledger, tmp_path):
     with pytest.raises(Conflict, match="Use another process"):
         zenml_client(Settings(home=tmp_path))
+
+
+def test_a_deleted_version_is_gone_and_deleting_it_again_is_no_error(make_config, ledger):
+    client = zenml_client(Settings())
+    model = client.create_model("short-lived")
+    client.create_model_version(model.id)
+    client.create_model_version(model.id)
+
+    ledger.delete("short-lived", 1)
+    ledger.delete("short-lived", 1)
+    assert [version.number for version in ledger.versions("short-lived")] == [2]
+
+    ledger.delete_model("short-lived")
+    ledger.delete_model("short-lived")
+    assert "short-lived" not in ledger.models()
+    with pytest.raises(NotFound):
+        ledger.versions("short-lived")
+
+
+def test_numbers_of_deleted_versions_are_not_used_again(make_config, ledger):
+    config = make_config("models.tiny.own:training_pipeline", model_name="numbered-roofs")
+    ledger.reserve("numbered-roofs", 3)
+    ledger.reserve("numbered-roofs", 3)
+    ledger.reserve("numbered-roofs", 2)
+    assert "numbered-roofs" not in ledger.models()
+
+    version = launch.run(config)
+    assert version.number == 4
+    assert ledger.versions("numbered-roofs") == [version]
+
+    ledger.delete("numbered-roofs", 4)
+    assert launch.run(config, above=4).number == 5

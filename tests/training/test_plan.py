@@ -7,7 +7,13 @@ import pytest
 from pystac import Item
 
 from fair_models.catalog import base_models, datasets
-from fair_models.errors import IncompatibleDataset, InvalidHyperparameters, InvalidItem
+from fair_models.errors import (
+    IncompatibleDataset,
+    InvalidDocument,
+    InvalidHyperparameters,
+    InvalidItem,
+    InvalidParameters,
+)
 from fair_models.params import FinetuneParams
 from fair_models.store.protocol import StoredFile
 from fair_models.training.plan import plan_run
@@ -175,3 +181,26 @@ def test_a_model_without_an_entrypoint_is_refused(base, town):
 
     with pytest.raises(InvalidItem, match="mlm:entrypoint"):
         plan_run(base, town, wish())
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "said"),
+    [
+        ("", InvalidParameters, "parameters.config is missing"),
+        ("parameters: {config: {seed: 1}}", InvalidParameters, "model_name: Field required"),
+        ("parameters: {config: &a {}, more: *a}", InvalidDocument, "anchor or alias"),
+        ("parameters: !!python/name:os.system x", InvalidDocument, "tag"),
+        ("parameters: {config: {}, config: {}}", InvalidDocument, "gives the key 'config' twice"),
+        ("a: " + "x" * 1_000_000, InvalidDocument, "more than 1,000,000 bytes"),
+    ],
+)
+def test_a_file_that_is_no_run_config_is_told(text, error, said):
+    with pytest.raises(error, match=said):
+        RunConfig.from_zenml(text)
+
+
+@pytest.mark.parametrize("seed", [True, 1.5, "1", -1, float("nan")])
+def test_the_seed_of_a_run_config_is_a_whole_number(base, town, seed):
+    document = plan_run(base, town, wish()).model_dump()
+    with pytest.raises(ValueError, match="seed"):
+        RunConfig.model_validate(document | {"seed": seed})

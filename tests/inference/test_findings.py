@@ -1,10 +1,10 @@
-"""Parts of windows on their block."""
+"""What the parts of a window say of its core."""
 
 import numpy as np
 import pytest
 
 from fair_models.errors import Invalid
-from fair_models.inference.joining import Join
+from fair_models.inference.findings import Findings, Found, findings, mean_scores
 from fair_models.inference.parts import FeaturePart, Part, RasterPart, Scores, Window
 from fair_models.inference.windows import Rectangle, View, WindowRule, cut
 from fair_models.types import Array
@@ -12,8 +12,8 @@ from fair_models.types import Array
 CLASSES = ["background", "building", "road"]
 
 
-def join(threshold: float = 0.5, height: int = 40, width: int = 40) -> Join:
-    return Join(height, width, CLASSES, threshold)
+def said(view: View, parts: list[Part], valid: Array, threshold: float = 0.5) -> Findings:
+    return findings(view, parts, valid, CLASSES, threshold)
 
 
 def whole(height: int = 40, width: int = 40) -> tuple[View, Array]:
@@ -26,73 +26,67 @@ def test_the_best_class_counts_where_it_reaches_the_threshold() -> None:
     probabilities = np.array(
         [[[0.9, 0.2, 0.45, 0.1]], [[0.06, 0.5, 0.3, 0.2]], [[0.04, 0.3, 0.25, 0.7]]], np.float32
     )
-    joined = join(0.5, 1, 4)
 
-    joined.add(view, [RasterPart(probabilities)], valid)
+    mask = said(view, [RasterPart(probabilities)], valid).mask
 
-    assert joined.mask is not None
-    assert joined.mask.classes.tolist() == [[0, 1, 0, 2]]
-    assert joined.mask.probability[0, 1:] == pytest.approx([0.5, 0.3, 0.7])
+    assert mask is not None
+    assert mask.classes.tolist() == [[0, 1, 0, 2]]
+    assert mask.probability[0, 1:] == pytest.approx([0.5, 0.3, 0.7])
 
 
 def test_pixels_without_imagery_stay_background() -> None:
     view, valid = whole()
     valid[:, 10:] = False
-    joined = join()
 
-    joined.add(view, [RasterPart(np.ones((3, 40, 40), np.float32))], valid)
+    mask = said(view, [RasterPart(np.ones((3, 40, 40), np.float32))], valid).mask
 
-    assert joined.mask is not None
-    assert joined.mask.classes[:, :10].all()
-    assert not joined.mask.classes[:, 10:].any()
-    assert not joined.mask.probability[:, 10:].any()
+    assert mask is not None
+    assert mask.classes[:, :10].all()
+    assert not mask.classes[:, 10:].any()
+    assert not mask.probability[:, 10:].any()
 
 
 def test_a_window_answers_for_its_core_alone() -> None:
-    joined = join()
-    views = list(cut(Rectangle(0, 0, 40, 40), WindowRule(24, 4, 8), "block"))
+    whole = np.random.default_rng(0).random((3, 40, 40)).astype(np.float32)
 
-    for index, view in enumerate(views):
-        probabilities = np.zeros((3, 24, 24), np.float32)
-        probabilities[1] = 0.5 + index / 100
-        joined.add(view, [RasterPart(probabilities)], np.ones((view.core.height, view.core.width), bool))
+    for view in cut(Rectangle(0, 0, 40, 40), WindowRule(24, 4, 8), "block"):
+        rows, columns = view.seen.slices
+        valid = np.ones((view.core.height, view.core.width), bool)
+        mask = said(view, [RasterPart(whole[:, rows, columns])], valid).mask
 
-    assert joined.mask is not None
-    for index, view in enumerate(views):
-        assert joined.mask.probability[view.core.slices] == pytest.approx(0.5 + index / 100)
+        assert mask is not None
+        assert (mask.probability == whole[1:].max(axis=0)[view.core.slices]).all()
 
 
 def test_a_box_in_two_windows_is_found_once() -> None:
-    joined = join()
     box = np.array([18.0, 18.0, 23.0, 22.0])
+    found: list[Found] = []
 
     for view in cut(Rectangle(0, 0, 40, 40), WindowRule(24, 4, 8), "block"):
         offset = np.array([view.window.column, view.window.row] * 2)
         part = FeaturePart((box - offset)[None], np.array([0.9]), np.array([1]))
-        joined.add(view, [part], np.ones((view.core.height, view.core.width), bool))
+        found += said(view, [part], np.ones((view.core.height, view.core.width), bool)).found
 
-    assert np.concatenate([found.geometries for found in joined.found]).tolist() == [box.tolist()]
+    assert np.concatenate([each.geometries for each in found]).tolist() == [box.tolist()]
 
 
 def test_boxes_below_the_threshold_or_off_the_imagery_are_left_out() -> None:
     view, valid = whole()
     valid[:, 20:] = False
-    joined = join()
     boxes = np.array([[0, 0, 10, 10], [0, 0, 9, 9], [25, 0, 35, 10]], np.float32)
 
-    joined.add(view, [FeaturePart(boxes, np.array([0.4, 0.6, 0.9]), np.array([1, 1, 2]))], valid)
+    (found,) = said(view, [FeaturePart(boxes, np.array([0.4, 0.6, 0.9]), np.array([1, 1, 2]))], valid).found
 
-    (found,) = joined.found
     assert found.geometries.tolist() == [[0, 0, 9, 9]]
 
 
 def test_scores_of_several_windows_of_a_source_are_their_mean_by_area() -> None:
-    joined = join()
+    weighted = []
     for height, score in ((10, 0.2), (30, 0.6)):
         view, valid = whole(height, 40)
-        joined.add(view, [Scores({"building": score})], valid)
+        weighted += said(view, [Scores({"building": score})], valid).scores
 
-    assert joined.scores() == {"chip": {"building": pytest.approx(0.5)}}
+    assert mean_scores(weighted) == {"building": pytest.approx(0.5)}
 
 
 @pytest.mark.parametrize(
@@ -112,4 +106,4 @@ def test_parts_that_do_not_fit_are_refused_with_the_reason(part: Part, reason: s
     view, valid = whole()
 
     with pytest.raises(Invalid, match=reason):
-        join().add(view, [part], valid)
+        said(view, [part], valid)

@@ -1,0 +1,209 @@
+"""What windows do to objects, against one window over everything: agreement, and objects that are cut.
+
+    python -m benchmarks.seams [CHIPS] [--labels LABELS] [--epochs 40]
+
+Without imagery it invents a settlement of 4608 x 3584 px, in which windows of 1024 px overlap no more than
+they have to, and uses the U-Net's initial weights. With labels the U-Net is trained on the chips first; it
+matters little how well it finds buildings here, only that it looks as far around as a trained one does. An
+object is cut where it ends at an internal edge, over 3 px or more, and goes on beyond it in the reference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from fair_models.data.samples import Samples
+from fair_models.inference import windows
+from fair_models.inference.imagery import Block, open_imagery
+from fair_models.inference.request import PredictionRequest
+from fair_models.inference.session import Session, open_session
+from fair_models.inference.streaming import stream
+from fair_models.inference.windows import Rectangle
+from fair_models.types import Array
+
+CUTS = ((256, 0), (256, 32), (512, 32), (1024, 32), (1024, 64))
+"""Height and width of windows and their margin, in pixels."""
+
+CLASSES = ("background", "building")
+EVERYTHING_PX = 8192
+LEAST_CUT_PX = 3
+SEED = 999
+
+
+@dataclass(frozen=True)
+class Input:
+    """What the U-Net takes."""
+
+    bands: int = 3
+    size_px: int = 256
+    gsd_m: float = 0.3
+    resampling: str = "average"
+
+
+@dataclass
+class Mask:
+    """The classes of one block, as a raster sink gets them."""
+
+    parts: list[Array] = field(default_factory=list)
+
+    def write(self, block: Block, rows: Rectangle, classes: Array, confidence: Array) -> None:
+        """Add a strip."""
+        self.parts.append(np.where(classes == 255, 0, classes))
+
+    @property
+    def objects(self) -> Array:
+        """Number of each pixel's object, 0 for none, shape (height, width)."""
+        from scipy import ndimage
+
+        return np.asarray(ndimage.label(np.concatenate(self.parts) == 1)[0])
+
+
+def main() -> None:
+    """Read the arguments, print one line for each way to cut."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "chips", type=Path, nargs="?", help="Folder of chips. Default: an invented settlement."
+    )
+    parser.add_argument("--labels", type=Path, help="GeoJSON to train with. Default: the initial weights.")
+    parser.add_argument("--epochs", type=int, default=40, help="How long to train, about a second each.")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="fair-seams-") as folder:
+        chips = given.chips or invented(Path(folder))
+        session = network(Path(folder) / "model.onnx", chips, given.labels, given.epochs)
+        reference = objects(chips, session, EVERYTHING_PX, 0)
+        print(f"{reference.max()} objects in one window over everything, {reference.shape} px")
+        alone = each_chip_alone(objects(chips, session, 256, 0), 256)
+        show("each chip by itself", alone, reference, edges(reference.shape, 256, 0))
+        for size, margin in CUTS:
+            found = objects(chips, session, size, margin)
+            show(f"{size} px, margin {margin}", found, reference, edges(reference.shape, size, margin))
+
+
+def show(name: str, found: Array, reference: Array, internal: tuple[list[int], list[int]]) -> None:
+    """Print one line."""
+    count, score = len(np.unique(found[found > 0])), object_f1(found, reference)
+    print(f"{name:>22}: object F1 {score:.4f}, {cut_objects(found, reference, internal)} of {count} cut")
+
+
+def invented(folder: Path, columns: int = 18, rows: int = 14) -> Path:
+    """Chips of a settlement that the initial weights have not seen."""
+    from fair_models.data.synthetic.sample import make_settlement
+
+    return make_settlement(folder, seed=SEED, columns=columns, rows=rows, prediction_columns=0) / "input"
+
+
+def network(path: Path, chips: Path, labels: Path | None = None, epochs: int = 40) -> Session:
+    """The U-Net as ONNX, trained on labels where there are any."""
+    import torch
+
+    from fair_models.contract import weights
+    from models.unet_segmentation import pipeline, processing
+    from models.unet_segmentation.weights import WEIGHTS_FILE
+
+    params = pipeline.Params(epochs=epochs)
+    torch.manual_seed(0)
+    unet = pipeline.build(params)
+    weights.load(unet, WEIGHTS_FILE)
+    if labels is not None:
+        pipeline.train(unet, samples(chips, labels), processing, params, 0, lambda epoch: None)
+    pipeline.export(unet, path, params)
+    return open_session(path)
+
+
+def samples(chips: Path, labels: Path) -> Samples:
+    """All chips with their masks."""
+    from fair_models.data import splits
+    from fair_models.data.chips import find
+    from fair_models.data.loading import load_samples
+    from fair_models.ml_tasks.pretraining import joined
+    from fair_models.ml_tasks.registry import targets_for
+
+    asked = Input()
+    loaded = load_samples(
+        chips,
+        labels,
+        splits.by_area(find(chips), 0.25, seed=0, buffer_m=0),
+        CLASSES,
+        asked.size_px,
+        asked.gsd_m,
+        asked.resampling,
+        targets_for("semantic-segmentation"),
+        None,
+    )
+    return joined([loaded.train, loaded.held_out])
+
+
+def objects(chips: Path, session: Session, size_px: int, margin_px: int) -> Array:
+    """Objects of the largest block with windows of a size, as `Mask.objects`."""
+    from models.unet_segmentation import processing
+
+    windows.DEFAULT_SIZE_PX, windows.DEFAULT_MARGIN_PX = size_px, margin_px
+    request = PredictionRequest(
+        imagery=chips,
+        output=chips,
+        session=session,
+        processing=processing,
+        input=Input(),
+        classes=CLASSES,
+        params={},
+    )
+    with open_imagery(chips, request.input) as imagery:
+        (_,) = imagery.blocks
+        mask = Mask()
+        for _ in stream(imagery, request, rasters=[mask]):
+            pass
+    return mask.objects
+
+
+def edges(shape: Sequence[int], size_px: int, margin_px: int) -> tuple[list[int], list[int]]:
+    """Rows and columns at which cores meet."""
+    rule = windows.WindowRule(size_px, margin_px)
+    views = list(windows.cut(Rectangle(0, 0, shape[0], shape[1]), rule, "block"))
+    rows, columns = {view.core.row for view in views}, {view.core.column for view in views}
+    return sorted(rows - {0}), sorted(columns - {0})
+
+
+def each_chip_alone(objects: Array, size_px: int) -> Array:
+    """Objects that end at every edge of a chip."""
+    from scipy import ndimage
+
+    found, count = np.zeros_like(objects), 0
+    for row in range(0, objects.shape[0], size_px):
+        for column in range(0, objects.shape[1], size_px):
+            place = slice(row, row + size_px), slice(column, column + size_px)
+            labels, here = ndimage.label(objects[place] > 0)
+            found[place] = np.where(labels > 0, labels + count, 0)
+            count += here
+    return found
+
+
+def object_f1(found: Array, reference: Array) -> float:
+    """Objects that are matched by one of more than half their union, as F1."""
+    both = (found > 0) & (reference > 0)
+    pairs, shared = np.unique(np.stack((found[both], reference[both])), axis=1, return_counts=True)
+    union = np.bincount(found.ravel())[pairs[0]] + np.bincount(reference.ravel())[pairs[1]] - shared
+    counts = (len(np.unique(each[each > 0])) for each in (found, reference))
+    return float(2 * (shared / union > 0.5).sum() / max(1, sum(counts)))
+
+
+def cut_objects(found: Array, reference: Array, internal: tuple[list[int], list[int]]) -> int:
+    """Objects that end at an internal edge where those of the reference go on."""
+    cut: set[int] = set()
+    for lines, mine, theirs in ((internal[0], found, reference), (internal[1], found.T, reference.T)):
+        for line in lines:
+            goes_on = (theirs[line - 1] > 0) & (theirs[line - 1] == theirs[line])
+            for one, other in ((mine[line - 1], mine[line]), (mine[line], mine[line - 1])):
+                ends = goes_on & (one > 0) & (one != other)
+                numbers, length = np.unique(one[ends], return_counts=True)
+                cut |= set(numbers[length >= LEAST_CUT_PX].tolist())
+    return len(cut)
+
+
+if __name__ == "__main__":
+    main()

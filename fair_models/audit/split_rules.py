@@ -1,0 +1,92 @@
+"""Whether chips that judge a model lie on ground that it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fair_models.audit.asset_rules import damage_of, held
+from fair_models.audit.problem import Problem
+from fair_models.audit.scope import Entry, Scope
+from fair_models.catalog import assets
+from fair_models.errors import Corrupted, Invalid, NotFound
+from fair_models.publishing.workspace import work_folder
+from fair_models.types import DATASETS, Json
+
+if TYPE_CHECKING:
+    from shapely import Polygon
+
+INGEST = "Ingest the chips again; the split by area keeps the sides apart."
+SHARED_AREA = 0.01
+"""Part of a chip that may lie on one of the other side: neighbours touch, and their corners are rounded."""
+
+_SHOWN = 3
+
+
+def leakage(entry: Entry, document: Json, scope: Scope) -> Iterator[Problem]:
+    """Datasets of which a held-out chip shares ground with one to train on."""
+    if entry.collection != DATASETS:
+        return
+    found = {
+        role: asset
+        for _, asset in held(document)
+        for role in (assets.CHIPS, assets.SPLIT)
+        if assets.has_role(asset.get("roles", ()), role)
+    }
+    if len(found) < 2 or not scope.chosen(found[assets.CHIPS]["href"]):
+        return
+    files = [(asset["href"], asset["file:checksum"]) for asset in found.values()]
+    if any(scope.size(href) is None or damage_of(scope, href, checksum) for href, checksum in files):
+        return  # the rules `assets` and `digests` report it
+    try:
+        pairs = overlaps(*(scope.store.fetch(found[role]["href"]) for role in (assets.CHIPS, assets.SPLIT)))
+    except (Invalid, NotFound, Corrupted) as error:
+        yield Problem(entry.label, f"its split cannot be checked: {error}", INGEST)
+        return
+    if pairs:
+        named = ", ".join(f"{one} on {other}" for one, other in pairs[:_SHOWN])
+        more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
+        yield Problem(entry.label, f"held-out chips lie on chips that train: {named}{more}", INGEST)
+
+
+def overlaps(chips: Path, split: Path) -> list[tuple[str, str]]:
+    """Names of held-out chips and of chips to train on that share ground.
+
+    Args:
+        chips: Archive of the chips.
+        split: The split.
+
+    Raises:
+        Invalid: A chip cannot be read or placed, a name is on both sides, or chips of the split are missing.
+        Corrupted: The archive cannot be unpacked.
+    """
+    import shapely
+
+    from fair_models.data import chips as images
+    from fair_models.data.splits import Split
+    from fair_models.store.archive import unpack
+
+    sides = Split.read(split)
+    with work_folder("audit") as folder:
+        unpack(chips, folder / "chips")
+        outlines = {chip.name: chip.grid.footprint for chip in images.find(folder / "chips")}
+    missing = [name for name in (*sides.train, *sides.held_out) if name not in outlines]
+    if missing:
+        raise Invalid(f"{len(missing)} chips of the split are not in the archive, the first is {missing[0]}")
+    train = [outlines[name] for name in sides.train]
+    judged = [outlines[name] for name in sides.held_out]
+    ours, theirs = shapely.STRtree(train).query(judged, predicate="intersects")
+    return [
+        (sides.held_out[one], sides.train[other])
+        for one, other in zip(ours, theirs, strict=True)
+        if _shared(judged[one], train[other]) > SHARED_AREA
+    ]
+
+
+def _shared(one: Polygon, other: Polygon) -> float:
+    """Area that two outlines share, as a part of the smaller one."""
+    import shapely
+
+    smaller = min(shapely.area(one), shapely.area(other))
+    return float(shapely.area(shapely.intersection(one, other)) / smaller) if smaller else 0.0

@@ -1,0 +1,221 @@
+"""The area of a prediction: only what lies in it counts.
+
+Imagery around it may still be seen as margin. On a block it is clipped by pixels: a pixel counts where its
+middle lies in the area, so that polygons over the area's edge end there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import shapely
+from shapely import MultiPolygon, Polygon
+
+from fair_models.data import geojson
+from fair_models.data.grid import LONLAT, Grid, reproject
+from fair_models.errors import Invalid, InvalidDocument
+from fair_models.inference.georeference import pixels_of
+from fair_models.inference.windows import Rectangle
+from fair_models.store import documents, hrefs
+from fair_models.store.asking import DOCUMENT_BYTES, Web
+from fair_models.types import Array, BBox, Json
+
+MOST_POSITIONS = 5000
+"""Corners that an area may have: it is kept in the prediction's item."""
+
+_NUMBER = r"[+-]?[0-9]{1,3}(?:\.[0-9]{0,20})?"
+_BOX = re.compile(rf"\s*({_NUMBER})\s*,\s*({_NUMBER})\s*,\s*({_NUMBER})\s*,\s*({_NUMBER})\s*")
+_LIMITS = documents.Limits(DOCUMENT_BYTES)
+_STEPS = 256
+"""A straight line in one projection bends in another: edges get this many vertices over the area's extent."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """An area on the map.
+
+    outline: In longitude and latitude.
+    text: The same as "west,south,east,north", or as a GeoJSON geometry in one line.
+    """
+
+    outline: Polygon | MultiPolygon
+    text: str
+
+    @property
+    def bbox(self) -> BBox:
+        """West, south, east, north in degrees."""
+        west, south, east, north = map(float, self.outline.bounds)
+        return west, south, east, north
+
+    def on_map(self, crs: str, within: Polygon | MultiPolygon | None = None) -> Polygon | MultiPolygon:
+        """The area in another reference system, or the part of it in an outline in degrees.
+
+        Edges are straight in longitude and latitude, so they get further vertices.
+        """
+        shape = self.outline if within is None else shapely.intersection(self.outline, within)
+        west, south, east, north = shape.bounds if not shape.is_empty else (0.0, 0.0, 1.0, 1.0)
+        dense = shapely.segmentize(shape, max(east - west, north - south, 1e-9) / _STEPS)
+        return shapely.transform(dense, lambda xy: np.column_stack(reproject(LONLAT, crs, xy[:, 0], xy[:, 1])))
+
+
+@dataclass(frozen=True)
+class Clip:
+    """An area on the pixels of a block: its outline in pixels (column, row)."""
+
+    outline: Polygon | MultiPolygon
+
+    def touches(self, area: Rectangle) -> bool:
+        """Whether a rectangle of the block has ground in common with the area."""
+        box = _box(area)
+        return bool(shapely.intersects(self._prepared, box) and not shapely.touches(self._prepared, box))
+
+    def has(self, points: Array) -> Array:
+        """Which points (column, row) lie in the area, shape (n, 2) to (n,)."""
+        return np.asarray(shapely.contains_xy(self._prepared, points[:, 0], points[:, 1]))
+
+    def inside(self, area: Rectangle) -> Array:
+        """Which pixels of a rectangle lie in the area with their middle, bool, shape (height, width)."""
+        from rasterio.features import rasterize
+        from rasterio.transform import Affine
+
+        shape, box = (area.height, area.width), _box(area)
+        if shapely.contains_properly(self._prepared, box):
+            return np.ones(shape, bool)
+        near = shapely.intersection(self.outline, box.buffer(2))
+        if near.is_empty:
+            return np.zeros(shape, bool)
+        to_block = Affine.translation(area.column, area.row)
+        return np.asarray(rasterize([near], out_shape=shape, transform=to_block, dtype="uint8"), dtype=bool)
+
+    @cached_property
+    def _prepared(self) -> Polygon | MultiPolygon:
+        shapely.prepare(self.outline)
+        return self.outline
+
+
+def clip(area: Area, grid: Grid) -> Clip | None:
+    """An area on the pixels of a grid; None where they have no ground in common."""
+    around = grid.footprint.buffer(0.1 * max(1e-4, math.sqrt(grid.footprint.area)))
+    shape = area.on_map(grid.crs, around)
+    if shape.is_empty:
+        return None
+    found = Clip(shapely.transform(shape, lambda xy: pixels_of(grid, xy)))
+    return found if found.touches(Rectangle(0, 0, grid.height, grid.width)) else None
+
+
+def read(text: str) -> Area:
+    """The area that a text means.
+
+    Args:
+        text: "west,south,east,north" in degrees; GeoJSON; or the path or https address of a GeoJSON file with
+            polygons. Of several polygons all count.
+
+    Raises:
+        Invalid: It is no area of the Earth in WGS 84, reaches over the antimeridian, or has more than 5,000
+            corners.
+        NotFound: There is no such file.
+        Unavailable: The file cannot be read now.
+    """
+    if (found := _BOX.fullmatch(text)) is not None:
+        return _of_box(*(float(number) for number in found.groups()))
+    if text.lstrip().startswith("{"):
+        return _of_document(documents.parse_json(text.encode(), "area", _LIMITS), "as given")
+    name = hrefs.shown(text)
+    if re.fullmatch(r"[\s0-9,.;+-]+", text):
+        raise _refused(name, "it is no box; write west,south,east,north in degrees")
+    return _of_document(_document(text), name)
+
+
+def _document(href: str) -> Any:
+    if not hrefs.is_web(href):
+        return documents.read_json(hrefs.local_path(href), _LIMITS)
+    web = Web()
+    try:
+        return documents.parse_json(web.get(href, largest_bytes=DOCUMENT_BYTES).body, hrefs.shown(href), _LIMITS)
+    finally:
+        web.close()
+
+
+def _of_box(west: float, south: float, east: float, north: float) -> Area:
+    text = ",".join(format(number, ".15g") for number in (west, south, east, north))
+    if -180 <= east < west <= 180:
+        raise _refused(
+            text, "its west lies east of its east: boxes over the antimeridian have to be predicted in two parts"
+        )
+    if not (west < east and south < north):
+        raise _refused(text, "it has no extent; write west,south,east,north in degrees")
+    return _checked(shapely.box(west, south, east, north), text, text)
+
+
+def _of_document(document: Any, name: str) -> Area:
+    problem = geojson.other_reference_system(document)
+    if problem:
+        raise _refused(name, problem)
+    found = [geojson.polygon(geometry) for geometry in _geometries(document)]
+    wrong = sorted({str(happened) for shape, happened in found if shape is None})
+    if wrong or not found:
+        raise _refused(
+            name, f"it has to hold polygons and nothing else ({', '.join(wrong) or 'there is none'}); "
+            "export the area as GeoJSON"
+        )
+    outline = shapely.union_all([shape for shape, _ in found])
+    shape = json.loads(shapely.to_geojson(outline))
+    return _checked(outline, json.dumps(shape, separators=(",", ":")), name)
+
+
+def _geometries(document: Any) -> list[Json | None]:
+    kind = document.get("type") if isinstance(document, dict) else None
+    if kind == "FeatureCollection" and isinstance(document.get("features"), list):
+        return [each for feature in document["features"] for each in _geometries(feature)]
+    if kind == "GeometryCollection" and isinstance(document.get("geometries"), list):
+        return [each for geometry in document["geometries"] for each in _geometries(geometry)]
+    return [document.get("geometry") if kind == "Feature" else document] if isinstance(document, dict) else []
+
+
+def _checked(outline: Polygon | MultiPolygon, text: str, name: str) -> Area:
+    west, south, east, north = outline.bounds
+    if not (-180 <= west and east <= 180 and -90 <= south and north <= 90):
+        raise _refused(
+            name,
+            f"it reaches from {west:g}, {south:g} to {east:g}, {north:g}, and longitude goes from -180 to 180, "
+            "latitude from -90 to 90 degrees; write longitude first, in WGS 84",
+        )
+    if east - west > 180:
+        raise _refused(name, "it is wider than half the Earth; an area over the antimeridian is two areas")
+    corners = shapely.get_num_coordinates(outline)
+    if corners > MOST_POSITIONS:
+        raise _refused(name, f"it has {corners:,} corners, at most {MOST_POSITIONS:,} are read; simplify it")
+    return Area(outline, text)
+
+
+def _box(area: Rectangle) -> Polygon:
+    return shapely.box(area.column, area.row, area.column + area.width, area.row + area.height)
+
+
+def _refused(name: str, reason: str) -> InvalidDocument:
+    return InvalidDocument(f"Area {name}", [reason])
+
+
+def nothing_common(name: str, imagery: BBox, area: Area) -> Invalid:
+    """What is said where imagery and area lie apart.
+
+    Args:
+        name: The imagery.
+        imagery: Its box in degrees.
+        area: The area.
+    """
+    return Invalid(
+        f"{name} and the area have no ground in common: the imagery covers {told(imagery)}, the area "
+        f"{told(area.bbox)} (west, south, east, north); correct the area"
+    )
+
+
+def told(box: BBox) -> str:
+    """A box for a message."""
+    return ", ".join(f"{number:.6g}" for number in box)

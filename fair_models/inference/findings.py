@@ -1,0 +1,152 @@
+"""What the parts of one window say of its core.
+
+A window answers for its core alone: pixels and features in its margin are its neighbour's. So nothing is
+found twice and nothing is cut where windows meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fair_models.errors import Invalid
+from fair_models.inference.parts import FeaturePart, Part, RasterPart, Scores
+from fair_models.inference.windows import View
+from fair_models.types import Array
+
+
+@dataclass(frozen=True)
+class Mask:
+    """What is where.
+
+    classes: Class index of each pixel, uint8, shape (height, width); 0 is the background.
+    probability: Probability of the best class that is not the background, float32, same shape.
+    """
+
+    classes: Array
+    probability: Array
+
+
+@dataclass(frozen=True)
+class Found:
+    """Boxes or points.
+
+    geometries: float64, shape (n, 4) as x_min, y_min, x_max, y_max or (n, 2) as x, y; in pixels of the block.
+    scores: float64, shape (n,).
+    classes: int64, shape (n,).
+    """
+
+    geometries: Array
+    scores: Array
+    classes: Array
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What one window says.
+
+    mask: Its core, where there was a raster part.
+    found: Boxes and points in the core.
+    scores: Scores of the window's source, each with the core's number of pixels.
+    """
+
+    mask: Mask | None
+    found: Sequence[Found]
+    scores: Sequence[tuple[int, Mapping[str, float]]]
+
+
+def findings(
+    view: View, parts: Sequence[Part], valid: Array, classes: Sequence[str], threshold: float
+) -> Findings:
+    """Judge the parts of one window.
+
+    Args:
+        view: The window and its core.
+        parts: What `postprocess` returned.
+        valid: Which pixels of the core have imagery, bool, shape (core height, core width).
+        classes: Class names; the position is the index, 0 the background.
+        threshold: Least probability of a class that is not the background.
+
+    Raises:
+        Invalid: The parts do not fit the window or the classes.
+    """
+    mask, found, scores = None, [], []
+    for part in parts:
+        if isinstance(part, RasterPart):
+            mask = _mask(view, part, valid, len(classes), threshold)
+        elif isinstance(part, FeaturePart):
+            found.append(_found(view, part, valid, len(classes), threshold))
+        else:
+            scores.append((view.core.height * view.core.width, _checked(part, classes)))
+    return Findings(mask, found, scores)
+
+
+def mean_scores(weighted: Sequence[tuple[int, Mapping[str, float]]]) -> dict[str, float]:
+    """Scores of a source by class: where it had several windows, their mean by area."""
+    total = sum(weight for weight, _ in weighted)
+    names = dict.fromkeys(name for _, values in weighted for name in values)
+    return {
+        name: sum(weight * values.get(name, 0.0) for weight, values in weighted) / total for name in names
+    }
+
+
+def _mask(view: View, part: RasterPart, valid: Array, classes: int, threshold: float) -> Mask:
+    expected = (classes, view.window.height, view.window.width)
+    if part.probabilities.shape != expected:
+        raise wrong(f"a RasterPart of shape {part.probabilities.shape} instead of {expected}")
+    probabilities = view.crop(part.probabilities)
+    if not np.isfinite(probabilities).all():
+        raise wrong("probabilities that are not finite numbers")
+    best = probabilities[1:].argmax(axis=0)
+    probability = np.take_along_axis(probabilities[1:], best[None], axis=0)[0]
+    chosen = valid & (probability >= threshold)
+    return Mask(
+        np.where(chosen, best + 1, 0).astype(np.uint8),
+        np.where(valid, probability, 0).astype(np.float32),
+    )
+
+
+def _found(view: View, part: FeaturePart, valid: Array, known: int, threshold: float) -> Found:
+    geometries = np.asarray(part.geometries, dtype=np.float64)
+    scores = np.asarray(part.scores, dtype=np.float64)
+    classes = np.asarray(part.classes, dtype=np.int64)
+    if geometries.ndim != 2 or geometries.shape[1] not in (2, 4):
+        raise wrong(f"a FeaturePart with geometries of shape {geometries.shape} instead of (n, 2) or (n, 4)")
+    if not len(geometries) == len(scores) == len(classes):
+        raise wrong(f"{len(geometries)} geometries, {len(scores)} scores and {len(classes)} classes")
+    if not (np.isfinite(geometries).all() and np.isfinite(scores).all()):
+        raise wrong("geometries or scores that are not finite numbers")
+    if len(classes) and not (classes.min() >= 0 and classes.max() < known):
+        raise wrong(f"the class index {classes.max()}, and there are {known} classes")
+    pairs = geometries.shape[1] // 2
+    geometries = geometries + np.tile((view.window.column, view.window.row), pairs)
+    middle = geometries.reshape(-1, pairs, 2).mean(axis=1)
+    keep = (scores >= threshold) & _inside(view, middle, valid)
+    return Found(geometries[keep], scores[keep], classes[keep])
+
+
+def _checked(part: Scores, classes: Sequence[str]) -> Mapping[str, float]:
+    unknown = sorted(set(part.values) - set(classes))
+    if unknown:
+        raise wrong(f"scores for {', '.join(unknown)}; the classes are {', '.join(classes)}")
+    if not all(np.isfinite(value) for value in part.values.values()):
+        raise wrong("scores that are not finite numbers")
+    return part.values
+
+
+def _inside(view: View, middle: Array, valid: Array) -> Array:
+    """Which points (x, y in pixels of the block) lie on imagery in the core."""
+    column = np.floor(middle[:, 0]).astype(int) - view.core.column
+    row = np.floor(middle[:, 1]).astype(int) - view.core.row
+    inside = (row >= 0) & (row < view.core.height) & (column >= 0) & (column < view.core.width)
+    inside[inside] = valid[row[inside], column[inside]]
+    return inside
+
+
+def wrong(what: str) -> Invalid:
+    """What is said of parts that cannot be used, e.g. "scores that are not finite numbers"."""
+    return Invalid(
+        f"The model's postprocess returned {what}. Its contribution has to be corrected and registered again"
+    )

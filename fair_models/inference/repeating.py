@@ -1,0 +1,119 @@
+"""A prediction that is there, as the wish for the same once more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from fair_models.errors import Corrupted, Invalid, InvalidItem, InvalidParameters, NotFound
+from fair_models.params import PredictParams
+from fair_models.store import documents, hrefs
+from fair_models.store.digests import checksum_file, verify
+from fair_models.types import Json
+
+ITEM = "prediction.json"
+_CONFIG = "config"
+_ITS_OWN = frozenset({"repeat", "output"})
+"""Parameters that a repetition has of its own; all others are the prediction's."""
+
+
+@dataclass(frozen=True)
+class Original:
+    """A prediction that is repeated.
+
+    href: Where its item lies.
+    datetime: Its time, which the repetition keeps.
+    model_checksum: Digest of the network that ran.
+    exclude_checksum: Digest of the existing features, where there were any.
+    files: Digests of its files by name.
+    """
+
+    href: str
+    datetime: str
+    model_checksum: str
+    exclude_checksum: str | None
+    files: Mapping[str, str]
+
+    def check(self, network: Path, exclude: Path | None) -> None:
+        """See that what the prediction was made of is what it was.
+
+        Raises:
+            Corrupted: The network or the existing features have other bytes than then.
+        """
+        then = {network: self.model_checksum}
+        if exclude is not None and self.exclude_checksum is not None:
+            then[exclude] = self.exclude_checksum
+        for path, checksum in then.items():
+            if checksum_file(path) != checksum:
+                raise Corrupted(
+                    f"{path} is not what it was when {self.href} was made: its digest differs, so the "
+                    "prediction cannot be repeated; start a new one"
+                )
+
+
+def settle(params: PredictParams) -> tuple[PredictParams, Original | None]:
+    """What is to be predicted; where a prediction is repeated, all that its config says.
+
+    Returns:
+        Parameters that name model and imagery, and the prediction that they repeat, if any.
+
+    Raises:
+        NotFound: There is no such prediction.
+        Invalid: It may not be read, is none that can be repeated, or other parameters contradict it.
+        Corrupted: Its config is not the one that was written with it.
+        Unavailable: A file cannot be read.
+    """
+    if params.repeat is None:
+        return params, None
+    path = hrefs.local_path(params.repeat)
+    path = path / ITEM if path.is_dir() else path
+    if not path.is_file():
+        raise NotFound(f"There is no prediction at {path}. Name its folder, or the {ITEM} in it")
+    item = documents.read_json(path)
+    try:
+        asked = _config(path, item)
+        original = _original(path, item)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InvalidItem(path.name, [f"it lacks {error}; name the item of a prediction"]) from error
+    _refuse_contradictions(params, asked)
+    return asked.model_copy(update={"output": params.output}), original
+
+
+def _config(path: Path, item: Json) -> PredictParams:
+    asset = item["assets"][_CONFIG]
+    config = hrefs.local_path(asset["href"], path.parent)
+    if not config.is_file():
+        raise NotFound(f"{config} is missing, which says how {path} was made. Copy it beside it")
+    verify(config, asset["file:checksum"])
+    try:
+        return PredictParams.model_validate(documents.read_yaml(config))
+    except ValidationError as error:
+        reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        raise InvalidParameters(str(config), reasons) from error
+
+
+def _original(path: Path, item: Json) -> Original:
+    properties = item["properties"]
+    return Original(
+        href=str(path),
+        datetime=properties["datetime"],
+        model_checksum=properties["fair:model_checksum"],
+        exclude_checksum=properties.get("fair:options", {}).get("exclude_checksum"),
+        files={Path(asset["href"]).name: asset["file:checksum"] for asset in item["assets"].values()},
+    )
+
+
+def _refuse_contradictions(params: PredictParams, asked: PredictParams) -> None:
+    """Parameters beside `repeat` may say what the prediction says, and nothing else."""
+    reasons = []
+    for name, info in PredictParams.model_fields.items():
+        given: Any = getattr(params, name)
+        was = getattr(asked, name)
+        if name not in _ITS_OWN and given not in (info.get_default(call_default_factory=True), was):
+            reasons.append(f"{name} is {given!r} and the prediction's is {was!r}; leave it out")
+    if reasons:
+        raise Invalid(f"{params.repeat} is not repeated: {'; '.join(reasons)}")

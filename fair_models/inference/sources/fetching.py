@@ -1,0 +1,194 @@
+"""Tiles from their service into the cache, while others are already read."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from io import BytesIO
+from time import sleep
+from typing import TYPE_CHECKING
+
+from fair_models.data.tiles import Tile
+from fair_models.errors import FairModelsError, Unavailable
+from fair_models.inference.sources.services import Service
+from fair_models.store import web as answers
+from fair_models.store.asking import Answer, Web
+from fair_models.store.tile_cache import Entry, TileCache
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LARGEST_BYTES = 20_000_000
+"""Largest tile that is read."""
+
+LARGEST_PX = 4096
+"""Most pixels along a tile's side."""
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+HOLE_DAYS = 1.0
+"""How long it is believed that a service has no tile somewhere: imagery grows."""
+
+_NOTHING = 204
+_UNCHANGED = 304
+_SHOWN = 10
+
+
+class Fetcher:
+    """Brings tiles into the cache, several at a time and in the order in which they are given.
+
+    Args:
+        service: Where they come from.
+        web: Asks for them.
+        cache: Where they are kept.
+        days: How long a tile in the cache is used without asking again.
+    """
+
+    def __init__(self, service: Service, web: Web, cache: TileCache, days: float) -> None:
+        self._service, self._web, self._cache, self._days = service, web, cache, days
+        self._pool = ThreadPoolExecutor(web.manners.at_once, "tiles")
+        self._fetched: dict[Tile, Future[Entry]] = {}
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._broken: dict[Tile, str] = {}
+        self._most_broken = 0.0
+
+    def start(self, tiles: Sequence[Tile], most_broken: float) -> None:
+        """Begin to fetch.
+
+        Args:
+            tiles: All tiles that will be asked for.
+            most_broken: Share of them that may stay broken, 0 to 1.
+        """
+        self._most_broken = most_broken * len(tiles)
+        for tile in tiles:
+            if tile not in self._fetched:
+                self._fetched[tile] = self._pool.submit(self._fetch, tile)
+
+    def image(self, tile: Tile) -> Image | None:
+        """A tile, when it is there; None for a hole and for one that is broken.
+
+        Raises:
+            FairModelsError: More tiles are broken than may be.
+        """
+        if tile not in self._fetched:
+            self._fetched[tile] = self._pool.submit(self._fetch, tile)
+        try:
+            entry = self._fetched[tile].result()
+            data = self._cache.read(entry.digest) if not entry.is_hole else None
+            if data is None and not entry.is_hole:  # the cache lost it meanwhile
+                entry = self._asked(tile, None)
+                data = None if entry.is_hole else self._cache.read(entry.digest)
+        except FairModelsError as error:
+            self._note_broken(tile, str(error))
+            self.check()
+            return None
+        return opened(data) if data is not None else None
+
+    def check(self) -> None:
+        """Stop where too many tiles are broken.
+
+        Raises:
+            Unavailable: They are; it names some of them.
+        """
+        with self._lock:
+            broken = sorted(self._broken.items())
+        if len(broken) > self._most_broken:
+            shown = "; ".join(f"{tile.z}/{tile.x}/{tile.y}: {reason}" for tile, reason in broken[:3])
+            raise Unavailable(
+                f"{self._service.name}: {len(broken)} of {len(self._fetched)} tiles could not be had, more than "
+                f"may be missing (FAIR_MOST_BROKEN_TILES). Try again later: what is here is not asked for "
+                f"again. {shown}"
+            )
+
+    def counts(self) -> Mapping[str, int]:
+        """Tiles in all, and how many were downloaded, in the cache, holes, and broken."""
+        with self._lock:
+            kinds = ("downloaded", "cached", "holes")
+            return {
+                "tiles": len(self._fetched),
+                **{kind: self._counts[kind] for kind in kinds},
+                "broken": len(self._broken),
+            }
+
+    def broken(self) -> list[str]:
+        """Some of the broken tiles, and why they are."""
+        with self._lock:
+            return [f"{tile.z}/{tile.x}/{tile.y}: {why}" for tile, why in sorted(self._broken.items())[:_SHOWN]]
+
+    def close(self) -> None:
+        """Stop; what was not begun is dropped."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._web.close()
+        self._pool.shutdown(wait=True)
+
+    def _fetch(self, tile: Tile) -> Entry:
+        known = self._cache.find(self._service.address(tile))
+        fresh = known is not None and known.age_days() <= (
+            min(HOLE_DAYS, self._days) if known.is_hole else self._days
+        )
+        if known is not None and fresh:
+            entry, how = known, "cached"
+        else:
+            entry, how = self._asked(tile, known), "downloaded"
+        with self._lock:
+            self._counts["holes" if entry.is_hole else how] += 1
+        return entry
+
+    def _asked(self, tile: Tile, known: Entry | None) -> Entry:
+        """Ask for a tile, again where what comes is no image."""
+        address, manners = self._service.address(tile), self._web.manners
+        same = [("If-None-Match", known.etag)] if known is not None and known.etag else []
+        for failures in range(1, manners.attempts + 1):
+            answer = self._web.get(
+                address,
+                largest_bytes=LARGEST_BYTES,
+                headers=same,
+                right=(200, _NOTHING, *answers.GONE, *((_UNCHANGED,) if same else ())),
+            )
+            if answer.status == _UNCHANGED and known is not None:
+                data, etag = self._cache.read(known.digest), known.etag
+                if data is not None:
+                    return self._cache.put(address, data, etag)
+                same = []
+                continue
+            if answer.status != 200:
+                return self._cache.put(address, None)
+            problem = _problem(answer)
+            if problem is None:
+                return self._cache.put(address, answer.body, answer.headers.get("etag", ""))
+            if failures < manners.attempts:
+                sleep(manners.wait_s(failures, None))
+        raise Unavailable(f"it is no image ({problem})")
+
+    def _note_broken(self, tile: Tile, reason: str) -> None:
+        with self._lock:
+            self._broken[tile] = reason
+
+
+def opened(data: bytes) -> Image:
+    """A tile's image, decoded.
+
+    Raises:
+        OSError: It is no JPEG, PNG or WebP, too large, or cut off.
+    """
+    from PIL import Image
+
+    image = Image.open(BytesIO(data), formats=FORMATS)
+    if max(image.size) > LARGEST_PX:
+        raise OSError(f"it has {image.width} x {image.height} pixels, at most {LARGEST_PX} along a side are read")
+    if image.mode not in {"RGB", "RGBA", "L", "LA", "P", "PA", "1"}:
+        raise OSError(f"its pixels are {image.mode}, 8 bits of red, green and blue are needed")
+    image.load()
+    return image
+
+
+def _problem(answer: Answer) -> str | None:
+    """Why an answer is no tile: many servers say 200 and send a page."""
+    try:
+        opened(answer.body)
+    except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises over broken files
+        kind = answer.headers.get("content-type", "unknown content")[:60]
+        return f"{kind}, {str(error)[:200]}" if answer.body else "it is empty"
+    return None

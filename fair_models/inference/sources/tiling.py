@@ -1,0 +1,142 @@
+"""Tiles of a service as one block on the pixels of their zoom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from fair_models import settings
+from fair_models.data.chips import Chip
+from fair_models.data.grid import WEB_MERCATOR, Grid
+from fair_models.data.tiles import HALF_WORLD_M, Tile
+from fair_models.errors import FairModelsError, InvalidImagery, Unavailable
+from fair_models.inference.areas import Area
+from fair_models.inference.grids import NativeBlock, PlacedChip
+from fair_models.inference.imagery import Imagery, ModelInput, check_bands, check_resampling, put_together
+from fair_models.inference.pixels import ChipReader, Pixels
+from fair_models.inference.sources.covering import tiles_of
+from fair_models.inference.sources.fetching import Fetcher
+from fair_models.inference.sources.services import Service
+from fair_models.store.asking import Web
+from fair_models.store.tile_cache import TileCache
+from fair_models.types import Json
+
+_TILE_PX = 256
+_MOST_LOOKS = 64
+
+
+def open_tiles(service: Service, area: Area, zoom: int, model: ModelInput, web: Web) -> Imagery:
+    """The tiles of a service in an area, as one block. They are fetched while the first ones are read.
+
+    Args:
+        service: Where they come from.
+        area: What counts.
+        zoom: Zoom of the tiles.
+        model: Bands, ground sample distance and resampling.
+        web: Asks for them; it is closed with the imagery.
+
+    Raises:
+        Invalid: The service has not this zoom or nothing in the area, or there are more tiles or pixels than
+            the settings allow.
+        Unavailable: The first tile cannot be had.
+    """
+    limits = settings.current()
+    check_resampling(model)
+    check_bands(service.name, ChipReader.bands, model)
+    _check_zoom(service, zoom)
+    tiles = tiles_of(area, zoom, limits.most_tiles, service.name, service.bounds)
+    with ExitStack() as stack:
+        fetcher = Fetcher(service, web, TileCache(limits.cache_folder / "tiles"), limits.tile_days)
+        stack.callback(fetcher.close)
+        size_px = _size_px(fetcher, tiles)
+        reader = ChipReader(decode=lambda chip: _decoded(fetcher, chip))
+        stack.callback(reader.close)
+        blocks = put_together(service.name, [_block(tiles, size_px)], reader, model, area)
+        fetcher.start(tiles, limits.most_broken_tiles)
+        facts = _Facts(service, zoom, fetcher, tiles)
+        return Imagery(service.name, blocks, stack.pop_all().close, area, facts)
+
+
+class _Facts:
+    """What the item says of tiles."""
+
+    def __init__(self, service: Service, zoom: int, fetcher: Fetcher, tiles: Sequence[Tile]) -> None:
+        self._service, self._zoom, self._fetcher, self._tiles = service, zoom, fetcher, tiles
+
+    def __call__(self) -> Json:
+        self._fetcher.check()
+        counts, broken = self._fetcher.counts(), self._fetcher.broken()
+        return {
+            "fair:zoom": self._zoom,
+            "fair:tiles": dict(counts),
+            **({"fair:broken_tiles": broken} if broken else {}),
+            **({"attribution": self._service.attribution} if self._service.attribution else {}),
+        }
+
+
+def _check_zoom(service: Service, zoom: int) -> None:
+    least, most = service.zooms
+    if not least <= zoom <= most:
+        raise InvalidImagery(service.name, [f"it has zooms {least} to {most} and not {zoom}; ask for one of these"])
+
+
+def _size_px(fetcher: Fetcher, tiles: Sequence[Tile]) -> int:
+    """Pixels along a tile's side, by one near the middle that is there."""
+    middle_x, middle_y = np.mean([(tile.x, tile.y) for tile in tiles], axis=0)
+    nearest = sorted(tiles, key=lambda tile: (abs(tile.x - middle_x) + abs(tile.y - middle_y), tile))
+    for tile in nearest[:_MOST_LOOKS]:
+        try:
+            image = fetcher.first(tile)
+        except Unavailable:
+            if len(tiles) == 1:
+                raise
+            continue  # it is asked for again with all others, and counted there
+        if image is not None:
+            return image.width
+    return _TILE_PX
+
+
+def _block(tiles: Sequence[Tile], size_px: int) -> NativeBlock:
+    """Tiles on their common grid."""
+    left, top = min(tile.x for tile in tiles), min(tile.y for tile in tiles)
+    right, bottom = max(tile.x for tile in tiles) + 1, max(tile.y for tile in tiles) + 1
+    transform = Tile(left, top, tiles[0].z).transform(size_px, size_px)
+    grid = Grid(WEB_MERCATOR, transform, (bottom - top) * size_px, (right - left) * size_px)
+    placed = tuple(
+        PlacedChip(_chip(tile, size_px), (tile.y - top) * size_px, (tile.x - left) * size_px) for tile in tiles
+    )
+    return NativeBlock(grid, placed)
+
+
+def _chip(tile: Tile, size_px: int) -> Chip:
+    name = f"{tile.z}/{tile.x}/{tile.y}"
+    _, bottom, _, top = tile.bounds_mercator()
+    shrinks = 1 / np.cosh((bottom + top) / 2 / (HALF_WORLD_M / np.pi))
+    return Chip(
+        path=Path(name),
+        name=name,
+        crs=WEB_MERCATOR,
+        transform=tile.transform(size_px, size_px),
+        width=size_px,
+        height=size_px,
+        bands=ChipReader.bands,
+        gsd_m=float(tile.width_m / size_px * shrinks),
+        tile=tile,
+        placed_by_name=True,
+        masked=True,
+    )
+
+
+def _decoded(fetcher: Fetcher, chip: Chip) -> Pixels:
+    """A tile's pixels; black where the service has none."""
+    assert chip.tile is not None  # noqa: S101 - chips of services are tiles
+    image = fetcher.image(chip.tile, (chip.width, chip.height))
+    if image is None:
+        shape = chip.height, chip.width
+        return np.zeros((ChipReader.bands, *shape), np.uint8), np.zeros(shape, bool)
+    pixels = np.moveaxis(np.asarray(image.convert("RGBA")), -1, 0)
+    valid = pixels[-1] > 0
+    return pixels[:-1] * valid, valid

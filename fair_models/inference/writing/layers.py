@@ -1,0 +1,83 @@
+"""FlatGeobuf and PMTiles of a prediction's GeoParquet, by GDAL."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from fair_models.errors import Unavailable
+from fair_models.inference.writing.geoparquet import batches, geometry_types, row_count
+from fair_models.inference.writing.rows import GEOMETRY, schema
+
+LAYER = "predictions"
+"""Name of the layer, by which styles of web maps call it."""
+
+ZOOMS = (12, 16)
+"""First and last zoom of tiles: further out a house is less than a pixel, closer maps enlarge the last."""
+
+MOST_INDEXED = 500_000
+"""A FlatGeobuf of more features has no spatial index: GDAL would hold a box of each, 0.2 kB, to sort them."""
+
+_COLUMNS = ["id", "class", "confidence", "area_m2", "source", GEOMETRY]
+
+
+def write_flatgeobuf(parquet: Path, path: Path) -> None:
+    """Write features as FlatGeobuf with a spatial index, in the order of that index.
+
+    More than `MOST_INDEXED` features have no index and keep their order.
+
+    Args:
+        parquet: A file that a `GeoParquetSink` wrote.
+        path: The file, a new one.
+
+    Raises:
+        Unavailable: GDAL could not write it, most often because the disk is full.
+    """
+    indexed = row_count(parquet) <= MOST_INDEXED
+    _write(parquet, path, "FlatGeobuf", SPATIAL_INDEX="YES" if indexed else "NO")
+
+
+def write_pmtiles(parquet: Path, path: Path) -> None:
+    """Write features as vector tiles in one PMTiles archive: a layer `predictions`, zooms 12 to 16.
+
+    Where features lie so dense that a tile would be too large, GDAL coarsens it.
+
+    Args:
+        parquet: A file that a `GeoParquetSink` wrote, with at least one feature: without, there are no tiles.
+        path: The file, a new one.
+
+    Raises:
+        Unavailable: GDAL could not write it, most often because the disk is full.
+    """
+    first, last = ZOOMS
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "At least one tile exceeded", RuntimeWarning)
+        _write(parquet, path, "PMTiles", MINZOOM=first, MAXZOOM=last, NAME=LAYER)
+
+
+def _write(parquet: Path, path: Path, driver: str, **options: Any) -> None:
+    import pyarrow as pa
+    import pyogrio
+    from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FeatureError, GeometryError
+
+    kinds = geometry_types(parquet)
+    columns = schema()
+    rows = pa.RecordBatchReader.from_batches(
+        pa.schema([columns.field(name) for name in _COLUMNS]), batches(parquet, _COLUMNS)
+    )
+    try:
+        pyogrio.write_arrow(
+            rows,
+            path,
+            layer=LAYER,
+            driver=driver,
+            geometry_name=GEOMETRY,
+            geometry_type=kinds[0] if len(kinds) == 1 else "Unknown",
+            crs="OGC:CRS84",
+            **options,
+        )
+    except (CRSError, DataLayerError, DataSourceError, FeatureError, GeometryError, OSError) as error:
+        raise Unavailable(
+            f"Cannot write {path}: {error}. Check the free space and the permissions, then try again"
+        ) from error

@@ -1,0 +1,170 @@
+"""The files of one prediction: what the formats ask for, written as features and strips come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fair_models.inference.features import Features
+from fair_models.inference.preview import draw
+from fair_models.inference.sidecar import OutputFile, output_file
+from fair_models.inference.writing.geojson import write_geojson
+from fair_models.inference.writing.geoparquet import GeoParquetSink, features_in
+from fair_models.inference.writing.layers import write_flatgeobuf, write_pmtiles
+from fair_models.inference.writing.rasters import NO_IMAGERY, SCALE, Kind, RasterSink, class_colour
+
+if TYPE_CHECKING:
+    from fair_models.inference.imagery import Block
+
+PARQUET = "predictions.parquet"
+GEOJSON = "predictions.geojson"
+FLATGEOBUF = "predictions.fgb"
+PMTILES = "predictions.pmtiles"
+PREVIEW = "preview.png"
+
+_KINDS: tuple[Kind, ...] = ("classes", "confidence")
+
+_DERIVED: Mapping[str, tuple[str, str, Callable[[Path, Path], None]]] = {
+    "geojson": (GEOJSON, "Features (GeoJSON)", write_geojson),
+    "flatgeobuf": (FLATGEOBUF, "Features (FlatGeobuf)", write_flatgeobuf),
+    "pmtiles": (PMTILES, "Features as vector tiles (PMTiles)", write_pmtiles),
+}
+"""Vector files that are made of the GeoParquet: name, title, and how."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was written.
+
+    counts: Features by class name, all classes except a background without features.
+    area_m2: Area of all features that are not background.
+    """
+
+    counts: Mapping[str, int]
+    area_m2: float
+
+
+class Outputs:
+    """The files of one prediction. Use it in a `with` block, and `finish` it.
+
+    Args:
+        folder: Where the files are made.
+        formats: Which ones, of `request.FORMATS`.
+        classes: Class names; the position is the index.
+        blocks: The imagery.
+    """
+
+    def __init__(
+        self, folder: Path, formats: Sequence[str], classes: Sequence[str], blocks: Sequence[Block]
+    ) -> None:
+        self._folder, self._formats, self._classes, self._blocks = folder, formats, classes, blocks
+        self._counts: Counter[int] = Counter()
+        self._area_m2 = 0.0
+        self._sink = GeoParquetSink(folder / PARQUET, classes)
+        kinds = [kind for kind in _KINDS if kind in formats]
+        self._rasters = RasterSink(folder, kinds, classes, blocks)
+
+    def __enter__(self) -> Outputs:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._sink.abandon()
+            self._rasters.abandon()
+
+    @property
+    def rasters(self) -> list[RasterSink]:
+        """Where strips go: one sink, or none where no raster was asked for."""
+        return [self._rasters] if self._rasters.kinds else []
+
+    @property
+    def tally(self) -> Tally:
+        """Counts and area of what was written so far."""
+        counts = {
+            name: self._counts[index]
+            for index, name in enumerate(self._classes)
+            if index or self._counts[index]
+        }
+        return Tally(counts, self._area_m2)
+
+    def write(self, features: Features) -> None:
+        """Add features."""
+        self._counts.update(features.classes.tolist())
+        self._area_m2 += float(np.sum(features.area_m2[features.classes > 0]))
+        self._sink.write(features)
+
+    def finish(self, caption: str, doing: Callable[[str], None]) -> list[OutputFile]:
+        """Write what is made of the whole.
+
+        Args:
+            caption: One line under the preview.
+            doing: Called with what is done next, in words.
+
+        Returns:
+            The files.
+
+        Raises:
+            Unavailable: A file cannot be written, most often because the disk is full.
+        """
+        doing("writing vectors")
+        self._sink.close()
+        files = [
+            *self._parquet(),
+            *(file for name in _DERIVED for file in self._derived(name)),
+            *(file for kind in self._rasters.kinds for file in self._raster_files(kind)),
+        ]
+        if "preview" in self._formats:
+            doing("drawing the preview")
+            draw(self._blocks, self._read, self._classes, caption, self._folder / PREVIEW)
+            files.append(self._file(PREVIEW, "preview", "Features over the imagery", "overview"))
+        if "geoparquet" not in self._formats:
+            self._sink.path.unlink()
+        return files
+
+    def _read(self) -> Any:
+        return features_in(self._sink.path, self._classes)
+
+    def _parquet(self) -> list[OutputFile]:
+        if "geoparquet" not in self._formats:
+            return []
+        return [self._file(PARQUET, "geoparquet", "Features (GeoParquet)", "data")]
+
+    def _derived(self, form: str) -> list[OutputFile]:
+        if form not in self._formats or (form == "pmtiles" and not self._sink.count):
+            return []  # without features there are no tiles
+        name, title, make = _DERIVED[form]
+        make(self._sink.path, self._folder / name)
+        return [self._file(name, form, title, *(("visual",) if form == "pmtiles" else ("data",)))]
+
+    def _raster_files(self, kind: Kind) -> list[OutputFile]:
+        paths = self._rasters.paths.get(kind, [])
+        title, fields = _raster_fields(kind, self._classes)
+        return [self._file(path.name, path.stem, title, "data", fields=fields) for path in sorted(paths)]
+
+    def _file(self, name: str, key: str, title: str, *roles: str, fields: Any = None) -> OutputFile:
+        return output_file(self._folder, name, key, title, *roles, fields=fields)
+
+
+def _raster_fields(kind: Kind, classes: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Title of a raster, and what its asset says about the values."""
+    fields: dict[str, Any] = {"data_type": "uint8", "nodata": NO_IMAGERY}
+    if kind == "confidence":
+        return "Confidence of each pixel (COG, per cent)", {**fields, "raster:scale": SCALE}
+    named = [
+        {
+            "value": index,
+            "name": name,
+            "description": name,
+            "color_hint": bytes(class_colour(index)).hex().upper(),
+        }
+        for index, name in enumerate(classes)
+    ]
+    return "Class of each pixel (COG)", {**fields, "classification:classes": named}

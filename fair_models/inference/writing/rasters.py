@@ -1,0 +1,200 @@
+"""Classes and confidence of each pixel as Cloud Optimized GeoTIFFs.
+
+Rows are written as they come into a tiled file beside; GDAL's COG driver makes the final one of it, with
+overviews. https://docs.ogc.org/is/21-026/21-026.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from fair_models.errors import Unavailable
+from fair_models.inference.preview import colour
+from fair_models.inference.windows import Rectangle
+from fair_models.store.atomic import UNFINISHED
+from fair_models.types import Array
+
+if TYPE_CHECKING:
+    from fair_models.inference.imagery import Block
+
+Kind = Literal["classes", "confidence"]
+
+NO_IMAGERY = 255
+"""Value of pixels that there is no imagery of, in both rasters. There are at most 255 classes."""
+
+SCALE = 0.01
+"""Confidence is kept in per cent: value x 0.01 is the probability."""
+
+_TILE_PX = 512
+_CACHE_BYTES = 64 * 2**20
+_GROUND = (236, 236, 236)
+"""Colour of the background class, so that what was found stands out."""
+
+
+def class_colour(index: int) -> tuple[int, int, int]:
+    """Red, green and blue of a class in the raster: as in previews, but for a pale background."""
+    return colour(index) if index else _GROUND
+
+
+def to_percent(probability: Array, valid: Array) -> Array:
+    """Probabilities (0 to 1) as they are kept: per cent in uint8, `NO_IMAGERY` where `valid` is false."""
+    percent = np.rint(np.where(valid, probability, 0) / SCALE).astype(np.uint8)
+    return np.where(valid, percent, np.uint8(NO_IMAGERY))
+
+
+@dataclass
+class RasterSink:
+    """The rasters of all blocks. The strips of a block come from the top, each once.
+
+    folder: Where the files are made: `classes.tif`, or `classes-01.tif` and so on of several blocks.
+    kinds: Which rasters.
+    classes: Class names; the position is the index.
+    blocks: All blocks that may be written, in their order.
+    paths: What is finished, by kind, in the order of the blocks.
+    """
+
+    folder: Path
+    kinds: Sequence[Kind]
+    classes: Sequence[str]
+    blocks: Sequence[Block]
+    paths: dict[Kind, list[Path]] = field(default_factory=dict)
+    _open: dict[tuple[Kind, int], _Rows] = field(default_factory=dict)
+
+    def write(self, block: Block, rows: Rectangle, classes: Array, confidence: Array) -> None:
+        """Add the next strip of a block. The last one finishes its files.
+
+        Args:
+            block: One of `blocks`.
+            rows: Where it lies: the whole width, directly under the strip before.
+            classes: Class index of each pixel, uint8, shape (rows.height, rows.width); 0 is the background,
+                `NO_IMAGERY` where there is no imagery.
+            confidence: Probability of the best class that is not the background, as `to_percent` gives it,
+                same shape.
+
+        Raises:
+            ValueError: It is not the next strip.
+            Unavailable: GDAL could not write, most often because the disk is full.
+        """
+        number = next(at for at, each in enumerate(self.blocks) if each is block)
+        values: dict[Kind, Array] = {"classes": classes, "confidence": confidence}
+        for kind in self.kinds:
+            final = self._path(kind, number)
+            with _told(final):
+                if (kind, number) not in self._open:
+                    self._open[kind, number] = _Rows(_created(final, kind, self.classes, block.grid))
+                if self._open[kind, number].add(rows, values[kind]):
+                    self._open.pop((kind, number)).dataset.close()
+                    _optimise(_unfinished(final), final, kind)
+                    self.paths.setdefault(kind, []).append(final)
+
+    def abandon(self) -> None:
+        """Let go of the files where they will not be finished."""
+        for raster in self._open.values():
+            raster.dataset.close()
+        self._open.clear()
+
+    def _path(self, kind: Kind, number: int) -> Path:
+        if len(self.blocks) == 1:
+            return self.folder / f"{kind}.tif"
+        return self.folder / f"{kind}-{number + 1:0{len(str(len(self.blocks)))}}.tif"
+
+
+class _Rows:
+    """Rows on their way to a tiled file: it gets whole tiles, so that none is written twice."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+        self._written = 0
+        self._waiting = np.empty((0, dataset.width), np.uint8)
+
+    def add(self, rows: Rectangle, values: Array) -> bool:
+        """Add the next rows; says whether these were the last."""
+        height, width = self.dataset.height, self.dataset.width
+        expected = self._written + len(self._waiting)
+        if (rows.row, rows.column, rows.width) != (expected, 0, width):
+            raise ValueError(f"{rows} is not the strip from row {expected} on, {width} px wide")
+        self._waiting = np.concatenate([self._waiting, values])
+        ended = expected + rows.height == height
+        self._write(len(self._waiting) if ended else len(self._waiting) // _TILE_PX * _TILE_PX)
+        return bool(ended)
+
+    def _write(self, count: int) -> None:
+        from rasterio.windows import Window
+
+        if count:
+            window = Window(0, self._written, self.dataset.width, count)
+            self.dataset.write(self._waiting[:count], 1, window=window)
+            self._written, self._waiting = self._written + count, self._waiting[count:]
+
+
+def _created(final: Path, kind: Kind, classes: Sequence[str], grid: Any) -> Any:
+    """The tiled file that rows go to, with all that the final one says about them."""
+    import rasterio
+    from affine import Affine
+
+    dataset = rasterio.open(
+        _unfinished(final),
+        "w",
+        driver="GTiff",
+        height=grid.height,
+        width=grid.width,
+        count=1,
+        dtype="uint8",
+        nodata=NO_IMAGERY,
+        crs=grid.crs,
+        transform=Affine(*grid.transform),
+        tiled=True,
+        blockxsize=_TILE_PX,
+        blockysize=_TILE_PX,
+        compress="deflate",
+        zlevel=1,
+        bigtiff="if_safer",
+    )
+    dataset.set_band_description(1, kind)
+    if kind == "classes":
+        dataset.write_colormap(1, {index: class_colour(index) for index in range(len(classes))})
+        dataset.update_tags(**{f"CLASS_{index}": name for index, name in enumerate(classes)})
+    else:
+        dataset.scales = (SCALE,)
+        dataset.units = ("probability",)
+    return dataset
+
+
+def _optimise(source: Path, final: Path, kind: Kind) -> None:
+    from rasterio.shutil import copy
+
+    copy(
+        source,
+        final,
+        driver="COG",
+        BLOCKSIZE=_TILE_PX,
+        COMPRESS="DEFLATE",
+        BIGTIFF="IF_SAFER",
+        OVERVIEW_RESAMPLING="MODE" if kind == "classes" else "AVERAGE",
+    )
+    source.unlink()
+
+
+def _unfinished(final: Path) -> Path:
+    return final.with_name(f".{final.name}{UNFINISHED}")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    import rasterio
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
+            yield
+    except (RasterioError, CPLE_BaseError, OSError) as error:
+        raise Unavailable(
+            f"Cannot write {path}: {error}. Check the free space and the permissions, then try again"
+        ) from error

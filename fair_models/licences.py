@@ -1,0 +1,40 @@
+"""Licences by their SPDX identifiers, https://spdx.org/licenses; `other` is STAC's word for those without."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from functools import cache
+from typing import Annotated
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from packaging.licenses._spdx import LICENSES
+from pydantic import StringConstraints
+
+OTHER = "other"
+"""A licence without an SPDX identifier; a link `license` should lead to its text."""
+
+_OWN = r"LicenseRef-[A-Za-z0-9.-]+"
+
+PATTERN = f"^(?:{OTHER}|{_OWN}|{'|'.join(re.escape(each['id']) for each in LICENSES.values())})$".replace(
+    r"\-", "-"
+)
+"""One identifier as SPDX writes it."""
+
+License = Annotated[str, StringConstraints(pattern=PATTERN, max_length=60)]
+"""The licence of data: one SPDX identifier such as "CC-BY-4.0", LicenseRef-<name>, or other."""
+
+
+@cache
+def problem(text: str) -> str | None:
+    """Why a text names no licence; None for an SPDX identifier or expression, LicenseRef-<name>, or other."""
+    if text == OTHER:
+        return None
+    try:
+        right = canonicalize_license_expression(text)
+    except InvalidLicenseExpression:
+        known = [each["id"] for each in LICENSES.values()]
+        near = get_close_matches(text, known, n=1, cutoff=0.8)
+        meant = f"did you mean {near[0]}?" if near else "give one such as CC-BY-4.0 or Apache-2.0, or other"
+        return f"is {text[:60]!r}, which is no SPDX identifier or expression; {meant}"
+    return None if right == text else f"is {text[:60]!r}, SPDX writes it {right[:60]!r}"

@@ -1,0 +1,63 @@
+"""Bytes that no item names any more."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Sequence
+
+from pystac import Item
+
+from fair_models.catalog.collections import COLLECTIONS
+from fair_models.catalog.protocol import Catalog
+from fair_models.errors import Invalid
+from fair_models.store.protocol import Store
+
+logger = logging.getLogger(__name__)
+
+
+def referenced(catalog: Catalog, but: Collection[tuple[str | None, str]] = ()) -> set[str]:
+    """Addresses of all files that items name.
+
+    Args:
+        catalog: Its items.
+        but: Items that do not count, by collection and id.
+    """
+    return {
+        asset.get_absolute_href() or asset.href
+        for collection in COLLECTIONS
+        for item in catalog.search(collection)
+        if (item.collection_id, item.id) not in but
+        for asset in item.assets.values()
+    }
+
+
+def unnamed(catalog: Catalog, store: Store, hrefs: Iterable[str], without: Sequence[Item] = ()) -> list[str]:
+    """Those of some files that lie in the store and that no item names.
+
+    Args:
+        catalog: Who may name them.
+        store: Where they lie. Files elsewhere are left out.
+        hrefs: The files that are asked about.
+        without: Items that do not count, because they are about to go.
+    """
+    asked = set(hrefs)
+    if not asked:
+        return []
+    kept = referenced(catalog, {(item.collection_id, item.id) for item in without})
+    return sorted(href for href in asked - kept if store.exists(href))
+
+
+def collect(catalog: Catalog, store: Store, hrefs: Iterable[str]) -> list[str]:
+    """Delete those of some files that no item names.
+
+    Returns:
+        Those that were deleted.
+    """
+    gone = []
+    for href in unnamed(catalog, store, hrefs):
+        try:
+            store.delete(href)
+            gone.append(href)
+        except Invalid:  # an item named it, but it is none of the store's
+            logger.warning("%s lies outside of the store and was left there", href)
+    return gone

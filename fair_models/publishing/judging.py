@@ -1,0 +1,201 @@
+"""Judges a run: are its figures what they say, and how does it do beside the current version?
+
+Champion and challenger are compared on the same chips, those that the challenger's dataset holds out. Where
+the champion's item has its figure of these very chips, by the same code, that one counts; otherwise the
+champion is measured on them now, which needs torch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pystac import Item
+
+from fair_models import settings
+from fair_models.catalog import assets
+from fair_models.catalog.protocol import Catalog
+from fair_models.data.splits import Split
+from fair_models.errors import Corrupted, IncompatibleDataset, Invalid, NotFound, TrainingFailed
+from fair_models.params import Gate
+from fair_models.publishing import gates
+from fair_models.publishing.gates import Champion, Measured
+from fair_models.store.protocol import Store
+from fair_models.training import decoding
+from fair_models.training.ledger import ModelVersion
+from fair_models.training.run_config import FileRef, RunConfig
+from fair_models.types import DATASETS, Json
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A version that may be published.
+
+    version: What the ledger has of it.
+    config: Its run config.
+    base, dataset: The exact items that it derives from, with absolute asset hrefs.
+    """
+
+    version: ModelVersion
+    config: RunConfig
+    base: Item
+    dataset: Item
+
+
+def judge(gate: Gate, candidate: Candidate, current: Item | None, catalog: Catalog, store: Store) -> Json:
+    """Hold a candidate against a gate.
+
+    The current version is measured only where the gate asks for the comparison and the candidate has figures.
+
+    Args:
+        gate: What the caller asks for.
+        candidate: The version.
+        current: The item that would be replaced, with absolute asset hrefs. None where there is none.
+        catalog: Where the current version's dataset is looked up.
+        store: Where the files of models and datasets lie.
+
+    Returns:
+        `fair:gate`, for the candidate's item.
+
+    Raises:
+        Invalid: The gate names a metric that the model does not have, or one where lower is better.
+        GateFailed: It is not good enough, or its figures are none; lists every reason.
+        Unavailable: The store does not answer.
+    """
+    measured = figures(candidate)
+    champion = None
+    if current is not None and gate.not_worse_by is not None and not gates.doubts(measured, candidate.base):
+        champion = champion_of(candidate, current, catalog, store)
+    record = gates.weigh(gate, measured, candidate.base, champion)
+    if not record["passed"]:
+        logger.warning(
+            "%s passes by an override (%s), although %s",
+            measured.subject,
+            gate.override_reason,
+            "; ".join(record["reasons"]),
+        )
+    return record
+
+
+def figures(candidate: Candidate) -> Measured:
+    """What a candidate's run says that it reached, and what speaks against that."""
+    version = candidate.version
+    return Measured(
+        subject=version.id,
+        metrics=version.metrics,
+        held_out_count=version.held_out_count,
+        dataset_id=candidate.dataset.id,
+        doubts=[*_other_files(candidate), *_too_many(candidate)],
+    )
+
+
+def champion_of(candidate: Candidate, current: Item, catalog: Catalog, store: Store) -> Champion:
+    """The current version's main metric on the candidate's held-out chips, or why there is none."""
+    from fair_models.training import measuring  # brings torch, which few promotions need
+
+    main, dataset = candidate.base.properties["fair:metrics_spec"][0], candidate.dataset
+    problem = _other_metric(main, current)
+    if problem:
+        return Champion(current.id, problem=problem)
+    if _recorded_holds(current, candidate):
+        value = current.properties.get(main["key"])
+        unknown = "" if value is not None else f"the current {current.id} did not measure it"
+        return Champion(current.id, value, "recorded", seen=0, problem=unknown)
+    logger.info("measuring the current %s on the held-out chips of %s", current.id, dataset.id)
+    try:
+        evaluation = measuring.measure(current, dataset, store, settings.current().cache_folder)
+    except IncompatibleDataset as error:
+        reasons = "; ".join(error.reasons)
+        return Champion(current.id, problem=f"the current {current.id} does not fit {dataset.id}: {reasons}")
+    except (NotFound, Corrupted, Invalid, TrainingFailed) as error:
+        return Champion(
+            current.id, problem=f"the current {current.id} cannot be measured on {dataset.id}: {error}"
+        )
+    value = evaluation.metrics.get(main["key"])
+    unknown = f"the current {current.id} gives no value on {dataset.id}" if value is None else ""
+    return Champion(current.id, value, "now", _seen(current, dataset, catalog, store), unknown)
+
+
+def _other_files(candidate: Candidate) -> Iterator[str]:
+    """A run config can be written by hand: that it names a dataset does not say that it was read."""
+    data, dataset = candidate.config.data, candidate.dataset
+    read: Mapping[str, FileRef] = {
+        assets.CHIPS: data.chips,
+        assets.LABELS: data.labels,
+        assets.SPLIT: data.split,
+    }
+    other = [
+        assets.KEYS[role] for role, ref in read.items() if ref.checksum != assets.file_ref(dataset, role)[1]
+    ]
+    if other:
+        yield (
+            f"its run read other files than those of {dataset.id} ({', '.join(other)}), so that its figures "
+            "are not of that dataset; train on the dataset as it is registered"
+        )
+
+
+def _too_many(candidate: Candidate) -> Iterator[str]:
+    """More samples than are held out were not measured on these alone. Told where they are decoded still."""
+    names = decoding.held_out_names(candidate.config, settings.current().cache_folder)
+    said = candidate.version.held_out_count
+    if names is not None and said > len(names):
+        yield (
+            f"it says that it was measured on {said} held-out samples, {candidate.dataset.id} has "
+            f"{len(names)} for it; let its evaluate measure the samples that it is given"
+        )
+
+
+def _other_metric(main: Json, current: Item) -> str:
+    """Why a model that was judged by something else cannot be compared; empty where it can."""
+    spec = {entry["key"]: entry for entry in current.properties["fair:metrics_spec"]}
+    theirs = spec.get(main["key"])
+    if theirs is None:
+        return f"the current {current.id} has no such metric, it has {', '.join(spec)}"
+    if theirs.get("higher_is_better", True) != main.get("higher_is_better", True):
+        return f"for the current {current.id} the opposite direction is better"
+    return ""
+
+
+def _recorded_holds(current: Item, candidate: Candidate) -> bool:
+    """Whether the current version was measured on these very chips by the same code."""
+    said, dataset = current.properties, candidate.dataset
+    return bool(
+        said["fair:dataset_id"] == dataset.id
+        and said["fair:split_spec"] == dataset.properties["fair:split_spec"]
+        and assets.file_ref(current, assets.SOURCE_CODE)[1] == candidate.config.code.archive.checksum
+    )
+
+
+def _seen(current: Item, dataset: Item, catalog: Catalog, store: Store) -> int | None:
+    """How many held-out chips the current version was trained on: of the same name, in the same place."""
+    try:
+        theirs = catalog.get(DATASETS, current.properties["fair:dataset_id"])
+        trained_on, ours = _split(theirs, store), _split(dataset, store)
+    except (NotFound, Corrupted, Invalid):
+        return None
+    seen = len({*trained_on.train} & {*ours.held_out}) if _overlap(theirs, dataset) else 0
+    if seen:
+        logger.warning(
+            "%s was trained on %d of the %d held-out chips of %s, which favours it",
+            current.id,
+            seen,
+            len(ours.held_out),
+            dataset.id,
+        )
+    return seen
+
+
+def _split(dataset: Item, store: Store) -> Split:
+    return Split.read(store.fetch(*assets.file_ref(dataset, assets.SPLIT)))
+
+
+def _overlap(one: Item, other: Item) -> bool:
+    """Whether the boxes of two items share a place. Chips that are only named alike are others."""
+    if one.bbox is None or other.bbox is None:
+        return False
+    west, south, east, north = one.bbox
+    other_west, other_south, other_east, other_north = other.bbox
+    return bool(west < other_east and other_west < east and south < other_north and other_south < north)

@@ -1,0 +1,252 @@
+"""What may be read: the one place that judges paths and web addresses from callers and from items.
+
+A path must lie in one of the folders that FAIR_ALLOWED_FOLDERS names, where it names any. An address on the
+web is https, without a login in it, at a host that FAIR_ALLOWED_HOSTS names or, where that names none, at any
+public host. Machines of this network, and plain http, are for hosts that are named there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import httpx
+
+from fair_models import settings
+from fair_models.errors import Invalid, Unavailable
+
+ANY_PUBLIC_HOST = "*"
+"""Entry of FAIR_ALLOWED_HOSTS that allows every public host, beside those that are named."""
+
+LONGEST_SHOWN = 200
+"""Characters of an address that a message shows."""
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_LOGIN = re.compile(r"^([A-Za-z]+:/*)[^/]*@")
+_S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/([^\x00-\x1f\x7f]{1,1024})")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def scheme_of(href: str) -> str:
+    """The scheme of an address in lower case, e.g. "https"; empty for a plain path."""
+    found = _SCHEME.match(href)
+    return found.group(1).lower() if found else ""
+
+
+def is_web(href: str) -> bool:
+    """Whether an address is one that is downloaded from."""
+    return scheme_of(href) in {"https", "http"}
+
+
+def shown(href: str | httpx.URL) -> str:
+    """An address as messages show it: without login, query and fragment, which may hold secrets."""
+    text = str(href)
+    if is_web(text):
+        text = _LOGIN.sub(r"\1", re.split(r"[?#]", text, maxsplit=1)[0])
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+
+
+def local_path(href: str | Path, folder: Path | None = None) -> Path:
+    """The file or folder that a path or file URL means, if it may be read or written.
+
+    Args:
+        href: A path ("~" is the home of the user), or file:///path. It need not exist.
+        folder: Where relative paths are seen from. Default: the working folder.
+
+    Returns:
+        The absolute path without symlinks.
+
+    Raises:
+        Invalid: It is no path of this machine, or lies outside of the folders that the settings allow.
+        Unavailable: It cannot be looked at: a folder on the way is not ours to read.
+    """
+    written = _path_of(str(href))
+    try:
+        path = ((folder or Path.cwd()) / written.expanduser()).resolve()
+        path.exists()
+    except (ValueError, RuntimeError) as error:
+        raise Invalid(f"{str(href)!r} is no path: {error}. Name a file or folder") from error
+    except PermissionError as error:
+        raise Unavailable(f"{href} cannot be read: {error.strerror}. Check the permissions") from error
+    except OSError as error:
+        raise Invalid(f"{href} is no path that can be: {error.strerror}. Name a file or folder") from error
+    _check_inside(path, href)
+    return path
+
+
+def local_folder(href: str | Path) -> Path:
+    """As `local_path`; where folders are set in the settings, what the folder's symlinks mean is judged too.
+
+    Raises:
+        Invalid: It, or what a symlink directly in it leads to, lies outside of the allowed folders.
+        Unavailable: It cannot be looked at.
+    """
+    path = local_path(href)
+    if settings.current().allowed_folders and path.is_dir():
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    local_path(entry.path)
+    return path
+
+
+def joined(address: str, href: str) -> str:
+    """What an href means that is relative to an address on the web.
+
+    Raises:
+        Invalid: It can mean nothing.
+    """
+    try:
+        return urljoin(address, href)
+    except ValueError as error:
+        raise Invalid(f"{shown(href)!r} is no address: {error}. Write one relative to the item") from error
+
+
+def web_address(href: str | httpx.URL) -> httpx.URL:
+    """An address on the web, if its words may be followed. Where its host leads is judged when connecting.
+
+    Raises:
+        Invalid: The scheme, the host or a login in it is not allowed.
+    """
+    address = _parsed(href)
+    if address.userinfo or _LOGIN.match(str(href)):
+        raise Invalid(
+            f"{shown(href)} has a login in it, which would be kept in logs and items: "
+            "download the file and name that"
+        )
+    host, allowed = address.host, _allowed_hosts()
+    if not host:
+        raise Invalid(f"{shown(href)} names no host: write https://host/path")
+    if allowed and not _is_named(host) and ANY_PUBLIC_HOST not in allowed:
+        raise Invalid(
+            f"{shown(href)} is refused: the host {host} is not one of FAIR_ALLOWED_HOSTS "
+            f"({', '.join(sorted(allowed))}); download the file and name that, or have the operator add it"
+        )
+    if address.scheme == "http" and not _is_named(host):
+        raise Invalid(
+            f"{shown(href)} is refused: plain http can be changed on its way; use https, "
+            f"or have the operator add {host} to FAIR_ALLOWED_HOSTS"
+        )
+    return address
+
+
+def s3_address(href: str) -> tuple[str, str]:
+    """Bucket and key of s3://bucket/key, if they may be read with the credentials of this machine.
+
+    Raises:
+        Invalid: It is no such address, or FAIR_ALLOWED_HOSTS has entries and "s3://bucket" is none of them.
+    """
+    found = _S3.fullmatch(href)
+    if found is None:
+        raise Invalid(f"{shown(href)!r} is no file in a bucket: write s3://bucket/key")
+    bucket, allowed = found.group(1), settings.current().allowed_hosts
+    if allowed and f"s3://{bucket}" not in allowed:
+        raise Invalid(
+            f"{shown(href)} is refused: s3://{bucket} is not one of FAIR_ALLOWED_HOSTS "
+            f"({', '.join(sorted(allowed))}); have the operator add it"
+        )
+    return bucket, found.group(2)
+
+
+def check_peer(host: str, address: str) -> None:
+    """Judge the machine that a host's name led to, before anything is sent there.
+
+    Args:
+        host: The host as the address on the web names it.
+        address: IP address that the name was resolved to.
+
+    Raises:
+        Invalid: It is no public machine, and the host is not named in the settings.
+    """
+    if not _is_named(host) and not all(_is_public(each) for each in _meant(address)):
+        raise Invalid(
+            f"{host} is refused: it leads to {address}, which is no public address but one of this machine "
+            "or network; download the file and name that, or have the operator add the host to "
+            "FAIR_ALLOWED_HOSTS"
+        )
+
+
+def _path_of(href: str) -> Path:
+    scheme = scheme_of(href)
+    if not scheme:
+        return Path(href)
+    if scheme != "file":
+        raise Invalid(
+            f"{shown(href)} is no path of this machine: download what lies there, and name the file or folder"
+        )
+    try:
+        parts = urlsplit(href)
+    except ValueError as error:
+        raise Invalid(f"{href!r} is no file URL ({error}): write file:///path") from error
+    if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
+        raise Invalid(f"{href} is no file of this machine: write file:///path")
+    return Path(unquote(parts.path))
+
+
+def _check_inside(path: Path, href: str | Path) -> None:
+    roots = settings.current().allowed_folders
+    if roots and not any(path.is_relative_to(root) for root in roots):
+        leads = "" if str(path) == str(href) else f" (it leads to {path})"
+        raise Invalid(
+            f"{href}{leads} lies outside of the folders that may be used: FAIR_ALLOWED_FOLDERS has "
+            f"{', '.join(map(str, roots))}; put it into one of them"
+        )
+
+
+def _parsed(href: str | httpx.URL) -> httpx.URL:
+    """The address as the client that will ask for it reads it, so that nobody reads it differently later."""
+    try:
+        address = httpx.URL(href)
+        if (address.port or 0) > 65535:
+            raise ValueError(f"it has no port {address.port}")
+    except (httpx.InvalidURL, ValueError, TypeError) as error:
+        raise Invalid(f"{shown(href)!r} is no address: {error}. Write https://host/path") from error
+    if address.scheme not in {"https", "http"}:
+        scheme = address.scheme or "none"
+        raise Invalid(
+            f"{shown(href)} cannot be read (its scheme is {scheme}): name a file, or an https address"
+        )
+    return address
+
+
+def _allowed_hosts() -> frozenset[str]:
+    return frozenset(_plain(host) for host in settings.current().allowed_hosts)
+
+
+def _is_named(host: str) -> bool:
+    return _plain(host) in _allowed_hosts()
+
+
+def _plain(host: str) -> str:
+    """A host in one spelling: lower case, no brackets, no last dot, IP addresses in their short form."""
+    host = host.strip().strip("[]").rstrip(".").lower()
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host
+
+
+def _meant(text: str) -> Iterator[Address]:
+    """An IP address, and the IPv4 address that it carries, if any."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    yield address
+    if isinstance(address, ipaddress.IPv6Address):
+        carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+        if address in _NAT64:
+            carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        yield from (each for each in carried if each is not None)
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None or address in _NAT64:
+            return True  # the IPv4 address in it is judged
+        if address.is_site_local:
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved

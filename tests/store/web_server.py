@@ -1,0 +1,77 @@
+"""A web server of this machine that answers as a test wants, well or badly."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+class WebServer:
+    """Files of a folder, and answers of any kind at paths of their own.
+
+    asked: Paths that were asked for, in order.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.answers: dict[str, Answer] = {}
+        self.asked: list[str] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    def url(self, path: str = "", host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.port}/{path}"
+
+    def redirect(self, path: str, to: str, status: int = 302) -> None:
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            request.send_response(status)
+            request.send_header("Location", to)
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+
+        self.answers[f"/{path}"] = answer
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                path = unquote(urlsplit(self.path).path)
+                server.asked.append(path)
+                answer = server.answers.get(path)
+                if answer is not None:
+                    answer(self)
+                    return
+                file = server.folder / path.lstrip("/")
+                content = file.read_bytes() if file.is_file() else b"not here"
+                self.send_response(200 if file.is_file() else 404)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                return
+
+        return Handler
+
+    @contextmanager
+    def running(self) -> Iterator[WebServer]:
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            self._server.server_close()

@@ -1,0 +1,152 @@
+"""What people may write as titles and texts, and the licences that they may name."""
+
+import re
+import unicodedata
+
+import jsonschema_rs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from fair_models import licences, schema_patterns
+from fair_models.catalog import own_schemas
+from fair_models.text import LINE_PATTERN, PROSE_PATTERN, TITLE_PATTERN, Prose, Title
+
+TITLE = TypeAdapter(Title)
+ECMA = jsonschema_rs.Draft202012Validator({"type": "string", "pattern": TITLE_PATTERN})
+PYTHON = schema_patterns.strict()({"type": "string", "pattern": TITLE_PATTERN})
+
+
+def accepted(text: str) -> bool:
+    try:
+        TITLE.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Roofs of Banepa (2023)",
+        "बनेपाका छानाहरू",
+        "र्\u200dय",
+        "می\u200cخواهم",
+        "מפת גגות",
+        "屋根 の 地図",
+        "Dächer – „neu“, 5 €",
+        "🏠 roofs",
+    ],
+)
+def test_a_title_may_be_of_any_language(title: str) -> None:
+    assert accepted(title)
+    assert ECMA.is_valid(title)
+    assert PYTHON.is_valid(title)
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "",
+        "   ",
+        "a/b",
+        "..\\b",
+        "two\nlines",
+        "line\n",
+        "bell\x07",
+        "next\x85line",
+        "roofs\u200b",
+        "ro\u200dofs",
+        "roofs\u200c",
+        "\u202eevil",
+        "a\u2066b",
+        "soft\xadhyphen",
+        "\ufeffbom",
+        "private \ue000",
+        "tag \U000e0041",
+        "filler \u3164",
+    ],
+)
+def test_what_cannot_be_seen_in_a_title_or_leads_elsewhere_is_refused(title: str) -> None:
+    assert not accepted(title)
+    assert not ECMA.is_valid(title)
+    assert not PYTHON.is_valid(title)
+
+
+def test_every_control_format_and_private_character_is_refused_everywhere() -> None:
+    patterns = [re.compile(pattern) for pattern in (TITLE_PATTERN, LINE_PATTERN, PROSE_PATTERN)]
+    unseen = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in {"Cf", "Co", "Cc"}]
+    assert len(unseen) > 130_000
+
+    passed = {each for each in unseen for pattern in patterns if pattern.search(f"a{each}b")}
+
+    assert passed == {"\t", "\n", "\r"}
+
+
+def test_letters_marks_numbers_and_signs_are_not_refused_but_for_those_without_width() -> None:
+    pattern = re.compile(TITLE_PATTERN)
+    shown = [chr(code) for code in range(0x2FA20) if unicodedata.category(chr(code))[0] in "LMNPS"]
+
+    refused = {each for each in shown if not pattern.search(f"a{each}b")}
+
+    assert refused == set("/\\\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+
+
+@given(text=st.text(max_size=20))
+@settings(max_examples=500, derandomize=True, deadline=None, database=None)
+def test_the_form_the_client_and_the_flow_agree_on_every_title(text: str) -> None:
+    assert accepted(text) == ECMA.is_valid(text) == PYTHON.is_valid(text)
+
+
+def test_what_looks_the_same_becomes_the_same() -> None:
+    assert TITLE.validate_python("Cafe\u0301") == TITLE.validate_python("Café") == "Café"
+    assert TypeAdapter(Prose).validate_python("two\r\nlines\te\u0301") == "two\r\nlines\té"
+
+
+def test_a_long_title_of_one_kind_is_judged_at_once() -> None:
+    """A pattern that could be read in many ways would take years over this."""
+    assert not re.search(TITLE_PATTERN, "क\u200d" * 100_000 + "a")
+    assert not re.search(PROSE_PATTERN, "क" * 100_000 + "\x00")
+
+
+@pytest.mark.parametrize("name", ["title", "text"])
+def test_items_are_held_to_the_same_patterns(name: str) -> None:
+    schema = own_schemas.read("common")["$defs"][name]
+    patterns = [schema.get("pattern"), *(each["pattern"] for each in schema.get("allOf", []))]
+    assert {"title": TITLE_PATTERN, "text": PROSE_PATTERN}[name] in patterns
+
+
+@pytest.mark.parametrize(
+    "text", ["MIT", "CC-BY-4.0", "ODbL-1.0", "LicenseRef-village.survey", "other", "MIT AND CC0-1.0"]
+)
+def test_licences_of_spdx_are_known(text: str) -> None:
+    assert licences.problem(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("none", "give one such as CC-BY-4.0"),
+        ("TODO", "no SPDX identifier"),
+        ("proprietary", "or other"),
+        ("various", "or other"),
+        ("CC-BY-4", "did you mean CC-BY-4.0?"),
+        ("cc-by-4.0", "SPDX writes it 'CC-BY-4.0'"),
+        ("MIT AND", "no SPDX identifier"),
+        ("", "no SPDX identifier"),
+        ("MIT\n", "SPDX writes it 'MIT'"),
+        ("МIT", "no SPDX identifier"),  # the first letter is Cyrillic
+    ],
+)
+def test_what_is_no_licence_is_told_with_the_remedy(text: str, said: str) -> None:
+    assert said in (licences.problem(text) or "")
+
+
+def test_the_form_takes_each_identifier_and_nothing_near_it() -> None:
+    pattern = re.compile(licences.PATTERN)
+    from packaging.licenses._spdx import LICENSES
+
+    assert all(pattern.fullmatch(each["id"]) for each in LICENSES.values())
+    for wrong in ("none", "TODO", "CC-BY-4x0", "mit", "proprietary", "LicenseRef-", "MIT/x"):
+        assert not pattern.search(wrong)
