@@ -201,14 +201,35 @@ class PredictParams(Params):
     """Predict over imagery with a registered model."""
 
     model_config = ConfigDict(
-        json_schema_extra={"anyOf": [{"required": ["model", "imagery"]}, {"required": ["repeat"]}]}
+        json_schema_extra={  # not as anyOf: Prefect's form would show that instead of the fields
+            "if": {"required": ["repeat"], "properties": {"repeat": {"type": "string"}}},
+            "else": {
+                "required": ["model", "imagery"],
+                "properties": {"model": {"type": "string"}, "imagery": {"type": "string"}},
+            },
+        }
     )
 
     model: Reference | None = Field(
         None, description="A local or base model: a name (its current version) or an exact id."
     )
     imagery: Location | None = Field(
-        None, description="Folder of chips, or a georeferenced image, as the worker sees it."
+        None,
+        description="Folder of chips, georeferenced image (GeoTIFF or COG; also https:// and s3://), STAC "
+        "item of imagery, or service of tiles: an address with {z}, {x} and {y} (or {-y}), a TileJSON, a WMS "
+        "with service=WMS&layers=..., a WMTS with service=WMTS&layer=... Paths are as the worker sees them.",
+    )
+    area: Annotated[str, Field(min_length=1, max_length=250_000)] | None = Field(
+        None,
+        description="What counts of the imagery: west,south,east,north in degrees (WGS 84), GeoJSON, or the "
+        "path or https address of a GeoJSON file. Polygons end at its edge. Services of tiles need one. "
+        "Default: all of the imagery.",
+    )
+    zoom: int | None = Field(
+        None,
+        ge=14,
+        le=22,
+        description="Zoom of the tiles, 14 to 22. Services of tiles need it, other imagery has none.",
     )
     repeat: Location | None = Field(
         None,
@@ -226,8 +247,8 @@ class PredictParams(Params):
     formats: list[Format] = Field(
         default=["geoparquet", "geojson", "preview"],
         min_length=1,
-        description="Which files to write. What was found: geoparquet, geojson, flatgeobuf, pmtiles (tiles for "
-        "web maps). Pixel by pixel, as Cloud Optimized GeoTIFF: classes, confidence. A picture: preview. "
+        description="Which files to write. What was found: geoparquet, geojson, flatgeobuf, pmtiles (tiles "
+        "for web maps). Pixel by pixel, as Cloud Optimized GeoTIFF: classes, confidence. A picture: preview. "
         "Default: geoparquet, geojson, preview.",
     )
     holes: bool = Field(

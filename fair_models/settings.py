@@ -61,12 +61,17 @@ class Settings(BaseSettings):
         4 * 2**30, ge=1, description="Largest file that is downloaded for an item, in bytes."
     )
     requests_at_once: int = Field(
-        4, ge=1, le=32, description="Requests for tiles and parts of files to one host at the same time, 1 to 32."
+        4,
+        ge=1,
+        le=32,
+        description="Requests for tiles and parts of files to one host at the same time, 1 to 32.",
     )
     requests_per_second: float = Field(
         50.0, gt=0, le=1000, description="Such requests to one host in a second, up to 1000."
     )
-    most_tiles: int = Field(50_000, ge=1, description="Tiles of a service that one prediction asks for at most.")
+    most_tiles: int = Field(
+        50_000, ge=1, description="Tiles of a service that one prediction asks for at most."
+    )
     most_broken_tiles: float = Field(
         0.01,
         ge=0,

@@ -111,9 +111,8 @@ def train_model(config: RunConfig) -> TrainedVersion:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in epoch.values.items())
         bar.show(epoch.number, epoch.total, f"epoch {epoch.number} of {epoch.total}: {figures}")
 
-    version = launch.run(
-        config, report, above=versions.highest_deleted(open_catalog(), LOCAL_MODELS, config.model_name)
-    )
+    used = versions.next_number(open_catalog(), LOCAL_MODELS, config.model_name) - 1
+    version = launch.run(config, report, above=used)
     artifacts.write_metrics(version.metrics, version.baseline, version.baseline_name, version.held_out_count)
     return results.trained(version, config)
 
@@ -163,7 +162,7 @@ def predict_over(params: PredictParams) -> Prediction:
     found = prediction.predict(request, lambda step: bar.show(step.done, step.total, step.doing))
     outcome = results.predicted(found, item.id)
     if outcome.preview:
-        artifacts.write_preview(found.folder / prediction.PREVIEW, f"{item.id} over {request.imagery.name}")
+        artifacts.write_preview(found.folder / prediction.PREVIEW, found.item["properties"]["title"])
     return outcome
 
 

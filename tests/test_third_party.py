@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shapely
 from pystac import Item
 
 from fair_models.catalog import versions
@@ -17,6 +18,7 @@ from fair_models.contract.contribution import note_weights
 from fair_models.contract.prediction_plan import plan_prediction
 from fair_models.data.synthetic import make_settlement
 from fair_models.inference.prediction import predict
+from fair_models.inference.repeating import settle
 from fair_models.params import FinetuneParams, IngestDatasetParams, PredictParams, PromoteParams
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.promote import promote
@@ -27,6 +29,8 @@ from fair_models.training import launch
 from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
 from fair_models.training.plan import plan_run
 from fair_models.types import LOCAL_MODELS
+from tests.inference.tile_server import TileServer
+from tests.inference.tiny import CORNER, blobs
 
 PROJECT = Path(__file__).resolve().parent.parent
 MODEL = "street-roofs-of-town"
@@ -141,6 +145,57 @@ def test_it_predicts_with_its_own_processing(town: Town, tmp_path: Path, model: 
     features = json.loads((result.folder / "predictions.geojson").read_text(encoding="utf-8"))["features"]
     assert sum(result.counts.values()) == len(features)
     assert any(link["href"].endswith(f"{item.id}.json") for link in result.item["links"])
+
+
+def test_a_prediction_is_repeated_with_the_same_model_and_all_its_parameters(
+    town: Town, tmp_path: Path
+) -> None:
+    wish = PredictParams(
+        model=town.published.id,
+        imagery=str(town.imagery),
+        regularise=True,
+        holes=False,
+        formats=["geoparquet"],
+    )
+    first = predict(plan_prediction(town.published, wish, town.store, tmp_path))
+
+    params, original = settle(PredictParams(repeat=str(first.folder)))
+    again = predict(plan_prediction(town.published, params, town.store, tmp_path, original))
+
+    assert params == wish.model_copy(update={"parameters": params.parameters})
+    assert set(params.parameters) == set(first.item["properties"]["fair:parameters"])
+    assert again.folder != first.folder
+    assert again.same is True
+
+
+def test_a_prediction_over_tiles_is_repeated_from_what_it_wrote_down(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIR_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FAIR_ALLOWED_HOSTS", '["127.0.0.1"]')
+    with TileServer(tmp_path, blobs(512, 512), CORNER).running() as server:
+        assert isinstance(server, TileServer)
+        area = tmp_path / "area.geojson"
+        area.write_text(shapely.to_geojson(server.area(0.2).outline))
+        wish = PredictParams(
+            model=town.published.id,
+            imagery=server.url("{z}/{x}/{y}.png"),
+            area=str(area),
+            zoom=CORNER.z,
+            formats=["geojson"],
+        )
+        first = predict(plan_prediction(town.published, wish, town.store, tmp_path))
+        area.unlink()
+        server.asked.clear()
+
+        params, original = settle(PredictParams(repeat=str(first.folder)))
+        again = predict(plan_prediction(town.published, params, town.store, tmp_path, original))
+
+    assert again.same is True
+    assert server.asked == []
+    assert first.item["properties"]["fair:options"]["zoom"] == CORNER.z
+    assert params.area == first.item["properties"]["fair:options"]["area"]
+    assert first.item["properties"]["fair:tiles"] == {"all": 4, "holes": 0, "broken": 0}
 
 
 def test_what_was_registered_keeps_its_code_when_the_folder_changes(town: Town, tmp_path: Path) -> None:

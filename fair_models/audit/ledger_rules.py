@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 
 from fair_models.audit.problem import Problem, Repaired
 from fair_models.audit.scope import Scope
@@ -43,7 +44,7 @@ def stages(scope: Scope) -> Iterator[Problem]:
 
 def unpublished(scope: Scope) -> Iterator[Problem]:
     """Versions that are in production in ZenML, and that nobody published."""
-    known = {(entry.name, entry.number) for entry in scope.published} | _deleted(scope)
+    known = {(entry.name, entry.number) for entry in scope.published} | _deleted(scope).keys()
     for model in scope.ledger.models() if scope.ledger else ():
         for number, version in scope.runs(model).items():
             certain = (LOCAL_MODELS, model) not in scope.uncertain
@@ -59,8 +60,9 @@ def unpublished(scope: Scope) -> Iterator[Problem]:
 def interrupted(scope: Scope) -> Iterator[Problem]:
     """Versions that were deleted from the catalogue, and are in ZenML still."""
     there = {(entry.name, entry.number) for entry in scope.published}
-    for model, number in sorted(_deleted(scope) - there):
-        if number in scope.runs(model):
+    for (model, number), moment in sorted(_deleted(scope).items()):
+        version = scope.runs(model).get(number) if (model, number) not in there else None
+        if version is not None and version.created.replace(microsecond=0) <= moment:
             yield Problem(
                 f"{LOCAL_MODELS}/{model}-v{number}",
                 "it was deleted, but ZenML has the version still: the deletion was interrupted",
@@ -87,9 +89,10 @@ def _labels(scope: Scope, model: str) -> set[str]:
     return {model, *(f"{model}-v{number}" for number in scope.runs(model))}
 
 
-def _deleted(scope: Scope) -> set[tuple[str, int]]:
+def _deleted(scope: Scope) -> dict[tuple[str, int], datetime]:
+    """When each local model was deleted, by name and number."""
     return {
-        (tombstone.name, tombstone.number)
+        (tombstone.name, tombstone.number): tombstone.deleted
         for tombstone in scope.tombstones
-        if tombstone.collection == LOCAL_MODELS and tombstone.number is not None
+        if tombstone.collection == LOCAL_MODELS and tombstone.number and tombstone.deleted
     }

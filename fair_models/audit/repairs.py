@@ -10,7 +10,7 @@ from pystac import Item, Link
 from fair_models.audit import link_rules, version_rules
 from fair_models.audit.problem import Repaired
 from fair_models.audit.scope import Entry, Scope
-from fair_models.catalog import local_refresh, transitions
+from fair_models.catalog import edits, local_refresh
 from fair_models.catalog.building import JSON_TYPE
 from fair_models.catalog.local import LocalCatalog
 from fair_models.catalog.protocol import Catalog, Change
@@ -86,16 +86,16 @@ def _relinked(catalog: Catalog, items: Sequence[Item]) -> list[Item]:
     near = hrefs[-2:] if active == hrefs[-1:] else hrefs  # a publish looks for it there alone
     changed = []
     for place, item in enumerate(items):
-        says = bool(item.get_links(transitions.LATEST)) and hrefs[place] in near
+        says = bool(item.get_links(edits.LATEST)) and hrefs[place] in near
         carries = says or hrefs[place] in active
         wanted = {
-            transitions.PREDECESSOR: hrefs[place - 1 : place] if place else [],
-            transitions.SUCCESSOR: hrefs[place + 1 : place + 2],
-            transitions.LATEST: active if carries else [],
+            edits.PREDECESSOR: hrefs[place - 1 : place] if place else [],
+            edits.SUCCESSOR: hrefs[place + 1 : place + 2],
+            edits.LATEST: active if carries else [],
         }
         found = {rel: [link.href for link in item.get_links(rel)] for rel in wanted}
         if not active:  # archived: what `latest-version` says stays as it was
-            wanted[transitions.LATEST] = found[transitions.LATEST]
+            wanted[edits.LATEST] = found[edits.LATEST]
         if found != wanted:
             copy = item.clone()
             copy.links = [link for link in copy.links if link.rel not in wanted]
@@ -112,7 +112,7 @@ def _versions(scope: Scope, collection: CollectionId, name: str) -> list[Item]:
 
 def _is_current(scope: Scope, newest: Entry, entries: Sequence[Entry]) -> bool:
     """Whether all that says which version is the current one says this one."""
-    named = {href for entry in entries for href in entry.links.get(transitions.LATEST, ())}
+    named = {href for entry in entries for href in entry.links.get(edits.LATEST, ())}
     if newest.collection == LOCAL_MODELS and scope.ledger is not None:
         stages = {number for number, run in scope.runs(newest.name).items() if run.stage == "production"}
         if stages != {newest.number}:

@@ -19,7 +19,7 @@ from fair_models.audit.reading import Reading
 from fair_models.catalog import tombstones
 from fair_models.catalog.collections import COLLECTIONS
 from fair_models.catalog.protocol import Catalog
-from fair_models.catalog.transitions import ARCHIVED
+from fair_models.catalog.tombstones import ARCHIVED
 from fair_models.catalog.versions import split_id
 from fair_models.errors import NotFound
 from fair_models.params import AuditParams

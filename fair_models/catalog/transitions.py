@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
 
-from pystac import Item, Link
+from pystac import Item
 
 from fair_models.catalog import profiles, tombstones, versions
-from fair_models.catalog.building import JSON_TYPE, link, timestamp
+from fair_models.catalog.building import link, timestamp
+from fair_models.catalog.edits import (
+    LATEST,
+    PREDECESSOR,
+    SUCCESSOR,
+    Edits,
+    Effect,
+    label,
+    plain,
+    point,
+    unpoint,
+)
 from fair_models.catalog.protocol import Catalog, Change, ItemKey
+from fair_models.catalog.tombstones import ARCHIVED
 from fair_models.catalog.versions import current, item_id, next_number, split_id
 from fair_models.errors import Conflict, InvalidItem, NotFound
 from fair_models.types import CollectionId, Json
-
-PREDECESSOR = "predecessor-version"
-SUCCESSOR = "successor-version"
-LATEST = "latest-version"
-VERSION_LINKS = (PREDECESSOR, SUCCESSOR, LATEST)
-
-ARCHIVED = tombstones.ARCHIVED
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What a change does to one thing.
-
-    target: Which, e.g. "local-models/roofs-v2".
-    effect: What, e.g. "becomes deprecated".
-    """
-
-    target: str
-    effect: str
 
 
 @dataclass(frozen=True)
@@ -103,7 +96,7 @@ def publishing(catalog: Catalog, item: Item, needs: Sequence[ItemKey] = ()) -> T
         needs=needs,
         free=[(collection, new.id)] if edits.read else [(collection, new.id), (collection, name)],
     )
-    return Transition(change, (Effect(_label(new), "comes in as the active version"), *edits.effects()))
+    return Transition(change, (Effect(label(new), "comes in as the active version"), *edits.effects()))
 
 
 def rolling_back(catalog: Catalog, item: Item) -> Transition:
@@ -114,19 +107,19 @@ def rolling_back(catalog: Catalog, item: Item) -> Transition:
         item: The version. Where it is active, nothing changes.
     """
     collection, name, _ = _address(item)
-    edits = _Edits(catalog.search(collection, name=name, order="version"))
+    edits = Edits(catalog.search(collection, name=name, order="version"))
     here = catalog.href(collection, item.id)
     for each in edits.read:
         copy = edits.of(each)
         if each.id == item.id:
             copy.properties["deprecated"] = False
             copy.properties.pop(ARCHIVED, None)
-            _point(copy, LATEST, here)
+            point(copy, LATEST, here)
         else:
             copy.properties["deprecated"] = True
             copy.properties.pop(ARCHIVED, None)
             if copy.get_links(LATEST):
-                _point(copy, LATEST, here)
+                point(copy, LATEST, here)
     _keep_latest_near(edits, edits.read)
     return _over_versions(catalog, collection, name, edits)
 
@@ -140,7 +133,7 @@ def archiving(catalog: Catalog, items: Sequence[Item], moment: datetime) -> Tran
         moment: When it happens.
     """
     collection, name, _ = _address(items[0])
-    edits = _Edits(items)
+    edits = Edits(items)
     for each in edits.read:
         if not each.properties.get("deprecated"):
             copy = edits.of(each)
@@ -168,18 +161,18 @@ def deleting(
     derived = {each.id: _derived(catalog, collection, each) for each in items}
     if not forced:
         _refuse_derived(collection, derived)
-    edits = _Edits(catalog.search(collection, name=name, order="version"))
+    edits = Edits(catalog.search(collection, name=name, order="version"))
     left = [each for each in edits.read if each.id not in gone]
     places = {catalog.href(collection, each) for each in gone}
     for before, each, after in zip([None, *left], left, [*left[1:], None], strict=False):
         copy = edits.of(each)
         if any(link.href in places for link in copy.get_links(LATEST)):
-            _unpoint(copy, LATEST)
+            unpoint(copy, LATEST)
         for rel, neighbour in ((PREDECESSOR, before), (SUCCESSOR, after)):
             if any(link.href in places for link in copy.get_links(rel)):
-                _unpoint(copy, rel)
+                unpoint(copy, rel)
                 if neighbour is not None:
-                    _point(copy, rel, catalog.href(collection, neighbour.id))
+                    point(copy, rel, catalog.href(collection, neighbour.id))
     _keep_latest_near(edits, left)
     made = [tombstones.of(each, moment, reason, derived[each.id]) for each in items]
     planned = _over_versions(catalog, collection, name, edits)
@@ -198,7 +191,7 @@ def deleting(
 def _derived(catalog: Catalog, collection: CollectionId, item: Item) -> dict[str, bool]:
     """Items that derive from one, and whether each is active."""
     found = catalog.derivatives(collection, item.id)
-    return {_label(each): not each.properties.get("deprecated") for each in found}
+    return {label(each): not each.properties.get("deprecated") for each in found}
 
 
 def _refuse_derived(collection: CollectionId, derived: dict[str, dict[str, bool]]) -> None:
@@ -217,7 +210,7 @@ def _refuse_derived(collection: CollectionId, derived: dict[str, dict[str, bool]
         )
 
 
-def _over_versions(catalog: Catalog, collection: CollectionId, name: str, edits: _Edits) -> Transition:
+def _over_versions(catalog: Catalog, collection: CollectionId, name: str, edits: Edits) -> Transition:
     """The change that writes what was edited, as long as the current version is still the same."""
     changed = edits.changed()
     if not changed and not edits.read:
@@ -227,66 +220,39 @@ def _over_versions(catalog: Catalog, collection: CollectionId, name: str, edits:
     return Transition(Change(put=changed, expect=expect, seen=edits.read), edits.effects())
 
 
-def _keep_latest_near(edits: _Edits, known: Sequence[Item]) -> None:
+def _keep_latest_near(edits: Edits, known: Sequence[Item]) -> None:
     """Where the newest version is active, `latest-version` is said by it and by the one before alone.
 
     The next publish looks at these two, not at all versions: see `_around`.
     """
     if known and not edits.of(known[-1]).properties.get("deprecated"):
         for each in known[:-2]:
-            _unpoint(edits.of(each), LATEST)
+            unpoint(edits.of(each), LATEST)
 
 
-class _Edits:
-    """Versions as they were read, and copies of those that a transition changes."""
-
-    def __init__(self, items: Iterable[Item]) -> None:
-        self.read = list(items)
-        self._copies: dict[str, Item] = {}
-
-    def of(self, item: Item) -> Item:
-        """The copy of a version, to be changed."""
-        return self._copies.setdefault(item.id, item.clone())
-
-    def changed(self) -> list[Item]:
-        """Copies that differ from what was read."""
-        return [copy for before, copy in self._pairs() if _plain(before) != _plain(copy)]
-
-    def effects(self) -> tuple[Effect, ...]:
-        """What differs, in words."""
-        return tuple(
-            Effect(_label(before), sentence)
-            for before, copy in self._pairs()
-            for sentence in _differences(before, copy)
-        )
-
-    def _pairs(self) -> Iterator[tuple[Item, Item]]:
-        return ((each, self._copies[each.id]) for each in self.read if each.id in self._copies)
-
-
-def _linked(catalog: Catalog, new: Item, replaced: Item | None, number: int) -> _Edits:
+def _linked(catalog: Catalog, new: Item, replaced: Item | None, number: int) -> Edits:
     """Link the new version with those next to it. Returns the old items, edited."""
     collection, name, _ = _address(new)
     here = catalog.href(collection, new.id)
     around = _around(catalog, collection, name, replaced, number)
-    edits = _Edits(around.items)
+    edits = Edits(around.items)
     before, after = around.before, around.after
-    _point(new, LATEST, here)
+    point(new, LATEST, here)
     carriers = {
         each.id for each in ((before,) if after is None else (before, after, replaced)) if each is not None
     }
     for old in edits.read:
         copy = edits.of(old)
         copy.properties.pop(ARCHIVED, None)
-        _unpoint(copy, LATEST)
+        unpoint(copy, LATEST)
         if old.id in carriers:
-            _point(copy, LATEST, here)
+            point(copy, LATEST, here)
     if before is not None:
-        _point(new, PREDECESSOR, catalog.href(collection, before.id))
-        _point(edits.of(before), SUCCESSOR, here)
+        point(new, PREDECESSOR, catalog.href(collection, before.id))
+        point(edits.of(before), SUCCESSOR, here)
     if after is not None:
-        _point(new, SUCCESSOR, catalog.href(collection, after.id))
-        _point(edits.of(after), PREDECESSOR, here)
+        point(new, SUCCESSOR, catalog.href(collection, after.id))
+        point(edits.of(after), PREDECESSOR, here)
     if replaced is not None:
         edits.of(replaced).properties["deprecated"] = True
     return edits
@@ -350,10 +316,6 @@ def _number(item: Item) -> int:
     return split_id(item.id)[1] or 0
 
 
-def _label(item: Item) -> str:
-    return f"{item.collection_id}/{item.id}"
-
-
 def _exact(catalog: Catalog, collection: CollectionId, item_id: str) -> Item | None:
     try:
         return catalog.get(collection, item_id)
@@ -361,35 +323,9 @@ def _exact(catalog: Catalog, collection: CollectionId, item_id: str) -> Item | N
         return None
 
 
-def _unpoint(item: Item, rel: str) -> None:
-    item.links = [each for each in item.links if each.rel != rel]
-
-
-def _point(item: Item, rel: str, href: str) -> None:
-    """Have exactly one link of a kind."""
-    if [each.href for each in item.get_links(rel)] != [href]:
-        _unpoint(item, rel)
-        item.links.append(Link(rel, href, media_type=JSON_TYPE))
-
-
-def _differences(before: Item, after: Item) -> Iterator[str]:
-    if before.properties.get("deprecated", False) != after.properties["deprecated"]:
-        yield "becomes deprecated" if after.properties["deprecated"] else "becomes active again"
-    for rel in VERSION_LINKS:
-        was, now = ([each.href for each in item.get_links(rel)] for item in (before, after))
-        if was != now:
-            named = re.findall(r"[a-z0-9-]+-v[1-9][0-9]*(?=\.json$|$)", now[0])[-1:] if now else []
-            yield f"its {rel} leads to {(named or now)[0]}" if now else f"loses its {rel}"
-
-
-def _plain(item: Item) -> Json:
-    document: Json = item.to_dict(include_self_link=False, transform_hrefs=False)
-    return document
-
-
 def _raw(item: Item) -> Json:
     """The item as JSON, with the link to its collection that an adapter makes when it stores it."""
-    document = _plain(item)
+    document = plain(item)
     if not any(each["rel"] == "collection" for each in document["links"]):
         document["links"].append(link("collection", "../collection.json", media_type="application/json"))
     return document

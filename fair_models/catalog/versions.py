@@ -66,13 +66,8 @@ def resolve(catalog: Catalog, collection: CollectionId | Sequence[CollectionId],
 def next_number(catalog: Catalog, collection: CollectionId, name: str) -> int:
     """The number that the next version of a name gets: one more than the largest that there is or was."""
     newest = _newest(catalog, collection, name)
-    gone = highest_deleted(catalog, collection, name)
+    gone = max((_number(each) for each in catalog.tombstones(collection, name)), default=0)
     return 1 + max(gone, 0 if newest is None else _number(newest))
-
-
-def highest_deleted(catalog: Catalog, collection: CollectionId, name: str) -> int:
-    """The largest number of a deleted version of a name; 0 where none was deleted."""
-    return max((_number(each) for each in catalog.tombstones(collection, name)), default=0)
 
 
 def same(one: Item, other: Item) -> bool:

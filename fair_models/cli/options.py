@@ -86,3 +86,8 @@ def absolute(location: str | None) -> str | None:
     if location is None or "://" in location:
         return location
     return str(Path(location).expanduser().resolve())
+
+
+def is_given_by_value(area: str) -> bool:
+    """Whether an area is a box or GeoJSON itself, and no file with it."""
+    return area.lstrip().startswith("{") or not any(letter.isalpha() for letter in area)

@@ -18,6 +18,7 @@ from fair_models.cli.options import (
     absolute,
     assignments,
     build,
+    is_given_by_value,
     text_of,
 )
 from fair_models.cli.work import How
@@ -234,6 +235,8 @@ def predict(
     formats: Annotated[
         list[str] | None, typer.Option("--format", help=text_of(PredictParams, "formats"))
     ] = None,
+    area: Annotated[str | None, typer.Option(help=text_of(PredictParams, "area"))] = None,
+    zoom: Annotated[int | None, typer.Option(help=text_of(PredictParams, "zoom"))] = None,
     holes: Annotated[bool | None, typer.Option(help=text_of(PredictParams, "holes"))] = None,
     regularise: Annotated[
         bool, typer.Option("--regularise", help=text_of(PredictParams, "regularise"))
@@ -253,13 +256,15 @@ def predict(
     key: Key = None,
     again: Again = False,
 ) -> None:
-    """Run a model over a folder of chips or a georeferenced image, or repeat a prediction (--from)."""
+    """Run a model over chips, an image or tiles, or repeat a prediction (--from)."""
     values = {
         "model": model,
         "imagery": absolute(imagery),
         "output": absolute(str(into)) if into else None,
         "parameters": assignments(parameters or [], "--set"),
         "formats": formats,
+        "area": area if area is None or is_given_by_value(area) else absolute(area),
+        "zoom": zoom,
         "holes": holes,
         "regularise": regularise or None,
         "exclude": absolute(exclude),

@@ -12,13 +12,13 @@ from pystac import Item
 from fair_models.catalog import assets, hyperparameters, model_classes, model_input, processing
 from fair_models.contract import loader
 from fair_models.errors import InvalidHyperparameters, InvalidItem
-from fair_models.inference import session
+from fair_models.inference import areas, session
+from fair_models.inference.areas import Area
 from fair_models.inference.prediction import PredictionRequest
 from fair_models.inference.repeating import Original
 from fair_models.params import PredictParams
 from fair_models.store import hrefs
 from fair_models.store.protocol import Store
-
 
 _NAMED_BY_ITSELF = {"model", "imagery", "parameters", "formats", "output", "repeat"}
 
@@ -48,8 +48,9 @@ def plan_prediction(
     href, checksum = assets.file_ref(item, assets.SOURCE_CODE)
     functions = loader.load_processing(store.fetch(href, checksum), checksum, *processing.expressions(item))
     exclude = hrefs.local_path(params.exclude) if params.exclude is not None else None
+    area = areas.read(params.area) if params.area is not None else None
     return PredictionRequest(
-        imagery=hrefs.local_folder(str(params.imagery)),
+        imagery=_imagery(str(params.imagery)),
         output=_output(item, params, folder),
         session=session.open_session(store.fetch(*assets.file_ref(item, assets.MODEL))),
         processing=functions,
@@ -61,7 +62,9 @@ def plan_prediction(
         regularise=params.regularise,
         exclude=exclude,
         exclude_overlap=params.exclude_overlap,
-        options=_options(params, exclude),
+        area=area,
+        zoom=params.zoom,
+        options=_options(params, exclude, area),
         original=original,
         model_id=item.id,
         model_href=item.get_self_href() or item.id,
@@ -69,11 +72,18 @@ def plan_prediction(
     )
 
 
-def _options(params: PredictParams, exclude: Path | None) -> dict[str, Any]:
+def _imagery(named: str) -> Path | str:
+    """A path that may be read, or an address: whoever opens it judges it, and where it leads."""
+    return named if hrefs.scheme_of(named) in {"https", "http", "s3"} else hrefs.local_folder(named)
+
+
+def _options(params: PredictParams, exclude: Path | None, area: Area | None) -> dict[str, Any]:
     """What differs from the defaults, beside what the config names by itself."""
     options = params.model_dump(mode="json", exclude_defaults=True, exclude=_NAMED_BY_ITSELF)
     if exclude is not None:
         options["exclude"] = str(exclude)
+    if area is not None:
+        options["area"] = area.text  # not the file: it may change
     return options
 
 

@@ -61,13 +61,20 @@ class Area:
         shape = self.outline if within is None else shapely.intersection(self.outline, within)
         west, south, east, north = shape.bounds if not shape.is_empty else (0.0, 0.0, 1.0, 1.0)
         dense = shapely.segmentize(shape, max(east - west, north - south, 1e-9) / _STEPS)
-        return shapely.transform(dense, lambda xy: np.column_stack(reproject(LONLAT, crs, xy[:, 0], xy[:, 1])))
+        return shapely.transform(
+            dense, lambda xy: np.column_stack(reproject(LONLAT, crs, xy[:, 0], xy[:, 1]))
+        )
 
 
 @dataclass(frozen=True)
 class Clip:
-    """An area on the pixels of a block: its outline in pixels (column, row)."""
+    """An area on the pixels of a block.
 
+    area: The area.
+    outline: What of it lies there, in pixels (column, row).
+    """
+
+    area: Area
     outline: Polygon | MultiPolygon
 
     def touches(self, area: Rectangle) -> bool:
@@ -105,7 +112,7 @@ def clip(area: Area, grid: Grid) -> Clip | None:
     shape = area.on_map(grid.crs, around)
     if shape.is_empty:
         return None
-    found = Clip(shapely.transform(shape, lambda xy: pixels_of(grid, xy)))
+    found = Clip(area, shapely.transform(shape, lambda xy: pixels_of(grid, xy)))
     return found if found.touches(Rectangle(0, 0, grid.height, grid.width)) else None
 
 
@@ -137,7 +144,9 @@ def _document(href: str) -> Any:
         return documents.read_json(hrefs.local_path(href), _LIMITS)
     web = Web()
     try:
-        return documents.parse_json(web.get(href, largest_bytes=DOCUMENT_BYTES).body, hrefs.shown(href), _LIMITS)
+        return documents.parse_json(
+            web.get(href, largest_bytes=DOCUMENT_BYTES).body, hrefs.shown(href), _LIMITS
+        )
     finally:
         web.close()
 
@@ -146,7 +155,8 @@ def _of_box(west: float, south: float, east: float, north: float) -> Area:
     text = ",".join(format(number, ".15g") for number in (west, south, east, north))
     if -180 <= east < west <= 180:
         raise _refused(
-            text, "its west lies east of its east: boxes over the antimeridian have to be predicted in two parts"
+            text,
+            "its west lies east of its east: boxes over the antimeridian have to be predicted in two parts",
         )
     if not (west < east and south < north):
         raise _refused(text, "it has no extent; write west,south,east,north in degrees")
@@ -161,8 +171,9 @@ def _of_document(document: Any, name: str) -> Area:
     wrong = sorted({str(happened) for shape, happened in found if shape is None})
     if wrong or not found:
         raise _refused(
-            name, f"it has to hold polygons and nothing else ({', '.join(wrong) or 'there is none'}); "
-            "export the area as GeoJSON"
+            name,
+            f"it has to hold polygons and nothing else ({', '.join(wrong) or 'there is none'}); "
+            "export the area as GeoJSON",
         )
     outline = shapely.union_all([shape for shape, _ in found])
     shape = json.loads(shapely.to_geojson(outline))
@@ -180,11 +191,11 @@ def _geometries(document: Any) -> list[Json | None]:
 
 def _checked(outline: Polygon | MultiPolygon, text: str, name: str) -> Area:
     west, south, east, north = outline.bounds
-    if not (-180 <= west and east <= 180 and -90 <= south and north <= 90):
+    if not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
         raise _refused(
             name,
-            f"it reaches from {west:g}, {south:g} to {east:g}, {north:g}, and longitude goes from -180 to 180, "
-            "latitude from -90 to 90 degrees; write longitude first, in WGS 84",
+            f"it reaches from {west:g}, {south:g} to {east:g}, {north:g}, and longitude goes from -180 to "
+            "180, latitude from -90 to 90 degrees; write longitude first, in WGS 84",
         )
     if east - west > 180:
         raise _refused(name, "it is wider than half the Earth; an area over the antimeridian is two areas")

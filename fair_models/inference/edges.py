@@ -168,7 +168,7 @@ def _linked(edges: Edges) -> tuple[Edges, Array]:
     height = max(edges.rows.max(), edges.to_rows.max()) + 1 - top
 
     def key(columns: Array, rows: Array, directions: Array, owners: Array) -> Array:
-        return ((owners * height + rows - top) * width + columns) * 4 + directions
+        return np.asarray(((owners * height + rows - top) * width + columns) * 4 + directions)
 
     begins = key(edges.columns, edges.rows, edges.directions, edges.owners)
     edges = edges.select(np.argsort(begins))

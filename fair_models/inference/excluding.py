@@ -168,8 +168,7 @@ def _polygons(shapes: Array, crs: str) -> Array:
     """The polygons among shapes, valid, in longitude and latitude."""
     import shapely
 
-    polygons = shapes[shapely.get_dimensions(shapes) == 2]
-    polygons = shapely.force_2d(polygons)
+    polygons: Array = shapely.force_2d(shapes[shapely.get_dimensions(shapes) == 2])
     if crs != LONLAT:
         try:
             polygons = shapely.transform(polygons, lambda places: moved(places, crs, LONLAT))

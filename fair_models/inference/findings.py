@@ -99,13 +99,12 @@ def _mask(view: View, part: RasterPart, valid: Array, classes: int, threshold: f
     probabilities = view.crop(part.probabilities)
     if not np.isfinite(probabilities).all():
         raise wrong("probabilities that are not finite numbers")
-    best = probabilities[1:].argmax(axis=0)
-    probability = np.take_along_axis(probabilities[1:], best[None], axis=0)[0]
+    probability = probabilities[1:].max(axis=0)
     chosen = valid & (probability >= threshold)
-    return Mask(
-        np.where(chosen, best + 1, 0).astype(np.uint8),
-        np.where(valid, probability, 0).astype(np.float32),
-    )
+    best = np.full(chosen.shape, classes - 1, np.uint8)
+    for index in range(classes - 2, 0, -1):
+        best[probabilities[index] == probability] = index  # the first of equal ones counts
+    return Mask(best * chosen, np.where(valid, probability, 0).astype(np.float32))
 
 
 def _found(view: View, part: FeaturePart, valid: Array, known: int, threshold: float) -> Found:

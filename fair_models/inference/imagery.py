@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, get_args
 
-import numpy as np
 import shapely
 
 from fair_models.data.chips import find
-from fair_models.data.grid import Grid, decimation
-from fair_models.data.resampling import Resampling, resample
+from fair_models.data.grid import decimation
+from fair_models.data.resampling import Resampling
 from fair_models.errors import Invalid, InvalidImagery, NotFound
-from fair_models.inference.areas import Area, Clip, clip, nothing_common
+from fair_models.inference.areas import Area, clip, nothing_common
+from fair_models.inference.blocks import Block
 from fair_models.inference.grids import NativeBlock, blocks
 from fair_models.inference.images import ImageReader
-from fair_models.inference.pixels import ChipReader, PixelReader, Pixels, mosaic, overview
+from fair_models.inference.pixels import ChipReader, PixelReader
 from fair_models.inference.remote import RemoteImage
 from fair_models.inference.windows import Rectangle
 from fair_models.settings import current
-from fair_models.types import Array, Json
+from fair_models.types import Json
+
+__all__ = ["MARGIN_PX", "Block", "Imagery", "ModelInput", "image_of", "open_imagery", "put_together"]
 
 MARGIN_PX = 64
 """Pixels of the model around an area that are read, so that what lies at its edge is seen whole."""
@@ -49,119 +50,6 @@ class ModelInput(Protocol):
     @property
     def resampling(self) -> str:
         """How imagery is brought to that distance: average, bilinear or nearest."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """Imagery that hangs together on one pixel grid, at the model's resolution.
-
-    native: The chips, on the pixels as they are stored.
-    factor: Stored pixels per pixel of the model, along each axis.
-    resampling: How stored pixels become the model's.
-    reader: Where the pixels come from.
-    clip: The area that counts, on the block's pixels. None where all of it does.
-    """
-
-    native: NativeBlock
-    factor: Fraction
-    resampling: str
-    reader: PixelReader
-    clip: Clip | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of its first chip."""
-        return self.native.chips[0].chip.name
-
-    @cached_property
-    def grid(self) -> Grid:
-        """Where its pixels lie. The last row and column may reach over the imagery."""
-        return self.native.grid.decimated(self.factor)
-
-    def read(self, area: Rectangle) -> Pixels:
-        """Pixels of a rectangle of the block, resampled just as in training.
-
-        Returns:
-            uint8, shape (bands, height, width), black where there is no imagery; and which of them are
-            imagery that counts, bool, shape (height, width): around the area there are pixels to be seen.
-        """
-        stored = self._stored(area, self._halo)
-        pixels, valid = mosaic(self.reader, self.native, stored)
-        pixels, valid = resample(pixels, valid, self.factor, self.resampling)
-        rows, columns = area.seen_from(
-            round(stored.row / self.factor), round(stored.column / self.factor)
-        ).slices
-        valid = valid[rows, columns]
-        return pixels[:, rows, columns], valid if self.clip is None else valid & self.clip.inside(area)
-
-    def has_imagery(self, area: Rectangle) -> bool:
-        """Whether any chip lies there, and anything there counts."""
-        if self.clip is not None and not self.clip.touches(area):
-            return False
-        return bool(self.native.chips_in(self._stored(area)))
-
-    def overview(self, longest_px: int) -> tuple[Array, Array, Grid]:
-        """The whole block for a picture: pixels, which of them are imagery, and where they lie."""
-        pixels, valid = overview(self.reader, self.native, longest_px)
-        (height, width), grid = valid.shape, self.native.grid
-        a, b, c, d, e, f = grid.transform
-        across, down = grid.width / width, grid.height / height
-        return (
-            pixels,
-            valid,
-            Grid(grid.crs, (a * across, b * down, c, d * across, e * down, f), height, width),
-        )
-
-    def names_at(self, points: Array) -> Array:
-        """Names of the chips at pixel positions (column, row), shape (n, 2) to (n,)."""
-        return self.native.names_at(points * float(self.factor))
-
-    def sources(self, cell_px: int) -> dict[str, Rectangle]:
-        """What is judged as a whole, by name: each chip, or cells of `cell_px` of an image that stands alone.
-
-        An image counts as one chip up to twice the size of a cell. Where only an area counts, these are what
-        has its middle there.
-        """
-        found = self._all_sources(cell_px)
-        if self.clip is None:
-            return found
-        middles = [(area.column + area.width / 2, area.row + area.height / 2) for area in found.values()]
-        counts = self.clip.has(np.array(middles))
-        return {name: area for (name, area), there in zip(found.items(), counts, strict=True) if there}
-
-    def _all_sources(self, cell_px: int) -> dict[str, Rectangle]:
-        if len(self.native.chips) > 1 or max(self.grid.height, self.grid.width) <= 2 * cell_px:
-            return {placed.chip.name: self._scaled(placed.area) for placed in self.native.chips}
-        return {
-            f"{self.name}-r{row // cell_px}-c{column // cell_px}": Rectangle(
-                row, column, min(cell_px, self.grid.height - row), min(cell_px, self.grid.width - column)
-            )
-            for row in range(0, self.grid.height, cell_px)
-            for column in range(0, self.grid.width, cell_px)
-        }
-
-    @property
-    def _halo(self) -> int:
-        """Pixels around an area that its resampling looks at too: the larger ones of both resolutions."""
-        return 0 if self.factor == 1 or (self.factor > 1 and self.resampling == "average") else 1
-
-    def _stored(self, area: Rectangle, halo: int = 0) -> Rectangle:
-        """An area in stored pixels, rounded outwards to pixels of both resolutions."""
-        step = max(1, int(self.factor))
-        top, left = (
-            max(0, (math.floor(at * self.factor / step) - halo) * step) for at in (area.row, area.column)
-        )
-        ends = area.row + area.height, area.column + area.width
-        bottom, right = ((math.ceil(end * self.factor / step) + halo) * step for end in ends)
-        bottom, right = min(bottom, self.native.grid.height), min(right, self.native.grid.width)
-        return Rectangle(top, left, bottom - top, right - left)
-
-    def _scaled(self, stored: Rectangle) -> Rectangle:
-        """A rectangle of stored pixels at the model's resolution, at least one pixel."""
-        top, left = round(stored.row / self.factor), round(stored.column / self.factor)
-        bottom = round((stored.row + stored.height) / self.factor)
-        right = round((stored.column + stored.width) / self.factor)
-        return Rectangle(top, left, max(1, bottom - top), max(1, right - left))
 
 
 class Imagery:
@@ -196,13 +84,24 @@ class Imagery:
     ) -> None:
         self._close()
 
+    def closing(self, also: Callable[[], None]) -> Imagery:
+        """The same imagery; something else is closed with it, after it."""
+
+        def close() -> None:
+            try:
+                self._close()
+            finally:
+                also()
+
+        return Imagery(self.name, self.blocks, close, self.area, self._facts)
+
     def facts(self) -> Json:
-        """What the prediction's item says of it, once everything was read: area, zoom, tiles, attribution.
+        """What the prediction's item says of it, once everything was read, e.g. its tiles.
 
         Raises:
             Unavailable: So much of it could not be read that the result would be full of holes.
         """
-        return ({} if self.area is None else {"fair:area": self.area.text}) | self._facts()
+        return self._facts()
 
     @property
     def image_count(self) -> int:
@@ -234,7 +133,12 @@ def open_imagery(path: Path, model: ModelInput, area: Area | None = None) -> Ima
         return image_of(path, model, area)
     chips, reader = find(path), ChipReader()
     check_bands(str(path), reader.bands, model)
-    return Imagery(path.name or str(path), put_together(str(path), blocks(chips), reader, model, area), reader.close, area)
+    return Imagery(
+        path.name or str(path),
+        put_together(str(path), blocks(chips), reader, model, area),
+        reader.close,
+        area,
+    )
 
 
 def image_of(image: Path | RemoteImage, model: ModelInput, area: Area | None = None) -> Imagery:
@@ -290,16 +194,36 @@ def check_bands(name: str, bands: int, model: ModelInput) -> None:
 
 
 def _around(native: NativeBlock, factor: Fraction, area: Area) -> NativeBlock | None:
-    """The rectangle of a block that holds an area and a margin, on the same pixels of the model."""
+    """The rectangle of a block that holds an area and a margin, on the same pixels of the model.
+
+    Of several chips those that reach into it stay whole: they may be judged as wholes.
+    """
     found = clip(area, native.grid)
     if found is None:
         return None
-    step, (left, top, right, bottom) = max(1, int(factor)), found.outline.bounds
-    margin = math.ceil(MARGIN_PX * factor / step)
-    column, row = (max(0, (math.floor(at / step) - margin) * step) for at in (left, top))
-    width = min(native.grid.width, (math.ceil(right / step) + margin) * step) - column
-    height = min(native.grid.height, (math.ceil(bottom / step) + margin) * step) - row
-    return native.part(Rectangle(row, column, height, width))
+    margin = MARGIN_PX * float(factor)
+    left, top, right, bottom = found.outline.bounds
+    sides = _aligned(native, factor, left - margin, top - margin, right + margin, bottom + margin)
+    if len(native.chips) > 1:
+        chips = [placed.area for placed in native.chips_in(sides)]
+        if not chips:
+            return None
+        left, top = min(chip.column for chip in chips), min(chip.row for chip in chips)
+        right = max(chip.column + chip.width for chip in chips)
+        bottom = max(chip.row + chip.height for chip in chips)
+        sides = _aligned(native, factor, left, top, right, bottom)
+    return native.part(sides)
+
+
+def _aligned(
+    native: NativeBlock, factor: Fraction, left: float, top: float, right: float, bottom: float
+) -> Rectangle:
+    """A rectangle of a block, moved outwards to whole pixels of the model, as far as the block goes."""
+    step = max(1, int(factor))
+    column, row = (max(0, math.floor(at / step) * step) for at in (left, top))
+    width = min(native.grid.width, math.ceil(right / step) * step) - column
+    height = min(native.grid.height, math.ceil(bottom / step) * step) - row
+    return Rectangle(row, column, height, width)
 
 
 def _check_size(name: str, native: Sequence[NativeBlock]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,17 @@ import numpy as np
 from fair_models.data import imagery, tiles
 from fair_models.data.chips import Chip, gsd_of
 from fair_models.data.grid import WEB_MERCATOR, Grid
-from fair_models.errors import Invalid, InvalidImagery
+from fair_models.errors import InvalidImagery
 from fair_models.inference import mosaics
 from fair_models.inference.pixels import Pixels
-from fair_models.inference.remote import RemoteImage
+from fair_models.inference.remote import Made, RemoteImage
 from fair_models.inference.windows import Rectangle
 
 MAX_PIXELS = 50_000_000_000
 """The largest image that is read, in pixels: 20 km by 20 km at 9 cm."""
+
+_READ_TOGETHER = 8_000_000
+"""Pixels of an image that are read together where it is made smaller: so many fit into GDAL's cache."""
 
 
 class ImageReader:
@@ -37,23 +39,21 @@ class ImageReader:
 
     def __init__(self, path: Path | RemoteImage, bands: int) -> None:
         self.bands = bands
-        self._path = path
-        dataset = _opened(path)
+        self._image = path if isinstance(path, RemoteImage) else LocalImage(path)
         try:
-            colours = _colour_bands(dataset)
-            self.chip = _described(dataset, path, bands, colours)
+            dataset = _opened(self._image)
+            colours = self._image.run(lambda: _colour_bands(dataset))
+            self.chip = self._image.run(lambda: _described(dataset, self._image, bands, colours))
         except imagery.GDAL_ERRORS as error:
-            dataset.close()
+            self._image.close()
             raise InvalidImagery(
                 str(path), [f"it cannot be read ({error}); copy or download it again"]
             ) from error
-        except Invalid:
-            dataset.close()
+        except BaseException:
+            self._image.close()
             raise
         self._numbers = colours[:bands]
         self._idle = [dataset]
-        # Datasets that Python feeds must be closed before the interpreter goes.
-        self._closing = weakref.finalize(self, _close, self._idle)
 
     def part(self, chip: Chip, area: Rectangle) -> Pixels:
         """A rectangle of the image, in its own pixels."""
@@ -65,11 +65,24 @@ class ImageReader:
         """The image or a rectangle of it at another size; its overviews serve where it has them."""
         from rasterio.windows import Window
 
-        return self._read(height, width, area and Window(area.column, area.row, area.width, area.height))
+        whole = area or Rectangle(0, 0, chip.height, chip.width)
+        pixels, valid = (
+            np.empty((len(self._numbers), height, width), np.uint8),
+            np.empty((height, width), bool),
+        )
+        # Strip by strip: GDAL would go through the image once for each band, and hold all of its mask.
+        rows = max(1, int(_READ_TOGETHER * height / (whole.height * whole.width)))
+        for top in range(0, height, rows):
+            bottom = min(height, top + rows)
+            first, last = (round(row * whole.height / height) for row in (top, bottom))
+            window = Window(whole.column, whole.row + first, whole.width, max(1, last - first))
+            pixels[:, top:bottom], valid[top:bottom] = self._read(bottom - top, width, window)
+        return pixels, valid
 
     def close(self) -> None:
         """Close the file."""
-        self._closing()
+        self._idle.clear()
+        self._image.close()
 
     @contextmanager
     def _dataset(self) -> Iterator[Any]:
@@ -77,7 +90,7 @@ class ImageReader:
         try:
             dataset = self._idle.pop()
         except IndexError:
-            dataset = _opened(self._path)
+            dataset = _opened(self._image)
         try:
             yield dataset
         finally:
@@ -87,73 +100,90 @@ class ImageReader:
         from rasterio.enums import Resampling
 
         shape = len(self._numbers), height, width
+
+        def read() -> Pixels:
+            pixels = dataset.read(
+                self._numbers, window=window, out_shape=shape, resampling=Resampling.average
+            )
+            return pixels, dataset.dataset_mask(window=window, out_shape=shape[1:]) > 0
+
         try:
             with self._dataset() as dataset:
-                pixels = dataset.read(
-                    self._numbers, window=window, out_shape=shape, resampling=Resampling.average
-                )
-                valid = dataset.dataset_mask(window=window, out_shape=shape[1:]) > 0
-            _check(self._path)
+                pixels, valid = self._image.run(read)
         except imagery.GDAL_ERRORS as error:
-            _check(self._path)
             raise InvalidImagery(
-                str(self._path), [f"its pixels cannot be decoded ({error}); copy or download it again"]
+                str(self._image), [f"its pixels cannot be decoded ({error}); copy or download it again"]
             ) from error
         return np.where(valid, pixels, 0), valid
 
 
-def _close(datasets: list[Any]) -> None:
-    while datasets:
-        datasets.pop().close()
+class LocalImage:
+    """An image file of this machine. Close it in the end.
 
+    Args:
+        path: The file.
+    """
 
-def _check(path: Path | RemoteImage) -> None:
-    """Say why parts of the image could not be had."""
-    if isinstance(path, RemoteImage):
-        path.check()
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._datasets: list[Any] = []
 
+    def __str__(self) -> str:
+        return str(self.path)
 
-def _opened(path: Path | RemoteImage) -> Any:
-    """The rasterio dataset of an image, by the driver of its content and no other."""
-    import rasterio
+    def opened(self) -> Any:
+        """A rasterio dataset of it, by the driver of its content and no other. It is closed with the image.
 
-    if isinstance(path, RemoteImage):
-        return _opened_remote(path)
-    driver = imagery.format_of(path)
-    if driver is None and mosaics.is_meant(path):
-        driver, problems = "VRT", mosaics.problems(path)
-        if problems:
-            raise InvalidImagery(str(path), problems)
-    if driver is None:
-        raise InvalidImagery(
-            str(path), ["it cannot be opened (its content is that of no image); give a GeoTIFF or VRT"]
-        )
-    try:
-        imagery.check_aside(path)
+        Raises:
+            InvalidImagery: It is no image, or a VRT that is more than a mosaic.
+        """
+        import rasterio
+
+        driver = imagery.format_of(self.path)
+        if driver is None and mosaics.is_meant(self.path):
+            driver, problems = "VRT", mosaics.problems(self.path)
+            if problems:
+                raise InvalidImagery(str(self), problems)
+        if driver is None:
+            raise InvalidImagery(
+                str(self), ["it cannot be opened (its content is that of no image); give a GeoTIFF or VRT"]
+            )
+        imagery.check_aside(self.path)
         with rasterio.Env(**imagery.GDAL):
-            return rasterio.open(path, driver=driver)
-    except (*imagery.GDAL_ERRORS, OSError) as error:
-        raise InvalidImagery(str(path), [f"it cannot be opened ({error}); give a GeoTIFF or VRT"]) from error
+            self._datasets.append(rasterio.open(self.path, driver=driver))
+        return self._datasets[-1]
+
+    def run(self, work: Callable[[], Made]) -> Made:
+        """Do something with one of the datasets."""
+        return work()
+
+    def close(self) -> None:
+        """Close all datasets."""
+        while self._datasets:
+            self._datasets.pop().close()
 
 
-def _opened_remote(image: RemoteImage) -> Any:
+Image = LocalImage | RemoteImage
+
+
+def _opened(image: Image) -> Any:
     try:
         return image.opened()
-    except imagery.GDAL_ERRORS as error:
-        raise InvalidImagery(str(image), [f"it cannot be opened ({error}); give a GeoTIFF or COG"]) from error
+    except (*imagery.GDAL_ERRORS, OSError) as error:
+        raise InvalidImagery(str(image), [f"it cannot be opened ({error}); give a GeoTIFF"]) from error
 
 
-def _described(dataset: Any, source: Path | RemoteImage, bands: int, colours: list[int]) -> Chip:
+def _described(dataset: Any, image: Image, bands: int, colours: list[int]) -> Chip:
     """What an image is and where it lies.
 
     Raises:
         InvalidImagery: It cannot be used; lists every reason.
     """
-    path = source.path if isinstance(source, RemoteImage) else source
+    path = image.path
     place = _place(dataset, path)
     problems = _problems(dataset, colours, bands, place is None)
     if problems or place is None:
-        raise InvalidImagery(str(source), problems)
+        raise InvalidImagery(str(image), problems)
     return Chip(
         path=path,
         name=path.stem,

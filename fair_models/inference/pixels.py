@@ -121,9 +121,9 @@ def mosaic(reader: PixelReader, block: NativeBlock, area: Rectangle) -> Pixels:
     pixels = np.zeros((reader.bands, area.height, area.width), np.uint8)
     valid = np.zeros((area.height, area.width), bool)
     for placed in reversed(block.chips_in(area)):
-        shared = _shared(area, placed.area)
-        values, inside = reader.part(placed.chip, shared.seen_from(placed.row, placed.column))
-        _paint(pixels, valid, shared.seen_from(area.row, area.column), values, inside)
+        common = shared(area, placed.area)
+        values, inside = reader.part(placed.chip, common.seen_from(placed.row, placed.column))
+        _paint(pixels, valid, common.seen_from(area.row, area.column), values, inside)
     return pixels, valid
 
 
@@ -134,7 +134,7 @@ def overview(reader: PixelReader, block: NativeBlock, longest_px: int) -> Pixels
     pixels, valid = np.zeros((reader.bands, height, width), np.uint8), np.zeros((height, width), bool)
     everything = Rectangle(0, 0, block.grid.height, block.grid.width)
     for placed in reversed(block.chips):
-        area = _shared(everything, placed.area)
+        area = shared(everything, placed.area)
         top, left = round(area.row / scale), round(area.column / scale)
         bottom = min(height, round((area.row + area.height) / scale))
         right = min(width, round((area.column + area.width) / scale))
@@ -151,7 +151,8 @@ def _paint(pixels: Array, valid: Array, area: Rectangle, values: Array, inside: 
     valid[rows, columns] |= inside
 
 
-def _shared(one: Rectangle, other: Rectangle) -> Rectangle:
+def shared(one: Rectangle, other: Rectangle) -> Rectangle:
+    """The rectangle that two have in common."""
     top, left = max(one.row, other.row), max(one.column, other.column)
     bottom = min(one.row + one.height, other.row + other.height)
     right = min(one.column + one.width, other.column + other.width)

@@ -13,10 +13,11 @@ from fair_models.errors import InvalidImagery
 from fair_models.inference import sidecar
 from fair_models.inference.excluding import Exclusion
 from fair_models.inference.features import Features
-from fair_models.inference.imagery import Imagery, open_imagery
+from fair_models.inference.imagery import Imagery
 from fair_models.inference.repeating import ITEM, Original
 from fair_models.inference.request import PredictionRequest, check_request
 from fair_models.inference.sidecar import OutputFile
+from fair_models.inference.sources.opening import open_source
 from fair_models.inference.streaming import stream
 from fair_models.inference.writing.outputs import PREVIEW, Outputs, Tally
 from fair_models.store.atomic import atomic_folder, write_bytes, write_json
@@ -25,7 +26,7 @@ from fair_models.types import Json
 
 CONFIG = "predict.yaml"
 
-BLOCK_CACHE_BYTES = 128 * 2**20
+BLOCK_CACHE_BYTES = 64 * 2**20
 """Decoded pixels that GDAL keeps. Its own limit is a share of the machine's memory."""
 
 __all__ = [
@@ -101,7 +102,10 @@ def predict(request: PredictionRequest, progress: Progress = lambda step: None) 
     check_request(request)
     if request.original:
         request.original.check(request.session.path, request.exclude)
-    with open_imagery(request.imagery, request.input) as imagery:
+    with (
+        rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES),
+        open_source(request.imagery, request.input, request.area, request.zoom) as imagery,
+    ):
         _check_size(imagery, request)
         exclusion = _exclusion(request, imagery)
         with atomic_folder(request.output) as folder:
@@ -134,8 +138,7 @@ def _found(
     def advance(done: int, total: int) -> None:
         progress(Step("predicting", done, total))
 
-    with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES):
-        yield from stream(imagery, request, advance, outputs.rasters)
+    return stream(imagery, request, advance, outputs.rasters)
 
 
 def _finish(
@@ -169,6 +172,8 @@ def _facts(
         area_m2=tally.area_m2,
         seconds=seconds,
         options=request.options,
+        imagery_name=imagery.name,
+        imagery_facts=imagery.facts(),
         exclude_checksum=checksum_file(request.exclude) if request.exclude else None,
         datetime=request.original.datetime if request.original else None,
     )

@@ -42,6 +42,9 @@ _SATURATION = 0.75
 
 _SUPERSAMPLING = 2
 
+_LEAST_OUTLINED_PX = 3
+"""Smaller shapes are filled alone: an outline would be larger than they are."""
+
 
 Read = Callable[[], Iterable[Features]]
 """Gives the features from the start, some at a time."""
@@ -194,8 +197,11 @@ def _fill(inside: Array, shapes: Array) -> None:
 def _outline(pen: ImageDraw.ImageDraw, shapes: Array, tint: tuple[int, int, int]) -> None:
     import shapely
 
-    surfaces = shapely.get_rings(shapes[shapely.get_dimensions(shapes) == 2])
-    lines = [[tuple(corner) for corner in shapely.get_coordinates(ring).tolist()] for ring in surfaces]
+    surfaces = shapes[shapely.get_dimensions(shapes) == 2]
+    west, south, east, north = shapely.bounds(surfaces).T
+    large = np.maximum(east - west, north - south) >= _LEAST_OUTLINED_PX * _SUPERSAMPLING
+    rings = shapely.get_rings(shapely.simplify(surfaces[large], 0.5))
+    lines = [[tuple(corner) for corner in shapely.get_coordinates(ring).tolist()] for ring in rings]
     for width, ink in ((3.5, (*_CASING, 120)), (1.5, (*tint, 255))):
         for corners in lines:
             pen.line(corners, fill=ink, width=round(width * _SUPERSAMPLING), joint="curve")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fair_models.errors import Conflict, Invalid, InvalidHyperparameters
+from fair_models.inference.areas import Area
 from fair_models.inference.imagery import ModelInput
 from fair_models.inference.processing import Processing
 from fair_models.inference.repeating import Original
@@ -47,7 +48,7 @@ _BOUNDS = {
 class PredictionRequest:
     """What is predicted, with what, and where to.
 
-    imagery: Folder of chips, or a georeferenced image.
+    imagery: Folder of chips, image, item or service of tiles; see `sources.opening.open_source`.
     output: Folder for the results, new or empty.
     session: The network.
     processing: The model's `preprocess` and `postprocess`.
@@ -60,6 +61,8 @@ class PredictionRequest:
     regularise: Whether outlines get right angles where their shape has them.
     exclude: GeoJSON or GeoParquet of existing features; what they cover is left out.
     exclude_overlap: Features of which existing ones cover more than this part are left out, 0 to 1.
+    area: What counts of the imagery. Default: all.
+    zoom: Zoom of the tiles of a service.
     options: What else was asked for, as the config and the item keep it.
     original: The prediction that this one repeats.
     model_id: Exact id of the model's item.
@@ -69,7 +72,7 @@ class PredictionRequest:
     most_pixels: Most pixels at the model's resolution that are tried, of all blocks together.
     """
 
-    imagery: Path
+    imagery: Path | str
     output: Path
     session: Session
     processing: Processing
@@ -81,6 +84,8 @@ class PredictionRequest:
     regularise: bool = False
     exclude: Path | None = None
     exclude_overlap: float = 0.5
+    area: Area | None = None
+    zoom: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     original: Original | None = None
     model_id: str = "unregistered-v1"

@@ -71,9 +71,15 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Ran:
-    """Windows of one size that went through the network together, and its outputs by name."""
+    """What the network made of windows that went through it together.
 
-    batch: Sequence[Loaded]
+    views: The windows.
+    valid: Which pixels of each one's core are imagery.
+    outputs: The network's outputs by name; the first axis is that of the windows.
+    """
+
+    views: Sequence[View]
+    valid: Sequence[Array]
     outputs: Mapping[str, Array]
 
 
@@ -129,7 +135,9 @@ def batches(windows: Iterable[Loaded]) -> Iterator[Sequence[Loaded]]:
 
 def run(batch: Sequence[Loaded], model: Model) -> Ran:
     """Run the network on a batch."""
-    return Ran(batch, model.session.run(np.stack([window.values for window in batch])))
+    values = batch[0].values[None] if len(batch) == 1 else np.stack([window.values for window in batch])
+    outputs = model.session.run(values)
+    return Ran([window.view for window in batch], [window.valid for window in batch], outputs)
 
 
 def judge(ran: Ran, model: Model, as_raster: bool) -> list[Judged]:
@@ -141,24 +149,24 @@ def judge(ran: Ran, model: Model, as_raster: bool) -> list[Judged]:
         as_raster: Whether masks are wanted pixel by pixel too.
     """
     made = []
-    for at, window in enumerate(ran.batch):
+    for at, (view, valid) in enumerate(zip(ran.views, ran.valid, strict=True)):
         outputs = {name: values[at] for name, values in ran.outputs.items()}
-        parts = model.processing.postprocess(outputs, window.view.window, model.params)
-        said = findings(window.view, parts, window.valid, model.classes, model.threshold)
+        parts = model.processing.postprocess(outputs, view.window, model.params)
+        said = findings(view, parts, valid, model.classes, model.threshold)
         if said.mask is not None and model.whole_images:
             raise wrong("a RasterPart, and its task is to judge images as wholes")
-        made.append(_judged(window, said, as_raster))
+        made.append(_judged(view, valid, said, as_raster))
     return made
 
 
-def _judged(window: Loaded, said: Findings, as_raster: bool) -> Judged:
-    mask, view = said.mask, window.view
+def _judged(view: View, valid: Array, said: Findings, as_raster: bool) -> Judged:
+    mask = said.mask
     if mask is None:
         return Judged(view.window.source, runs.none(), None, said.found, said.scores)
     raster = None
     if as_raster:
-        classes = np.where(window.valid, mask.classes, np.uint8(NO_IMAGERY))
-        raster = Raster(view.core, classes, to_percent(mask.probability, window.valid))
+        classes = np.where(valid, mask.classes, np.uint8(NO_IMAGERY))
+        raster = Raster(view.core, classes, to_percent(mask.probability, valid))
     found = runs.of_mask(mask.classes, mask.probability, view.core.row, view.core.column)
     return Judged(view.window.source, found, raster, said.found, said.scores)
 

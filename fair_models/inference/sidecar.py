@@ -112,6 +112,8 @@ class Facts:
     area_m2: Area of all polygons that are not background.
     seconds: Wall time.
     options: What else was asked for, by the names of the parameters.
+    imagery_name: What to call the imagery in the title. Default: the last part of its address.
+    imagery_facts: What else is to say of the imagery, e.g. how many tiles were holes.
     exclude_checksum: Digest of the existing features, where there were any.
     datetime: Time of the prediction that this one repeats; None for now.
     """
@@ -126,6 +128,8 @@ class Facts:
     area_m2: float
     seconds: float
     options: Mapping[str, Any] = field(default_factory=dict)
+    imagery_name: str = ""
+    imagery_facts: Mapping[str, Any] = field(default_factory=dict)
     exclude_checksum: str | None = None
     datetime: str | None = None
 
@@ -151,10 +155,11 @@ def item(facts: Facts, blocks: Sequence[Block], files: Sequence[OutputFile]) -> 
         "properties": {
             "datetime": facts.datetime or now,
             "created": now,
-            "title": f"{facts.model_id} over {Path(facts.imagery).name}",
+            "title": f"{facts.model_id} over {facts.imagery_name or Path(facts.imagery).name}",
             "fair:model_id": facts.model_id,
             "fair:model_checksum": checksum,
             "fair:imagery": facts.imagery,
+            **facts.imagery_facts,
             "fair:parameters": parameters,
             "fair:options": options,
             "fair:engine": {
@@ -226,7 +231,7 @@ def _extensions(files: Sequence[OutputFile]) -> list[str]:
 
 
 def footprint(blocks: Sequence[Block]) -> Any:
-    """The outlines of the blocks in EPSG:4326; one box around all where there are many."""
+    """The outlines of what counts of the blocks in EPSG:4326; one box around all where there are many."""
     import shapely
 
     from fair_models.inference.placing import on_map
@@ -234,6 +239,10 @@ def footprint(blocks: Sequence[Block]) -> Any:
     outlines = [
         on_map(shapely.box([0], [0], [grid.width], [grid.height]), grid)[0]
         for grid in (block.native.grid for block in blocks)
+    ]
+    outlines = [
+        outline if block.clip is None else shapely.intersection(outline, block.clip.area.outline)
+        for outline, block in zip(outlines, blocks, strict=True)
     ]
     whole = (
         shapely.union_all(outlines)

@@ -7,7 +7,7 @@ network waits for nothing. What comes out does not depend on which of them was q
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
@@ -24,7 +24,7 @@ from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 
 _READERS = min(4, os.cpu_count() or 1)
-_AHEAD = 3
+_AHEAD = 2
 """Batches on each side of the network. With less it waits for outlines; more cost memory and gain nothing."""
 
 Advance = Callable[[int, int], None]
@@ -52,7 +52,7 @@ def stream(
     request: PredictionRequest,
     advance: Advance = lambda done, total: None,
     rasters: Sequence[RasterSink] = (),
-) -> Iterator[Features]:
+) -> Generator[Features, None, None]:
     """Everything that the model finds, some features at a time, without writing anything.
 
     Features come block by block. In a block the polygons of a mask come in the order of the rows in which
@@ -83,9 +83,9 @@ def stream(
         readers, network, judges, outliners = (_pool(stack, size) for size in (_READERS, 1, 1, 1))
         outliner = Outliner(request, bool(rasters))
         jobs = ((strip.block, view) for strip in strips for view in strip.views)
-        windows = ahead(lambda job: read(*job, model), jobs, readers, _READERS + 1)
+        windows = ahead(lambda job: read(*job, model), jobs, readers, _READERS)
         ran = ahead(lambda batch: run(batch, model), batches(windows), network, _AHEAD)
-        judged = ahead(lambda batch: judge(batch, model, bool(rasters)), ran, judges, _AHEAD)
+        judged = ahead(lambda batch: judge(batch, model, bool(rasters)), ran, judges, 2)
         complete = _by_strip(strips, _counted(judged, strips, advance))
         for outlined in ahead(lambda given: outliner.add(*given), complete, outliners, 2):
             if outlined.rasters is not None:

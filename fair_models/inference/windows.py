@@ -96,14 +96,16 @@ def rule_for(size_px: int | None, multiple_px: int = DEFAULT_MULTIPLE_PX) -> Win
     """The rule for a network that takes windows of `size_px`, or of any size where that is None."""
     if size_px is None:
         return WindowRule(_round_up(DEFAULT_SIZE_PX, multiple_px), DEFAULT_MARGIN_PX, multiple_px)
-    return WindowRule(size_px, min(DEFAULT_MARGIN_PX, size_px // 8), multiple_px=1, fixed=True)
+    multiple_px = multiple_px if size_px % multiple_px == 0 else 1
+    return WindowRule(size_px, min(DEFAULT_MARGIN_PX, size_px // 8), multiple_px, fixed=True)
 
 
 def cut(area: Rectangle, rule: WindowRule, source: str) -> Iterator[View]:
     """Cut an area of a block into windows, row by row.
 
-    Windows are spread evenly and stay inside the area where it is large enough, so that nearly all have the
-    same size and see real pixels. Where it is smaller they reach over its right and lower edge.
+    Windows are spread evenly and begin at multiples of `rule.multiple_px`, so that a network sees in them
+    what it would see in one window over everything. At the right and lower edge they reach over the area
+    where its size is no multiple, or less than a window.
 
     Args:
         area: Pixels of a block.
@@ -141,9 +143,12 @@ def _spans(length: int, rule: WindowRule) -> Iterator[_Span]:
     if length <= rule.size_px:
         yield _Span(0, rule.size_px if rule.fixed else _round_up(length, rule.multiple_px), 0, length)
         return
-    step = rule.size_px - 2 * rule.margin_px
-    count = -(-(length - 2 * rule.margin_px) // step)
-    starts = [int(start) for start in np.rint(np.linspace(0, length - rule.size_px, count))]
+    # Counted in multiples: a network with strides sees the same wherever its window begins.
+    inner = rule.size_px - 2 * rule.margin_px
+    multiple = rule.multiple_px if inner >= rule.multiple_px else 1
+    last = -(-(length - rule.size_px) // multiple)
+    count = -(-last // (inner // multiple))
+    starts = [number * last // count * multiple for number in range(count + 1)]
     # Neighbours share at least twice the margin; the cores meet in its middle.
     seams = [(after + before + rule.size_px) // 2 for before, after in pairwise(starts)]
     for start, first, stop in zip(starts, [0, *seams], [*seams, length], strict=True):

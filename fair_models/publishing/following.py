@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from fair_models.catalog import versions
+from fair_models.catalog import tombstones, versions
+from fair_models.catalog.edits import Effect
 from fair_models.catalog.protocol import Catalog, Change
-from fair_models.catalog.transitions import Effect
 from fair_models.errors import NotFound
 from fair_models.training.ledger import Ledger, ModelVersion, Stage
 from fair_models.types import LOCAL_MODELS
@@ -21,11 +22,12 @@ class Wanted:
     """What the catalogue says of a model's versions.
 
     stages: Stage that each published version should have, by number.
-    gone: Numbers of the versions that were deleted.
+    gone: When each deleted version was deleted, by number. A version of ZenML that was made after that is
+        another one.
     """
 
     stages: Mapping[int, Stage] = field(default_factory=dict)
-    gone: frozenset[int] = frozenset()
+    gone: Mapping[int, datetime] = field(default_factory=dict)
 
     @classmethod
     def of(cls, catalog: Catalog, model: str) -> Wanted:
@@ -33,7 +35,7 @@ class Wanted:
         items = catalog.search(LOCAL_MODELS, name=model)
         return cls(
             {_number(item.id): _stage(item.properties.get("deprecated", False)) for item in items},
-            frozenset(_number(each.id) for each in catalog.tombstones(LOCAL_MODELS, model)),
+            {_number(each.id): tombstones.deleted(each) for each in catalog.tombstones(LOCAL_MODELS, model)},
         )
 
     def after(self, change: Change) -> Wanted:
@@ -41,7 +43,8 @@ class Wanted:
         out = {_number(item_id) for _, item_id in change.remove}
         stages = {number: stage for number, stage in self.stages.items() if number not in out}
         put = {_number(item.id): _stage(item.properties["deprecated"]) for item in change.put}
-        return Wanted({**stages, **put}, self.gone | out)
+        gone = {_number(each.id): tombstones.deleted(each) for each in change.tombstones}
+        return Wanted({**stages, **put}, {**self.gone, **gone})
 
 
 def follow(catalog: Catalog, ledger: Ledger, model: str) -> list[str]:
@@ -94,7 +97,8 @@ def _pending(ledger: Ledger, model: str, wanted: Wanted) -> Iterator[tuple[Model
     active = "production" in wanted.stages.values()
     for version in sorted(known, key=lambda each: wanted.stages.get(each.number) != "production"):
         stage = wanted.stages.get(version.number)
-        if version.number in wanted.gone:
+        deleted = wanted.gone.get(version.number)
+        if deleted is not None and version.created.replace(microsecond=0) <= deleted:
             yield version, None
         elif stage is not None and stage != version.stage:
             yield version, stage

@@ -14,6 +14,7 @@ from pathlib import Path
 from pystac import Item
 
 from fair_models.catalog import local_models, tombstones, transitions, versions
+from fair_models.catalog.edits import Effect
 from fair_models.catalog.local_models import LocalModelFacts
 from fair_models.catalog.protocol import Catalog, Change
 from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
@@ -140,7 +141,7 @@ def _tell(
     params: PromoteParams,
     catalog: Catalog,
     ledger: Ledger,
-    effects: tuple[transitions.Effect, ...] = (),
+    effects: tuple[Effect, ...] = (),
 ) -> None:
     wanted = Wanted.of(catalog, params.model).after(change)
     tell(Plan(operation, (*effects, *following.effects(ledger, params.model, wanted))))

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pystac import Item
 
 from fair_models.catalog import tombstones, transitions, versions
+from fair_models.catalog.edits import Effect
 from fair_models.catalog.lineage import PARENT_FIELDS
 from fair_models.catalog.protocol import Catalog
-from fair_models.catalog.transitions import Effect, Transition
+from fair_models.catalog.transitions import Transition
 from fair_models.errors import Conflict, NotFound
 from fair_models.params import RetireParams
 from fair_models.publishing import collecting, following

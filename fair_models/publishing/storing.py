@@ -10,8 +10,8 @@ from pathlib import Path
 from pystac import Item
 
 from fair_models.catalog import transitions
+from fair_models.catalog.edits import Effect
 from fair_models.catalog.protocol import Catalog, Change, ItemKey
-from fair_models.catalog.transitions import Effect
 from fair_models.errors import FairModelsError, Unavailable, Unsettled
 from fair_models.publishing import collecting
 from fair_models.publishing.plans import Plan, Tell

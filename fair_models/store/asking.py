@@ -40,10 +40,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Largest:
-    """What is read of an answer at most, and whether more is left off or refused."""
+    """What is read of an answer at most, and with which statuses more is refused instead of left off."""
 
     bytes: int
-    cut: bool
+    refused_with: frozenset[int]
 
 
 @dataclass
@@ -105,7 +105,12 @@ class Web:
             wish: float | None = None
             try:
                 with gate.turn(), web.told(asked):
-                    answer = self._once(address, asked, _Largest(largest_bytes, cut), tuple(headers))
+                    answer = self._once(
+                        address,
+                        asked,
+                        _Largest(largest_bytes, right if not cut else frozenset()),
+                        tuple(headers),
+                    )
                 wish = asked_for_s(answer.headers.get("retry-after", ""))
                 web.check_status(asked, answer.status, right)
                 return answer
@@ -118,6 +123,10 @@ class Web:
             if self._closed.wait(wait_s):
                 break
         raise Unavailable(f"{asked} was not read: the work was ended")
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the work is ended."""
+        self._closed.wait(seconds)
 
     def close(self) -> None:
         """Close all connections; nobody waits for a further try."""
@@ -155,7 +164,7 @@ def _answer(response: httpcore.Response, asked: str, largest: _Largest) -> Answe
         size += len(piece)
         pieces.append(piece)
         if size > largest.bytes:
-            if not largest.cut:
+            if response.status in largest.refused_with:
                 raise Invalid(
                     f"{asked} is refused: it has more than {largest.bytes} bytes; name a smaller file"
                 )

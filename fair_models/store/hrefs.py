@@ -2,7 +2,8 @@
 
 A path must lie in one of the folders that FAIR_ALLOWED_FOLDERS names, where it names any. An address on the
 web is https, without a login in it, at a host that FAIR_ALLOWED_HOSTS names or, where that names none, at any
-public host. Machines of this network, and plain http, are for hosts that are named there.
+public host. Machines of this network, and plain http, are for hosts that are named there. Buckets (s3://) are
+read with the credentials of this machine; where FAIR_ALLOWED_HOSTS has entries they must be among them.
 """
 
 from __future__ import annotations

@@ -13,7 +13,9 @@ from fair_models.store import hrefs
 from fair_models.store.ranges import CHUNK_BYTES
 
 _ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
-_FORBIDDEN = frozenset({"401", "403", "AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+_FORBIDDEN = frozenset(
+    {"401", "403", "AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+)
 _CHANGED = frozenset({"412", "PreconditionFailed"})
 
 

@@ -76,9 +76,7 @@ def check_status(asked: str, status: int, right: Iterable[int] = (200,)) -> None
         raise NotFound(f"{asked} does not exist (the server says {status}): correct the address")
     if is_busy(status):
         raise Unavailable(f"{asked} cannot be had now (the server says {status}): try again later")
-    raise Invalid(
-        f"{asked} is not given to everyone (the server says {status}): download it, name the file"
-    )
+    raise Invalid(f"{asked} is not given to everyone (the server says {status}): download it, name the file")
 
 
 def check_plain(asked: str, response: httpcore.Response) -> None:
@@ -122,7 +120,9 @@ def request_url(address: httpx.URL) -> httpcore.URL:
     )
 
 
-def headers(address: httpx.URL, further: Iterable[tuple[str, str]] = ()) -> list[tuple[bytes | str, bytes | str]]:
+def headers(
+    address: httpx.URL, further: Iterable[tuple[str, str]] = ()
+) -> list[tuple[bytes | str, bytes | str]]:
     """What is sent with every request, and what is sent with this one."""
     return [("Host", address.netloc), *_HEADERS, *further]
 

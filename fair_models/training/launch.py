@@ -25,7 +25,7 @@ def run(config: RunConfig, report: Report | None = None, above: int = 0) -> Mode
     Args:
         config: All that the training depends on.
         report: Called after each epoch. What it raises ends the training.
-        above: The version gets a larger number than this: the largest of the deleted ones.
+        above: The version gets a larger number than this: the largest that was ever published.
 
     Returns:
         The version, its run completed.

@@ -471,3 +471,17 @@ def test_a_name_is_held_by_one_at_a_time(catalog: Catalog) -> None:
     first.join()
     second.join()
     assert order == ["first in", "another name", "first out", "second in", "second out"]
+
+
+def test_an_id_that_must_be_free_is_a_conflict_where_it_is_or_was_used(
+    catalog: Catalog, make_item: MakeItem
+) -> None:
+    first, second = make_item("roofs-v1"), make_item("roofs-v2")
+    put(catalog, first, second)
+    catalog.commit(Change(remove=[("local-models", "roofs-v1")], tombstones=[grave(first)]))
+
+    for taken in ("roofs-v1", "roofs-v2", "roofs"):
+        with pytest.raises(Conflict, match="Somebody else was faster: roofs-v"):
+            catalog.commit(Change(put=[make_item("roads-v1")], free=[("local-models", taken)]))
+    assert ids(catalog.search("local-models")) == ["roofs-v2"]
+    catalog.commit(Change(put=[make_item("roads-v1")], free=[("local-models", "roads-v1")]))

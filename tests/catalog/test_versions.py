@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from pystac import Item
 
-from fair_models.catalog import transitions, versions
+from fair_models.catalog import edits, transitions, versions
 from fair_models.catalog.local import LocalCatalog
 from fair_models.catalog.protocol import Catalog, Change
 from fair_models.errors import Conflict, InvalidItem, NotFound
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
 from tests.catalog.item_factory import base_item, dataset_item, local_item, raw, stored
 
-RELATIONS = (transitions.PREDECESSOR, transitions.SUCCESSOR, transitions.LATEST)
+RELATIONS = (edits.PREDECESSOR, edits.SUCCESSOR, edits.LATEST)
 
 
 class Counting:
@@ -83,8 +83,8 @@ def test_publishing_deprecates_the_version_before_and_links_both_ways(roofs: Loc
     first, second = roofs.search(LOCAL_MODELS, name="banepa-roofs", order="version")
     assert first.properties["deprecated"]
     assert not second.properties["deprecated"]
-    assert links(roofs, 1) == {transitions.SUCCESSOR: 2, transitions.LATEST: 2}
-    assert links(roofs, 2) == {transitions.PREDECESSOR: 1, transitions.LATEST: 2}
+    assert links(roofs, 1) == {edits.SUCCESSOR: 2, edits.LATEST: 2}
+    assert links(roofs, 2) == {edits.PREDECESSOR: 1, edits.LATEST: 2}
     after = raw(first)
     assert after["properties"] == {**before["properties"], "deprecated": True}
     assert after["assets"] == before["assets"]
@@ -96,11 +96,11 @@ def test_links_are_right_after_many_versions_and_each_publish_rewrites_as_little
     assert active(roofs) == ["banepa-roofs-v8"]
     for number in range(1, 9):
         found = links(roofs, number)
-        assert found.get(transitions.PREDECESSOR) == (number - 1 or None)
-        assert found.get(transitions.SUCCESSOR) == (number + 1 if number < 8 else None)
-        assert found.get(transitions.LATEST) in {None, 8}
-    assert links(roofs, 7)[transitions.LATEST] == 8
-    assert links(roofs, 8)[transitions.LATEST] == 8
+        assert found.get(edits.PREDECESSOR) == (number - 1 or None)
+        assert found.get(edits.SUCCESSOR) == (number + 1 if number < 8 else None)
+        assert found.get(edits.LATEST) in {None, 8}
+    assert links(roofs, 7)[edits.LATEST] == 8
+    assert links(roofs, 8)[edits.LATEST] == 8
     assert [len(written) for written in catalog.commits] == [1, 2, 3, 3, 3, 3, 3, 3]
 
 
@@ -114,10 +114,10 @@ def test_links_are_right_in_whatever_order_versions_are_published(
         known = sorted(order[:count])
         for position, each in enumerate(known):
             found = links(roofs, each)
-            assert found.get(transitions.PREDECESSOR) == (known[position - 1] if position else None)
-            assert found.get(transitions.SUCCESSOR) == (known[position + 1] if position + 1 < count else None)
-            assert found.get(transitions.LATEST) in {None, number}
-        assert links(roofs, number)[transitions.LATEST] == number
+            assert found.get(edits.PREDECESSOR) == (known[position - 1] if position else None)
+            assert found.get(edits.SUCCESSOR) == (known[position + 1] if position + 1 < count else None)
+            assert found.get(edits.LATEST) in {None, number}
+        assert links(roofs, number)[edits.LATEST] == number
 
 
 def test_publishing_after_all_were_archived_goes_on_counting(roofs: LocalCatalog) -> None:
@@ -128,7 +128,7 @@ def test_publishing_after_all_were_archived_goes_on_counting(roofs: LocalCatalog
     assert versions.current(roofs, LOCAL_MODELS, "banepa-roofs") is None
     assert versions.next_number(roofs, LOCAL_MODELS, "banepa-roofs") == 3
     publish(roofs, [3])
-    assert links(roofs, 3) == {transitions.PREDECESSOR: 2, transitions.LATEST: 3}
+    assert links(roofs, 3) == {edits.PREDECESSOR: 2, edits.LATEST: 3}
 
 
 def test_publishing_the_same_item_again_changes_nothing(roofs: LocalCatalog) -> None:
@@ -166,7 +166,7 @@ def test_somebody_who_was_faster_is_a_conflict_and_nothing_is_lost(roofs: LocalC
     with pytest.raises(Conflict):
         transitions.publish(Raced(roofs), local_item(3))
     assert active(roofs) == ["banepa-roofs-v2"]
-    assert links(roofs, 1) == {transitions.SUCCESSOR: 2, transitions.LATEST: 2}
+    assert links(roofs, 1) == {edits.SUCCESSOR: 2, edits.LATEST: 2}
 
 
 def test_an_item_given_to_publish_is_left_as_it_is(roofs: LocalCatalog) -> None:

@@ -44,6 +44,26 @@ def test_options_that_were_not_given_are_not_sent() -> None:
     assert params.model_dump(exclude_unset=True) == {"model": "some-model", "imagery": "/x"}
 
 
+@pytest.mark.parametrize(
+    ("given", "reasons"),
+    [
+        ({}, ["parameters: 'imagery' is a required property", "parameters: 'model' is a required property"]),
+        ({"imagery": "/x"}, ["parameters: 'model' is a required property"]),
+        ({"model": "some-model", "imagery": "/x"}, []),
+        ({"repeat": "/predictions/one"}, []),
+    ],
+)
+def test_a_prediction_needs_a_model_and_imagery_or_one_to_repeat(
+    given: dict[str, str], reasons: list[str]
+) -> None:
+    if not reasons:
+        assert build(PredictParams, "predict", given).subject in given.values()
+        return
+    with pytest.raises(InvalidParameters) as raised:
+        build(PredictParams, "predict", given)
+    assert sorted(raised.value.reasons) == reasons
+
+
 def test_a_value_of_no_possible_type_is_one_reason() -> None:
     values = {
         "base_model": "b-model",

@@ -37,6 +37,9 @@ def test_a_backend_takes_a_model_through_its_whole_life(
     assert vectors["type"] == "FeatureCollection"
     assert len(vectors["features"]) == found["features"]
     assert Path(found["preview"]).is_file()
+    again = backend.do("predict", {"repeat": found["folder"]})
+    assert (again["same"], again["features"]) == (True, found["features"])
+    assert again["folder"] != found["folder"]
     assert backend.do("audit", {})["ok"]
 
 
@@ -115,6 +118,8 @@ def test_stopping_to_follow_leaves_the_run_going(backend: Backend, registered: t
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        # Where the tests themselves run in the background of a shell, the signal would be ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert following.stderr is not None
     for line in following.stderr:

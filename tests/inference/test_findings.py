@@ -1,5 +1,7 @@
 """What the parts of a window say of its core."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
@@ -81,7 +83,7 @@ def test_boxes_below_the_threshold_or_off_the_imagery_are_left_out() -> None:
 
 
 def test_scores_of_several_windows_of_a_source_are_their_mean_by_area() -> None:
-    weighted = []
+    weighted: list[tuple[int, Mapping[str, float]]] = []
     for height, score in ((10, 0.2), (30, 0.6)):
         view, valid = whole(height, 40)
         weighted += said(view, [Scores({"building": score})], valid).scores

@@ -9,7 +9,7 @@ from PIL import Image
 
 from fair_models.data import tiles
 from fair_models.inference import preview
-from fair_models.inference.features import Features, none
+from fair_models.inference.features import Features, concatenate, none
 from fair_models.inference.imagery import open_imagery
 from fair_models.inference.legend import Legend, add_legend, round_length_m
 from fair_models.types import Array
@@ -32,7 +32,8 @@ def one(shape: shapely.Geometry, index: int = 1) -> Features:
 
 def draw(folder: Path, features: Features, path: Path) -> Array:
     with open_imagery(folder, Input()) as imagery:
-        preview.draw(imagery.blocks, lambda: [features], ["background", "building", "well"], "a model · a place", path)
+        classes = ["background", "building", "well"]
+        preview.draw(imagery.blocks, lambda: [features], classes, "a model · a place", path)
     return picture(path)
 
 
@@ -117,3 +118,19 @@ def test_more_classes_than_there_is_room_for_end_in_an_ellipsis() -> None:
     page = add_legend(Image.new("RGB", (900, 50)), Legend(entries, "x" * 400, 0.5))
 
     assert page.width == 900
+
+
+def test_features_in_batches_give_the_picture_of_all_at_once(tmp_path: Path) -> None:
+    write_png_chip(tmp_path / "chips", CORNER, grey(256, 256))
+    west, south, east, north = lonlat_bounds(CORNER)
+    third = (east - west) / 3
+    left = shapely.box(west, south, west + third, north)
+    right = shapely.box(east - third, south, east, north)
+    batches = [one(left, 2), one(right)]
+
+    with open_imagery(tmp_path / "chips", Input()) as imagery:
+        classes = ["background", "building", "well"]
+        for name, read in (("all", [concatenate(batches)]), ("batches", batches)):
+            preview.draw(imagery.blocks, lambda read=read: read, classes, "x", tmp_path / f"{name}.png")
+
+    assert (tmp_path / "all.png").read_bytes() == (tmp_path / "batches.png").read_bytes()

@@ -70,8 +70,9 @@ def test_a_courtyard_is_turned_with_its_roof() -> None:
         shapely.Point(0, 0).buffer(8),
         shapely.Polygon([(0, 0), (20, 0), (10, 17)]),
         shapely.LineString([(0, 0), (10, 3), (14, 12), (25, 30)]).buffer(2),
+        shapely.Polygon([(0, 0), (30, 0), (30, 1), (0, 8)]),
     ],
-    ids=["pond", "triangle", "bend"],
+    ids=["pond", "triangle", "bend", "wedge whose sides are nearly level"],
 )
 def test_what_has_no_right_angles_stays_as_it_is(shape: shapely.Polygon) -> None:
     pixels = as_pixels(shape)

@@ -11,32 +11,23 @@ from fair_models.inference import windows
 def test_windows_find_the_objects_of_one_window_over_everything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Four strips whose windows overlap no more than they have to."""
+    """Three strips whose windows overlap no more than they have to."""
     size, margin = windows.DEFAULT_SIZE_PX, windows.DEFAULT_MARGIN_PX
     for name in ("DEFAULT_SIZE_PX", "DEFAULT_MARGIN_PX"):
         monkeypatch.setattr(windows, name, getattr(windows, name))  # seams sets them; they are put back
-    chips = seams.invented(tmp_path, columns=4, rows=11)
+    chips = seams.invented(tmp_path, columns=2, rows=11)
     session = seams.network(tmp_path / "model.onnx", chips)
-
     reference = seams.objects(chips, session, seams.EVERYTHING_PX, 0)
+
     found = seams.objects(chips, session, size, margin)
 
     internal = seams.edges(reference.shape, size, margin)
     assert (size, margin, internal) == (1024, 64, ([960, 1856], []))
-    assert reference.max() > 200
+    assert reference.max() > 100
     assert seams.object_f1(found, reference) >= 0.99
     assert seams.cut_objects(found, reference, internal) == 0
 
-
-def test_chips_by_themselves_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that the figures can be other than good."""
-    for name in ("DEFAULT_SIZE_PX", "DEFAULT_MARGIN_PX"):
-        monkeypatch.setattr(windows, name, getattr(windows, name))
-    chips = seams.invented(tmp_path, columns=4, rows=4)
-    session = seams.network(tmp_path / "model.onnx", chips)
-    reference = seams.objects(chips, session, seams.EVERYTHING_PX, 0)
-
-    found = seams.each_chip_alone(seams.objects(chips, session, 256, 0), 256)
-
-    assert seams.object_f1(found, reference) < 0.95
-    assert seams.cut_objects(found, reference, seams.edges(reference.shape, 256, 0)) > 10
+    # So that the figures can be other than good: chips by themselves.
+    alone, chip_edges = seams.each_chip_alone(reference, 256), seams.edges(reference.shape, 256, 0)
+    assert seams.object_f1(alone, reference) < 0.95
+    assert seams.cut_objects(alone, reference, chip_edges) > 10

@@ -13,7 +13,8 @@ from fair_models.inference.features import Features, concatenate
 from fair_models.inference.findings import Found, Mask
 from fair_models.inference.placing import areas_m2, on_map
 from fair_models.inference.regions import RegionFinder
-from fair_models.inference.vectorise import OutlineParams, boxes_and_points, scored
+from fair_models.inference.shaping import OutlineParams
+from fair_models.inference.vectorise import boxes_and_points, scored
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 from tests.inference.tiny import blobs

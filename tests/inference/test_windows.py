@@ -38,11 +38,13 @@ def test_cores_cover_each_pixel_once_and_windows_give_them_their_margin(
     assert (covered == 1).all()
 
 
-def test_windows_of_a_large_area_all_have_one_size_and_lie_inside() -> None:
+def test_windows_of_a_large_area_all_have_one_size_and_begin_at_multiples() -> None:
     views = list(cut(Rectangle(0, 0, 2000, 3400), rule_for(None), "area"))
 
     assert {(view.window.height, view.window.width) for view in views} == {(1024, 1024)}
-    assert max(view.window.row for view in views) == 2000 - 1024
+    assert {view.window.row % 32 for view in views} == {view.window.column % 32 for view in views} == {0}
+    assert max(view.seen.row + view.seen.height for view in views) == 2000
+    assert max(view.window.row for view in views) == 992  # 16 rows beyond the area, filled in
 
 
 def test_a_network_of_fixed_size_gets_windows_of_it() -> None:

@@ -14,7 +14,7 @@ from pystac import Item
 
 from fair_models.catalog import local, transitions, versions
 from fair_models.catalog.protocol import Catalog, Change
-from fair_models.catalog.tombstones import note
+from fair_models.catalog.tombstones import ARCHIVED, note
 from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 from tests.publishing.world import World
@@ -139,7 +139,7 @@ def wrong_versions(catalog: Catalog, collection: CollectionId, items: Sequence[I
     ids, wrong = [item.id for item in items], []
     if len(active) > 1:
         wrong.append(f"{active} are active at once")
-    if items and not active and not any(transitions.ARCHIVED in item.properties for item in items):
+    if items and not active and not any(ARCHIVED in item.properties for item in items):
         buried = catalog.tombstones(collection, versions.split_id(ids[0])[0])  # of later, and they stay
         if not any(note(each)["was_active"] for each in buried):
             wrong.append(f"none of {ids} is active, and none was archived or deleted")

@@ -9,7 +9,7 @@ import pystac
 import pytest
 
 from fair_models.audit.run import audit
-from fair_models.catalog import transitions
+from fair_models.catalog import edits, tombstones
 from fair_models.catalog.tombstones import note
 from fair_models.errors import Conflict, Corrupted, Invalid, NotFound, Unavailable
 from fair_models.params import AuditParams, PromoteParams, RetireParams
@@ -45,13 +45,13 @@ def train(world: World) -> None:
 def latest(world: World) -> dict[str, str]:
     """Where `latest-version` leads, by the id of the item that says it."""
     found = world.catalog.search(LOCAL_MODELS, order="version")
-    return {item.id: Path(link.href).stem for item in found for link in item.get_links(transitions.LATEST)}
+    return {item.id: Path(link.href).stem for item in found for link in item.get_links(edits.LATEST)}
 
 
 def chain(world: World) -> list[tuple[str, str]]:
     """(version, its successor) of all versions."""
     found = world.catalog.search(LOCAL_MODELS, order="version")
-    links = [(item.id, link) for item in found for link in item.get_links(transitions.SUCCESSOR)]
+    links = [(item.id, link) for item in found for link in item.get_links(edits.SUCCESSOR)]
     return [(item_id, Path(link.href).stem) for item_id, link in links]
 
 
@@ -174,7 +174,7 @@ def test_what_was_archived_becomes_active_by_promoting_it_or_the_next(world: Wor
     world.promote(number)
 
     assert [item_id for item_id, active in world.items().items() if active] == [f"{MODEL}-v{number}"]
-    assert all(transitions.ARCHIVED not in item.properties for item in world.catalog.search(LOCAL_MODELS))
+    assert all(tombstones.ARCHIVED not in item.properties for item in world.catalog.search(LOCAL_MODELS))
 
 
 def test_deleting_takes_item_stage_and_bytes_and_leaves_a_tombstone(world: World) -> None:
@@ -202,7 +202,7 @@ def test_deleting_between_two_versions_joins_them(world: World) -> None:
     assert chain(world) == [(V1, V3)]
     assert latest(world) == {V3: V3}
     third = world.catalog.get(LOCAL_MODELS, V3)
-    assert Path(third.get_single_link(transitions.PREDECESSOR).href).stem == V1
+    assert Path(third.get_single_link(edits.PREDECESSOR).href).stem == V1
 
 
 def test_deleting_the_active_version_leaves_none_active(world: World) -> None:
@@ -400,3 +400,16 @@ def test_an_interrupted_deletion_takes_what_was_kept_of_a_deleted_parent_too(wor
 
     world.retire("delete")
     assert not [href for href in files(world) if f"/{BASE}/" in href or f"/{MODEL}/" in href]
+
+
+def test_a_version_that_was_made_after_the_deletion_is_another_one(world: World) -> None:
+    """As when its number was taken again between the deletion and the next training."""
+    assert isinstance(world.ledger, FileLedger)
+    world.ledger.delete(MODEL, 3)
+    world.retire("delete", 2)
+    world.ledger.add(MODEL, created="2999-01-01T00:00:00+00:00")
+
+    world.retire("delete", 2)
+    assert world.stages() == {1: "archived", 2: "none"}
+    with pytest.raises(Conflict, match=f"{V2} was deleted"):
+        world.promote(2)

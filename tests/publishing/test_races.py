@@ -122,7 +122,7 @@ def perform(world: World, journal: Journal, operation: Operation, by: int) -> ob
                 return register(world, number, by)
         case "train":
             with world.catalog.exclusive(LOCAL_MODELS, MODEL):
-                ledger(world).reserve(MODEL, versions.highest_deleted(world.catalog, LOCAL_MODELS, MODEL))
+                ledger(world).reserve(MODEL, versions.next_number(world.catalog, LOCAL_MODELS, MODEL) - 1)
                 made = ledger(world).add(MODEL, base=1)
                 journal.operation = kind, made.number
                 return made

@@ -311,7 +311,7 @@ def test_a_finished_item_that_says_a_version_that_exists_is_a_conflict_and_store
     before = sorted(store.hrefs())
     edit_finished(finished, lambda item: item["properties"].update(version="1", title="Newer"))
 
-    with pytest.raises(Conflict, match="base-models/other-v1 exists already .* publish it as other-v2"):
+    with pytest.raises(Conflict, match=r"base-models/other-v1 exists already .* publish it as other-v2"):
         register(finished)
     assert others(catalog) == ["other-v1"]
     assert sorted(store.hrefs()) == before

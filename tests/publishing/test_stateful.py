@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from fair_models.audit.run import audit
-from fair_models.catalog import local_database, transitions
+from fair_models.catalog import edits, local_database, transitions
 from fair_models.catalog.versions import split_id
 from fair_models.errors import FairModelsError
 from fair_models.params import AuditParams
@@ -35,7 +35,7 @@ from tests.publishing.expected import Expected, Family, Refused
 from tests.publishing.file_ledger import FileLedger
 from tests.publishing.world import BASE, DATASET, MODEL, World, broken
 
-EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "14"))
+EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "30"))
 STEPS = 25
 NAMES: dict[CollectionId, str] = {BASE_MODELS: BASE, DATASETS: DATASET, LOCAL_MODELS: MODEL}
 RULES = [
@@ -55,7 +55,7 @@ RULES = [
 ]
 """Rules of the audit that are about operations, not about the content of items."""
 
-which = st.integers(0, 9)
+which = st.integers(0, 4)
 """A version: one of those that there are or were, or the next."""
 
 interrupted = st.none() | st.tuples(st.integers(1, 30), st.booleans())
@@ -170,7 +170,7 @@ class Registry(RuleBasedStateMachine):
 
     @rule(
         collection=st.sampled_from([LOCAL_MODELS, LOCAL_MODELS, BASE_MODELS, DATASETS]),
-        pick=st.sampled_from([None, *range(10)]),
+        pick=st.sampled_from([None, *range(5), *range(5)]),
         interrupted=interrupted,
     )
     def archive(
@@ -185,7 +185,7 @@ class Registry(RuleBasedStateMachine):
 
     @rule(
         collection=st.sampled_from([LOCAL_MODELS, LOCAL_MODELS, BASE_MODELS, DATASETS]),
-        pick=st.sampled_from([None, *range(10)]),
+        pick=st.sampled_from([None, *range(5), *range(5)]),
         force=st.booleans(),
         interrupted=interrupted,
     )
@@ -274,14 +274,12 @@ class Registry(RuleBasedStateMachine):
             (link.rel, split_id(item.id)[1], split_id(Path(link.href).stem)[1])
             for item in items
             for link in item.links
-            if link.rel in transitions.VERSION_LINKS
+            if link.rel in edits.VERSION_LINKS
         ]
         chain = list(pairwise(sorted(family.active)))
-        assert [pair for rel, *pair in links if rel == transitions.SUCCESSOR] == [[*each] for each in chain]
-        assert [[to, of] for rel, of, to in links if rel == transitions.PREDECESSOR] == [
-            [*each] for each in chain
-        ]
-        latest = {of: to for rel, of, to in links if rel == transitions.LATEST}
+        assert [pair for rel, *pair in links if rel == edits.SUCCESSOR] == [[*each] for each in chain]
+        assert [[to, of] for rel, of, to in links if rel == edits.PREDECESSOR] == [[*each] for each in chain]
+        latest = {of: to for rel, of, to in links if rel == edits.LATEST}
         assert set(latest.values()) == ({family.latest} - {None}), latest
         assert family.latest is None or family.latest in latest
         buried = self.world.catalog.tombstones(collection, name)

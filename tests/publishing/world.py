@@ -13,9 +13,10 @@ from pystac import Item
 
 from fair_models.audit.run import audit
 from fair_models.catalog import base_models, datasets, versions
+from fair_models.catalog.edits import VERSION_LINKS
 from fair_models.catalog.local import LocalCatalog
 from fair_models.catalog.protocol import Catalog
-from fair_models.catalog.transitions import ARCHIVED, VERSION_LINKS
+from fair_models.catalog.tombstones import ARCHIVED
 from fair_models.params import AuditParams, Gate, PromoteParams, RetireParams
 from fair_models.publishing.plans import nobody
 from fair_models.publishing.promote import promote

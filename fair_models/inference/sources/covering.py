@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import shapely
 
@@ -61,7 +59,7 @@ def _boxes(tiles: Array, zoom: int) -> Array:
 
 def _too_many(outline: shapely.Polygon, zoom: int, least: int, most: int, name: str) -> InvalidImagery:
     width = 2 * HALF_WORLD_M / 2**zoom
-    number = max(least, math.ceil(outline.area / width**2))
+    number = max(least, round(outline.area / width**2))
     return InvalidImagery(
         name,
         [

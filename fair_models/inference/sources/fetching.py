@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from io import BytesIO
-from time import sleep
 from typing import TYPE_CHECKING
 
 from fair_models.data.tiles import Tile
@@ -50,7 +48,6 @@ class Fetcher:
         self._pool = ThreadPoolExecutor(web.manners.at_once, "tiles")
         self._fetched: dict[Tile, Future[Entry]] = {}
         self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
         self._broken: dict[Tile, str] = {}
         self._most_broken = 0.0
 
@@ -63,28 +60,38 @@ class Fetcher:
         """
         self._most_broken = most_broken * len(tiles)
         for tile in tiles:
-            if tile not in self._fetched:
-                self._fetched[tile] = self._pool.submit(self._fetch, tile)
+            self._fetched[tile] = self._pool.submit(self._fetch, tile)
 
-    def image(self, tile: Tile) -> Image | None:
-        """A tile, when it is there; None for a hole and for one that is broken.
+    def first(self, tile: Tile) -> Image | None:
+        """A tile that is looked at before all others; None for a hole.
 
         Raises:
-            FairModelsError: More tiles are broken than may be.
+            FairModelsError: It cannot be had.
         """
-        if tile not in self._fetched:
-            self._fetched[tile] = self._pool.submit(self._fetch, tile)
+        return self._opened(tile, self._fetch(tile))
+
+    def image(self, tile: Tile, size: tuple[int, int]) -> Image | None:
+        """A tile, when it is there; None for a hole and for one that is broken.
+
+        Args:
+            tile: One of those that are fetched.
+            size: Width and height that it must have.
+
+        Raises:
+            Unavailable: More tiles are broken than may be.
+        """
         try:
-            entry = self._fetched[tile].result()
-            data = self._cache.read(entry.digest) if not entry.is_hole else None
-            if data is None and not entry.is_hole:  # the cache lost it meanwhile
-                entry = self._asked(tile, None)
-                data = None if entry.is_hole else self._cache.read(entry.digest)
+            image = self._opened(tile, self._fetched[tile].result())
+            if image is not None and image.size != size:
+                raise Unavailable(
+                    f"it has {image.width} x {image.height} pixels, others {size[0]} x {size[1]}"
+                )
         except FairModelsError as error:
-            self._note_broken(tile, str(error))
+            with self._lock:
+                self._broken[tile] = str(error)
             self.check()
             return None
-        return opened(data) if data is not None else None
+        return image
 
     def check(self) -> None:
         """Stop where too many tiles are broken.
@@ -97,25 +104,28 @@ class Fetcher:
         if len(broken) > self._most_broken:
             shown = "; ".join(f"{tile.z}/{tile.x}/{tile.y}: {reason}" for tile, reason in broken[:3])
             raise Unavailable(
-                f"{self._service.name}: {len(broken)} of {len(self._fetched)} tiles could not be had, more than "
-                f"may be missing (FAIR_MOST_BROKEN_TILES). Try again later: what is here is not asked for "
-                f"again. {shown}"
+                f"{self._service.name}: {len(broken)} of {len(self._fetched)} tiles could not be had, more "
+                "than may be missing (FAIR_MOST_BROKEN_TILES). Try again later: what is here is not asked "
+                f"for again. {shown}"
             )
 
     def counts(self) -> Mapping[str, int]:
-        """Tiles in all, and how many were downloaded, in the cache, holes, and broken."""
+        """Tiles in all, and how many of them are holes, and broken. Waits for all."""
+        wait(self._fetched.values())
+        done = [fetched for fetched in self._fetched.values() if fetched.exception() is None]
         with self._lock:
-            kinds = ("downloaded", "cached", "holes")
             return {
-                "tiles": len(self._fetched),
-                **{kind: self._counts[kind] for kind in kinds},
+                "all": len(self._fetched),
+                "holes": sum(fetched.result().is_hole for fetched in done),
                 "broken": len(self._broken),
             }
 
     def broken(self) -> list[str]:
         """Some of the broken tiles, and why they are."""
         with self._lock:
-            return [f"{tile.z}/{tile.x}/{tile.y}: {why}" for tile, why in sorted(self._broken.items())[:_SHOWN]]
+            return [
+                f"{tile.z}/{tile.x}/{tile.y}: {why}" for tile, why in sorted(self._broken.items())[:_SHOWN]
+            ]
 
     def close(self) -> None:
         """Stop; what was not begun is dropped."""
@@ -125,16 +135,20 @@ class Fetcher:
 
     def _fetch(self, tile: Tile) -> Entry:
         known = self._cache.find(self._service.address(tile))
-        fresh = known is not None and known.age_days() <= (
-            min(HOLE_DAYS, self._days) if known.is_hole else self._days
-        )
-        if known is not None and fresh:
-            entry, how = known, "cached"
-        else:
-            entry, how = self._asked(tile, known), "downloaded"
-        with self._lock:
-            self._counts["holes" if entry.is_hole else how] += 1
-        return entry
+        if known is not None:
+            days = min(HOLE_DAYS, self._days) if known.is_hole else self._days
+            if known.age_days() <= days:
+                return known
+        return self._asked(tile, known)
+
+    def _opened(self, tile: Tile, entry: Entry) -> Image | None:
+        if entry.is_hole:
+            return None
+        data = self._cache.read(entry.digest)
+        if data is None:  # the cache lost it meanwhile
+            entry = self._asked(tile, None)
+            data = None if entry.is_hole else self._cache.read(entry.digest)
+        return opened(data) if data is not None else None
 
     def _asked(self, tile: Tile, known: Entry | None) -> Entry:
         """Ask for a tile, again where what comes is no image."""
@@ -159,12 +173,8 @@ class Fetcher:
             if problem is None:
                 return self._cache.put(address, answer.body, answer.headers.get("etag", ""))
             if failures < manners.attempts:
-                sleep(manners.wait_s(failures, None))
+                self._web.pause(manners.wait_s(failures, None))
         raise Unavailable(f"it is no image ({problem})")
-
-    def _note_broken(self, tile: Tile, reason: str) -> None:
-        with self._lock:
-            self._broken[tile] = reason
 
 
 def opened(data: bytes) -> Image:
@@ -177,7 +187,9 @@ def opened(data: bytes) -> Image:
 
     image = Image.open(BytesIO(data), formats=FORMATS)
     if max(image.size) > LARGEST_PX:
-        raise OSError(f"it has {image.width} x {image.height} pixels, at most {LARGEST_PX} along a side are read")
+        raise OSError(
+            f"it has {image.width} x {image.height} pixels, at most {LARGEST_PX} along a side are read"
+        )
     if image.mode not in {"RGB", "RGBA", "L", "LA", "P", "PA", "1"}:
         raise OSError(f"its pixels are {image.mode}, 8 bits of red, green and blue are needed")
     image.load()

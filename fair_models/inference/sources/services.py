@@ -54,8 +54,8 @@ def from_template(template: str, tms: bool = False) -> Service:
     """The service of a template.
 
     Args:
-        template: Address with {z} (or {zoom}), {x} and {y}, or {-y} for y counted from the south; {s} stands for
-            the hosts a, b and c, {switch:a,b} for those named.
+        template: Address with {z} (or {zoom}), {x} and {y}, or {-y} for y counted from the south; {s} stands
+            for the hosts a, b and c, {switch:a,b} for those named.
         tms: Whether {y} counts from the south too.
 
     Raises:
@@ -65,7 +65,8 @@ def from_template(template: str, tms: bool = False) -> Service:
     unknown = [name for name in names if name not in _KNOWN and not name.startswith(_SWITCH)]
     if unknown:
         raise InvalidImagery(
-            hrefs.shown(template), [f"{{{unknown[0][:40]}}} is not known; write {{z}}, {{x}} and {{y}} or {{-y}}"]
+            hrefs.shown(template),
+            [f"{{{unknown[0][:40]}}} is not known; write {{z}}, {{x}} and {{y}} or {{-y}}"],
         )
     if not ("x" in names and {"y", "-y"} & set(names) and {"z", "zoom"} & set(names)):
         raise InvalidImagery(
@@ -80,7 +81,7 @@ def from_template(template: str, tms: bool = False) -> Service:
 
 
 def from_tilejson(document: dict[str, Any], href: str) -> Service:
-    """The service that a TileJSON describes: https://github.com/mapbox/tilejson-spec
+    """The service that a TileJSON describes (https://github.com/mapbox/tilejson-spec).
 
     Args:
         document: The TileJSON.
@@ -91,7 +92,9 @@ def from_tilejson(document: dict[str, Any], href: str) -> Service:
     """
     templates = document.get("tiles")
     if not isinstance(templates, list) or not templates or not all(isinstance(one, str) for one in templates):
-        raise InvalidImagery(hrefs.shown(href), ["it names no tiles; give the address of a TileJSON with `tiles`"])
+        raise InvalidImagery(
+            hrefs.shown(href), ["it names no tiles; give the address of a TileJSON with `tiles`"]
+        )
     scheme = document.get("scheme", "xyz")
     if scheme not in ("xyz", "tms"):
         raise InvalidImagery(hrefs.shown(href), [f"its scheme {str(scheme)[:40]!r} is neither xyz nor tms"])

@@ -12,7 +12,7 @@ from fair_models import settings
 from fair_models.data.chips import Chip
 from fair_models.data.grid import WEB_MERCATOR, Grid
 from fair_models.data.tiles import HALF_WORLD_M, Tile
-from fair_models.errors import FairModelsError, InvalidImagery, Unavailable
+from fair_models.errors import InvalidImagery, Unavailable
 from fair_models.inference.areas import Area
 from fair_models.inference.grids import NativeBlock, PlacedChip
 from fair_models.inference.imagery import Imagery, ModelInput, check_bands, check_resampling, put_together
@@ -56,31 +56,32 @@ def open_tiles(service: Service, area: Area, zoom: int, model: ModelInput, web: 
         stack.callback(reader.close)
         blocks = put_together(service.name, [_block(tiles, size_px)], reader, model, area)
         fetcher.start(tiles, limits.most_broken_tiles)
-        facts = _Facts(service, zoom, fetcher, tiles)
+        facts = _Facts(service, fetcher)
         return Imagery(service.name, blocks, stack.pop_all().close, area, facts)
 
 
 class _Facts:
     """What the item says of tiles."""
 
-    def __init__(self, service: Service, zoom: int, fetcher: Fetcher, tiles: Sequence[Tile]) -> None:
-        self._service, self._zoom, self._fetcher, self._tiles = service, zoom, fetcher, tiles
+    def __init__(self, service: Service, fetcher: Fetcher) -> None:
+        self._service, self._fetcher = service, fetcher
 
     def __call__(self) -> Json:
         self._fetcher.check()
         counts, broken = self._fetcher.counts(), self._fetcher.broken()
         return {
-            "fair:zoom": self._zoom,
             "fair:tiles": dict(counts),
             **({"fair:broken_tiles": broken} if broken else {}),
-            **({"attribution": self._service.attribution} if self._service.attribution else {}),
+            **({"fair:attribution": self._service.attribution} if self._service.attribution else {}),
         }
 
 
 def _check_zoom(service: Service, zoom: int) -> None:
     least, most = service.zooms
     if not least <= zoom <= most:
-        raise InvalidImagery(service.name, [f"it has zooms {least} to {most} and not {zoom}; ask for one of these"])
+        raise InvalidImagery(
+            service.name, [f"it has zooms {least} to {most} and not {zoom}; ask for one of these"]
+        )
 
 
 def _size_px(fetcher: Fetcher, tiles: Sequence[Tile]) -> int:
@@ -106,7 +107,8 @@ def _block(tiles: Sequence[Tile], size_px: int) -> NativeBlock:
     transform = Tile(left, top, tiles[0].z).transform(size_px, size_px)
     grid = Grid(WEB_MERCATOR, transform, (bottom - top) * size_px, (right - left) * size_px)
     placed = tuple(
-        PlacedChip(_chip(tile, size_px), (tile.y - top) * size_px, (tile.x - left) * size_px) for tile in tiles
+        PlacedChip(_chip(tile, size_px), (tile.y - top) * size_px, (tile.x - left) * size_px)
+        for tile in tiles
     )
     return NativeBlock(grid, placed)
 

@@ -89,6 +89,17 @@ def test_classes_bring_their_names_and_colours(folder: Path) -> None:
     assert set(np.unique(smallest)) == {0, 1, 2, NO_IMAGERY}
 
 
+def test_overviews_of_classes_hold_no_class_that_is_not_there(tmp_path: Path, imagery: Path) -> None:
+    stripes = np.ones((HEIGHT, WIDTH), np.uint8)
+    stripes[::2] = 2
+    with open_imagery(imagery, Input(gsd_m=0.26)) as opened:
+        sink = RasterSink(tmp_path, ("classes",), CLASSES, opened.blocks)
+        sink.write(opened.blocks[0], Rectangle(0, 0, HEIGHT, WIDTH), stripes, stripes)
+
+    with rasterio.open(tmp_path / "classes.tif", overview_level=0) as file:
+        assert set(np.unique(file.read(1))) <= {1, 2}
+
+
 def test_confidence_says_how_it_becomes_a_probability(folder: Path) -> None:
     with rasterio.open(folder / "confidence.tif") as file:
         assert (file.scales, file.offsets, file.units) == ((0.01,), (0.0,), ("probability",))

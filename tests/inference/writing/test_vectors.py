@@ -182,6 +182,14 @@ def test_geojson_says_id_class_confidence_area_and_source(tmp_path: Path) -> Non
     assert pyogrio.read_info(tmp_path / "out.geojson")["crs"] == "EPSG:4326"
 
 
+def test_thousands_of_features_are_one_collection_with_ids_that_go_on(tmp_path: Path) -> None:
+    parquet = write_parquet(tmp_path / "out.parquet", scattered(5100))
+    write_geojson(parquet, tmp_path / "out.geojson")
+
+    document = orjson.loads((tmp_path / "out.geojson").read_bytes())
+    assert [feature["id"] for feature in document["features"]] == list(range(1, 5101))
+
+
 def test_points_and_polygons_lie_in_one_flatgeobuf(tmp_path: Path) -> None:
     parquet = write_parquet(tmp_path / "out.parquet", boxes_and_point())
     write_flatgeobuf(parquet, tmp_path / "out.fgb")

@@ -1,0 +1,135 @@
+"""Imagery that hangs together, at the model's resolution."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from fair_models.data.grid import Grid
+from fair_models.data.resampling import resample
+from fair_models.inference.areas import Clip
+from fair_models.inference.grids import NativeBlock
+from fair_models.inference.pixels import PixelReader, Pixels, mosaic, overview, shared
+from fair_models.inference.windows import Rectangle
+from fair_models.types import Array
+
+
+@dataclass(frozen=True)
+class Block:
+    """Imagery that hangs together on one pixel grid, at the model's resolution.
+
+    native: The chips, on the pixels as they are stored.
+    factor: Stored pixels per pixel of the model, along each axis.
+    resampling: How stored pixels become the model's.
+    reader: Where the pixels come from.
+    clip: The area that counts, on the block's pixels. None where all of it does.
+    """
+
+    native: NativeBlock
+    factor: Fraction
+    resampling: str
+    reader: PixelReader
+    clip: Clip | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its first chip."""
+        return self.native.chips[0].chip.name
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Where its pixels lie. The last row and column may reach over the imagery."""
+        return self.native.grid.decimated(self.factor)
+
+    def read(self, area: Rectangle) -> Pixels:
+        """Pixels of a rectangle of the block, resampled just as in training.
+
+        Returns:
+            uint8, shape (bands, height, width), black where there is no imagery; and which of them are
+            imagery that counts, bool, shape (height, width): around the area there are pixels to be seen.
+        """
+        stored = self._stored(area, self._halo)
+        pixels, valid = mosaic(self.reader, self.native, stored)
+        pixels, valid = resample(pixels, valid, self.factor, self.resampling)
+        rows, columns = area.seen_from(
+            round(stored.row / self.factor), round(stored.column / self.factor)
+        ).slices
+        valid = valid[rows, columns]
+        return pixels[:, rows, columns], valid if self.clip is None else valid & self.clip.inside(area)
+
+    def has_imagery(self, area: Rectangle) -> bool:
+        """Whether any chip lies there, and anything there counts."""
+        if self.clip is not None and not self.clip.touches(area):
+            return False
+        return bool(self.native.chips_in(self._stored(area)))
+
+    def overview(self, longest_px: int) -> tuple[Array, Array, Grid]:
+        """The whole block for a picture: pixels, which of them are imagery, and where they lie."""
+        pixels, valid = overview(self.reader, self.native, longest_px)
+        (height, width), grid = valid.shape, self.native.grid
+        a, b, c, d, e, f = grid.transform
+        across, down = grid.width / width, grid.height / height
+        return (
+            pixels,
+            valid,
+            Grid(grid.crs, (a * across, b * down, c, d * across, e * down, f), height, width),
+        )
+
+    def names_at(self, points: Array) -> Array:
+        """Names of the chips at pixel positions (column, row), shape (n, 2) to (n,)."""
+        return self.native.names_at(points * float(self.factor))
+
+    def sources(self, cell_px: int) -> dict[str, Rectangle]:
+        """What is judged as a whole, by name: each chip, or cells of `cell_px` of an image that stands alone.
+
+        An image counts as one chip up to twice the size of a cell. Where only an area counts, these are what
+        has its middle there.
+        """
+        found = self._all_sources(cell_px)
+        if self.clip is None:
+            return found
+        middles = [(area.column + area.width / 2, area.row + area.height / 2) for area in found.values()]
+        counts = self.clip.has(np.array(middles))
+        return {name: area for (name, area), there in zip(found.items(), counts, strict=True) if there}
+
+    def _all_sources(self, cell_px: int) -> dict[str, Rectangle]:
+        if len(self.native.chips) > 1 or max(self.grid.height, self.grid.width) <= 2 * cell_px:
+            everything = Rectangle(0, 0, self.native.grid.height, self.native.grid.width)
+            return {
+                placed.chip.name: self._scaled(shared(everything, placed.area))
+                for placed in self.native.chips
+            }
+        return {
+            f"{self.name}-r{row // cell_px}-c{column // cell_px}": Rectangle(
+                row, column, min(cell_px, self.grid.height - row), min(cell_px, self.grid.width - column)
+            )
+            for row in range(0, self.grid.height, cell_px)
+            for column in range(0, self.grid.width, cell_px)
+        }
+
+    @property
+    def _halo(self) -> int:
+        """Pixels around an area that its resampling looks at too: the larger ones of both resolutions."""
+        return 0 if self.factor == 1 or (self.factor > 1 and self.resampling == "average") else 1
+
+    def _stored(self, area: Rectangle, halo: int = 0) -> Rectangle:
+        """An area in stored pixels, rounded outwards to pixels of both resolutions."""
+        step = max(1, int(self.factor))
+        top, left = (
+            max(0, (math.floor(at * self.factor / step) - halo) * step) for at in (area.row, area.column)
+        )
+        ends = area.row + area.height, area.column + area.width
+        bottom, right = ((math.ceil(end * self.factor / step) + halo) * step for end in ends)
+        bottom, right = min(bottom, self.native.grid.height), min(right, self.native.grid.width)
+        return Rectangle(top, left, bottom - top, right - left)
+
+    def _scaled(self, stored: Rectangle) -> Rectangle:
+        """A rectangle of stored pixels at the model's resolution, at least one pixel."""
+        top, left = round(stored.row / self.factor), round(stored.column / self.factor)
+        bottom = round((stored.row + stored.height) / self.factor)
+        right = round((stored.column + stored.width) / self.factor)
+        return Rectangle(top, left, max(1, bottom - top), max(1, right - left))

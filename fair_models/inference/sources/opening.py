@@ -1,0 +1,139 @@
+"""Imagery of every kind: what an address means is told by its form and by what lies there."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urldefrag, urlsplit
+
+from fair_models.errors import Invalid, InvalidImagery, NotFound
+from fair_models.inference.areas import Area
+from fair_models.inference.imagery import Imagery, ModelInput, image_of, open_imagery
+from fair_models.inference.remote import RemoteImage
+from fair_models.inference.sources import ogc, services, stac
+from fair_models.inference.sources.services import Service
+from fair_models.inference.sources.tiling import open_tiles
+from fair_models.store import documents, hrefs
+from fair_models.store.asking import DOCUMENT_BYTES, Web
+from fair_models.store.manners import Manners
+from fair_models.store.ranges import RangedFile, WebRanges
+from fair_models.store.s3_access import S3Ranges
+
+_LIMITS = documents.Limits(DOCUMENT_BYTES)
+_WHERE = "a GeoTIFF, a STAC item, a TileJSON, or a template of tile addresses with {z}, {x} and {y}"
+
+
+def open_source(
+    imagery: str | Path,
+    model: ModelInput,
+    area: Area | None = None,
+    zoom: int | None = None,
+    manners: Manners | None = None,
+) -> Imagery:
+    """Open imagery: use it in a `with` block.
+
+    Args:
+        imagery: A folder of chips; a georeferenced image by path, https:// or s3://; a STAC item of imagery
+            by path or https://; a tile service: a template with {z}, {x} and {y} or {-y}, a TileJSON by path
+            or https://, a WMS or WMTS address with `service` and `layers` or `layer` in its query.
+        model: Bands, ground sample distance and resampling.
+        area: What counts of it. Default: all. Tile services need one.
+        zoom: Zoom of the tiles, 14 to 22. Tile services need it, nothing else takes it.
+        manners: How often one host is asked. Default: as the settings say.
+
+    Raises:
+        NotFound: There is nothing there.
+        Invalid: The imagery cannot be used or read, or does not fit area, zoom or model.
+        Unavailable: A server does not answer.
+    """
+    with ExitStack() as stack:
+        web = Web(manners)
+        stack.callback(web.close)
+        opened = _Opening(model, area, zoom, web).open(str(imagery))
+        return opened.closing(stack.pop_all().close)
+
+
+class _Opening:
+    """One way for each kind of imagery."""
+
+    def __init__(self, model: ModelInput, area: Area | None, zoom: int | None, web: Web) -> None:
+        self._model, self._area, self._zoom, self._web = model, area, zoom, web
+
+    def open(self, imagery: str) -> Imagery:
+        scheme = hrefs.scheme_of(imagery)
+        if services.is_template(imagery):
+            return self._tiles(services.from_template(imagery))
+        if scheme == "s3":
+            return self._remote(imagery, S3Ranges(imagery))
+        if hrefs.is_web(imagery):
+            kind = parse_qs(urlsplit(imagery.lower()).query).get("service", [""])[-1]
+            if kind == "wms":
+                return self._tiles(ogc.from_wms(imagery))
+            if kind == "wmts" or urlsplit(imagery).path.lower().endswith("wmtscapabilities.xml"):
+                return self._tiles(ogc.from_wmts(imagery, self._web))
+            return self._on_the_web(imagery)
+        return self._here(imagery)
+
+    def _on_the_web(self, imagery: str) -> Imagery:
+        href, key = urldefrag(imagery)
+        ranges = WebRanges(self._web, href)
+        if ranges.start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"{":
+            return self._remote(href, ranges)
+        body = self._web.get(href, largest_bytes=DOCUMENT_BYTES).body
+        return self._described(documents.parse_json(body, hrefs.shown(href), _LIMITS), href, key)
+
+    def _here(self, imagery: str) -> Imagery:
+        href, key = (imagery, "") if Path(imagery).exists() else urldefrag(imagery)
+        path = hrefs.local_folder(href)
+        if path.is_file():
+            with path.open("rb") as file:
+                start = file.read(64)
+            if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
+                return self._described(documents.read_json(path, _LIMITS), str(path), key)
+        self._refuse_zoom(imagery)
+        return open_imagery(path, self._model, self._area)
+
+    def _described(self, document: Any, href: str, key: str) -> Imagery:
+        """What a JSON document tells of."""
+        if isinstance(document, dict) and "tilejson" in document:
+            return self._tiles(services.from_tilejson(document, href))
+        if not stac.is_item(document):
+            raise InvalidImagery(
+                hrefs.shown(href), [f"it is neither a STAC item nor a TileJSON; give {_WHERE}"]
+            )
+        target = stac.image_href(document, key)
+        if hrefs.is_web(href):
+            target = hrefs.joined(href, target)
+        if hrefs.scheme_of(target) == "s3":
+            return self._remote(target, S3Ranges(target))
+        if hrefs.is_web(target) or hrefs.is_web(href):
+            return self._remote(target, WebRanges(self._web, target))
+        self._refuse_zoom(target)
+        path = hrefs.local_path(target, Path(href).parent)
+        if not path.is_file():
+            raise NotFound(f"The item {href} names the image {target}, and there is none: put it there")
+        return image_of(path, self._model, self._area)
+
+    def _remote(self, href: str, ranges: WebRanges | S3Ranges) -> Imagery:
+        self._refuse_zoom(href)
+        return image_of(RemoteImage(href, RangedFile(ranges), ranges.start), self._model, self._area)
+
+    def _tiles(self, service: Service) -> Imagery:
+        if self._area is None:
+            raise Invalid(
+                f"Imagery {service.name} is a service of tiles: give the area (west,south,east,north)"
+            )
+        if self._zoom is None:
+            raise Invalid(f"Imagery {service.name} is a service of tiles: give the zoom, 14 to 22")
+        least, most = services.ZOOMS
+        if not least <= self._zoom <= most:
+            raise Invalid(f"The zoom {self._zoom} is not one of {least} to {most}")
+        return open_tiles(service, self._area, self._zoom, self._model, self._web)
+
+    def _refuse_zoom(self, imagery: str) -> None:
+        if self._zoom is not None:
+            raise Invalid(
+                f"Imagery {hrefs.shown(imagery)} is no service of tiles and has its own resolution: "
+                "leave the zoom out"
+            )
