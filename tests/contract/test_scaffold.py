@@ -194,10 +194,10 @@ def test_an_item_that_is_no_json_is_listed_with_the_files_that_are_missing(folde
     (folder / "stac-item.json").write_text("{")
     (folder / "README.md").unlink()
 
-    assert [problem.split(":")[0] for problem in checks.problems(folder)] == [
-        "README.md is missing",
-        "stac-item.json: it is no JSON",
-    ]
+    missing, broken = checks.problems(folder)
+    assert missing.startswith("README.md is missing")
+    assert broken.startswith("stac-item.json")
+    assert "JSON" in broken
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_missing_chips_are_refused_and_nothing_is_stored(
         publish()
     assert ids(catalog) == []
     assert list(store.hrefs()) == []
-    assert list((home / "cache" / "work").iterdir()) == []
+    assert [path for path in (home / "cache" / "work").iterdir() if path.is_dir()] == []
 
 
 @pytest.mark.shared

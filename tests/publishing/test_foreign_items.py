@@ -482,7 +482,8 @@ def test_a_page_for_people_is_no_archive_of_code(folder: Path, refused: Callable
 
 def test_an_asset_that_is_a_runtime_too_is_no_file(folder: Path, refused: Callable[..., str]) -> None:
     edit(folder, set_asset("checkpoint", roles=["mlm:weights", "mlm:training-runtime"]))
-    assert "assets.checkpoint: is no file" in refused(folder / ITEM, InvalidItem)
+    said = refused(folder / ITEM, InvalidItem)  # by MLM's own schema, where that is at hand
+    assert "assets.checkpoint: is no file" in said or "assets.checkpoint: has what it may not have" in said
 
 
 def test_a_model_card_that_is_no_text_is_refused(folder: Path, refused: Callable[..., str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +36,8 @@ OPERATIONS: dict[str, Work] = {
     "delete": lambda world: world.retire("delete", 1),
 }
 
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 INPUT = {
     "register": ["checkpoint.safetensors", "model.onnx", "source-code.zip", "readme.md"],
@@ -87,6 +91,29 @@ def with_files_up_to(limit: int, work: Callable[[], object]) -> str:
     ended, said = in_child(limited)
     assert ended == 0, ended
     return said
+
+
+REGISTER = """
+import resource, signal, sys
+from pathlib import Path
+from fair_models.catalog.local import LocalCatalog
+from fair_models.publishing.register import register_base_model
+from fair_models.store.local import LocalStore
+from tests.publishing.test_full_disk import told
+limit, contribution, home = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+catalog, store = LocalCatalog(home / "catalog"), LocalStore(home / "store")
+print(told(lambda: register_base_model(contribution, catalog, store)))
+"""
+
+
+def registered_with_files_up_to(limit: int, contribution: Path, home: Path) -> str:
+    """The same for a contribution, in a new process: torch does not work in one that was forked."""
+    command = [sys.executable, "-B", "-c", REGISTER, str(limit), str(contribution), str(home)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def is_clear(said: str) -> bool:
@@ -165,7 +192,7 @@ def test_a_contribution_is_not_registered_on_a_full_disk(open_home: Path) -> Non
     contribution = tiny_contribution.write(open_home.parent)
     catalog, store = LocalCatalog(open_home / "catalog"), LocalStore(open_home / "store")
     for limit in (1_000, 20_000):  # no room for its archive; for its files, but not for the index
-        said = with_files_up_to(limit, lambda: register_base_model(str(contribution), catalog, store))
+        said = registered_with_files_up_to(limit, contribution, open_home)
         assert is_clear(said), (limit, said)
         assert there(open_home) == {}, limit
     assert register_base_model(str(contribution), catalog, store).id == "tiny-v1"

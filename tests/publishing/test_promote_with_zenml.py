@@ -131,7 +131,7 @@ def test_the_next_version_takes_its_place_and_the_audit_finds_nothing(registry: 
     assert [registry.stage(1), registry.stage(2)] == ["archived", "production"]
     report = audit(registry.catalog, registry.store, registry.ledger, AuditParams())
     assert list(report.findings) == []
-    assert report.skipped == {}
+    assert report.skipped == {"thresholds": "no thresholds were given"}
 
 
 def test_without_a_number_the_failed_run_is_passed_over(registry: Registry) -> None:

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 
 SWALLOWING = """
 while True:
@@ -37,6 +38,7 @@ def run(body: str, *, ask_to_end: bool = True) -> int:
         assert process.stdout is not None
         process.stdout.readline()
         if ask_to_end:
+            time.sleep(1)  # into the body
             process.terminate()
         return process.wait(timeout=60)
 
