@@ -11,8 +11,10 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import boto3
 import numpy as np
 import pytest
+from moto.server import ThreadedMotoServer
 from rasterio.shutil import copy
 
 from fair_models.errors import FairModelsError, Invalid, InvalidImagery, InvalidItem, NotFound, Unavailable
@@ -275,8 +277,7 @@ def test_images_in_buckets_need_boto3_and_a_bucket_that_is_allowed(monkeypatch: 
 
 
 def test_an_image_in_a_bucket_gives_what_it_gives_here(cog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    boto3 = pytest.importorskip("boto3", reason="needs the extra aws")
-    server = pytest.importorskip("moto.server", reason="needs moto[server]").ThreadedMotoServer(port=0)
+    server = ThreadedMotoServer(port=0)
     server.start()
     try:
         host, port = server.get_host_and_port()
