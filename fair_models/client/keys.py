@@ -33,7 +33,7 @@ class RunEnded(FairModelsError):
     def __init__(self, key: str, run: FlowRun) -> None:
         self.key, self.run = key, run
         when = f" at {run.ended:%Y-%m-%d %H:%M:%S} UTC" if run.ended else ""
-        why = f": {run.state.message}" if run.state.message else ""
+        why = f": {run.state.message.rstrip('.')}" if run.state.message else ""
         super().__init__(
             f"Key {key!r} stands for run {run.id} ({run.name}), which {_ENDS[run.state.type]}{when}{why}. "
             "Nothing new was started. Start it anew under the same key with --again (in Python: again=True)"
