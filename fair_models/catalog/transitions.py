@@ -25,8 +25,8 @@ from fair_models.catalog.edits import (
 )
 from fair_models.catalog.protocol import Catalog, Change, ItemKey
 from fair_models.catalog.tombstones import ARCHIVED
-from fair_models.catalog.versions import current, item_id, next_number, split_id
-from fair_models.errors import Conflict, InvalidItem, NotFound
+from fair_models.catalog.versions import current, exact, item_id, next_number, number_of, split_id
+from fair_models.errors import Conflict, InvalidItem
 from fair_models.types import CollectionId, Json
 
 
@@ -73,7 +73,7 @@ def publishing(catalog: Catalog, item: Item, needs: Sequence[ItemKey] = ()) -> T
         Conflict: The version exists with other content, or existed and was deleted.
     """
     collection, name, number = _address(item)
-    there = _exact(catalog, collection, item.id)
+    there = exact(catalog, collection, item.id)
     if there is not None:
         if versions.same(there, item):
             return NOTHING
@@ -275,14 +275,14 @@ def _around(
     Mostly it follows the newest one, which is current: then that is its neighbour, and the only other item
     with `latest-version` is the one before that. Otherwise all versions of the name are looked through.
     """
-    if replaced is not None and _number(replaced) < number and not replaced.get_links(SUCCESSOR):
+    if replaced is not None and number_of(replaced) < number and not replaced.get_links(SUCCESSOR):
         former = _predecessor(catalog, collection, replaced)
         return _Around(replaced, None, [each for each in (replaced, former) if each is not None])
     known = [
-        each for each in catalog.search(collection, name=name, order="version") if _number(each) != number
+        each for each in catalog.search(collection, name=name, order="version") if number_of(each) != number
     ]
-    below = [item for item in known if _number(item) < number]
-    above = [item for item in known if _number(item) > number]
+    below = [item for item in known if number_of(item) < number]
+    above = [item for item in known if number_of(item) > number]
     before, after = (below[-1] if below else None), (above[0] if above else None)
     touched = {each.id for each in (replaced, before, after) if each is not None}
     touched |= {item.id for item in known if item.get_links(LATEST) or ARCHIVED in item.properties}
@@ -292,7 +292,7 @@ def _around(
 def _predecessor(catalog: Catalog, collection: CollectionId, item: Item) -> Item | None:
     name, _ = split_id(item.id)
     ids = [re.findall(rf"{re.escape(name)}-v[1-9][0-9]*", link.href) for link in item.get_links(PREDECESSOR)]
-    return _exact(catalog, collection, ids[0][-1]) if ids and ids[0] else None
+    return exact(catalog, collection, ids[0][-1]) if ids and ids[0] else None
 
 
 def _refuse_deleted(catalog: Catalog, collection: CollectionId, wanted: str) -> None:
@@ -310,17 +310,6 @@ def _address(item: Item) -> tuple[CollectionId, str, int]:
     if number is None:
         raise InvalidItem(item.id, ["id: ends in no version; write it as name-v1"])
     return cast(CollectionId, item.collection_id), name, number
-
-
-def _number(item: Item) -> int:
-    return split_id(item.id)[1] or 0
-
-
-def _exact(catalog: Catalog, collection: CollectionId, item_id: str) -> Item | None:
-    try:
-        return catalog.get(collection, item_id)
-    except NotFound:
-        return None
 
 
 def _raw(item: Item) -> Json:

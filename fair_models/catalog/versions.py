@@ -57,7 +57,7 @@ def resolve(catalog: Catalog, collection: CollectionId | Sequence[CollectionId],
     places = [collection] if isinstance(collection, str) else list(collection)
     name, number = split_id(reference)
     for place in places:
-        found = _exact(catalog, place, reference) if number else current(catalog, place, name)
+        found = exact(catalog, place, reference) if number else current(catalog, place, name)
         if found is not None:
             return found
     raise _not_found(catalog, places, reference)
@@ -66,8 +66,8 @@ def resolve(catalog: Catalog, collection: CollectionId | Sequence[CollectionId],
 def next_number(catalog: Catalog, collection: CollectionId, name: str) -> int:
     """The number that the next version of a name gets: one more than the largest that there is or was."""
     newest = _newest(catalog, collection, name)
-    gone = max((_number(each) for each in catalog.tombstones(collection, name)), default=0)
-    return 1 + max(gone, 0 if newest is None else _number(newest))
+    gone = max((number_of(each) for each in catalog.tombstones(collection, name)), default=0)
+    return 1 + max(gone, 0 if newest is None else number_of(newest))
 
 
 def same(one: Item, other: Item) -> bool:
@@ -85,11 +85,13 @@ def _newest(catalog: Catalog, collection: CollectionId, name: str) -> Item | Non
     return newest
 
 
-def _number(item: Item) -> int:
+def number_of(item: Item) -> int:
+    """The number that an item's id ends in; 0 where it ends in none."""
     return split_id(item.id)[1] or 0
 
 
-def _exact(catalog: Catalog, collection: CollectionId, item_id: str) -> Item | None:
+def exact(catalog: Catalog, collection: CollectionId, item_id: str) -> Item | None:
+    """The item of an id. None where there is none."""
     try:
         return catalog.get(collection, item_id)
     except NotFound:
