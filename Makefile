@@ -14,7 +14,7 @@ help: ## Show what can be done
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("fair-models needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,flows,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,flows,fast,pgstac,aws,kubernetes,dev]'
 	@touch $@
 
 demo: $(READY) ## The whole life of a model, end to end (DATA=folder for your own chips and labels)

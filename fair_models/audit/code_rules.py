@@ -16,6 +16,7 @@ from fair_models.catalog import assets
 from fair_models.contract.archive import LARGEST_FILE_BYTES, MANIFEST
 from fair_models.contract.signatures import PIPELINE_FUNCTIONS
 from fair_models.errors import Invalid, NotFound
+from fair_models.store.archive import BROKEN
 from fair_models.types import Json
 
 REGISTER = "Register the contribution again, and promote what was trained on it."
@@ -56,7 +57,7 @@ def _problems(scope: Scope, href: str, names: tuple[str, ...]) -> Iterator[str]:
             package = orjson.loads(archive.read(MANIFEST))["package"]
             for name in names:
                 yield from _missing(archive, str(package), name)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, NotImplementedError) as error:
+    except (*BROKEN, TypeError, OSError) as error:
         yield f"is no archive of code that can be read ({error})"
     except (NotFound, Invalid) as error:
         yield f"cannot be read: {error}"

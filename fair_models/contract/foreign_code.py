@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from fair_models.contract import imports
 from fair_models.contract.archive import LIMITS, MANIFEST, pack_code
 from fair_models.errors import Corrupted, InvalidContribution
-from fair_models.store.archive import unpack
+from fair_models.store.archive import BROKEN, unpack
 
 
 def adopt(archive: Path, expressions: Sequence[str], destination: Path) -> str | None:
@@ -50,7 +50,7 @@ def _is_ours(archive: Path) -> bool:
     try:
         with zipfile.ZipFile(archive) as opened:
             entries = opened.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+    except (*BROKEN, OSError) as error:
         raise Corrupted(f"Archive {archive} cannot be read ({error}): fetch or make it again") from error
     return any(entry.filename == MANIFEST for entry in entries) and not any(
         entry.is_dir() for entry in entries

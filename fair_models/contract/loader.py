@@ -28,7 +28,7 @@ from fair_models.contract.calling import called
 from fair_models.contract.protocol import Pipeline, Processing
 from fair_models.contract.signatures import pipeline_problems, processing_problems
 from fair_models.errors import Conflict, Corrupted, InvalidContribution
-from fair_models.store.archive import unpack
+from fair_models.store.archive import BROKEN, unpack
 from fair_models.store.digests import hex_of, verify
 
 PREFIX = "fair_code_"
@@ -161,7 +161,7 @@ def _holds(folder: Path, archive: Path) -> bool:
             return set(there) == set(opened.namelist()) and all(
                 path.read_bytes() == opened.read(name) for name, path in there.items()
             )
-    except zipfile.BadZipFile as error:
+    except (*BROKEN, OSError) as error:
         raise Corrupted(f"Archive {archive} cannot be read ({error}): fetch or make it again") from error
 
 

@@ -23,16 +23,16 @@ from fair_models.store.atomic import (
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip archive can say."""
 
-_BROKEN = (
+BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
     EOFError,
-    NotImplementedError,
+    RuntimeError,
     ValueError,
     LookupError,
 )
-"""What zipfile raises over an archive that is cut off or changed."""
+"""What zipfile raises over an archive that is cut off, changed, encrypted, or packed in an unknown way."""
 
 _PIECE = 1 << 20
 
@@ -112,7 +112,7 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
         with zipfile.ZipFile(archive) as opened, atomic_folder(folder) as temporary:
             _check_entries(archive, opened.infolist(), limits)
             _extract(archive, opened, temporary, limits)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise Corrupted(f"Archive {archive} cannot be read ({error}): fetch or make it again") from error
 
 

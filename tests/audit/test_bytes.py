@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pystac import Item
 
+from fair_models.audit import code_rules
 from fair_models.audit.findings import Finding, Report
 from fair_models.audit.scope import Scope
 from fair_models.catalog.local import LocalCatalog
@@ -74,6 +75,20 @@ def test_code_that_is_no_archive_is_found(
     (tmp_path / "code.py").write_text("print('hello')", encoding="utf-8")
     exchange(BASE_MODELS, "roofs-unet-v1", "source-code", tmp_path / "code.py")
     assert {(finding.rule, finding.item) for finding in found()} == {("entrypoints", BASE)}
+
+
+def test_code_whose_archive_is_damaged_anywhere_is_a_finding_and_does_not_end_the_audit(
+    tmp_path: Path, catalog: LocalCatalog, store: LocalStore
+) -> None:
+    right = a_code_archive(tmp_path / "right.zip", None, PROCESSING, "roofs").read_bytes()
+    scope = Scope(catalog, store, None, AuditParams())
+    damaged = tmp_path / "damaged.zip"
+    told = set()
+    for place in range(len(right)):
+        damaged.write_bytes(right[:place] + bytes([right[place] ^ 0xFF]) + right[place + 1 :])
+        found = code_rules._problems(scope, str(damaged), ("models.roofs.processing:preprocess",))
+        told |= {problem.partition(" (")[0] for problem in found}
+    assert "is no archive of code that can be read" in told
 
 
 def test_code_is_read_and_not_executed(found: Found, exchange: Callable[..., None], tmp_path: Path) -> None:

@@ -111,7 +111,11 @@ class FileLedger:
                 versions[str(up_to)] = {"stage": "none", "status": "reserved"}
 
     def mark_failed(self, run_id: str) -> None:
-        raise NotImplementedError
+        for model in self.models():
+            with self._changing(model) as versions:
+                for number, version in versions.items():
+                    if f"run-{model}-{number}" == run_id and version["status"] == "running":
+                        version["status"] = "failed"
 
     def _seen(self, versions: Versions) -> Versions:
         return {number: each for number, each in versions.items() if each["status"] != "reserved"}
