@@ -7,8 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+QUANTITY = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"
+"""Bytes as Kubernetes writes them, e.g. 4Gi."""
+
+CPUS = r"^[0-9]+(\.[0-9]+)?m?$"
+"""Cores as Kubernetes writes them, e.g. 2 or 500m."""
 
 
 def checkout_root(start: Path | None = None) -> Path | None:
@@ -32,6 +38,28 @@ class Settings(BaseSettings):
     home: Path = Field(
         default_factory=_default_home,
         description="Folder for all state: catalogue, store, cache, Prefect, ZenML, MLflow.",
+    )
+    store: str = Field(
+        "",
+        description="Where the registry's files lie: a folder, or s3://bucket/prefix. "
+        "Default: `store` under home.",
+    )
+    public_store_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#@]+$",
+        description="Address under which everyone can read the files of the bucket, e.g. "
+        "https://data.example.org/fair; items then name their files by it. Default: items say s3://bucket/…",
+    )
+    catalog: SecretStr = Field(
+        SecretStr(""),
+        description="Where the catalogue lies: a folder, or postgresql://user:password@host/database with "
+        "pgstac. Default: `catalog` under home.",
+    )
+    catalog_api_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#@]+$",
+        description="Root of the STAC API that serves a catalogue in pgstac, e.g. https://stac.example.org; "
+        "addresses of items begin with it.",
     )
     prefect_port: int = Field(4200, ge=1, le=65535, description="Port of the local Prefect server.")
     official_schemas: Literal["when-available", "required"] = Field(
@@ -85,10 +113,66 @@ class Settings(BaseSettings):
         30.0, ge=0, description="Days for which a tile in the cache is used without asking its server again."
     )
 
+    zenml_artifacts: str = Field(
+        "",
+        description="Where ZenML keeps what the steps of trainings hand on: s3://bucket/prefix. "
+        "Default: a folder under home.",
+    )
+    zenml_tracker: Literal["none", "mlflow"] = Field(
+        "none",
+        description="Experiment tracker of the ZenML stack. Curves go to MLflow either way; `mlflow` "
+        "lets ZenML's pages link to it.",
+    )
+    train_pool: str | None = Field(
+        None, description="Work pool that fine-tuning sends its trainings to. Default: the pool of `train`."
+    )
+    predict_pool: str | None = Field(
+        None, description="Work pool that predictions send their shards to. Default: the deployment's own."
+    )
+    train_image: str | None = Field(
+        None,
+        description="Image for trainings of models whose runtime is `local`, in pools that start images.",
+    )
+    predict_image: str | None = Field(
+        None, description="Image for predictions of models whose runtime is `local`, in such pools."
+    )
+    train_memory: str | None = Field(
+        None,
+        pattern=QUANTITY,
+        description="Memory that a training asks for besides what its model needs, e.g. 4Gi. "
+        "Default: the pool's.",
+    )
+    predict_memory: str | None = Field(
+        None,
+        pattern=QUANTITY,
+        description="Memory that a shard asks for besides what its model needs, e.g. 2Gi. "
+        "Default: the pool's.",
+    )
+    train_cpu: str | None = Field(
+        None, pattern=CPUS, description="Cores that a training asks for, e.g. 2 or 500m. Default: the pool's."
+    )
+    predict_cpu: str | None = Field(
+        None, pattern=CPUS, description="Cores that a shard asks for, e.g. 2 or 500m. Default: the pool's."
+    )
+    accelerator_nodes: dict[str, dict[str, str]] = Field(
+        {},
+        description="Labels of the nodes for each accelerator that items name, as a JSON object: "
+        '{"cuda": {"accelerator": "nvidia"}}.',
+    )
+
     @field_validator("home", "schema_cache")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value else value
+
+    @field_validator("store")
+    @classmethod
+    def _folder_or_bucket(cls, value: str) -> str:
+        if not value or value.startswith("s3://"):
+            return value
+        if "://" in value:
+            raise ValueError("write a folder, or s3://bucket/prefix")
+        return str(Path(value).expanduser().resolve())
 
     @field_validator("allowed_folders")
     @classmethod
@@ -97,13 +181,19 @@ class Settings(BaseSettings):
 
     @property
     def catalog_folder(self) -> Path:
-        """The local STAC catalogue."""
-        return self.home / "catalog"
+        """The STAC catalogue, where it lies in a folder."""
+        place = self.catalog.get_secret_value()
+        return Path(place) if place and "://" not in place else self.home / "catalog"
 
     @property
     def store_folder(self) -> Path:
-        """The bytes that the registry holds."""
-        return self.home / "store"
+        """The bytes that the registry holds, where they lie in a folder."""
+        return Path(self.store) if self.store and not self.store_is_a_bucket else self.home / "store"
+
+    @property
+    def store_is_a_bucket(self) -> bool:
+        """Whether the registry's bytes lie in a bucket."""
+        return self.store.startswith("s3://")
 
     @property
     def cache_folder(self) -> Path:
@@ -141,6 +231,12 @@ class Settings(BaseSettings):
         return os.environ.get("PREFECT_API_URL") or f"http://127.0.0.1:{self.prefect_port}/api"
 
     @property
+    def prefect_auth(self) -> SecretStr | None:
+        """User and password of the Prefect API: PREFECT_API_AUTH_STRING, "user:password"; None without."""
+        written = os.environ.get("PREFECT_API_AUTH_STRING")
+        return SecretStr(written) if written else None
+
+    @property
     def run_folder(self) -> Path:
         """Process ids and logs of the local server and its workers."""
         return self.home / "run"
@@ -149,6 +245,7 @@ class Settings(BaseSettings):
         """What a child process needs so that its state lies under `home` too and nothing is reported."""
         return {
             "FAIR_HOME": str(self.home),
+            **({"FAIR_STORE": self.store} if self.store else {}),
             "PREFECT_HOME": str(self.home / "prefect"),
             "PREFECT_API_URL": self.prefect_api_url,
             "ZENML_CONFIG_PATH": str(self.home / "zenml"),

@@ -1,4 +1,4 @@
-"""Files from the web, under the rules of `hrefs`: each redirect and machine is judged before it is asked."""
+"""Files from the web and buckets, under the rules of `hrefs`: each address is judged before it is asked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from pathlib import Path
 import httpcore
 
 from fair_models.errors import Corrupted, Invalid
-from fair_models.store import hrefs, web
+from fair_models.store import hrefs, s3_reading, web
 from fair_models.store.atomic import sync_file, sync_folder, temporary_beside, told_as_unavailable
 from fair_models.store.connecting import CheckedBackend
 from fair_models.store.digests import PREFIX, hex_of
 from fair_models.store.protocol import StoredFile
+from fair_models.store.s3_client import open_client
 
 _HEADERS = (("Connection", "close"),)
 """The next request is judged and connected anew."""
@@ -46,7 +47,7 @@ def download(
     """Get a file. It appears whole, with the bytes of its checksum, or not at all.
 
     Args:
-        href: https address; http at hosts that the settings name.
+        href: https address; http at hosts that the settings name; s3://bucket/key.
         destination: Where it goes; replaced where it exists. Its folder is made.
         largest_bytes: What is read at most, whatever the server says of the size.
         checksum: sha-256 multihash that its bytes must have.
@@ -103,6 +104,11 @@ def _write(pieces: Iterable[bytes], file: Path, largest_bytes: int, asked: str) 
 @contextmanager
 def _answer(href: str, redirects: int, patience: Patience) -> Iterator[Iterator[bytes]]:
     """The bytes that an address gives, at its end or that of its redirects."""
+    if hrefs.scheme_of(href) == "s3":
+        bucket, key = hrefs.s3_address(href)
+        client = open_client()
+        yield s3_reading.pieces(client, s3_reading.find(client, bucket, key))
+        return
     address, asked = hrefs.web_address(href), hrefs.shown(href)
     deadline = time.monotonic() + patience.whole
     backend = CheckedBackend(lambda: deadline)

@@ -3,7 +3,8 @@
 A path must lie in one of the folders that FAIR_ALLOWED_FOLDERS names, where it names any. An address on the
 web is https, without a login in it, at a host that FAIR_ALLOWED_HOSTS names or, where that names none, at any
 public host. Machines of this network, and plain http, are for hosts that are named there. Buckets (s3://) are
-read with the credentials of this machine; where FAIR_ALLOWED_HOSTS has entries they must be among them.
+read with the credentials of this machine; where FAIR_ALLOWED_HOSTS has entries they must be among them. The
+registry's own files (FAIR_STORE, FAIR_PUBLIC_STORE_URL) need no entry.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ LONGEST_SHOWN = 200
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _LOGIN = re.compile(r"^([A-Za-z]+:/*)[^/]*@")
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/([^\x00-\x1f\x7f]{1,1024})")
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -124,7 +126,7 @@ def web_address(href: str | httpx.URL) -> httpx.URL:
     host, allowed = address.host, _allowed_hosts()
     if not host:
         raise Invalid(f"{shown(href)} names no host: write https://host/path")
-    if allowed and not _is_named(host) and ANY_PUBLIC_HOST not in allowed:
+    if allowed and not _is_named(host) and ANY_PUBLIC_HOST not in allowed and not _is_own(str(address)):
         raise Invalid(
             f"{shown(href)} is refused: the host {host} is not one of FAIR_ALLOWED_HOSTS "
             f"({', '.join(sorted(allowed))}); download the file and name that, or have the operator add it"
@@ -141,18 +143,32 @@ def s3_address(href: str) -> tuple[str, str]:
     """Bucket and key of s3://bucket/key, if they may be read with the credentials of this machine.
 
     Raises:
-        Invalid: It is no such address, or FAIR_ALLOWED_HOSTS has entries and "s3://bucket" is none of them.
+        Invalid: It is no such address, or FAIR_ALLOWED_HOSTS has entries, "s3://bucket" is none of them, and
+            it does not lie in the registry's own store.
     """
     found = _S3.fullmatch(href)
-    if found is None:
+    # A client may take "/a/../b" for "/b", and so ask for another bucket than the one that is judged here.
+    if found is None or {".", ".."} & set(found.group(2).split("/")):
         raise Invalid(f"{shown(href)!r} is no file in a bucket: write s3://bucket/key")
     bucket, allowed = found.group(1), settings.current().allowed_hosts
-    if allowed and f"s3://{bucket}" not in allowed:
+    if allowed and f"s3://{bucket}" not in allowed and not _is_own(href):
         raise Invalid(
             f"{shown(href)} is refused: s3://{bucket} is not one of FAIR_ALLOWED_HOSTS "
             f"({', '.join(sorted(allowed))}); have the operator add it"
         )
     return bucket, found.group(2)
+
+
+def file_address(href: str) -> str:
+    """The address of a file that is downloaded, from the web or a bucket, if that may be.
+
+    Raises:
+        Invalid: As `web_address` and `s3_address` do.
+    """
+    if scheme_of(href) == "s3":
+        s3_address(href)
+        return href
+    return str(web_address(href))
 
 
 def check_peer(host: str, address: str) -> None:
@@ -171,6 +187,15 @@ def check_peer(host: str, address: str) -> None:
             "or network; download the file and name that, or have the operator add the host to "
             "FAIR_ALLOWED_HOSTS"
         )
+
+
+def _is_own(href: str) -> bool:
+    """Whether an address is one of the registry's own files. Both are prefixes that end at a slash."""
+    now = settings.current()
+    places = [now.store] if now.store_is_a_bucket else []
+    places += [now.public_store_url] if now.public_store_url else []
+    below = [href.removeprefix(f"{place.rstrip('/')}/") for place in places]
+    return any(key != href and _PLAIN.fullmatch(key) for key in below)
 
 
 def _path_of(href: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -86,6 +86,10 @@ class LocalStore:
             verify(path, checksum)
         return path
 
+    def verify(self, href: str, checksum: str) -> None:
+        """Compare a file with its checksum. Raises as `fetch` does."""
+        self.fetch(href, checksum)
+
     def exists(self, href: str) -> bool:
         """Whether a file lies there. False for addresses that are not of this machine."""
         try:
@@ -137,6 +141,23 @@ class LocalStore:
                 and path.relative_to(self.root).as_posix().startswith(prefix)
             ):
                 yield str(path)
+
+    def link(self, href: str, seconds: int) -> str:
+        """The file:// address of a file, for programs that see the folder. It does not end.
+
+        Raises:
+            NotFound: Nothing lies there.
+            Invalid: The href is not one of a local file.
+        """
+        return self.fetch(href).resolve().as_uri()
+
+    def unfinished(self, before: datetime) -> list[str]:
+        """Files that killed processes began to write and that nobody touched since `before`."""
+        return [str(path) for path in leftovers.unfinished(self.root, before)]
+
+    def abandon(self, unfinished: Iterable[str]) -> list[str]:
+        """Take away what `unfinished` named. Returns those that are gone now."""
+        return [str(path) for path in leftovers.take_away(map(Path, unfinished))]
 
 
 def _copy(source: Path | bytes, temporary: Path) -> None:

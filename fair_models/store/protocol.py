@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Protocol
 class StoredFile:
     """One file of the store.
 
-    href: Absolute address: a path, or s3://bucket/key.
+    href: Absolute address: a path, s3://bucket/key, or the public https address of the same file.
     checksum: sha-256 multihash in hex ("1220" and 64 digits), as in `file:checksum`.
     size: Bytes.
     """
@@ -41,6 +41,14 @@ class Store(Protocol):
             Corrupted: The bytes are not those of the checksum.
         """
 
+    def verify(self, href: str, checksum: str) -> None:
+        """Compare the bytes of `href`, read where they lie, with a checksum.
+
+        Raises:
+            NotFound: Nothing lies there.
+            Corrupted: The bytes are not those of the checksum.
+        """
+
     def exists(self, href: str) -> bool:
         """Whether a file lies there."""
 
@@ -55,3 +63,19 @@ class Store(Protocol):
 
     def hrefs(self, prefix: str = "") -> Iterator[str]:
         """Addresses of all files whose key starts with `prefix`."""
+
+    def link(self, href: str, seconds: int) -> str:
+        """An address that gives the file to a browser or a backend for some time.
+
+        A bucket signs an https address; a public file keeps its own. A folder gives a file:// address, which
+        holds for ever, and only on machines that see the folder.
+
+        Raises:
+            NotFound: Nothing lies there.
+        """
+
+    def unfinished(self, before: datetime) -> list[str]:
+        """What interrupted puts left and nobody touched since `before`: names for people and `abandon`."""
+
+    def abandon(self, unfinished: Iterable[str]) -> list[str]:
+        """Take away what `unfinished` named. Returns those that are gone now."""

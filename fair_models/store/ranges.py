@@ -11,6 +11,7 @@ from typing import Protocol
 from fair_models.errors import FairModelsError, Invalid, Unavailable
 from fair_models.store import hrefs
 from fair_models.store.asking import Web
+from fair_models.store.digests import checksum_bytes
 
 CHUNK_BYTES = 128 * 1024
 """What is asked for at least."""
@@ -33,6 +34,10 @@ class Ranges(Protocol):
     def size(self) -> int:
         """Bytes in all."""
 
+    @property
+    def state(self) -> str:
+        """What tells its content from what lay there before: size and ETag or date, as far as they are known."""
+
     def read(self, start: int, stop: int) -> bytes:
         """The bytes from `start` to before `stop`, which lies in the file."""
 
@@ -53,7 +58,7 @@ class WebRanges:
     def __init__(self, web: Web, href: str) -> None:
         self.name = hrefs.shown(href)
         self._web, self._href = web, href
-        self._state = ""
+        self.state = ""
         self.size = 1
         self.start = self._ask(0, CHUNK_BYTES)
         """The first bytes: they say what kind of file it is."""
@@ -74,7 +79,7 @@ class WebRanges:
         found = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", "").strip())
         if answer.status != 206 or found is None:
             if start == 0 and len(answer.body) < CHUNK_BYTES:  # small enough to have come whole
-                self.size = len(answer.body)
+                self.size, self.state = len(answer.body), checksum_bytes(answer.body)
                 return answer.body
             raise Invalid(
                 f"{self.name} cannot be read in parts: its server does not know ranges; "
@@ -82,9 +87,9 @@ class WebRanges:
             )
         first, last, size = map(int, found.groups())
         state = f"{size} {answer.headers.get('etag') or answer.headers.get('last-modified', '')}"
-        if self._state not in ("", state):
+        if self.state not in ("", state):
             raise Unavailable(f"{self.name} was changed while it was read: start again")
-        self._state, self.size = state, size
+        self.state, self.size = state, size
         if first != start or last != min(stop, size) - 1 or len(answer.body) != last - first + 1:
             raise Unavailable(f"{self.name} came in other parts than asked for: try again later")
         return answer.body
