@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import fuzzing
+from tests import fuzzing, services
+from tests.store.s3_server import s3_bucket, s3_endpoint
+
+__all__ = ["s3_bucket", "s3_endpoint"]
+"""Fixtures for everyone."""
 
 INPUTS = "broken inputs tried"
 PROJECT = Path(__file__).resolve().parent.parent
@@ -39,6 +43,39 @@ def shared_data() -> Path:
 def shared_schemas() -> Path:
     """The official STAC extension schemas, laid out as a cache."""
     return require(shared_folder() / "stac-schemas", "the official schemas")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[services.Postgres]:
+    """A PostgreSQL server with pgstac, of this session alone; each test makes databases of its own."""
+    folder = services.programs()
+    if folder is None:
+        reason = "needs PostgreSQL with PostGIS; Debian has it as postgresql-postgis"
+        pytest.fail(reason) if os.environ.get("FAIR_REQUIRE_ALL") == "1" else pytest.skip(reason)
+    with services.postgres(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def shared_pgstac_url(postgres: services.Postgres) -> str:
+    """Address of an empty catalogue, in a database that tests use in turn."""
+    return postgres.emptied()
+
+
+@pytest.fixture
+def pgstac_url(postgres: services.Postgres) -> Iterator[str]:
+    """Address of an empty catalogue in a database of its own."""
+    url = postgres.catalog()
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture
+def empty_url(postgres: services.Postgres) -> Iterator[str]:
+    """Address of a database with nothing in it."""
+    url = postgres.empty()
+    yield url
+    postgres.drop(url)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -11,12 +10,12 @@ from typing import cast
 
 from fair_models.audit.problem import Problem, Repaired
 from fair_models.audit.scope import Entry, NameKey, Scope
-from fair_models.catalog.collections import COLLECTIONS
 from fair_models.errors import Corrupted, Invalid, NotFound
 from fair_models.publishing import collecting
 from fair_models.types import CollectionId, Json
 
-_KEY = re.compile(rf"(?:^|/)({'|'.join(COLLECTIONS)})/([^/]+)/v[0-9]+/[^/]+$")
+_PREDICTION = "/prediction.json"
+"""It is put last, beside the files of a prediction, and names them."""
 
 RESTORE = "Bring the file back from a backup, or publish the next version and archive this one."
 
@@ -63,7 +62,7 @@ def damage_of(scope: Scope, href: str, checksum: str) -> str | None:
 
 def _read(scope: Scope, href: str, checksum: str) -> str | None:
     try:
-        scope.store.fetch(href, checksum)
+        scope.store.verify(href, checksum)
     except Corrupted as error:
         return str(error)
     except (NotFound, Invalid):
@@ -98,9 +97,16 @@ def collect(scope: Scope) -> Iterator[Repaired]:
 
 
 def _unreferenced(scope: Scope) -> Iterator[str]:
+    held = set(map(collecting.key_of, scope.held))
+    results = {_folder_of(href) for href in scope.store.hrefs("predictions/") if href.endswith(_PREDICTION)}
     for href in scope.store.hrefs():
-        if href not in scope.held and _is_old(scope, href):
+        named = collecting.key_of(href) in held or _folder_of(href) in results
+        if not named and _is_old(scope, href):
             yield href
+
+
+def _folder_of(href: str) -> str:
+    return href.rpartition("/")[0]
 
 
 def _is_old(scope: Scope, href: str) -> bool:
@@ -112,5 +118,5 @@ def _is_old(scope: Scope, href: str) -> bool:
 
 def _name_of(href: str) -> NameKey | None:
     """The name that a file was put under."""
-    found = _KEY.search(href)
-    return (cast(CollectionId, found[1]), found[2]) if found else None
+    found = collecting.KEY.search(href)
+    return (cast(CollectionId, found[2]), found[3]) if found else None

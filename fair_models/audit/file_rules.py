@@ -11,7 +11,6 @@ from fair_models.audit.problem import Problem, Repaired
 from fair_models.audit.scope import Scope
 from fair_models.publishing.workspace import folders_left
 from fair_models.store.leftovers import take_away, unfinished
-from fair_models.store.local import LocalStore
 
 RESTORE = "Put the file back from a backup. Until then nobody can read or change the catalogue."
 LOOK = "Look at it: link it in its collection, or take it away."
@@ -63,9 +62,9 @@ def leftovers(scope: Scope) -> Iterator[Problem]:
             "a change was interrupted; whoever reads next finishes or forgets it, and this audit did",
             "Nothing, but look why a process died.",
         )
-    for path in _left(scope):
+    for name in (*map(str, _left(scope)), *scope.store.unfinished(_youngest(scope))):
         yield Problem(
-            str(path),
+            name,
             "work that was interrupted left this",
             "fair-models audit --repair takes it away.",
         )
@@ -75,22 +74,24 @@ def clear(scope: Scope) -> Iterator[Repaired]:
     """Take away what interrupted work left: no item names it."""
     for path in take_away(_left(scope)):
         yield Repaired(str(path), "it was taken away")
+    for name in scope.store.abandon(scope.store.unfinished(_youngest(scope))):
+        yield Repaired(name, "it was taken away")
 
 
 def _left(scope: Scope) -> list[Path]:
-    """Folders of work, and unfinished files in the store and the cache, that nobody touched for long."""
-    youngest = scope.moment - timedelta(hours=scope.params.grace_hours)
+    """Folders of work, and unfinished files in the cache, that nobody touched for long."""
     folders = _old_folders(scope)
-    places = [settings.current().cache_folder]
-    if isinstance(scope.store, LocalStore):
-        places.append(scope.store.root)
-    files = [path for place in places for path in unfinished(place, youngest)]
+    files = unfinished(settings.current().cache_folder, _youngest(scope))
     return [*folders, *(path for path in files if not any(folder in path.parents for folder in folders))]
 
 
+def _youngest(scope: Scope) -> datetime:
+    """What was touched since then may be somebody's."""
+    return scope.moment - timedelta(hours=scope.params.grace_hours)
+
+
 def _old_folders(scope: Scope) -> list[Path]:
-    youngest = scope.moment - timedelta(hours=scope.params.grace_hours)
-    return [folder for folder in folders_left() if _changed(folder) < youngest]
+    return [folder for folder in folders_left() if _changed(folder) < _youngest(scope)]
 
 
 def _changed(folder: Path) -> datetime:

@@ -8,8 +8,9 @@ from typing import cast
 import orjson
 from pystac import Item
 
+from fair_models.catalog.documents import STRUCTURAL
 from fair_models.catalog.local import LocalCatalog
-from fair_models.catalog.local_layout import STRUCTURAL, item_path, to_item
+from fair_models.catalog.local_layout import item_path, to_item
 from fair_models.catalog.local_survey import Survey, SurveyedFile, is_absolute, survey
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Corrupted, InvalidItem

@@ -21,7 +21,7 @@ from fair_models.catalog.collections import COLLECTIONS
 from fair_models.catalog.protocol import Catalog
 from fair_models.catalog.tombstones import ARCHIVED
 from fair_models.catalog.versions import split_id
-from fair_models.errors import NotFound
+from fair_models.errors import Invalid, NotFound
 from fair_models.params import AuditParams
 from fair_models.settings import Settings, current
 from fair_models.store.protocol import Store
@@ -220,7 +220,10 @@ class Scope:
     def size(self, href: str) -> int | None:
         """Size of a stored file in bytes; None where it is missing. Each file is looked up once."""
         if href not in self._sizes:
-            self._sizes[href] = self.store.size(href) if self.store.exists(href) else None
+            try:
+                self._sizes[href] = self.store.size(href)
+            except (NotFound, Invalid):
+                self._sizes[href] = None
         return self._sizes[href]
 
     def chosen(self, href: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 
@@ -11,6 +12,7 @@ from fair_models.errors import InvalidItem, NotFound
 
 WEIGHTS = "mlm:weights"
 MODEL = "mlm:model"
+QUANTIZED = "fair:quantized-model"
 SOURCE_CODE = "mlm:source_code"
 TRAINING_RUNTIME = "mlm:training-runtime"
 INFERENCE_RUNTIME = "mlm:inference-runtime"
@@ -23,6 +25,7 @@ RUNTIMES = frozenset({TRAINING_RUNTIME, INFERENCE_RUNTIME})
 KEYS = {
     WEIGHTS: "checkpoint",
     MODEL: "model",
+    QUANTIZED: "model-int8",
     SOURCE_CODE: "source-code",
     TRAINING_RUNTIME: "training-runtime",
     INFERENCE_RUNTIME: "inference-runtime",
@@ -80,7 +83,7 @@ def file_ref(item: Item, role: str) -> tuple[str, str]:
     checksum = asset.extra_fields.get("file:checksum")
     if not checksum:
         raise InvalidItem(item.id, [f"its asset {asset.href} has no file:checksum; register the item again"])
-    return asset.get_absolute_href() or asset.href, str(checksum)
+    return address(asset), str(checksum)
 
 
 def has_role(roles: Iterable[str], role: str) -> bool:
@@ -91,6 +94,14 @@ def has_role(roles: Iterable[str], role: str) -> bool:
 def says_onnx(*words: object) -> bool:
     """Whether an artifact type, a media type or an address speaks of ONNX."""
     return any("onnx" in str(word).lower() for word in words if word)
+
+
+def address(asset: Asset) -> str:
+    """The absolute address of an asset's file.
+
+    A path is one too: it is meant on this machine, even where the item itself lies on the web.
+    """
+    return asset.href if os.path.isabs(asset.href) else asset.get_absolute_href() or asset.href
 
 
 def image(item: Item, role: str) -> str | None:

@@ -43,6 +43,7 @@ _ARTIFACT_TYPES = {".safetensors": "safetensors.torch.save_file", ".onnx": "onnx
 _TITLES = {
     "checkpoint": "Weights",
     "model": "Network as ONNX",
+    "model-int8": "The same network in 8 bits, quicker and not quite as exact",
     "source-code": "Source code",
     "training-runtime": "Environment for training",
     "inference-runtime": "Environment for prediction",
@@ -56,6 +57,7 @@ _TITLES = {
 ROLES: dict[str, list[str]] = {
     "checkpoint": ["mlm:model", "mlm:weights"],
     "model": ["mlm:model", "mlm:compiled"],
+    "model-int8": [assets.QUANTIZED],
     "source-code": ["mlm:source_code", "code"],
     "training-runtime": ["mlm:training-runtime"],
     "inference-runtime": ["mlm:inference-runtime"],

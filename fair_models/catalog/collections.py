@@ -141,3 +141,18 @@ def summaries(sums: Sums) -> Json:
     if sums.gsd_m is not None:
         found["gsd"] = {"minimum": sums.gsd_m[0], "maximum": sums.gsd_m[1]}
     return found
+
+
+def with_sums(head: Json, sums: Sums) -> Json:
+    """A collection with the extent and summaries of its items; summaries that are not ours stay.
+
+    Args:
+        head: What the collection says of itself.
+        sums: What its items have together.
+    """
+    ours = (*summed_fields(head["id"]), "gsd")
+    others = {name: value for name, value in head.get("summaries", {}).items() if name not in ours}
+    made = {**others, **summaries(sums)}
+    kept = {key: value for key, value in head.items() if key not in ("summaries", "links")}
+    links = {"links": head["links"]} if "links" in head else {}
+    return {**kept, "extent": extent(sums), **({"summaries": made} if made else {}), **links}

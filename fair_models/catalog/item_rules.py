@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fair_models import licences
-from fair_models.catalog import assets, hyperparameters, model_classes, model_input, violations
+from fair_models.catalog import agreement, assets, hyperparameters, model_classes, model_input, violations
 from fair_models.types import Json
 
 Rule = Callable[[Json], list[str]]
@@ -72,6 +72,26 @@ def model_is_onnx(item: Json) -> list[str]:
     ):
         return []
     return ["assets: no asset with the role mlm:model is an ONNX file; add it (key model)"]
+
+
+def quantized_networks_agree(item: Json) -> list[str]:
+    """A network in 8 bits is there only with the figure that says that its masks are the exact ones."""
+    lowest = agreement.read(item["properties"]).int8_mask_iou
+    reasons = []
+    for key, asset in item["assets"].items():
+        if assets.QUANTIZED not in asset["roles"]:
+            continue
+        said = asset.get(agreement.MASK_IOU)
+        where = f"assets.{key}.{agreement.MASK_IOU}"
+        if said != lowest:
+            measured = f"{agreement.FIELD} has {violations.shown(lowest)} as its lowest for int8"
+            reasons.append(f"{where}: is {violations.shown(said)}, {measured}")
+        elif not agreement.is_enough(said):
+            reasons.append(
+                f"{where}: is {violations.shown(said)}, a network in 8 bits needs at least "
+                f"{agreement.LEAST_MASK_IOU}; take the asset out"
+            )
+    return reasons
 
 
 def hyperparameters_agree(item: Json) -> list[str]:
@@ -199,6 +219,7 @@ _MODEL: tuple[Rule, ...] = (
     licence,
     *_ALL,
     model_is_onnx,
+    quantized_networks_agree,
     hyperparameters_agree,
     classes_count_up,
     input_fits,

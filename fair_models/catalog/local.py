@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pystac import Collection, Item
 
-from fair_models.catalog import local_database, local_files, local_journal, local_tombstones, tombstones
-from fair_models.catalog.local_change import collection_document, make, prepare
+from fair_models.catalog import local_database, local_files, local_journal, local_tombstones
+from fair_models.catalog.documents import MALFORMED, prepare
+from fair_models.catalog.local_change import collection_document, make
 from fair_models.catalog.local_database import Unusable
 from fair_models.catalog.local_index import Index
-from fair_models.catalog.local_layout import MALFORMED, collection_path, item_path, to_item
+from fair_models.catalog.local_layout import collection_path, item_path, to_item
 from fair_models.catalog.local_lock import held, held_if_free
+from fair_models.catalog.nearest import not_found
 from fair_models.catalog.protocol import Change
 from fair_models.catalog.versions import split_id
 from fair_models.errors import Corrupted, NotFound, Unavailable
@@ -215,15 +216,13 @@ class LocalCatalog:
     def _not_found(self, collection: CollectionId, item_id: str) -> NotFound:
         """The error for an id, with other versions of its name, or else the ids that look most like it."""
         name, _ = split_id(item_id)
-        for buried in self.tombstones(collection, name):
-            if buried.id == item_id:
-                return NotFound(f"{collection}/{item_id} {tombstones.told(buried)}")
-        nearest = self._read(lambda index: index.versions(collection, name))[:3]
-        nearest = nearest or get_close_matches(
-            item_id, self._read(lambda index: index.ids(collection)), cutoff=0.5
+        return not_found(
+            collection,
+            item_id,
+            self.tombstones(collection, name),
+            self._read(lambda index: index.versions(collection, name)),
+            lambda: self._read(lambda index: index.ids(collection)),
         )
-        hint = f"the nearest are {', '.join(nearest)}" if nearest else "nothing there is named like it"
-        return NotFound(f"{collection} has no item {item_id}: {hint}. All are listed by: fair-models list")
 
     # Writing, always as the holder of the lock
 

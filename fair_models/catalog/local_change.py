@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 
-from fair_models.catalog import collections, local_database, local_files, local_journal, local_tombstones
+from fair_models.catalog import (
+    collections,
+    expectations,
+    local_database,
+    local_files,
+    local_journal,
+    local_tombstones,
+)
+from fair_models.catalog.documents import Documents, to_document
 from fair_models.catalog.local_database import Unusable
 from fair_models.catalog.local_index import Index
 from fair_models.catalog.local_journal import Step
@@ -19,12 +27,10 @@ from fair_models.catalog.local_layout import (
     collection_path,
     item_path,
     to_disk,
-    to_document,
     to_item,
 )
 from fair_models.catalog.protocol import Change
-from fair_models.catalog.versions import split_id
-from fair_models.errors import Conflict, Invalid, InvalidItem, NotFound, Unsettled
+from fair_models.errors import NotFound, Unsettled
 from fair_models.store.atomic import encode_json
 from fair_models.types import CollectionId, Json
 
@@ -44,43 +50,6 @@ class _Plan:
 
     def steps(self) -> list[Step]:
         return [*self.active, *self.collections, *self.deprecated, *self.removed]
-
-
-@dataclass(frozen=True)
-class Documents:
-    """A change as plain JSON, with addresses still absolute."""
-
-    put: Sequence[Json]
-    tombstones: Sequence[Json]
-    seen: Sequence[Json]
-
-
-def prepare(change: Change) -> Documents:
-    """The documents of a change.
-
-    Raises:
-        InvalidItem: An item cannot be stored.
-        Invalid: The same item is named twice, or a tombstone is of none that is taken out.
-    """
-    keys = [(item.collection_id, item.id) for item in change.put] + list(change.remove)
-    twice = sorted(
-        {f"{collection}/{item_id}" for collection, item_id in keys if keys.count((collection, item_id)) > 1}
-    )
-    if twice:
-        raise Invalid(f"A change names {', '.join(twice)} more than once: put or remove each item once")
-    stray = [item.id for item in change.tombstones if (item.collection_id, item.id) not in set(change.remove)]
-    if stray:
-        raise Invalid(f"A change has tombstones of what it does not take out: {', '.join(stray)}")
-    for item in change.put:
-        if item.collection_id not in collections.COLLECTIONS:
-            raise InvalidItem(
-                item.id,
-                [f"its collection {item.collection_id!r} is none of {', '.join(collections.COLLECTIONS)}"],
-            )
-        item_path(item.collection_id, item.id)
-    return Documents(
-        *([to_document(item) for item in of] for of in (change.put, change.tombstones, change.seen))
-    )
 
 
 def make(root: Path, change: Change, documents: Documents) -> None:
@@ -115,24 +84,15 @@ def make(root: Path, change: Change, documents: Documents) -> None:
 
 def collection_document(index: Index, collection: CollectionId) -> Json:
     """A collection as it lies on disk: what its file says, with links, extent and summaries of its items."""
-    head, sums = index.head(collection), index.sums(collection)
-    links = head.pop("links") + [_item_link(collection, *item) for item in index.links(collection)]
-    ours = (*collections.summed_fields(collection), "gsd")
-    others = {name: value for name, value in head.pop("summaries", {}).items() if name not in ours}
-    summaries = {**others, **collections.summaries(sums)}
+    head = collections.with_sums(index.head(collection), index.sums(collection))
     return {
         **head,
-        "extent": collections.extent(sums),
-        **({"summaries": summaries} if summaries else {}),
-        "links": links,
+        "links": [*head["links"], *(_item_link(collection, *item) for item in index.links(collection))],
     }
 
 
 def _plan(root: Path, index: Index, change: Change, documents: Documents) -> list[Step]:
-    _check_expectation(index, change)
-    _check_seen(root, index, documents.seen)
-    _check_lineage(index, change)
-    _check_free(index, change)
+    expectations.check(_State(root, index), change, documents.seen)
     plan, touched = _Plan(), set()
     for document in documents.put:
         collection, item_id = document["collection"], document["id"]
@@ -184,63 +144,27 @@ def _check_files(index: Index, change: Change, documents: Documents) -> None:
         raise Unusable("another program changed the files")
 
 
-def _check_seen(root: Path, index: Index, seen: Sequence[Json]) -> None:
-    """Whether all that the change was planned from is as it was."""
-    changed = []
-    for document in seen:
-        found = index.item(document["collection"], document["id"])
-        if found is None or to_document(to_item(found[1], root, found[0])) != document:
-            changed.append(
-                f"{document['collection']}/{document['id']} is {'gone' if found is None else 'changed'}"
-            )
-    if changed:
-        raise Conflict(f"Somebody else was faster: {', '.join(changed)}. Look at it, then try again")
+class _State:
+    """The catalogue as the index has it."""
 
+    def __init__(self, root: Path, index: Index) -> None:
+        self._root = root
+        self._index = index
+        self.current = index.current
+        self.versions = index.versions
 
-def _check_lineage(index: Index, change: Change) -> None:
-    missing = [
-        f"{collection}/{item_id}"
-        for collection, item_id in change.needs
-        if not index.path(collection, item_id)
-    ]
-    if missing:
-        raise Conflict(
-            f"Somebody else was faster: {', '.join(missing)} was deleted. Look at it, then try again"
-        )
-    for collection, item_id in change.unused:
-        found = [document for _, document in index.derivatives(collection, item_id)]
-        active = [each["id"] for each in found if not each["properties"].get("deprecated")]
-        if active:
-            raise Conflict(
-                f"Somebody else was faster: {', '.join(active)} derives from {collection}/{item_id} now. "
-                "Look at it, then try again"
-            )
+    def document(self, collection: CollectionId, item_id: str) -> Json | None:
+        found = self._index.item(collection, item_id)
+        return None if found is None else to_document(to_item(found[1], self._root, found[0]))
 
+    def has(self, collection: CollectionId, item_id: str) -> bool:
+        return self._index.path(collection, item_id) is not None
 
-def _check_free(index: Index, change: Change) -> None:
-    taken = []
-    for collection, each in change.free:
-        name, number = split_id(each)
-        taken += [each] if index.path(collection, each) else []
-        if number is None:
-            taken += index.versions(collection, name)
-        elif local_tombstones.is_buried(index, collection, each):
-            taken.append(f"{each} (deleted)")
-    if taken:
-        raise Conflict(
-            f"Somebody else was faster: {', '.join(taken)} was published. Look at it, then try again"
-        )
+    def derived(self, collection: CollectionId, item_id: str) -> list[Json]:
+        return [document for _, document in self._index.derivatives(collection, item_id)]
 
-
-def _check_expectation(index: Index, change: Change) -> None:
-    wrong = []
-    for (collection, name), expected in change.expect.items():
-        current = index.current(collection, name)
-        if current != ([] if expected is None else [expected]):
-            found = " and ".join(current) or "none"
-            wrong.append(f"the current item of {collection}/{name} is {found}, not {expected or 'none'}")
-    if wrong:
-        raise Conflict(f"Somebody else was faster: {'; '.join(wrong)}. Look at it, then try again")
+    def is_buried(self, collection: CollectionId, item_id: str) -> bool:
+        return local_tombstones.is_buried(self._index, collection, item_id)
 
 
 def _collection_steps(root: Path, index: Index, touched: Iterable[str]) -> list[Step]:

@@ -15,7 +15,7 @@ import orjson
 
 from fair_models.catalog import lineage, local_files
 from fair_models.catalog.collections import COLLECTIONS, Sums, summed_fields
-from fair_models.catalog.local_facts import KEYWORDS, TASKS, Facts, facet_text, facts_of, time_text
+from fair_models.catalog.facts import KEYWORDS, TASKS, Facts, facet_text, facts_of, time_text
 from fair_models.catalog.local_layout import collection_path, item_path
 from fair_models.types import CollectionId, Json
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog import assets, building, extensions
+from fair_models.catalog import agreement, assets, building, extensions
+from fair_models.catalog.agreement import Agreement
 from fair_models.catalog.versions import item_id
 from fair_models.params import HyperparameterValue
 from fair_models.store.protocol import StoredFile
@@ -40,6 +41,7 @@ FIELDS = frozenset(
         "fair:split_spec",
         "fair:zenml",
         "fair:gate",
+        agreement.FIELD,
         "fair:archived",
         "fair:tombstone",
     }
@@ -55,7 +57,8 @@ class LocalModelFacts:
     version: The version's number, the same as the run's in ZenML.
     base, dataset: The exact items that it derives from, with absolute asset hrefs.
     base_href, dataset_href: Addresses of these items, for the links derived_from.
-    files: What the registry holds, by key: "checkpoint" and "model" (the ONNX); others, e.g. "run-config".
+    files: What the registry holds, by key: "checkpoint" and "model" (the ONNX); others, e.g. "run-config",
+        and "model-int8" where the agreement of the network in 8 bits is high enough.
     hyperparameters: The values really used, by full key; inference values as they were evaluated.
     metrics: Held-out values by key of the base model's `fair:metrics_spec`; None where nothing was measured.
     baseline: The same keys for the simplest guess; `baseline_name` says in words what that is.
@@ -65,6 +68,7 @@ class LocalModelFacts:
     run_id: The run's id in ZenML.
     created: When the version is published.
     software: Versions of what trained it, by name, e.g. {"torch": "2.13.0"}.
+    agreement: How well quicker ways to run the ONNX agree with it. None: not measured.
     gate: `fair:gate`: what it had to reach, and what was overridden for which reason. Empty: not recorded.
     """
 
@@ -88,6 +92,7 @@ class LocalModelFacts:
     created: datetime
     software: Mapping[str, str] = field(default_factory=dict)
     gate: Json = field(default_factory=dict)
+    agreement: Agreement | None = None
 
 
 def build(facts: LocalModelFacts) -> Item:
@@ -147,6 +152,8 @@ def _properties(facts: LocalModelFacts) -> Json:
     }
     if facts.gate:
         own["fair:gate"] = deepcopy(facts.gate)
+    if facts.agreement is not None:
+        own[agreement.FIELD] = facts.agreement.to_json()
     if facts.software:
         own["processing:software"] = dict(facts.software)
     return {**deepcopy(inherited), **own}
@@ -159,4 +166,7 @@ def _assets(facts: LocalModelFacts) -> dict[str, Json]:
     model = assets.KEYS[assets.MODEL]
     if model in own and "bands" in facts.base.properties:
         own[model]["bands"] = deepcopy(facts.base.properties["bands"])
+    quantized = assets.KEYS[assets.QUANTIZED]
+    if quantized in own and facts.agreement is not None:
+        own[quantized][agreement.MASK_IOU] = facts.agreement.int8_mask_iou
     return {**own, **deepcopy(found)}

@@ -15,10 +15,11 @@ from typing import Any, cast
 import orjson
 
 from fair_models.catalog import collections, local_database, local_files, local_journal
+from fair_models.catalog.documents import STRUCTURAL
 from fair_models.catalog.local_change import collection_document
 from fair_models.catalog.local_database import Unusable
 from fair_models.catalog.local_index import Index
-from fair_models.catalog.local_layout import CATALOG_FILE, STRUCTURAL, collection_path
+from fair_models.catalog.local_layout import CATALOG_FILE, collection_path
 from fair_models.catalog.local_lock import held
 from fair_models.catalog.tombstones import REL as TOMBSTONE_LINK
 from fair_models.errors import Corrupted

@@ -2,11 +2,67 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
 from fair_models.catalog.local import LocalCatalog
 from fair_models.catalog.protocol import Catalog
+from fair_models.errors import Invalid
 from fair_models.settings import Settings
+
+if TYPE_CHECKING:
+    from fair_models.catalog.pgstac import PgstacCatalog
+
+_DATABASES = ("postgresql://", "postgres://")
 
 
 def open_catalog(settings: Settings) -> Catalog:
-    """The catalogue of this machine. Nothing is made on disk before something is committed."""
-    return LocalCatalog(settings.catalog_folder)
+    """The catalogue that the settings name. Nothing is made before something is committed.
+
+    Raises:
+        Invalid: The setting names no place of a catalogue, or what it needs is not installed.
+    """
+    return open_at(settings.catalog, settings)
+
+
+def open_at(place: SecretStr, settings: Settings) -> Catalog:
+    """The catalogue of a place.
+
+    Args:
+        place: A folder, or postgresql://user:password@host/name. Empty: the folder of the settings.
+        settings: What else is known, such as the API that serves it.
+
+    Raises:
+        Invalid: It is none of these, or what it needs is not installed.
+    """
+    said = place.get_secret_value()
+    if said.startswith(_DATABASES):
+        return open_pgstac(place, settings)
+    if "://" in said:
+        raise Invalid(
+            "A catalogue is a folder or postgresql://user:password@host/name, and not "
+            f"{said.partition(':')[0]}://"
+        )
+    return LocalCatalog(Path(said) if said else settings.catalog_folder)
+
+
+def open_pgstac(place: SecretStr, settings: Settings) -> PgstacCatalog:
+    """The catalogue of a database.
+
+    Raises:
+        Invalid: It is no address of a database, or psycopg is not installed.
+    """
+    if not place.get_secret_value().startswith(_DATABASES):
+        raise Invalid(
+            "This needs a catalogue in pgstac: set FAIR_CATALOG to postgresql://user:password@host/name"
+        )
+    try:
+        from fair_models.catalog.pgstac import PgstacCatalog
+    except ImportError as error:
+        raise Invalid(
+            f"A catalogue in pgstac needs what is not installed ({error.name}): "
+            "pip install 'fair-models[pgstac]'"
+        ) from error
+    return PgstacCatalog(place, settings.catalog_api_url)

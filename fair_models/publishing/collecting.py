@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Iterable, Sequence
 
 from pystac import Item
 
+from fair_models.catalog import assets
 from fair_models.catalog.collections import COLLECTIONS
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Invalid
 from fair_models.store.protocol import Store
 
 logger = logging.getLogger(__name__)
+
+KEY = re.compile(rf"(?:^|/)(({'|'.join(COLLECTIONS)})/([^/]+)/v[0-9]+/[^/]+)$")
+"""How addresses of stored files end: the key, the collection in it, and the name."""
+
+
+def key_of(href: str) -> str:
+    """What stays of an address when the store moves, or gets a public address: its key.
+
+    Files are told apart by it, so that none is taken for unnamed because items call it by another address.
+
+    Args:
+        href: The address. One that does not end with a key of the registry is its own.
+    """
+    found = KEY.search(href)
+    return found.group(1) if found else href
 
 
 def referenced(catalog: Catalog, but: Collection[tuple[str | None, str]] = ()) -> set[str]:
@@ -23,7 +40,7 @@ def referenced(catalog: Catalog, but: Collection[tuple[str | None, str]] = ()) -
         but: Items that do not count, by collection and id.
     """
     return {
-        asset.get_absolute_href() or asset.href
+        assets.address(asset)
         for collection in COLLECTIONS
         for item in catalog.search(collection)
         if (item.collection_id, item.id) not in but
@@ -40,11 +57,11 @@ def unnamed(catalog: Catalog, store: Store, hrefs: Iterable[str], without: Seque
         hrefs: The files that are asked about.
         without: Items that do not count, because they are about to go.
     """
-    asked = set(hrefs)
+    asked = {key_of(href): href for href in hrefs}
     if not asked:
         return []
-    kept = referenced(catalog, {(item.collection_id, item.id) for item in without})
-    return sorted(href for href in asked - kept if store.exists(href))
+    kept = set(map(key_of, referenced(catalog, {(item.collection_id, item.id) for item in without})))
+    return sorted(href for key, href in asked.items() if key not in kept and store.exists(href))
 
 
 def collect(catalog: Catalog, store: Store, hrefs: Iterable[str]) -> list[str]:

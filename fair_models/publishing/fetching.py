@@ -65,7 +65,7 @@ def refused(found: TemplateFiles, needed: tuple[str, ...]) -> Iterator[str]:
     """Why addresses may not be asked, told before the first is."""
     for key, href in wanted(found, needed).items():
         try:
-            hrefs.web_address(href)
+            hrefs.file_address(href)
         except Invalid as error:
             yield f"assets.{key}: {error}"
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog import local_models, tombstones, transitions, versions
+from fair_models.catalog import assets, local_models, tombstones, transitions, versions
+from fair_models.catalog.agreement import is_enough
 from fair_models.catalog.edits import Effect
 from fair_models.catalog.local_models import LocalModelFacts
 from fair_models.catalog.protocol import Catalog, Change
@@ -182,7 +183,7 @@ def _require_bytes(item: Item, store: Store) -> None:
         checksum = asset.extra_fields.get("file:checksum")
         try:
             if checksum is not None:
-                store.fetch(asset.get_absolute_href() or asset.href, checksum)
+                store.verify(assets.address(asset), checksum)
         except (NotFound, Corrupted) as error:
             raise Corrupted(f"{item.id} cannot become active again, its asset {key}: {error}") from error
 
@@ -206,7 +207,10 @@ def _fetched(version: ModelVersion, config: RunConfig, ledger: Ledger, folder: P
         "model": ledger.fetch(version.model, version.number, "onnx", folder),
         "run-config": _written(config, folder),
     }
-    _require_usable(version, files["model"])
+    if version.agreement is not None and is_enough(version.agreement.int8_mask_iou):
+        files["model-int8"] = ledger.fetch(version.model, version.number, "onnx_int8", folder)
+    for key in files.keys() & {"model", "model-int8"}:
+        _require_usable(version, files[key])
     return files
 
 
@@ -235,6 +239,7 @@ def _item(candidate: Candidate, gate: Json, catalog: Catalog, files: Mapping[str
             created=datetime.now(UTC),
             software=version.software,
             gate=gate,
+            agreement=version.agreement,
         )
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pystac import Item
 
-from fair_models.catalog import tombstones, transitions, versions
+from fair_models.catalog import assets, tombstones, transitions, versions
 from fair_models.catalog.edits import Effect
 from fair_models.catalog.lineage import PARENT_FIELDS
 from fair_models.catalog.protocol import Catalog
@@ -175,7 +175,7 @@ def _files(
     if params.action == "archive":
         return []
     named = [
-        asset.get_absolute_href() or asset.href
+        assets.address(asset)
         for item in chosen
         for asset in item.assets.values()
         if "file:checksum" in asset.extra_fields

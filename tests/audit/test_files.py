@@ -173,6 +173,26 @@ def test_a_file_that_nothing_names_is_found_after_the_time_of_grace(
     assert run(grace_hours=48.0).findings == []
 
 
+def test_shards_that_nobody_finished_are_found_after_the_time_of_grace(
+    found: Found, store: LocalStore
+) -> None:
+    path = Path(store.put("shards/0123abcd/shard-0007.json", b"{}").href)
+    assert found() == []
+    age(path, 25)
+    only(found(), "unreferenced-files", str(path))
+
+
+def test_files_of_a_prediction_are_named_by_its_item_beside_them(found: Found, store: LocalStore) -> None:
+    half = Path(store.put("predictions/half/predictions.parquet", b"put, and then a crash").href)
+    whole = [
+        Path(store.put(f"predictions/whole/{name}", name.encode()).href)
+        for name in ("predictions.parquet", "prediction.json")
+    ]
+    for path in (half, *whole):
+        age(path, 25)
+    only(found(), "unreferenced-files", str(half))
+
+
 def test_a_file_that_is_put_again_gets_the_time_of_grace_again(found: Found, store: LocalStore) -> None:
     path = Path(store.put("local-models/banepa-roofs/v3/model-0123.onnx", b"left by a crash").href)
     age(path, 25)

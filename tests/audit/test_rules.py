@@ -13,6 +13,7 @@ from pystac import Item, Link
 
 from fair_models.audit.findings import Finding, Report
 from fair_models.audit.rules import RULES
+from fair_models.catalog.agreement import Agreement, Figure
 from fair_models.catalog.local import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.params import RetireParams
@@ -76,6 +77,40 @@ def test_an_item_that_breaks_its_profile_is_an_error_for_each_reason(
     assert {finding.item for finding in findings} == {"base-models/roofs-unet-v1"}
     assert len(findings) == 2
     assert {finding.severity for finding in findings} == {"error"}
+
+
+@pytest.mark.parametrize("figure", [0.98, None])
+def test_a_network_in_8_bits_without_a_figure_that_is_high_enough_is_found(
+    found: Found, change: ChangeItem, figure: float | None
+) -> None:
+    def add(item: Item) -> None:
+        asset = item.assets["model"].clone()
+        asset.roles = ["fair:quantized-model"]
+        del asset.extra_fields["mlm:artifact_type"]
+        if figure is not None:
+            figures = (Figure("onnxruntime", "1.31.1", "int8", figure),)
+            item.properties["fair:agreement"] = Agreement(figures, 12, 32).to_json()
+            asset.extra_fields["fair:mask_iou"] = figure
+        item.add_asset("model-int8", asset)
+
+    change(LOCAL_MODELS, "banepa-roofs-v2", add)
+
+    only(found("profile"), "profile", SECOND, "assets.model-int8.fair:mask_iou", "at least 0.995")
+
+
+def test_a_figure_of_a_network_in_8_bits_that_nobody_measured_is_found(
+    found: Found, change: ChangeItem
+) -> None:
+    def add(item: Item) -> None:
+        asset = item.assets["model"].clone()
+        asset.roles = ["fair:quantized-model"]
+        del asset.extra_fields["mlm:artifact_type"]
+        asset.extra_fields["fair:mask_iou"] = 0.999
+        item.add_asset("model-int8", asset)
+
+    change(LOCAL_MODELS, "banepa-roofs-v2", add)
+
+    only(found("profile"), "profile", SECOND, "is 0.999, fair:agreement has null")
 
 
 def test_a_missing_asset_is_found(found: Found, catalog: LocalCatalog) -> None:

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from pystac import Item
 
 from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.pgstac import PgstacCatalog
 from fair_models.catalog.protocol import Catalog
 from tests.catalog.small_items import small_item
 
-ADAPTERS: dict[str, Callable[[Path], Catalog]] = {"local": lambda folder: LocalCatalog(folder / "catalog")}
+ADAPTERS = ("local", "pgstac")
+API = "https://stac.example.org"
 
 MakeItem = Callable[..., Item]
 
@@ -24,7 +27,9 @@ def make_item() -> MakeItem:
 @pytest.fixture
 def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Catalog:
     """An empty catalogue of the adapter that the test is given."""
-    return ADAPTERS[request.param](tmp_path)
+    if request.param == "local":
+        return LocalCatalog(tmp_path / "catalog")
+    return PgstacCatalog(SecretStr(request.getfixturevalue("shared_pgstac_url")), API)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

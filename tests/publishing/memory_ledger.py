@@ -17,7 +17,7 @@ from fair_models.training.run_config import CodeRef, DataRef, FileRef, InputSpec
 from tests.catalog.item_factory import base_files, dataset_facts
 
 IOU = "fair:building_iou"
-FILE_NAMES = {"weights": "model.safetensors", "onnx": "model.onnx"}
+FILE_NAMES = {"weights": "model.safetensors", "onnx": "model.onnx", "onnx_int8": "model-int8.onnx"}
 
 
 def a_network(seed: int = 0) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog import local, transitions, versions
+from fair_models.catalog import assets, local, transitions, versions
 from fair_models.catalog.protocol import Catalog, Change
 from fair_models.catalog.tombstones import ARCHIVED, note
 from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
@@ -162,9 +162,7 @@ def _missing(world: World, item: Item) -> str:
     for key, asset in item.assets.items():
         try:
             if "file:checksum" in asset.extra_fields:
-                world.store.fetch(
-                    asset.get_absolute_href() or asset.href, asset.extra_fields["file:checksum"]
-                )
+                world.store.fetch(assets.address(asset), asset.extra_fields["file:checksum"])
         except (NotFound, Corrupted, OSError) as error:
             return f"its asset {key}: {error}"
     return ""

@@ -9,6 +9,7 @@ import pytest
 from pystac import Item
 
 from fair_models.catalog import assets, profiles, versions
+from fair_models.catalog.agreement import Agreement, Figure
 from fair_models.catalog.local import LocalCatalog
 from fair_models.errors import FairModelsError, GateFailed, Invalid, NotFound
 from fair_models.params import Gate, PromoteParams
@@ -18,7 +19,7 @@ from fair_models.store.local import LocalStore
 from fair_models.training.run_config import RunConfig
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
 from tests.catalog.item_factory import base_item, dataset_item
-from tests.publishing.memory_ledger import IOU, MemoryLedger
+from tests.publishing.memory_ledger import IOU, MemoryLedger, a_network
 
 pytestmark = pytest.mark.usefixtures("parents")
 
@@ -91,6 +92,55 @@ def test_the_run_config_beside_the_weights_repeats_the_run(publish: Promote, led
     ledger.add()
     text = Path(publish(1).assets["run-config"].href).read_text(encoding="utf-8")
     assert RunConfig.from_zenml(text) == ledger.config(MODEL, 1)
+
+
+def agreement(*int8: float | None) -> Agreement:
+    """Figures of the network in 8 bits by engine, and one in bfloat16 that is good enough."""
+    engines = ("onnxruntime", "openvino")
+    figures = [Figure(engine, "1.0", "int8", value) for engine, value in zip(engines, int8, strict=False)]
+    return Agreement((*figures, Figure("openvino", "1.0", "bfloat16", 0.9988)), 12, 32, ("first", "last"))
+
+
+def test_a_network_in_8_bits_is_published_beside_the_exact_one_with_its_lowest_figure(
+    publish: Promote, store: LocalStore, ledger: MemoryLedger
+) -> None:
+    ledger.add(agreement=agreement(0.9971, 0.9964))
+    ledger.files[MODEL, 1, "onnx_int8"] = a_network(9)
+
+    item = publish(1)
+
+    assert store.fetch(*assets.file_ref(item, assets.QUANTIZED)).read_bytes() == a_network(9)
+    assert store.fetch(*assets.file_ref(item, assets.MODEL)).read_bytes() == a_network(1)
+    asset = item.assets["model-int8"]
+    assert asset.roles == ["fair:quantized-model"]
+    assert asset.extra_fields["fair:mask_iou"] == 0.9964
+    assert "/local-models/banepa-roofs/v1/model-int8-" in asset.href
+    assert item.properties["fair:agreement"] == agreement(0.9971, 0.9964).to_json()
+    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+
+
+@pytest.mark.parametrize("int8", [(0.9971, 0.9949), (None, None), ()])
+def test_a_network_in_8_bits_that_falls_short_is_not_published_and_its_figures_are(
+    publish: Promote, ledger: MemoryLedger, int8: tuple[float | None, ...]
+) -> None:
+    ledger.add(agreement=agreement(*int8))
+    ledger.files[MODEL, 1, "onnx_int8"] = a_network(9)
+
+    item = publish(1)
+
+    assert "model-int8" not in item.assets
+    assert item.properties["fair:agreement"] == agreement(*int8).to_json()
+    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+
+
+def test_a_network_in_8_bits_that_cannot_be_run_is_not_published(
+    publish: Promote, ledger: MemoryLedger
+) -> None:
+    ledger.add(agreement=agreement(0.9971, 0.9964))
+    ledger.files[MODEL, 1, "onnx_int8"] = b""
+
+    with pytest.raises(Invalid, match=r"banepa-roofs-v1 cannot be published: .*model-int8\.onnx"):
+        publish(1)
 
 
 def test_without_a_number_the_newest_completed_version_is_published(

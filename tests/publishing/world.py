@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pystac
+from pydantic import SecretStr
 from pystac import Item
 
 from fair_models.audit.run import audit
-from fair_models.catalog import base_models, datasets, versions
+from fair_models.catalog import assets, base_models, datasets, versions
 from fair_models.catalog.edits import VERSION_LINKS
 from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.pgstac import PgstacCatalog
 from fair_models.catalog.protocol import Catalog
 from fair_models.catalog.tombstones import ARCHIVED
 from fair_models.params import AuditParams, Gate, PromoteParams, RetireParams
@@ -22,7 +24,8 @@ from fair_models.publishing.plans import nobody
 from fair_models.publishing.promote import promote
 from fair_models.publishing.retire import Retired, retire
 from fair_models.publishing.storing import NewVersion, publish
-from fair_models.store.local import LocalStore
+from fair_models.settings import Settings
+from fair_models.store.opening import open_store
 from fair_models.store.protocol import Store
 from fair_models.training.ledger import Ledger
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
@@ -46,11 +49,11 @@ class World:
 
     @classmethod
     def at(cls, root: Path) -> World:
-        """The registry of a folder, opened anew."""
+        """The registry of a folder, opened anew. Its files lie where FAIR_STORE says, else there too."""
         return cls(
             root,
-            LocalCatalog(root / "catalog"),
-            LocalStore(root / "store"),
+            catalog_of(root),
+            open_store(Settings(home=root)),
             FileLedger(root / "ledger.json"),
         )
 
@@ -125,6 +128,19 @@ class World:
         return {version.number: version.stage for version in self.ledger.versions(model)}
 
 
+CATALOG_URL = "catalog-url"
+"""File with the address of the database, in a registry whose catalogue lies in pgstac."""
+
+API = "https://stac.example.org"
+
+
+def catalog_of(root: Path) -> Catalog:
+    """The catalogue of a registry: in its folder, or where a file says."""
+    if (root / CATALOG_URL).exists():
+        return PgstacCatalog(SecretStr((root / CATALOG_URL).read_text()), API)
+    return LocalCatalog(root / "catalog")
+
+
 _CREATED = datetime(2026, 11, 21, tzinfo=UTC)
 
 
@@ -177,7 +193,7 @@ def _wrong_items(world: World) -> list[str]:
             for key, asset in item.assets.items():
                 checksum = asset.extra_fields.get("file:checksum")
                 if checksum is not None:
-                    world.store.fetch(asset.get_absolute_href() or asset.href, checksum)
+                    world.store.fetch(assets.address(asset), checksum)
                 elif not asset.roles or not any("runtime" in role for role in asset.roles):
                     wrong.append(f"{item.id} asset {key} has no digest")
     return wrong

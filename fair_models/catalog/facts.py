@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pystac.utils import str_to_datetime
 
-from fair_models.catalog.collections import summed_fields
+from fair_models.catalog.collections import Sums, summed_fields
 from fair_models.catalog.versions import split_id
 from fair_models.types import BBox, Json
 
@@ -68,6 +68,36 @@ def facts_of(collection: str, document: Json) -> Facts:
 def facet_text(value: object) -> str:
     """A value as it is compared: JSON with sorted keys."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def sums_of(collection: str, many: Iterable[Facts]) -> Sums:
+    """What items have together.
+
+    Args:
+        collection: Whose they are.
+        many: Their facts.
+    """
+    found = list(many)
+    boxes = [each.bbox for each in found if each.bbox is not None]
+    sizes = [each.gsd_m for each in found if each.gsd_m is not None]
+    facets = {facet for each in found for facet in each.facets}
+    return Sums(
+        bbox=(
+            min(box[0] for box in boxes),
+            min(box[1] for box in boxes),
+            max(box[2] for box in boxes),
+            max(box[3] for box in boxes),
+        )
+        if boxes
+        else None,
+        start=time_text(min((each.start for each in found if each.start is not None), default=None)),
+        end=time_text(max((each.end for each in found if each.end is not None), default=None)),
+        gsd_m=(min(sizes), max(sizes)) if sizes else None,
+        values={
+            name: [json.loads(value) for field, value in sorted(facets) if field == name]
+            for name in summed_fields(collection)
+        },
+    )
 
 
 def time_text(seconds: float | None) -> str | None:

@@ -1,0 +1,64 @@
+"""Commands over the place of the catalogue itself. They need no server of ours."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from fair_models.cli import output
+from fair_models.cli.options import Json
+from fair_models.settings import current
+
+_PLACE = (
+    "A folder, or postgresql://user@host:5432/name; the password then comes from PGPASSWORD or ~/.pgpass. "
+    "`configured` is the one of FAIR_CATALOG."
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="Make a catalogue in pgstac, copy a catalogue.", no_args_is_help=True)
+    group.command("init")(init)
+    group.command("copy")(copy)
+    app.add_typer(group, name="catalog", rich_help_panel="Operate")
+
+
+def init(json: Json = False) -> None:
+    """Make or update the pgstac database of FAIR_CATALOG. Items stay as they are."""
+    from fair_models.catalog.opening import open_pgstac
+
+    settings = current()
+    catalog = open_pgstac(settings.catalog, settings)
+    version = catalog.init()
+    if output.wants_json():
+        output.show_json({"catalog": catalog.database.address, "pgstac": version})
+        return
+    output.say(f"The catalogue {catalog.database.address} is ready, with pgstac {version}.")
+    if not settings.catalog_api_url:
+        output.say("Set FAIR_CATALOG_API_URL to the root of the STAC API that serves it.")
+
+
+def copy(
+    source: Annotated[str, typer.Argument(metavar="FROM", help=_PLACE)],
+    target: Annotated[str, typer.Argument(metavar="TO", help=f"{_PLACE} It has to be empty.")],
+    json: Json = False,
+) -> None:
+    """Copy a catalogue, tombstones included. After a crash, the same again goes on with it.
+
+    Files are not copied: items of the copy name the same ones.
+    """
+    from fair_models.catalog import copying
+    from fair_models.catalog.opening import open_at
+
+    settings = current()
+    places = (settings.catalog if each == "configured" else SecretStr(each) for each in (source, target))
+    copied = copying.copy(*(open_at(each, settings) for each in places))
+    if output.wants_json():
+        output.show_json(asdict(copied))
+        return
+    output.say(
+        f"Copied {copied.items} items and {copied.tombstones} tombstones; {copied.same} were there already."
+    )

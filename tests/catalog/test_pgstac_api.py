@@ -1,0 +1,149 @@
+"""What others find: stac-fastapi serves the catalogue, pystac-client asks it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from pystac_client import Client
+
+from fair_models.catalog import tombstones
+from fair_models.catalog.collections import COLLECTIONS
+from fair_models.catalog.pgstac import PgstacCatalog
+from fair_models.catalog.protocol import Change
+from tests.catalog.item_factory import base_item, dataset_item, local_item
+from tests.catalog.small_items import small_item
+from tests.services import Postgres, free_port
+
+pytestmark = pytest.mark.service
+
+FAR = [10.0, 50.0, 11.0, 51.0]
+
+
+@pytest.fixture(scope="module")
+def served(
+    postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[PgstacCatalog, Client]]:
+    """A catalogue with items, and a client of the API over it."""
+    url, port = postgres.catalog(), free_port()
+    root = f"http://127.0.0.1:{port}"
+    catalog = PgstacCatalog(SecretStr(url), root)
+    fill(catalog)
+    log = tmp_path_factory.mktemp("api") / "log.txt"
+    command = [sys.executable, "-m", "uvicorn", "stac_fastapi.pgstac.app:create_app", "--factory"]
+    server = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        env={**os.environ, **pg_variables(url)},
+        stdout=log.open("wb"),
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        wait(root, server, log)
+        yield catalog, Client.open(root)
+    finally:
+        server.terminate()
+        server.wait(20)
+        catalog.database.close()
+        postgres.drop(url)
+
+
+def fill(catalog: PgstacCatalog) -> None:
+    many = [small_item(f"roofs-v{n}", deprecated=n < 25, **{"mlm:name": "roofs"}) for n in range(1, 26)]
+    trees = small_item(
+        "trees-v1", box=FAR, keywords=["tree"], **{"mlm:name": "trees", "mlm:tasks": ["object-detection"]}
+    )
+    gone = small_item("gone-v1", **{"mlm:name": "gone"})
+    catalog.commit(Change(put=[*many, trees, gone]))
+    assert gone.datetime is not None
+    buried = tombstones.of(gone, gone.datetime, "", {})
+    catalog.commit(Change(remove=[("local-models", "gone-v1")], tombstones=[buried]))
+    catalog.commit(Change(put=[base_item(), dataset_item(), local_item()]))
+
+
+def pg_variables(url: str) -> dict[str, str]:
+    parts = urlsplit(url)
+    return {
+        "PGUSER": parts.username or "",
+        "PGPASSWORD": unquote(parts.password or ""),
+        "PGHOST": parts.hostname or "",
+        "PGPORT": str(parts.port),
+        "PGDATABASE": parts.path.lstrip("/"),
+    }
+
+
+def wait(root: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        try:
+            if httpx.get(f"{root}/_mgmt/ping", timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        assert server.poll() is None, log.read_text()
+        time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+def found(client: Client, **asked: object) -> list[str]:
+    return sorted(item.id for item in client.search(limit=10, **asked).items())  # type: ignore[arg-type]
+
+
+def equals(field: str, value: object) -> dict[str, object]:
+    return {"op": "=", "args": [{"property": field}, value]}
+
+
+def holds(field: str, value: str) -> dict[str, object]:
+    return {"op": "a_contains", "args": [{"property": field}, [value]]}
+
+
+def test_more_than_one_page_is_read(served: tuple[PgstacCatalog, Client]) -> None:
+    _, client = served
+    assert len(found(client, collections=["local-models"])) == 27
+    assert len(list(client.get_collection("local-models").get_items())) == 27
+
+
+def test_models_are_found_by_name_task_keyword_and_not_deprecated(
+    served: tuple[PgstacCatalog, Client],
+) -> None:
+    _, client = served
+    assert len(found(client, filter=equals("mlm:name", "roofs"))) == 25
+    assert found(client, filter=holds("mlm:tasks", "object-detection")) == ["trees-v1"]
+    assert found(client, filter=holds("keywords", "tree")) == ["trees-v1"]
+    current = {"op": "and", "args": [equals("mlm:name", "roofs"), equals("deprecated", False)]}
+    assert found(client, filter=current) == ["roofs-v25"]
+    assert found(client, query={"mlm:name": {"eq": "trees"}, "deprecated": {"eq": False}}) == ["trees-v1"]
+    text = "\"mlm:name\" = 'roofs' AND version = '7'"
+    assert found(client, filter=text, filter_lang="cql2-text", method="GET") == ["roofs-v7"]
+
+
+def test_models_are_found_by_area(served: tuple[PgstacCatalog, Client]) -> None:
+    _, client = served
+    there = {"type": "Point", "coordinates": [10.5, 50.5]}
+    assert found(client, collections=["local-models"], intersects=there) == ["trees-v1"]
+    assert found(client, collections=["local-models"], bbox=[10.2, 50.2, 10.3, 50.3]) == ["trees-v1"]
+
+
+def test_what_is_served_is_the_item_and_its_links_lead_to_items(served: tuple[PgstacCatalog, Client]) -> None:
+    catalog, client = served
+    ours = local_item()
+    response = httpx.get(catalog.href("local-models", ours.id))
+    assert response.status_code == 200
+    document = response.json()
+    assert document["properties"]["mlm:name"] == ours.properties["mlm:name"]
+    assert document["assets"].keys() == ours.assets.keys()
+    assert document["geometry"] == ours.geometry
+    assert client.get_collection("local-models").summaries.to_dict()["mlm:tasks"]
+
+
+def test_what_was_deleted_is_not_served(served: tuple[PgstacCatalog, Client]) -> None:
+    catalog, client = served
+    assert httpx.get(catalog.href("local-models", "gone-v1")).status_code == 404
+    assert found(client, filter=equals("mlm:name", "gone")) == []
+    assert {each.id for each in client.get_collections()} == set(COLLECTIONS)
