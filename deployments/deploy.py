@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,10 +22,12 @@ from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL
 from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
 
+from deployments import render
 from flows.definition import published_schema
 
 Json = dict[str, Any]
@@ -38,13 +41,19 @@ def deploy(place: str) -> None:
 
     What exists is brought up to date.
     """
-    pools = read(CHECKOUT / "deployments" / f"{place}.yaml")["work_pools"]
+    deploy_to(read(CHECKOUT / "deployments" / f"{place}.yaml"))
+
+
+def deploy_to(place: Json) -> None:
+    """As `deploy`, with what the file of the place says."""
     project = read(CHECKOUT / "prefect.yaml")
-    prepared = [prepare(entry, project["pull"]) for entry in project["deployments"]]
+    pull: list[Json] = place.get("pull") or project["pull"]
+    pools: dict[str, str] = place.get("work_pool_of") or {}
+    prepared = [prepare(entry, pull, pools) for entry in project["deployments"]]
     wait_for_server(str(PREFECT_API_URL.value()))
     with get_client(sync_client=True) as client:
-        for name, pool in pools.items():
-            make_pool(client, name, pool)
+        for name, pool in place["work_pools"].items():
+            make_pool(client, name, pool, base_job_template(place, pool))
         made = [
             client.create_deployment(flow_id=client.create_flow_from_name(flow_name), **deployment)
             for flow_name, deployment in prepared
@@ -59,8 +68,13 @@ def read(path: Path) -> Json:
     return document
 
 
-def prepare(entry: Json, pull: list[Json]) -> tuple[str, Json]:
+def prepare(entry: Json, pull: list[Json], pools: Mapping[str, str]) -> tuple[str, Json]:
     """What the server is told of one entry of prefect.yaml.
+
+    Args:
+        entry: One of its deployments.
+        pull: Steps that a run takes before it begins.
+        pools: Work pools by name of deployment, where they are others than the entry's.
 
     Returns:
         The flow's name, and the arguments of the client's `create_deployment`.
@@ -71,7 +85,7 @@ def prepare(entry: Json, pull: list[Json]) -> tuple[str, Json]:
         "entrypoint": entry["entrypoint"],
         "description": entry["description"],
         "tags": entry["tags"],
-        "work_pool_name": entry["work_pool"]["name"],
+        "work_pool_name": pools.get(entry["name"], entry["work_pool"]["name"]),
         "job_variables": entry["work_pool"].get("job_variables", {}),
         "parameters": entry.get("parameters", {}),
         "schedules": [schedule(each) for each in entry.get("schedules", [])],
@@ -93,11 +107,39 @@ def schedule(entry: Json) -> DeploymentScheduleCreate:
     )
 
 
-def make_pool(client: SyncPrefectClient, name: str, pool: Json) -> None:
-    """Make a work pool, or bring the one that exists up to date."""
-    template = asyncio.run(get_default_base_job_template_for_infrastructure_type(pool["type"])) or {}
+def base_job_template(place: Json, pool: Json) -> Json:
+    """What a pool makes of a run: the place's own template, else Prefect's, with the pool's defaults.
+
+    Raises:
+        SystemExit: A default is for a variable that the template does not have.
+    """
+    path = place.get("base_job_template")
+    template = read(CHECKOUT / "deployments" / path) if path else _template_of_prefect(pool["type"])
+    pins = render.pins(CHECKOUT / "deployments" / place["images"]) if "images" in place else {}
+    known = template["variables"]["properties"]
     for variable, value in pool.get("job_defaults", {}).items():
-        template["variables"]["properties"][variable]["default"] = value
+        if variable not in known:
+            raise SystemExit(f"The base job template has no variable {variable}; it has {', '.join(known)}.")
+        known[variable]["default"] = render.pinned(value, pins) if variable == "image" else value
+    return template
+
+
+def _template_of_prefect(kind: str) -> Json:
+    return asyncio.run(get_default_base_job_template_for_infrastructure_type(kind)) or {}
+
+
+def make_pool(client: SyncPrefectClient, name: str, pool: Json, template: Json) -> None:
+    """Make a work pool, or bring the one that exists up to date.
+
+    Raises:
+        SystemExit: There is one of this name and another type, which Prefect cannot change.
+    """
+    with suppress(ObjectNotFound):
+        if (found := client.read_work_pool(name).type) != pool["type"]:
+            raise SystemExit(
+                f"Work pool {name} exists with type {found}, and {pool['type']} is asked for. "
+                f"Prefect cannot change it: `prefect work-pool delete {name}` when nothing runs, then again."
+            )
     client.create_work_pool(
         WorkPoolCreate(
             name=name,

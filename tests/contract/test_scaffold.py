@@ -86,6 +86,7 @@ def test_its_files_hold_no_word_that_was_not_filled_in(pristine: Path) -> None:
     ]
     texts = {path.name: path.read_text(encoding="utf-8") for path in files}
     assert len(texts) == 8
+    texts["Dockerfile"] = texts["Dockerfile"].replace("FROM ${", "FROM {")  # Docker's own words
     assert [name for name, text in texts.items() if "$" in text or "FOLDER." in text] == []
 
 
