@@ -8,7 +8,19 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from fair_models.cli import contributing, demo, output, reading, sample, serving, starting, versions
+from fair_models.cli import (
+    catalog,
+    contributing,
+    demo,
+    doctor,
+    output,
+    reading,
+    runs,
+    sample,
+    serving,
+    starting,
+    versions,
+)
 from fair_models.cli.live import Interrupted
 from fair_models.errors import Conflict, FairModelsError, Invalid, NotFound, Unavailable
 
@@ -64,4 +76,7 @@ starting.add_to(app)
 reading.add_to(app)
 versions.add_to(app)
 contributing.add_to(app)
+doctor.add_to(app)
 serving.add_to(app)
+runs.add_to(app)
+catalog.add_to(app)

@@ -24,7 +24,7 @@ from fair_models.cli.processes import Services, end
 from fair_models.errors import Conflict, Invalid, Unavailable
 from fair_models.settings import Settings, checkout_root
 
-POOLS = ("control", "train")
+POOLS = ("control", "predict", "train")
 _PREFECT = (sys.executable, "-m", "prefect")
 START_S = 180
 """How long the first start may take; it makes the server's database."""
@@ -63,6 +63,7 @@ def up(settings: Settings, say: Say) -> LocalServer:
         started = _start_server(services, checkout, settings, say)
         _deploy(services, checkout, settings, say)
         started += _start_workers(services, checkout, settings, say)
+        _arrange_stack(settings, say)
     return LocalServer(ui=ui_address(settings), started=tuple(started))
 
 
@@ -180,6 +181,16 @@ def _start_workers(services: Services, checkout: Path, settings: Settings, say: 
     for name, pool in missing.items():
         _wait(name, services, partial(_is_online, settings, pool, own[name]))
     return list(missing)
+
+
+def _arrange_stack(settings: Settings, say: Say) -> None:
+    """Make the ZenML stack that the settings ask for; what ZenML brings along needs no making."""
+    from fair_models.training import stack
+    from fair_models.training.environment import zenml_client
+
+    if stack.wanted(settings):
+        say("arranging the ZenML stack")
+        stack.arrange(zenml_client(settings), settings)
 
 
 def _workers() -> dict[str, str]:

@@ -62,6 +62,12 @@ def show_rows(title: str, rows: Sequence[Mapping[str, Any]], empty: str) -> None
     _console().print(table)
 
 
+def show_check(part: str, works: bool, says: str) -> None:
+    """Print what became of a check, in one line."""
+    mark = "[green]works[/green]" if works else "[red]WRONG[/red]"
+    _console().print(f"{mark}  [bold]{escape(part)}[/bold]: {escape(says)}", soft_wrap=True)
+
+
 def say(message: str) -> None:
     """Tell people something beside the answer."""
     sys.stderr.write(f"{message}\n")

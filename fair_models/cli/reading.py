@@ -25,6 +25,7 @@ _HIDDEN = frozenset(
         "fair:hyperparameters_spec",
         "fair:metrics_spec",
         "fair:gate",
+        "fair:agreement",
     }
 )
 
@@ -65,7 +66,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one item; with --json the whole STAC item."""
-    from fair_models.catalog import versions
+    from fair_models.catalog import agreement, versions
     from fair_models.catalog.opening import open_catalog
     from fair_models.publishing import gates
 
@@ -76,6 +77,8 @@ def show(
     properties = {name: value for name, value in found.properties.items() if name not in _HIDDEN}
     if gate := found.properties.get("fair:gate"):
         properties["gate"] = gates.sentence(gate)
+    if agreement.FIELD in found.properties:
+        properties["fast against exact"] = agreement.read(found.properties).sentence
     files = {f"{key} file": asset.href for key, asset in found.assets.items()}
     derived = [link.href for link in found.links if link.rel == "derived_from"]
     output.show_fields(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from fair_models.cli.options import (
     text_of,
 )
 from fair_models.cli.work import How
+from fair_models.errors import InvalidParameters
 from fair_models.params import (
     AuditParams,
     FinetuneParams,
@@ -30,6 +32,7 @@ from fair_models.params import (
     PredictParams,
     PromoteParams,
     RegisterModelParams,
+    RepeatParams,
     RetireParams,
 )
 
@@ -247,8 +250,11 @@ def predict(
     exclude_overlap: Annotated[
         float | None, typer.Option(help=text_of(PredictParams, "exclude_overlap"))
     ] = None,
+    engine: Annotated[str | None, typer.Option(help=text_of(PredictParams, "engine"))] = None,
+    most_failed: Annotated[float | None, typer.Option(help=text_of(PredictParams, "most_failed"))] = None,
+    sub_runs: Annotated[int | None, typer.Option(help=text_of(PredictParams, "sub_runs"))] = None,
     repeat: Annotated[
-        str | None, typer.Option("--from", metavar="PREDICTION", help=text_of(PredictParams, "repeat"))
+        str | None, typer.Option("--from", metavar="PREDICTION", help=text_of(RepeatParams, "prediction"))
     ] = None,
     json: Json = False,
     wait: Wait = True,
@@ -257,10 +263,10 @@ def predict(
     again: Again = False,
 ) -> None:
     """Run a model over chips, an image or tiles, or repeat a prediction (--from)."""
+    how, output = How(wait, verbose, key, again), absolute(str(into)) if into else None
     values = {
         "model": model,
         "imagery": absolute(imagery),
-        "output": absolute(str(into)) if into else None,
         "parameters": assignments(parameters or [], "--set"),
         "formats": formats,
         "area": area if area is None or is_given_by_value(area) else absolute(area),
@@ -269,11 +275,25 @@ def predict(
         "regularise": regularise or None,
         "exclude": absolute(exclude),
         "exclude_overlap": exclude_overlap,
-        "repeat": absolute(repeat),
+        "engine": engine,
+        "most_failed": most_failed,
     }
-    params = build(PredictParams, "predict", values)
-    tags = [f"model:{model}"] if model else []
-    work.do("predict", params, How(wait, verbose, key, again), tags=tags, title="Predicted")
+    where = {"output": output, "sub_runs": sub_runs}
+    if repeat is not None:
+        _refuse_beside_from(values)
+        repeated = build(RepeatParams, "predict --from", {"prediction": absolute(repeat), **where})
+        work.do("repeat-prediction", repeated, how, title="Predicted again")
+        return
+    params = build(PredictParams, "predict", {**values, **where})
+    work.do("predict", params, how, tags=[f"model:{model}"], title="Predicted")
+
+
+def _refuse_beside_from(values: Mapping[str, object]) -> None:
+    """Beside --from, all but where the results go is the prediction's."""
+    given = [name for name, value in values.items() if value not in (None, [], {})]
+    if given:
+        reasons = [f"{name} is that of the prediction that is repeated; leave it out" for name in given]
+        raise InvalidParameters("predict --from", reasons)
 
 
 def audit(

@@ -104,7 +104,7 @@ def reason(run: FlowRun) -> str:
 
 def describe(run: FlowRun) -> Json:
     """A run as JSON."""
-    described: dict[str, Any] = asdict(run)
+    described: dict[str, Any] = {**asdict(run), "status": run.state.status}
     described["state"] = {**described["state"], "message": reason(run) if run.state.message else ""}
     return described
 
@@ -115,7 +115,7 @@ def _show_started(run: FlowRun) -> None:
         return
     fields = {
         "run": run.id,
-        "state": run.state.name,
+        "status": run.state.status,
         "follow it": f"fair-models follow {run.id}",
         "cancel it": f"fair-models cancel {run.id}",
     }

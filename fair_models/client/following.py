@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from fair_models.client import logs
 from fair_models.client.events import Event, LogLine, Progress, StateChange
 from fair_models.client.runs import FlowRun, RunState
 from fair_models.types import Json
@@ -14,10 +15,12 @@ from fair_models.types import Json
 if TYPE_CHECKING:
     from fair_models.client.client import Client
 
-_PAGE = 200
 _LAST_LINE = "Finished in state"
 _LAST_WORDS_S = 3.0
 """Log lines arrive after the final state: a run sends them every two seconds unless it is told otherwise."""
+
+_LATE = timedelta(seconds=10)
+"""Runs send their lines in batches: one's line can arrive after another's later one."""
 
 
 class Follower:
@@ -29,7 +32,7 @@ class Follower:
         self._states: dict[str, RunState] = {}
         self._names: dict[str, str] = {}
         self._lines: set[str] = set()
-        self._last_line: str | None = None
+        self._last_line: datetime | None = None
         self._progress: dict[str, tuple[float, str]] = {}
         self._said_its_end = False
 
@@ -51,7 +54,7 @@ class Follower:
             yield from self._look(self._client.run(self._run_id))
 
     def _look(self, run: FlowRun) -> Iterator[Event]:
-        family = [run, *self._client.children(run.id)]
+        family = [run, *self._client.descendants(run.id)]
         for member in family:
             self._names[member.id] = member.name
         running = [member for member in family if not member.state.is_final]
@@ -68,27 +71,17 @@ class Follower:
                 yield StateChange(run.id, run.name, run.flow, run.state, is_child=run.id != self._run_id)
 
     def _new_lines(self) -> Iterator[LogLine]:
-        while True:
-            page = self._client.log_page(list(self._names), self._last_line, _PAGE)
-            new = [line for line in page if line["id"] not in self._lines]
-            for line in new:
+        since = (self._last_line - _LATE).isoformat() if self._last_line else None
+        for line in self._client.lines(logs.Wanted([*self._names], since)):
+            if line["id"] not in self._lines:
                 self._lines.add(line["id"])
-                self._last_line = line["timestamp"]
-                yield self._line(line)
-            if not new or len(page) < _PAGE:
-                return
+                yield (told := self._line(line))
+                self._last_line = max(self._last_line or told.time, told.time)
 
     def _line(self, answer: Json) -> LogLine:
         of_itself = answer["flow_run_id"] == self._run_id and answer["task_run_id"] is None
         self._said_its_end |= of_itself and answer["message"].startswith(_LAST_LINE)
-        return LogLine(
-            run_id=answer["flow_run_id"],
-            run_name=self._names[answer["flow_run_id"]],
-            logger=answer["name"],
-            time=datetime.fromisoformat(answer["timestamp"]),
-            level=answer["level"],
-            message=answer["message"],
-        )
+        return logs.read_line(answer, self._names[answer["flow_run_id"]])
 
     def _new_progress(self) -> Iterator[Progress]:
         for artifact in self._client.artifacts(list(self._names), kind="progress"):

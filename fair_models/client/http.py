@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
 from fair_models.errors import FairModelsError, NotFound, Unavailable
 from fair_models.types import Json
@@ -14,6 +16,10 @@ from fair_models.types import Json
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 _PASSING = frozenset({429, 500, 502, 503, 504})
 """Answers after which the same request may well succeed: overloaded, restarting, a busy database."""
+
+
+_PAGE = 200
+"""Things that the server gives in one answer, at most."""
 
 
 class Refused(FairModelsError):
@@ -30,11 +36,26 @@ class Http:
     A request that starts a run carries an idempotency key, the same in every try.
     A server that does not accept connections is told at once; one that accepted some before, breaks off, or
     is overloaded, is tried again for a few seconds.
+
+    Args:
+        api_url: Address of the API.
+        timeout_s: How long one try may take, in seconds.
+        pauses_s: How long to wait before each further try, in seconds.
+        auth: "user:password" of a server that asks for them. Never part of an error.
     """
 
-    def __init__(self, api_url: str, timeout_s: float, pauses_s: Sequence[float] = PAUSES_S) -> None:
+    def __init__(
+        self,
+        api_url: str,
+        timeout_s: float,
+        pauses_s: Sequence[float] = PAUSES_S,
+        auth: SecretStr | None = None,
+    ) -> None:
         self.api_url = api_url.rstrip("/")
-        self._client = httpx.Client(base_url=self.api_url, timeout=timeout_s)
+        user, _, password = auth.get_secret_value().partition(":") if auth else ("", "", "")
+        self._client = httpx.Client(
+            base_url=self.api_url, timeout=timeout_s, auth=(user, password) if auth else None
+        )
         self._pauses_s = pauses_s
         self._answered = False
 
@@ -45,6 +66,24 @@ class Http:
     def post(self, path: str, body: Json) -> Any:
         """What the server answers to a JSON object."""
         return self._send("POST", path, body)
+
+    def pages(self, path: str, body: Json, size: int = _PAGE) -> Iterator[Json]:
+        """Everything that a filter finds, asked for page by page as it is needed, each thing once.
+
+        Args:
+            path: The filter's path.
+            body: What is looked for, and how it is sorted.
+            size: Things to ask for at once, 1 to 200.
+        """
+        seen: set[str] = set()
+        for offset in count(step=size):
+            page = self.post(path, {**body, "limit": size, "offset": offset})
+            for each in page:
+                if each["id"] not in seen:  # a thing made meanwhile moves others to the next page
+                    seen.add(each["id"])
+                    yield each
+            if len(page) < size:
+                return
 
     def close(self) -> None:
         """End the connection."""
@@ -83,4 +122,6 @@ def _content(answer: httpx.Response) -> Any:
         detail = answer.text[:500]
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise NotFound(str(detail))
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        detail = "it wants a user and a password. Set PREFECT_API_AUTH_STRING to user:password"
     raise Refused(answer.status_code, f"The Prefect server refuses ({answer.status_code}): {detail}")

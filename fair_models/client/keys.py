@@ -60,6 +60,11 @@ def attempt(key: str, number: int) -> str:
     return key if number == 1 else f"{key}#{number}"
 
 
+def request(key: str) -> str:
+    """The key of the request that an attempt is of."""
+    return key.partition("#")[0]
+
+
 def number(key: str | None) -> int:
     """Which attempt a key is of."""
     _, _, written = (key or "").partition("#")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fair_models.client.status import UNPLANNED, Status, status_of
 from fair_models.types import Json
 
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
@@ -24,6 +25,11 @@ class RunState:
     type: str
     name: str
     message: str
+
+    @property
+    def status(self) -> Status:
+        """The same in one of eleven words. `Client.status` knows of later attempts too."""
+        return status_of(self.type, self.name)
 
     @property
     def is_final(self) -> bool:
@@ -91,7 +97,7 @@ def read_run(answer: Json, flow: str) -> FlowRun:
 def read_state(answer: Json | None) -> RunState:
     """A state from the server's JSON. A run that was only just made has none."""
     if answer is None:
-        return RunState("SCHEDULED", "Scheduled", "")
+        return RunState("SCHEDULED", UNPLANNED, "")
     return RunState(answer["type"], answer.get("name") or answer["type"].title(), answer.get("message") or "")
 
 

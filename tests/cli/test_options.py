@@ -50,14 +50,11 @@ def test_options_that_were_not_given_are_not_sent() -> None:
         ({}, ["parameters: 'imagery' is a required property", "parameters: 'model' is a required property"]),
         ({"imagery": "/x"}, ["parameters: 'model' is a required property"]),
         ({"model": "some-model", "imagery": "/x"}, []),
-        ({"repeat": "/predictions/one"}, []),
     ],
 )
-def test_a_prediction_needs_a_model_and_imagery_or_one_to_repeat(
-    given: dict[str, str], reasons: list[str]
-) -> None:
+def test_a_prediction_needs_a_model_and_imagery(given: dict[str, str], reasons: list[str]) -> None:
     if not reasons:
-        assert build(PredictParams, "predict", given).subject in given.values()
+        assert build(PredictParams, "predict", given).model == given["model"]
         return
     with pytest.raises(InvalidParameters) as raised:
         build(PredictParams, "predict", given)

@@ -1,5 +1,6 @@
 """Servers that are away, overloaded or refuse. Real sockets, no Prefect."""
 
+import base64
 import json
 import socket
 import subprocess
@@ -98,6 +99,52 @@ def test_what_does_not_exist_is_not_found() -> None:
 def test_an_answer_that_is_no_json_is_told_as_it_is() -> None:
     with server((400, "plain")) as (address, _), pytest.raises(Refused, match="plain"):
         Http(address, 5).get("/thing")
+
+
+def test_a_list_is_read_page_by_page_and_what_moves_between_pages_is_told_once() -> None:
+    pages = [[{"id": "a"}, {"id": "b"}], [{"id": "b"}, {"id": "c"}], [{"id": "d"}]]
+    with server(*((200, page) for page in pages)) as (address, asked):
+        found = Http(address, 5).pages("/things", {}, size=2)
+        assert (next(found), len(asked)) == ({"id": "a"}, 1)
+        assert [each["id"] for each in found] == ["b", "c", "d"]
+    assert len(asked) == 3
+
+
+@contextmanager
+def guarded(header: str) -> Iterator[str]:
+    """A server that answers those alone who send this header; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_right = self.headers.get("Authorization") == header
+            self.send_response(200 if is_right else 401)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
+
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{running.server_port}/api"
+    finally:
+        running.shutdown()
+        running.server_close()
+
+
+def test_a_server_that_wants_a_password_gets_it_and_no_error_repeats_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with guarded(f"Basic {base64.b64encode(b'fair:pass:word').decode()}") as address:
+        monkeypatch.setenv("PREFECT_API_AUTH_STRING", "fair:pass:word")
+        with Client(address) as client:
+            assert client.deployment("promote") == {}
+        monkeypatch.setenv("PREFECT_API_AUTH_STRING", "fair:mistyped")
+        with Client(address) as client, pytest.raises(Refused, match="PREFECT_API_AUTH_STRING") as raised:
+            client.deployment("promote")
+    assert "mistyped" not in str(raised.value)
 
 
 def test_the_client_loads_neither_prefect_nor_anything_heavy() -> None:

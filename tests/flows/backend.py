@@ -38,10 +38,10 @@ class Backend:
             command, cwd=PROJECT, env=self.environment, capture_output=True, text=True, check=False
         )
 
-    def ask(self, deployment: str, parameters: dict[str, Any]) -> httpx.Response:
+    def ask(self, deployment: str, parameters: dict[str, Any], key: str | None = None) -> httpx.Response:
         """Ask for a run, as curl would."""
         deployed = self.send("GET", f"/deployments/name/{deployment}/{deployment}").json()["id"]
-        body = {"parameters": parameters, "idempotency_key": str(uuid.uuid4())}
+        body = {"parameters": parameters, "idempotency_key": key or str(uuid.uuid4())}
         return self.send("POST", f"/deployments/{deployed}/create_flow_run", body)
 
     def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
@@ -53,8 +53,8 @@ class Backend:
         answer = self.http.request(method, path, json=body)
         return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
 
-    def start(self, deployment: str, params: dict[str, Any]) -> str:
-        answer = self.ask(deployment, {"params": params})
+    def start(self, deployment: str, params: dict[str, Any], key: str | None = None) -> str:
+        answer = self.ask(deployment, {"params": params}, key)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
@@ -73,9 +73,9 @@ class Backend:
         [row] = json.loads(artifact["data"])
         return dict(row)
 
-    def do(self, deployment: str, params: dict[str, Any]) -> dict[str, Any]:
+    def do(self, deployment: str, params: dict[str, Any], key: str | None = None) -> dict[str, Any]:
         """Ask for a run, wait until it has completed, read its result."""
-        run = self.start(deployment, params)
+        run = self.start(deployment, params, key)
         state = self.wait(run)
         assert state["type"] == "COMPLETED", state["message"]
         return self.result(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -18,16 +19,38 @@ FEW_EPOCHS = {"training.epochs": 2}
 pytestmark = pytest.mark.service
 
 
-def test_a_backend_takes_a_model_through_its_whole_life(
-    backend: Backend, registered: tuple[str, str], town: Path
+def run_document(backend: Backend, town: Path) -> dict[str, Any]:
+    """Run the Python lines of docs/backend.md in their order. Returns what their names stand for."""
+    text = (PROJECT / "docs" / "backend.md").read_text(encoding="utf-8")
+    [contribution, *_] = sorted((PROJECT / "models").glob("unet*/stac-item.json"))
+    lines = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    for written, here in (
+        ("http://127.0.0.1:4200/api", str(backend.http.base_url)),
+        ("/srv/fair-models/models/unet_segmentation", str(contribution.parent)),
+        ("/srv/data/town", str(town)),
+    ):
+        assert written in lines
+        lines = lines.replace(written, here)
+    names: dict[str, Any] = {}
+    exec(compile(lines, "docs/backend.md", "exec"), names)
+    return names
+
+
+def test_the_documents_python_takes_a_model_through_its_whole_life(
+    backend: Backend, registered: tuple[str, str], town: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trained = backend.do("finetune", asked(registered, "town-roofs", FEW_EPOCHS))
+    monkeypatch.setenv("FAIR_HOME", str(backend.home))
+    ran = run_document(backend, town)
+    trained = ran["trained"].model_dump()
     assert (trained["model"], trained["version"]) == ("town-roofs", 1)
     assert 0 <= trained["value"] <= 1
+    assert sum(line.message.startswith("epoch ") for line in ran["lines"]) == 2
+    assert ran["latest"] == ran["lines"][-20:]
+    assert not ran["errors"]
+    assert ran["links"]["href"].startswith("file://")
 
-    published = backend.do("promote", {"model": "town-roofs"})
-    found = backend.do("predict", {"model": "town-roofs", "imagery": str(town / "prediction" / "input")})
-
+    published = ran["published"].model_dump()
+    found = ran["predicted"].outcome.model_dump()
     item = backend.item("local-models", published["item"])
     assert item.id == "town-roofs-v1"
     assert item.properties["deprecated"] is False
@@ -37,10 +60,10 @@ def test_a_backend_takes_a_model_through_its_whole_life(
     assert vectors["type"] == "FeatureCollection"
     assert len(vectors["features"]) == found["features"]
     assert Path(found["preview"]).is_file()
-    again = backend.do("predict", {"repeat": found["folder"]})
+    again = ran["repeated"].model_dump()
     assert (again["same"], again["features"]) == (True, found["features"])
     assert again["folder"] != found["folder"]
-    assert backend.do("audit", {})["ok"]
+    assert ran["findings"] == []
 
 
 def test_a_training_is_repeated_from_its_logged_config(backend: Backend, registered: tuple[str, str]) -> None:
