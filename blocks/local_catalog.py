@@ -27,9 +27,13 @@ class LocalCatalog(Block):
 
     _block_type_name = "fair-models catalogue (folder)"
     _block_type_slug = "fair-models-local-catalog"
-    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models")
+    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/operations.md#blocks")
 
     folder: Path = Field(description="Absolute path of the folder with catalog.json, as the worker sees it.")
+
+    def environment(self) -> dict[str, str]:
+        """The variable that makes a process use this folder."""
+        return {"FAIR_CATALOG": str(self.folder)}
 
     def open(self) -> Catalog:
         """The catalogue. Nothing is made on disk before something is committed."""

@@ -27,9 +27,13 @@ class LocalStore(Block):
 
     _block_type_name = "fair-models store (folder)"
     _block_type_slug = "fair-models-local-store"
-    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models")
+    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/operations.md#blocks")
 
     folder: Path = Field(description="Absolute path of the folder for the files, as the worker sees it.")
+
+    def environment(self) -> dict[str, str]:
+        """The variable that makes a process use this folder."""
+        return {"FAIR_STORE": str(self.folder)}
 
     def open(self) -> Store:
         """The store. Nothing is made on disk before something is put."""

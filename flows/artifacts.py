@@ -20,11 +20,13 @@ from prefect.artifacts import (
 from fair_models.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from fair_models.inference.failures import Failure
     from fair_models.publishing.plans import Plan
 
 O = TypeVar("O", bound=Outcome)  # noqa: E741
 
 _EVERY_S = 0.5
+_MOST_ROWS = 1000
 _PREVIEW_PX = 900
 
 
@@ -57,6 +59,15 @@ def write_changes(plan: Plan) -> None:
     if plan.effects:
         rows = [{"what": effect.target, "effect": effect.effect} for effect in plan.effects]
         write_table("changes", rows, f"What changes: {plan.operation}")
+
+
+def write_failures(failures: Sequence[Failure]) -> None:
+    """Write the artifact `failed`: chips and windows that were left out; none where nothing failed."""
+    if failures:
+        more = len(failures) - _MOST_ROWS
+        rows = [{"what": each.kind, "name": each.name, "reason": each.reason} for each in failures]
+        told = f"; {more} more are not listed" if more > 0 else ""
+        write_table("failed", rows[:_MOST_ROWS], f"What failed and was left out{told}")
 
 
 def write_card(key: str, markdown: str, description: str) -> None:

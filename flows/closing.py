@@ -22,6 +22,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from fair_models import settings
 from fair_models.errors import NotFound, TrainingFailed
 from fair_models.training.ledger import ModelVersion, open_ledger
+from flows import places
 
 _FLOW = "train"
 _LATEST = 200
@@ -33,6 +34,7 @@ def close_after(flow_run_id: str) -> None:
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(UUID(flow_run_id))
     if run.start_time is not None:
+        places.enter()
         close_dead(_model_of(run), gone={run.id})
 
 

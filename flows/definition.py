@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 import coolname.data
 from prefect import Flow, runtime
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.callables import ParameterSchema
 
 P = ParamSpec("P")
@@ -34,7 +35,9 @@ class StrictParameterSchema(ParameterSchema):
     additionalProperties: bool = False  # noqa: N815 (JSON Schema's word)
 
 
-def flow(*, run_name: str, ended_early: Hook | None = None) -> Callable[[Callable[P, R]], Flow[P, R]]:
+def flow(
+    *, run_name: str, ended_early: Hook | None = None, at_once: int = 1
+) -> Callable[[Callable[P, R]], Flow[P, R]]:
     """Make a flow whose runs have names that say what runs.
 
     Args:
@@ -42,14 +45,20 @@ def flow(*, run_name: str, ended_early: Hook | None = None) -> Callable[[Callabl
             caller gave is kept.
         ended_early: Called with flow, flow_run and state when a run is cancelled or its process dies. Runs in
             a process of its own.
+        at_once: How many submitted tasks work at a time.
     """
+    runner: Any = ThreadPoolTaskRunner(max_workers=at_once)
 
     def decorate(function: Callable[P, R]) -> Flow[P, R]:
         if list(inspect.signature(function).parameters) != ["params"]:
             raise TypeError(f"flow {function.__name__} must take one parameter named params")
         hooks: Any = [ended_early] if ended_early else None
         made: Flow[P, R] = Flow(
-            function, flow_run_name=lambda: _name_of_run(run_name), on_cancellation=hooks, on_crashed=hooks
+            function,
+            flow_run_name=lambda: _name_of_run(run_name),
+            task_runner=runner,
+            on_cancellation=hooks,
+            on_crashed=hooks,
         )
         made.parameters = StrictParameterSchema(**made.parameters.model_dump(), additionalProperties=False)
         return made

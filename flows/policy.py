@@ -1,8 +1,9 @@
-"""The policy of all tasks: faults that pass are tried again, everything else is told at once."""
+"""The policy of all tasks: they follow the blocks, and faults that pass are tried again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import httpx
@@ -11,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from fair_models.errors import Unavailable
+from flows import places
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,9 +24,18 @@ _PAUSES_S = [2.0, 10.0, 30.0]
 
 
 def task(function: Callable[P, R]) -> Task[P, R]:
-    """Make a task that is tried again after a transient fault, and whose inputs are never a cache key."""
+    """Make a task that works where the saved blocks say.
+
+    It is tried again after a transient fault, and its inputs are never a cache key.
+    """
+
+    @wraps(function)
+    def in_its_places(*args: P.args, **kwargs: P.kwargs) -> R:
+        places.enter_once()
+        return function(*args, **kwargs)
+
     return Task(
-        function,
+        in_its_places,
         retries=len(_PAUSES_S),
         retry_delay_seconds=_PAUSES_S,
         retry_condition_fn=is_transient,

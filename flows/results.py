@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -84,13 +85,45 @@ def predicted(found: PredictionResult, model: str) -> Prediction:
         confidence=_raster(found, "confidence"),
         preview=files.get("preview"),
         item=str(found.folder / ITEM),
+        engine=_engine(found.item["properties"]["fair:engine"]),
         features=sum(found.counts.values()),
         excluded=found.excluded,
         same=found.same,
         area_m2=round(found.area_m2, 1),
         images=found.image_count,
+        failed=len(found.failed),
         seconds=round(found.seconds, 3),
     )
+
+
+def where_all_see_it(row: Prediction, found: PredictionResult, store: Store) -> Prediction:
+    """Put a prediction's files into the store where that is no folder of this machine, the item last.
+
+    They lie under predictions/<name of the folder>/, and the folder goes. Hrefs in the item are relative and
+    hold there too.
+    """
+    from fair_models.inference.prediction import ITEM
+    from fair_models.store.local import LocalStore
+
+    if isinstance(store, LocalStore):
+        return row
+    paths = [found.folder / name for name in (*(file.name for file in found.files), ITEM)]
+    under = f"predictions/{found.folder.name}"
+    put = {str(path): store.put(f"{under}/{path.name}", path).href for path in paths}
+    folder = put[row.item].removesuffix(f"/{ITEM}")
+    shutil.rmtree(found.folder)
+    told = row.model_dump()
+    moved = {column: put.get(told[column] or "", told[column]) for column in row.files}
+    moved = {column: folder if href == row.folder else href for column, href in moved.items()}
+    return row.model_copy(update={**moved, "folder": folder})
+
+
+def _engine(ran: Mapping[str, Any]) -> str:
+    """What ran the model, e.g. "OpenVINO int8: mask IoU 0.9961 against exact on held-out chips"."""
+    from fair_models.inference.engines import Way
+
+    way = str(Way(ran["name"], ran["precision"]))
+    return f"{way}: {ran['note']}" if "note" in ran else way
 
 
 def _raster(found: PredictionResult, kind: str) -> str | None:
@@ -130,10 +163,12 @@ def measured(item: Item) -> tuple[Values, Values, str, int]:
 
 def model_card(item: Item, store: Store) -> str:
     """The item's own card where it has one, else one made of its fields."""
+    from fair_models.catalog import assets
+
     card = item.assets.get("readme")
     if card is not None:
         checksum = card.extra_fields.get("file:checksum")
-        return store.fetch(card.get_absolute_href() or card.href, checksum).read_text(encoding="utf-8")
+        return store.fetch(assets.address(card), checksum).read_text(encoding="utf-8")
     values, baseline, name, count = measured(item)
     rows = [[f"`{key}`", _figure(value), _figure(baseline.get(key))] for key, value in values.items()]
     properties = item.properties
@@ -144,6 +179,7 @@ def model_card(item: Item, store: Store) -> str:
             f"dataset `{properties.get('fair:dataset_id')}`.",
             f"Measured on {count} held-out samples; baseline: {name}.",
             *_gate(properties),
+            *_agreement(properties),
             _table(["Metric", "Value", "Baseline"], rows),
             _fields(properties.get("mlm:hyperparameters", {}), "Hyperparameter"),
         ]
@@ -154,6 +190,14 @@ def _gate(properties: Mapping[str, Any]) -> list[str]:
     from fair_models.publishing.gates import sentence
 
     return [f"Gate {sentence(properties['fair:gate'])}."] if "fair:gate" in properties else []
+
+
+def _agreement(properties: Mapping[str, Any]) -> list[str]:
+    from fair_models.catalog import agreement
+
+    if agreement.FIELD not in properties:
+        return []
+    return [f"Quicker engines against the exact one: {agreement.read(properties).sentence}."]
 
 
 def dataset_card(item: Item) -> str:

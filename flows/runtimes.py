@@ -1,24 +1,85 @@
-"""Sends a training to the runtime that the base model names."""
+"""Sends work to the runtime that a model's item names, as a run of a deployment."""
 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import ArtifactFilter
+from prefect.client.schemas.filters import ArtifactFilter, FlowFilter
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment
 
-from fair_models.errors import Invalid, NotFound, TrainingFailed
+from fair_models import settings
+from fair_models.errors import NotFound, TrainingFailed
 from fair_models.outcomes import TrainedVersion
 from fair_models.training.run_config import RunConfig
+from flows import resources
 
 if TYPE_CHECKING:
     from pystac import Item
 
 DEPLOYMENT = "train/train"
-_POLL_S = 1
+_POLL_S = 1.0
+
+
+def submit(
+    deployment: str,
+    item: Item,
+    role: str,
+    parameters: Mapping[str, Any],
+    name: str,
+    tags: Iterable[str] = (),
+    idempotency_key: str | None = None,
+) -> FlowRun:
+    """Start a run of a deployment where a model's runtime is. Returns at once; `wait` waits.
+
+    Within a flow it becomes a child, so that who is cancelled can cancel it.
+
+    Args:
+        deployment: Flow and deployment, e.g. "train/train".
+        item: The model that the run works with: its image, memory and accelerator become the job's.
+        role: Which of its runtimes: "mlm:training-runtime" or "mlm:inference-runtime".
+        parameters: Of the flow, as JSON.
+        name: Of the run, for people.
+        tags: Words to find the run by.
+        idempotency_key: Submitted again under it, there is still one run. Default: each call starts one.
+
+    Raises:
+        Invalid: The model needs an image or a GPU that the work pool does not give.
+        NotFound: There is no such deployment in the pool that the settings name.
+    """
+    current = settings.current()
+    with get_client(sync_client=True) as client:
+        target = _deployment_in(client, deployment, resources.defaults(current, role).pool)
+        pool = client.read_work_pool(str(target.work_pool_name))
+    variables = resources.job_variables(item, role, pool.name, pool.base_job_template, current)
+    return cast(
+        FlowRun,
+        run_deployment(
+            target.id,
+            parameters=dict(parameters),
+            flow_run_name=name,
+            tags=list(tags),
+            job_variables=variables,
+            idempotency_key=idempotency_key,
+            timeout=0,
+        ),
+    )
+
+
+def wait(run_id: UUID) -> FlowRun:
+    """Wait until a run is over, however it ends."""
+    with get_client(sync_client=True) as client:
+        while True:
+            run = client.read_flow_run(run_id)
+            if run.state is not None and run.state.is_final():
+                return run
+            time.sleep(_POLL_S)
 
 
 def run_train(base: Item, config: RunConfig) -> TrainedVersion:
@@ -30,35 +91,34 @@ def run_train(base: Item, config: RunConfig) -> TrainedVersion:
     """
     from fair_models.catalog import assets
 
-    image = assets.image(base, assets.TRAINING_RUNTIME)
-    if image is not None:
-        _require_images(base.id, image)
-    run = cast(
-        FlowRun,
-        run_deployment(
-            DEPLOYMENT,
-            parameters={"params": config.model_dump(mode="json")},
-            flow_run_name=f"train {config.model_name}",
-            tags=[f"model:{config.model_name}"],
-            job_variables={"image": image} if image else {},
-            poll_interval=_POLL_S,
-        ),
+    started = submit(
+        DEPLOYMENT,
+        base,
+        assets.TRAINING_RUNTIME,
+        {"params": config.model_dump(mode="json")},
+        f"train {config.model_name}",
+        [f"model:{config.model_name}"],
     )
+    run = wait(started.id)
     if run.state is None or not run.state.is_completed():
         raise TrainingFailed(_why(run, config.model_name))
     return _result(run)
 
 
-def _require_images(base: str, image: str) -> None:
-    """A pool that starts processes would ignore the image and train somewhere else."""
-    with get_client(sync_client=True) as client:
-        pool = client.read_work_pool(str(client.read_deployment_by_name(DEPLOYMENT).work_pool_name))
-    variables = pool.base_job_template.get("variables", {}).get("properties", {})
-    if "image" not in variables:
-        raise Invalid(
-            f"{base} is trained in the image {image}, and work pool {pool.name} ({pool.type}) starts none. "
-            "Deploy `train` to a Docker or Kubernetes pool"
+def _deployment_in(client: SyncPrefectClient, deployment: str, pool: str | None) -> DeploymentResponse:
+    """The deployment of this name, or the one of the same flow in another pool."""
+    named = client.read_deployment_by_name(deployment)
+    if pool is None or named.work_pool_name == pool:
+        return named
+    flow = FlowFilter.model_validate({"name": {"any_": [deployment.partition("/")[0]]}})
+    found = [each for each in client.read_deployments(flow_filter=flow) if each.work_pool_name == pool]
+    if len(found) != 1:
+        many = ", ".join(sorted(each.name for each in found)) or "none"
+        raise NotFound(
+            f"The settings send {deployment} to work pool {pool}, and its deployments there are: {many}. "
+            "Deploy it once to that pool, or name another in the settings"
         )
+    return found[0]
 
 
 def _why(run: FlowRun, model: str) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from fair_models import settings
 from fair_models.outcomes import (
     AuditSummary,
-    Prediction,
     PromotedVersion,
     PublishedItem,
     RetiredVersions,
@@ -20,7 +19,6 @@ from fair_models.params import (
     AuditParams,
     FinetuneParams,
     IngestDatasetParams,
-    PredictParams,
     PromoteParams,
     RegisterModelParams,
     RetireParams,
@@ -144,26 +142,6 @@ def retire_versions(params: RetireParams) -> RetiredVersions:
     return results.retired(
         params, retire.retire(params, open_catalog(), open_store(), ledger, artifacts.write_changes)
     )
-
-
-@task
-def predict_over(params: PredictParams) -> Prediction:
-    """Run the model over the imagery and write the files."""
-    from fair_models.catalog import versions
-    from fair_models.contract.prediction_plan import plan_prediction
-    from fair_models.inference import prediction, repeating
-    from fair_models.types import BASE_MODELS, LOCAL_MODELS
-
-    params, original = repeating.settle(params)
-    item = versions.resolve(open_catalog(), [LOCAL_MODELS, BASE_MODELS], str(params.model))
-    folder = settings.current().predictions_folder
-    request = plan_prediction(item, params, open_store(), folder, original)
-    bar = artifacts.ProgressBar("prediction", f"Predicting with {item.id}")
-    found = prediction.predict(request, lambda step: bar.show(step.done, step.total, step.doing))
-    outcome = results.predicted(found, item.id)
-    if outcome.preview:
-        artifacts.write_preview(found.folder / prediction.PREVIEW, found.item["properties"]["title"])
-    return outcome
 
 
 @task

@@ -82,17 +82,18 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
         yield made
     finally:
         stopped = made.command("down", "--json")
-    assert {"server", "worker-control", "worker-train"} <= set(json.loads(stopped.stdout)["stopped"])
+    assert {"server", "worker-control", "worker-predict", "worker-train"} <= set(
+        json.loads(stopped.stdout)["stopped"]
+    )
     assert psutil.pid_exists(os.getpid())
     assert not any(str(home) in " ".join(process.cmdline()) for process in processes())
 
 
 @pytest.fixture(scope="session")
 def registered(backend: Backend, town: Path) -> tuple[str, str]:
-    """A base model and a dataset."""
+    """A base model and a dataset, asked for under the keys that docs/backend.md has."""
     [contribution, *_] = sorted((PROJECT / "models").glob("*/stac-item.json"), reverse=True)
-    base = backend.do("register-model", {"source": str(contribution.parent)})
-    data = backend.do(
-        "ingest-dataset", {"name": "town-buildings", "title": "Town", "chips": str(town / "input")}
-    )
+    base = backend.do("register-model", {"source": str(contribution.parent)}, "register-unet-1")
+    town_params = {"name": "town-buildings", "title": "Town", "chips": str(town / "input")}
+    data = backend.do("ingest-dataset", town_params, "ingest-town-1")
     return base["item"], data["item"]

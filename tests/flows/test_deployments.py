@@ -38,7 +38,11 @@ def test_flows_that_wait_have_no_limit_and_trainings_have(api: httpx.Client) -> 
 
 
 def test_only_trainings_take_a_place_in_the_limited_pool(deployed: dict[str, dict[str, Any]]) -> None:
-    assert [name for name, entry in deployed.items() if entry["work_pool_name"] == "train"] == ["train"]
+    limited = {name: entry["work_pool_name"] for name, entry in deployed.items()}
+    assert {name: pool for name, pool in limited.items() if pool != "control"} == {
+        "train": "train",
+        "predict-shards": "predict",
+    }
 
 
 def test_the_audit_runs_daily(deployed: dict[str, dict[str, Any]]) -> None:

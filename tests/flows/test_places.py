@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
-from flows.places import open_catalog, open_store
+from flows.places import enter, open_catalog, open_store
 
 
 def test_without_blocks_the_settings_say_where_things_are(prefect_api: str, home: Path) -> None:
+    enter()
     href = open_store().put("datasets/x/v1/a-000000000000.txt", b"a").href
     assert Path(href).is_relative_to(home / "store")
     assert Path(open_catalog().href("datasets", "x-v1")).is_relative_to(home / "catalog")
 
 
 def test_blocks_saved_as_default_take_their_place(registry: Path, home: Path) -> None:
+    enter()
     href = open_store().put("datasets/x/v1/a-000000000000.txt", b"a").href
     assert Path(href).is_relative_to(registry / "store")
     assert Path(open_catalog().href("datasets", "x-v1")).is_relative_to(registry / "catalog")

@@ -1,0 +1,1 @@
+"""Checks every configured part by using it: what `fair-models doctor` prints."""

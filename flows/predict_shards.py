@@ -1,0 +1,18 @@
+"""Work on some shards of a prediction."""
+
+from __future__ import annotations
+
+from fair_models.outcomes import ShardsMade
+from fair_models.params import PredictShardsParams
+from flows.artifacts import write_result
+from flows.definition import flow
+from flows.predicting import make_shards, open_shards, shards_made
+from flows.shards import AT_ONCE
+
+
+@flow(run_name="shards {params.first} to {params.last} with {params.prediction.model}", at_once=AT_ONCE)
+def predict_shards(params: PredictShardsParams) -> ShardsMade:
+    """Make those of some shards that are missing, for a prediction that waits for them."""
+    with open_shards(params) as work:
+        making = make_shards(work, range(params.first, params.last + 1))
+        return write_result(shards_made(work, params, making))
