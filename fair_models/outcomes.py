@@ -6,15 +6,18 @@ is a table for people too.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from fair_models.types import CollectionId
 
 
 class Outcome(BaseModel):
-    """Base of all."""
+    """Base of all. `files` names the columns that hold the address of a file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    files: ClassVar[tuple[str, ...]] = ()
 
 
 class PublishedItem(Outcome):
@@ -22,6 +25,8 @@ class PublishedItem(Outcome):
 
     The artifact `changes` has one row for each thing that was changed.
     """
+
+    files: ClassVar[tuple[str, ...]] = ("href",)
 
     collection: CollectionId = Field(description="Collection of the item.")
     item: str = Field(description="Exact id, for example banepa-buildings-v2.")
@@ -83,7 +88,18 @@ class RetiredVersions(Outcome):
 
 
 class Prediction(Outcome):
-    """Result of `predict`: what was found, and where the files lie."""
+    """Result of `predict` and `repeat-prediction`: what was found, and where the files lie."""
+
+    files: ClassVar[tuple[str, ...]] = (
+        "geoparquet",
+        "vectors",
+        "flatgeobuf",
+        "pmtiles",
+        "classes",
+        "confidence",
+        "preview",
+        "item",
+    )
 
     model: str = Field(description="Exact id of the model.")
     folder: str = Field(description="Folder with all files.")
@@ -99,6 +115,10 @@ class Prediction(Outcome):
     confidence: str | None = Field(description="COG with the confidence of each pixel in per cent; likewise.")
     preview: str | None = Field(description="Picture of it over the imagery.")
     item: str = Field(description="STAC item with the digests of the files, the model and the parameters.")
+    engine: str = Field(
+        description="What ran the model and at which precision; with fast, how well it agrees with exact, or "
+        "why exact was run."
+    )
     features: int = Field(description="Number of polygons, lines or points.")
     excluded: int = Field(description="Number of features left out because existing ones cover them.")
     same: bool | None = Field(
@@ -107,11 +127,26 @@ class Prediction(Outcome):
     )
     area_m2: float = Field(description="Area of all polygons, in square metres.")
     images: int = Field(description="Number of chips or images that were read.")
+    failed: int = Field(
+        description="Number of chips and windows that failed and were left out; the artifact `failed` lists "
+        "them."
+    )
     seconds: float = Field(description="Wall time, in seconds.")
+
+
+class ShardsMade(Outcome):
+    """Result of `predict-shards`."""
+
+    digest: str = Field(description="What the prediction's shards are called by in the store.")
+    first: int = Field(description="Number of the first shard that was asked for.")
+    last: int = Field(description="Number of the last one.")
+    made: int = Field(description="How many this run made; the others were there.")
 
 
 class AuditSummary(Outcome):
     """Result of `audit`. The artifacts `findings` and `repairs` have one row for each."""
+
+    files: ClassVar[tuple[str, ...]] = ("report",)
 
     ok: bool = Field(description="Whether there is no error; warnings are allowed.")
     errors: int = Field(description="Promises of the registry that are broken.")
@@ -134,6 +169,8 @@ OUTCOMES: dict[str, type[Outcome]] = {
     "promote": PromotedVersion,
     "retire": RetiredVersions,
     "predict": Prediction,
+    "repeat-prediction": Prediction,
+    "predict-shards": ShardsMade,
     "audit": AuditSummary,
 }
 """The row of each flow's `result`."""

@@ -4,9 +4,9 @@ The flows take these as their only parameter, the CLI and the client build them.
 can say are said there, so that a wrong request is refused before a run is created.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from fair_models.licences import License
 from fair_models.text import Line, Prose, Sentence
@@ -20,6 +20,15 @@ Location = Annotated[str, Field(min_length=1, max_length=2000)]
 
 DRY_RUN: bool = Field(
     False, description="Only say what would change, and change nothing. Default: it is done."
+)
+
+
+SUB_RUNS: int = Field(
+    1,
+    ge=1,
+    le=100,
+    description="Runs of predict-shards that share the work, 1 to 100, so that many workers or pods work on "
+    "one prediction. All of them have to see the imagery and the registry's store. Default: 1, this run alone.",
 )
 
 
@@ -200,21 +209,10 @@ Format = Literal["geoparquet", "geojson", "flatgeobuf", "pmtiles", "classes", "c
 class PredictParams(Params):
     """Predict over imagery with a registered model."""
 
-    model_config = ConfigDict(
-        json_schema_extra={  # not as anyOf: Prefect's form would show that instead of the fields
-            "if": {"required": ["repeat"], "properties": {"repeat": {"type": "string"}}},
-            "else": {
-                "required": ["model", "imagery"],
-                "properties": {"model": {"type": "string"}, "imagery": {"type": "string"}},
-            },
-        }
+    model: Reference = Field(
+        description="A local or base model: a name (its current version) or an exact id."
     )
-
-    model: Reference | None = Field(
-        None, description="A local or base model: a name (its current version) or an exact id."
-    )
-    imagery: Location | None = Field(
-        None,
+    imagery: Location = Field(
         description="Folder of chips, georeferenced image (GeoTIFF or COG; also https:// and s3://), STAC "
         "item of imagery, or service of tiles: an address with {z}, {x} and {y} (or {-y}), a TileJSON, a WMS "
         "with service=WMS&layers=..., a WMTS with service=WMTS&layer=... Paths are as the worker sees them.",
@@ -231,13 +229,16 @@ class PredictParams(Params):
         le=22,
         description="Zoom of the tiles, 14 to 22. Services of tiles need it, other imagery has none.",
     )
-    repeat: Location | None = Field(
-        None,
-        description="A prediction to repeat: its folder, or its prediction.json. Model, imagery and all else "
-        "are the prediction's; beside it goes an output alone. Default: none, it is a new prediction.",
+    engine: Literal["exact", "fast"] = Field(
+        "exact",
+        description="exact (default): in float32. fast: some 2 to 4 times as quick, in 8 or 16 bits, where "
+        "the model's item says that such masks agree with the exact ones (mask IoU of at least 0.995 on "
+        "held-out chips); where it does not, exact is run, and the result says why.",
     )
     output: Location | None = Field(
-        None, description="Folder for the results. It must be new or empty. Default: one under FAIR_HOME."
+        None,
+        description="Folder for the results, new or empty, as the worker sees it. Default: one under "
+        "FAIR_HOME; where the registry's store is a bucket, the results are put there, under predictions/.",
     )
     parameters: dict[Annotated[str, Field(max_length=100)], HyperparameterValue] = Field(
         default={},
@@ -272,16 +273,39 @@ class PredictParams(Params):
         "out, 0 to 1. Default: 0.5.",
     )
 
-    @model_validator(mode="after")
-    def _has_a_subject(self) -> Self:
-        if self.repeat is None and (self.model is None or self.imagery is None):
-            raise ValueError("name model and imagery, or the prediction to repeat")
-        return self
+    most_failed: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of the chips, and of the windows, that may fail (a file that cannot be read, an "
+        "error of the model's code), 0 to 1. They are left out and listed; with more the prediction fails. One may "
+        "always, unless it is all there is; 0 allows none. Default: 0.01.",
+    )
+    sub_runs: int = SUB_RUNS
 
-    @property
-    def subject(self) -> str:
-        """What the run is about, for its name: the model, or the prediction that is repeated."""
-        return self.model or str(self.repeat)
+
+class RepeatParams(Params):
+    """Make a prediction once more."""
+
+    prediction: Location = Field(
+        description="The prediction to repeat, as the worker sees it: its folder, or its prediction.json. "
+        "Model, imagery and all else are the prediction's.",
+    )
+    output: Location | None = Field(
+        None, description="Folder for the results. It must be new or empty. Default: one under FAIR_HOME."
+    )
+    sub_runs: int = SUB_RUNS
+
+
+class PredictShardsParams(Params):
+    """Work on some shards of a prediction. `predict` starts it."""
+
+    prediction: PredictParams = Field(description="What is predicted, with the exact id of the model.")
+    digest: str = Field(
+        pattern=r"^[0-9a-f]{32}$", description="What the prediction's shards are called by in the store."
+    )
+    first: int = Field(ge=0, lt=1000, description="Number of the first shard, from 0.")
+    last: int = Field(ge=0, lt=1000, description="Number of the last shard, 0 to 999.")
 
 
 class Threshold(Params):

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import shapely
-from pystac import Item
+from pystac import Asset, Item
 
-from fair_models.catalog import versions
+from fair_models.catalog import agreement, assets, building, profiles, versions
 from fair_models.catalog.local import LocalCatalog
 from fair_models.contract import checks, scaffold
 from fair_models.contract.contribution import note_weights
@@ -19,13 +20,16 @@ from fair_models.contract.prediction_plan import plan_prediction
 from fair_models.data.synthetic import make_settlement
 from fair_models.inference.prediction import predict
 from fair_models.inference.repeating import settle
-from fair_models.params import FinetuneParams, IngestDatasetParams, PredictParams, PromoteParams
+from fair_models.inference.session import open_session
+from fair_models.params import FinetuneParams, IngestDatasetParams, PredictParams, PromoteParams, RepeatParams
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.promote import promote
 from fair_models.publishing.register import register_base_model
 from fair_models.settings import current
+from fair_models.store.digests import checksum_file
 from fair_models.store.local import LocalStore
-from fair_models.training import launch
+from fair_models.store.naming import key
+from fair_models.training import launch, quantizing
 from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
 from fair_models.training.plan import plan_run
 from fair_models.types import LOCAL_MODELS
@@ -159,13 +163,58 @@ def test_a_prediction_is_repeated_with_the_same_model_and_all_its_parameters(
     )
     first = predict(plan_prediction(town.published, wish, town.store, tmp_path))
 
-    params, original = settle(PredictParams(repeat=str(first.folder)))
+    params, original = settle(RepeatParams(prediction=str(first.folder)))
     again = predict(plan_prediction(town.published, params, town.store, tmp_path, original))
 
     assert params == wish.model_copy(update={"parameters": params.parameters})
     assert set(params.parameters) == set(first.item["properties"]["fair:parameters"])
     assert again.folder != first.folder
     assert again.same is True
+
+
+def test_its_item_says_how_well_quicker_ways_agree_with_it(town: Town) -> None:
+    known = agreement.read(town.published.properties)
+
+    assert known == town.version.agreement
+    assert known.figure("onnxruntime", "int8") is not None
+    assert (agreement.is_enough(known.int8_mask_iou)) == ("model-int8" in town.published.assets)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_a_fast_prediction_is_repeated_byte_for_byte_by_the_engine_that_made_it(
+    town: Town, tmp_path: Path, engine: str
+) -> None:
+    item = _in_8_bits(town, tmp_path, engine)
+    wish = PredictParams(model=item.id, imagery=str(town.imagery), engine="fast", formats=["geojson"])
+    first = predict(plan_prediction(item, wish, town.store, tmp_path))
+
+    params, original = settle(RepeatParams(prediction=str(first.folder)))
+    again = predict(plan_prediction(item, params, town.store, tmp_path, original))
+
+    ran = first.item["properties"]["fair:engine"]
+    assert (ran["name"], ran["precision"]) == (engine, "int8")
+    assert ran["checksum"] == item.assets["model-int8"].extra_fields["file:checksum"]
+    assert ran["file"].startswith("model-int8")
+    assert ran["version"] == first.item["properties"]["processing:software"][engine]
+    assert ran["note"].startswith("mask IoU 1.0000")
+    assert "engine: fast" in (first.folder / "predict.yaml").read_text(encoding="utf-8")
+    assert profiles.problems(first.item) == []
+    assert again.same is True
+    assert again.item["properties"]["fair:engine"] == ran
+
+
+def _in_8_bits(town: Town, folder: Path, engine: str) -> Item:
+    """The published item with a network in 8 bits and a figure that lets one engine run it."""
+    item = town.published.clone()
+    exact = open_session(town.store.fetch(*assets.file_ref(item, assets.MODEL)), 1)
+    chip = np.random.default_rng(0).random((3, 64, 64), np.float32)
+    quantizing.quantize(exact, [chip], [], folder / "model-int8.onnx")
+    path = folder / "model-int8.onnx"
+    stored = town.store.put(key("local-models", MODEL, 1, path, checksum_file(path)), path)
+    item.assets["model-int8"] = Asset.from_dict(building.file_asset("model-int8", stored))
+    figures = (agreement.Figure(engine, "1.0", "int8", 1.0),)
+    item.properties[agreement.FIELD] = agreement.Agreement(figures, 2, 1).to_json()
+    return item
 
 
 def test_a_prediction_over_tiles_is_repeated_from_what_it_wrote_down(
@@ -188,7 +237,7 @@ def test_a_prediction_over_tiles_is_repeated_from_what_it_wrote_down(
         area.unlink()
         server.asked.clear()
 
-        params, original = settle(PredictParams(repeat=str(first.folder)))
+        params, original = settle(RepeatParams(prediction=str(first.folder)))
         again = predict(plan_prediction(town.published, params, town.store, tmp_path, original))
 
     assert again.same is True

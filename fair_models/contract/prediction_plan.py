@@ -12,7 +12,7 @@ from pystac import Item
 from fair_models.catalog import assets, hyperparameters, model_classes, model_input, processing
 from fair_models.contract import loader
 from fair_models.errors import InvalidHyperparameters, InvalidItem
-from fair_models.inference import areas, session
+from fair_models.inference import areas, engines
 from fair_models.inference.areas import Area
 from fair_models.inference.prediction import PredictionRequest
 from fair_models.inference.repeating import Original
@@ -20,7 +20,7 @@ from fair_models.params import PredictParams
 from fair_models.store import hrefs
 from fair_models.store.protocol import Store
 
-_NAMED_BY_ITSELF = {"model", "imagery", "parameters", "formats", "output", "repeat"}
+_NAMED_BY_ITSELF = {"model", "imagery", "parameters", "formats", "output", "sub_runs"}
 
 
 def plan_prediction(
@@ -52,7 +52,7 @@ def plan_prediction(
     return PredictionRequest(
         imagery=_imagery(str(params.imagery)),
         output=_output(item, params, folder),
-        session=session.open_session(store.fetch(*assets.file_ref(item, assets.MODEL))),
+        session=engines.open_for(item, store, params.engine, original.chosen if original else None),
         processing=functions,
         input=model_input.read(item),
         classes=model_classes.read(item),
@@ -66,6 +66,8 @@ def plan_prediction(
         zoom=params.zoom,
         options=_options(params, exclude, area),
         original=original,
+        most_failed=params.most_failed,
+        code_checksum=checksum,
         model_id=item.id,
         model_href=item.get_self_href() or item.id,
         task=_task(item),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -67,14 +67,19 @@ class Chip:
         return not (self.tile.x <= x < self.tile.x + 1 and self.tile.y <= y < self.tile.y + 1)
 
 
-def find(folder: Path) -> list[Chip]:
+def find(folder: Path, pass_over: Callable[[Path, Sequence[str]], None] | None = None) -> list[Chip]:
     """Describe all chips that lie directly in a folder, in the order of their names. Nothing is decoded.
 
     Content decides, not the ending. What is no image (labels.geojson, .aux.xml, .DS_Store) is passed over.
 
+    Args:
+        folder: The folder.
+        pass_over: Called with each image that cannot be used and why, where the others are wanted without it.
+            Default: none may be among them.
+
     Raises:
-        InvalidImagery: There is no such folder, or no image in it, or some images cannot be used; every
-            one is named with its reason.
+        InvalidImagery: There is no such folder, or no image in it, or some images cannot be used, or none of
+            them can; every one is named with its reason.
     """
     if not folder.is_dir():
         raise InvalidImagery(str(folder), ["there is no such folder; give the path as the worker sees it"])
@@ -84,12 +89,17 @@ def find(folder: Path) -> list[Chip]:
             str(folder), ["it holds no image; put GeoTIFF, JPEG, PNG or WebP chips directly into it"]
         )
     chips: list[Chip] = []
-    reasons: list[str] = []
+    unusable: dict[Path, Sequence[str]] = {}
     for path in paths:
         try:
             chips.append(describe(path))
         except InvalidImagery as error:
-            reasons += [f"{path.name}: {reason}" for reason in error.reasons]
+            unusable[path] = error.reasons
+    reasons = [f"{path.name}: {reason}" for path, why in unusable.items() for reason in why]
+    if pass_over is not None and chips:
+        reasons = []
+        for path, why in unusable.items():
+            pass_over(path, why)
     reasons += _shared_names(paths)
     if reasons:
         raise InvalidImagery(str(folder), shortened(reasons))

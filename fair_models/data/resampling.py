@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 from typing import Literal, get_args
 
 import numpy as np
@@ -82,8 +83,9 @@ def resample(
             (0, rows * factor.numerator - valid.shape[0]),
             (0, columns * factor.numerator - valid.shape[1]),
         )
-        pixels = np.pad(pixels, ((0, 0), *beyond), mode="edge")
-        valid = np.pad(valid, beyond)
+        if any(after for _, after in beyond):
+            pixels = np.pad(pixels, ((0, 0), *beyond), mode="edge")
+            valid = np.pad(valid, beyond)
         means, mostly_valid = average(pixels, valid, factor.numerator)
         if resampling == "average":
             return means, mostly_valid
@@ -104,6 +106,9 @@ def average(pixels: Array, valid: Array, times: int) -> tuple[Array, Array]:
         uint8, shape (bands, height / times, width / times), 0 where less than half of a square is valid; and
         where that is not so.
     """
+    if valid.all():  # almost always, and many times quicker
+        means = (_sums(pixels, times) + times * times // 2) // (times * times)
+        return means.astype(np.uint8), np.ones(means.shape[1:], bool)
     number = _sums(valid, times)
     mostly_valid = 2 * number >= times * times
     weight = np.maximum(number, 1)
@@ -126,8 +131,9 @@ def interpolate(pixels: Array, shape: tuple[int, int], resampling: str) -> Array
 
 def _sums(values: Array, times: int) -> Array:
     """Sums over squares of `times` x `times`; the last two axes are multiples of it."""
-    total = np.zeros((*values.shape[:-2], values.shape[-2] // times, values.shape[-1] // times), np.uint32)
-    for row in range(times):
-        for column in range(times):
+    # 16 bits hold the sum of 16 x 16 pixels.
+    total = values[..., ::times, ::times].astype(np.uint16 if times <= 16 else np.uint32)
+    for row, column in product(range(times), repeat=2):
+        if row or column:
             total += values[..., row::times, column::times]
     return total

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from fair_models.data.chips import Chip
 from fair_models.data.grid import Grid
 from fair_models.data.resampling import resample
 from fair_models.inference.areas import Clip
@@ -66,6 +67,10 @@ class Block:
         if self.clip is not None and not self.clip.touches(area):
             return False
         return bool(self.native.chips_in(self._stored(area)))
+
+    def chips_at(self, area: Rectangle) -> list[Chip]:
+        """Chips that are read for a rectangle of the block."""
+        return [placed.chip for placed in self.native.chips_in(self._stored(area, self._halo))]
 
     def overview(self, longest_px: int) -> tuple[Array, Array, Grid]:
         """The whole block for a picture: pixels, which of them are imagery, and where they lie."""

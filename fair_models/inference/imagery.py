@@ -18,6 +18,7 @@ from fair_models.data.resampling import Resampling
 from fair_models.errors import Invalid, InvalidImagery, NotFound
 from fair_models.inference.areas import Area, clip, nothing_common
 from fair_models.inference.blocks import Block
+from fair_models.inference.failures import Failures, ForgivingReader
 from fair_models.inference.grids import NativeBlock, blocks
 from fair_models.inference.images import ImageReader
 from fair_models.inference.pixels import ChipReader, PixelReader
@@ -61,6 +62,7 @@ class Imagery:
         close: What closes all that is open.
         area: The area that counts, if not all of it does.
         facts: What the prediction's item says of it; asked in the end.
+        identity: What tells it from other imagery, and from itself before it was changed, as JSON.
     """
 
     def __init__(
@@ -70,11 +72,12 @@ class Imagery:
         close: Callable[[], None],
         area: Area | None = None,
         facts: Callable[[], Json] = dict,
+        identity: Callable[[], object] = dict,
     ) -> None:
         self.name = name
         self.blocks = tuple(blocks)
         self.area = area
-        self._close, self._facts = close, facts
+        self._close, self._facts, self._identity = close, facts, identity
 
     def __enter__(self) -> Imagery:
         return self
@@ -93,7 +96,7 @@ class Imagery:
             finally:
                 also()
 
-        return Imagery(self.name, self.blocks, close, self.area, self._facts)
+        return Imagery(self.name, self.blocks, close, self.area, self._facts, self._identity)
 
     def facts(self) -> Json:
         """What the prediction's item says of it, once everything was read, e.g. its tiles.
@@ -103,13 +106,23 @@ class Imagery:
         """
         return self._facts()
 
+    def identity(self) -> object:
+        """What tells it from other imagery, and from itself before it was changed, as JSON.
+
+        Of files that is their size and when they were changed, of files elsewhere what their server says of
+        them, of a service the addresses of its tiles.
+        """
+        return self._identity()
+
     @property
     def image_count(self) -> int:
         """How many chips or images there are."""
         return sum(len(block.native.chips) for block in self.blocks)
 
 
-def open_imagery(path: Path, model: ModelInput, area: Area | None = None) -> Imagery:
+def open_imagery(
+    path: Path, model: ModelInput, area: Area | None = None, failures: Failures | None = None
+) -> Imagery:
     """Find the chips of a folder, or open one image, and put them together at the model's resolution.
 
     Chips that lie on one pixel grid and touch become one block; chips of another zoom, resolution or
@@ -119,6 +132,7 @@ def open_imagery(path: Path, model: ModelInput, area: Area | None = None) -> Ima
         path: A folder of chips, or a GeoTIFF, VRT or other raster with a place (its own, or a tile name's).
         model: Bands, ground sample distance and resampling.
         area: What counts of it. Default: all.
+        failures: Notes chips and parts that cannot be read, where some may be. Default: none may.
 
     Raises:
         NotFound: There is nothing at `path`.
@@ -130,27 +144,45 @@ def open_imagery(path: Path, model: ModelInput, area: Area | None = None) -> Ima
         raise NotFound(f"There is no imagery at {path}. Name a folder of chips or a georeferenced image")
     check_resampling(model)
     if not path.is_dir():
-        return image_of(path, model, area)
-    chips, reader = find(path), ChipReader()
+        return image_of(path, model, area, failures)
+    failures = failures or Failures()
+    chips = find(path, failures.pass_over if failures.forgives else None)
+    reader = ChipReader(decode=failures.decode)
     check_bands(str(path), reader.bands, model)
     return Imagery(
         path.name or str(path),
         put_together(str(path), blocks(chips), reader, model, area),
         reader.close,
         area,
+        identity=lambda: _states(sorted(each for each in path.iterdir() if not each.name.startswith("."))),
     )
 
 
-def image_of(image: Path | RemoteImage, model: ModelInput, area: Area | None = None) -> Imagery:
+def image_of(
+    image: Path | RemoteImage, model: ModelInput, area: Area | None = None, failures: Failures | None = None
+) -> Imagery:
     """One image as imagery. See `open_imagery`."""
     reader = ImageReader(image, model.bands)
+    forgiving = ForgivingReader(reader) if failures is not None and failures.forgives else reader
     try:
-        found = put_together(str(image), blocks([reader.chip]), reader, model, area)
+        found = put_together(str(image), blocks([reader.chip]), forgiving, model, area)
     except BaseException:
         reader.close()
         raise
     name = image.name if isinstance(image, Path) else image.path.name
-    return Imagery(name, found, reader.close, area)
+    return Imagery(
+        name,
+        found,
+        reader.close,
+        area,
+        identity=lambda: _states(reader.files) if isinstance(image, Path) else image.state,
+    )
+
+
+def _states(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
+    """Files with their size and when they were changed."""
+    found = [(path, path.stat()) for path in paths if path.is_file()]
+    return [(str(path.resolve()), state.st_size, state.st_mtime_ns) for path, state in found]
 
 
 def put_together(

@@ -52,6 +52,8 @@ class ImageReader:
         except BaseException:
             self._image.close()
             raise
+        self.files = sorted(Path(name) for name in dataset.files)
+        """The image's files: beside it georeference and overviews, and the images of a mosaic."""
         self._numbers = colours[:bands]
         self._idle = [dataset]
 

@@ -147,7 +147,7 @@ def overview(reader: PixelReader, block: NativeBlock, longest_px: int) -> Pixels
 
 def _paint(pixels: Array, valid: Array, area: Rectangle, values: Array, inside: Array) -> None:
     rows, columns = area.slices
-    pixels[:, rows, columns] = np.where(inside, values, pixels[:, rows, columns])
+    np.copyto(pixels[:, rows, columns], values, where=True if inside.all() else inside)
     valid[rows, columns] |= inside
 
 

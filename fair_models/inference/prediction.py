@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,20 +12,25 @@ import rasterio
 
 from fair_models.errors import InvalidImagery
 from fair_models.inference import sidecar
+from fair_models.inference.course import Course, course_of
 from fair_models.inference.excluding import Exclusion
-from fair_models.inference.features import Features
+from fair_models.inference.failures import Failure, Failures, check
 from fair_models.inference.imagery import Imagery
 from fair_models.inference.repeating import ITEM, Original
 from fair_models.inference.request import PredictionRequest, check_request
+from fair_models.inference.running import Judged
 from fair_models.inference.sidecar import OutputFile
 from fair_models.inference.sources.opening import open_source
-from fair_models.inference.streaming import stream
+from fair_models.inference.streaming import Crew, all_windows, outlined
 from fair_models.inference.writing.outputs import PREVIEW, Outputs, Tally
 from fair_models.store.atomic import atomic_folder, write_bytes, write_json
 from fair_models.store.digests import checksum_file
 from fair_models.types import Json
 
 CONFIG = "predict.yaml"
+
+_MOST_TOLD = 50
+"""Failures that the item names; it counts all."""
 
 BLOCK_CACHE_BYTES = 64 * 2**20
 """Decoded pixels that GDAL keeps. Its own limit is a share of the machine's memory."""
@@ -70,6 +76,7 @@ class PredictionResult:
     seconds: Wall time.
     item: The prediction's STAC item.
     excluded: Features that were left out because existing ones cover them.
+    failed: Chips and windows that could not be predicted.
     same: Whether the files are byte for byte those of the prediction that was repeated; None where none was.
     """
 
@@ -81,7 +88,56 @@ class PredictionResult:
     seconds: float
     item: Json
     excluded: int = 0
+    failed: Sequence[Failure] = ()
     same: bool | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prediction whose imagery is open.
+
+    request: What is predicted.
+    imagery: Over what.
+    course: All windows.
+    failures: Notes what fails.
+    started: When it began, by the monotonic clock.
+    """
+
+    request: PredictionRequest
+    imagery: Imagery
+    course: Course
+    failures: Failures
+    started: float
+
+    def check(self, failures: Iterable[Failure]) -> None:
+        """Stop where more failed than may. Raises InvalidImagery, which names the first ones."""
+        chip_count = self.imagery.image_count + len(self.failures.at_opening)
+        most, subject = self.failures.most, str(self.request.imagery)
+        check([*self.failures.at_opening, *failures], most, len(self.course.jobs), chip_count, subject)
+
+
+@contextmanager
+def prepared(request: PredictionRequest) -> Iterator[Prepared]:
+    """Check a request, open its imagery, and plan the windows.
+
+    Raises:
+        Conflict: The output folder holds something.
+        Invalid: Parameters, imagery or model do not fit; every reason is named.
+        NotFound: There is no such imagery.
+    """
+    started = time.monotonic()
+    check_request(request)
+    if request.original:
+        request.original.check(request.session.path, request.exclude)
+    failures = Failures(request.most_failed)
+    with (
+        rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES),
+        open_source(request.imagery, request.input, request.area, request.zoom, failures=failures) as imagery,
+    ):
+        _check_size(imagery, request)
+        made = Prepared(request, imagery, course_of(imagery, request), failures, started)
+        made.check([])
+        yield made
 
 
 def predict(request: PredictionRequest, progress: Progress = lambda step: None) -> PredictionResult:
@@ -98,47 +154,62 @@ def predict(request: PredictionRequest, progress: Progress = lambda step: None) 
         Invalid: Parameters, imagery or model do not fit; every reason is named.
         NotFound: There is no such imagery.
     """
-    started = time.monotonic()
-    check_request(request)
-    if request.original:
-        request.original.check(request.session.path, request.exclude)
-    with (
-        rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES),
-        open_source(request.imagery, request.input, request.area, request.zoom) as imagery,
-    ):
-        _check_size(imagery, request)
-        exclusion = _exclusion(request, imagery)
-        with atomic_folder(request.output) as folder:
-            with Outputs(folder, request.formats, request.classes, imagery.blocks) as outputs:
-                for features in _found(imagery, request, outputs, progress):
-                    outputs.write(exclusion.new(features) if exclusion else features)
-                files = _finish(folder, outputs, imagery, request, progress)
-            left_out = exclusion.left_out if exclusion else 0
-            facts = _facts(request, imagery, outputs.tally, left_out, time.monotonic() - started)
-            document = sidecar.item(facts, imagery.blocks, files)
-            write_json(folder / ITEM, document)
-        return PredictionResult(
-            folder=request.output,
-            files=files,
-            counts=facts.class_counts,
-            area_m2=facts.area_m2,
-            image_count=imagery.image_count,
-            seconds=facts.seconds,
-            item=document,
-            excluded=left_out,
-            same=_same(files, request.original),
-        )
+    with prepared(request) as work, Crew(request.session.at_once) as crew:
+        course, failures = work.course, work.failures
+
+        def advance(done: int, total: int) -> None:
+            work.check(failures.noted())
+            progress(Step("predicting", done, total))
+
+        windows = all_windows(course, crew, request.as_raster, failures, advance)
+        return write(work, windows, lambda: failures.among(course.jobs), progress)
 
 
-def _found(
-    imagery: Imagery, request: PredictionRequest, outputs: Outputs, progress: Progress
-) -> Iterator[Features]:
-    """Everything that the model finds; strips go to the outputs themselves."""
+def write(
+    work: Prepared,
+    windows: Iterator[Judged],
+    failed: Callable[[], Sequence[Failure]],
+    progress: Progress = lambda step: None,
+) -> PredictionResult:
+    """Put together what all windows say, and write the results.
 
-    def advance(done: int, total: int) -> None:
-        progress(Step("predicting", done, total))
+    The output folder appears when all of it is there; an error or a crash leaves nothing.
 
-    return stream(imagery, request, advance, outputs.rasters)
+    Args:
+        work: The prediction.
+        windows: What its windows say, in their order.
+        failed: Asked when they have all come: which of them failed, and which of their chips.
+        progress: Called after each stage.
+
+    Raises:
+        InvalidImagery: More failed than may.
+        Unavailable: A file cannot be written.
+    """
+    request, imagery = work.request, work.imagery
+    exclusion = _exclusion(request, imagery)
+    with atomic_folder(request.output) as folder:
+        with Outputs(folder, request.formats, request.classes, imagery.blocks) as outputs:
+            for features in outlined(work.course, windows, request, outputs.rasters):
+                outputs.write(exclusion.new(features) if exclusion else features)
+            failures = sorted({*work.failures.at_opening, *failed()})
+            work.check(failures)
+            files = _finish(folder, outputs, imagery, request, progress)
+        left_out = exclusion.left_out if exclusion else 0
+        facts = _facts(work, outputs.tally, left_out, failures)
+        document = sidecar.item(facts, imagery.blocks, files)
+        write_json(folder / ITEM, document)
+    return PredictionResult(
+        folder=request.output,
+        files=files,
+        counts=facts.class_counts,
+        area_m2=facts.area_m2,
+        image_count=imagery.image_count,
+        seconds=facts.seconds,
+        item=document,
+        excluded=left_out,
+        failed=failures,
+        same=_same(files, request.original),
+    )
 
 
 def _finish(
@@ -155,12 +226,18 @@ def _finish(
     return files
 
 
-def _facts(
-    request: PredictionRequest, imagery: Imagery, tally: Tally, excluded: int, seconds: float
-) -> sidecar.Facts:
-    counts = {"images": imagery.image_count, "blocks": len(imagery.blocks)}
-    counts["features"] = sum(tally.counts.values())
-    counts["excluded"] = excluded
+def _facts(work: Prepared, tally: Tally, excluded: int, failures: Sequence[Failure]) -> sidecar.Facts:
+    request, imagery = work.request, work.imagery
+    counts = {
+        "images": imagery.image_count,
+        "blocks": len(imagery.blocks),
+        "windows": len(work.course.jobs),
+        "failed_chips": sum(failure.kind == "chip" for failure in failures),
+        "failed_windows": sum(failure.kind == "window" for failure in failures),
+        "features": sum(tally.counts.values()),
+        "excluded": excluded,
+    }
+    said = [f"{failure.name}: {failure.reason}" for failure in failures[:_MOST_TOLD]]
     return sidecar.Facts(
         model_id=request.model_id,
         model_href=request.model_href,
@@ -170,10 +247,10 @@ def _facts(
         counts=counts,
         class_counts=tally.counts,
         area_m2=tally.area_m2,
-        seconds=seconds,
+        seconds=time.monotonic() - work.started,
         options=request.options,
         imagery_name=imagery.name,
-        imagery_facts=imagery.facts(),
+        imagery_facts={**imagery.facts(), **({"fair:failed": said} if said else {})},
         exclude_checksum=checksum_file(request.exclude) if request.exclude else None,
         datetime=request.original.datetime if request.original else None,
     )

@@ -50,6 +50,11 @@ class RemoteImage:
     def __str__(self) -> str:
         return self._file.ranges.name
 
+    @property
+    def state(self) -> tuple[str, str]:
+        """Its address, and what its server says of its content: size and ETag or date."""
+        return self._file.ranges.name, self._file.ranges.state
+
     def opened(self) -> Any:
         """A rasterio dataset of it, for `run` alone. It is closed with the image.
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
-from fair_models.errors import Corrupted, Invalid, InvalidItem, InvalidParameters, NotFound
-from fair_models.params import PredictParams
+from fair_models.errors import Corrupted, InvalidItem, InvalidParameters, NotFound
+from fair_models.inference.engines import EXACT, Choice, Way
+from fair_models.params import PredictParams, RepeatParams
 from fair_models.store import documents, hrefs
 from fair_models.store.digests import checksum_file, verify
 from fair_models.types import Json
 
 ITEM = "prediction.json"
 _CONFIG = "config"
-_ITS_OWN = frozenset({"repeat", "output"})
-"""Parameters that a repetition has of its own; all others are the prediction's."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,7 @@ class Original:
     model_checksum: Digest of the network that ran.
     exclude_checksum: Digest of the existing features, where there were any.
     files: Digests of its files by name.
+    chosen: What ran the network.
     """
 
     href: str
@@ -37,6 +36,7 @@ class Original:
     model_checksum: str
     exclude_checksum: str | None
     files: Mapping[str, str]
+    chosen: Choice = field(default_factory=Choice)
 
     def check(self, network: Path, exclude: Path | None) -> None:
         """See that what the prediction was made of is what it was.
@@ -55,21 +55,16 @@ class Original:
                 )
 
 
-def settle(params: PredictParams) -> tuple[PredictParams, Original | None]:
-    """What is to be predicted; where a prediction is repeated, all that its config says.
-
-    Returns:
-        Parameters that name model and imagery, and the prediction that they repeat, if any.
+def settle(params: RepeatParams) -> tuple[PredictParams, Original]:
+    """What is to be predicted: all that the prediction's config says, and where to.
 
     Raises:
         NotFound: There is no such prediction.
-        Invalid: It may not be read, is none that can be repeated, or other parameters contradict it.
+        Invalid: It may not be read, or is none that can be repeated.
         Corrupted: Its config is not the one that was written with it.
         Unavailable: A file cannot be read.
     """
-    if params.repeat is None:
-        return params, None
-    path = hrefs.local_path(params.repeat)
+    path = hrefs.local_path(params.prediction)
     path = path / ITEM if path.is_dir() else path
     if not path.is_file():
         raise NotFound(f"There is no prediction at {path}. Name its folder, or the {ITEM} in it")
@@ -79,8 +74,7 @@ def settle(params: PredictParams) -> tuple[PredictParams, Original | None]:
         original = _original(path, item)
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidItem(path.name, [f"it lacks {error}; name the item of a prediction"]) from error
-    _refuse_contradictions(params, asked)
-    return asked.model_copy(update={"output": params.output}), original
+    return asked.model_copy(update={"output": params.output, "sub_runs": params.sub_runs}), original
 
 
 def _config(path: Path, item: Json) -> PredictParams:
@@ -104,16 +98,11 @@ def _original(path: Path, item: Json) -> Original:
         model_checksum=properties["fair:model_checksum"],
         exclude_checksum=properties.get("fair:options", {}).get("exclude_checksum"),
         files={Path(asset["href"]).name: asset["file:checksum"] for asset in item["assets"].values()},
+        chosen=_chosen(properties["fair:engine"]),
     )
 
 
-def _refuse_contradictions(params: PredictParams, asked: PredictParams) -> None:
-    """Parameters beside `repeat` may say what the prediction says, and nothing else."""
-    reasons = []
-    for name, info in PredictParams.model_fields.items():
-        given: Any = getattr(params, name)
-        was = getattr(asked, name)
-        if name not in _ITS_OWN and given not in (info.get_default(call_default_factory=True), was):
-            reasons.append(f"{name} is {given!r} and the prediction's is {was!r}; leave it out")
-    if reasons:
-        raise Invalid(f"{params.repeat} is not repeated: {'; '.join(reasons)}")
+def _chosen(engine: Json) -> Choice:
+    """What ran the network; older predictions do not say the precision, which was float32."""
+    way = Way(engine["name"], engine.get("precision", EXACT.precision))
+    return Choice(way, engine.get("note", ""))

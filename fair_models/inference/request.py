@@ -65,6 +65,9 @@ class PredictionRequest:
     zoom: Zoom of the tiles of a service.
     options: What else was asked for, as the config and the item keep it.
     original: The prediction that this one repeats.
+    most_failed: Share of the chips, and of the windows, that may fail and be left out, 0 to 1. One may
+        always, unless it is all there is; with 0, the default, none may.
+    code_checksum: Digest of the code that `processing` comes from.
     model_id: Exact id of the model's item.
     model_href: Where that item lies.
     task: The model's first ML task, as in `mlm:tasks`. Classification and regression judge whole chips.
@@ -88,6 +91,8 @@ class PredictionRequest:
     zoom: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     original: Original | None = None
+    most_failed: float = 0
+    code_checksum: str = ""
     model_id: str = "unregistered-v1"
     model_href: str = "unregistered"
     task: str = "semantic-segmentation"
@@ -98,6 +103,11 @@ class PredictionRequest:
     def threshold(self) -> float:
         """Least probability or score of a feature."""
         return self._number("confidence_threshold")
+
+    @property
+    def as_raster(self) -> bool:
+        """Whether anything is wanted pixel by pixel."""
+        return not {"classes", "confidence"}.isdisjoint(self.formats)
 
     @property
     def outline(self) -> OutlineParams:

@@ -17,7 +17,7 @@ import yaml
 from fair_models import __version__
 from fair_models.catalog.extensions import CLASSIFICATION, FILE, PROCESSING, RASTER
 from fair_models.inference.imagery import Block
-from fair_models.inference.session import ENGINE, Session
+from fair_models.inference.session import Session
 from fair_models.store.digests import checksum_file
 from fair_models.types import Json
 
@@ -162,11 +162,7 @@ def item(facts: Facts, blocks: Sequence[Block], files: Sequence[OutputFile]) -> 
             **facts.imagery_facts,
             "fair:parameters": parameters,
             "fair:options": options,
-            "fair:engine": {
-                "name": ENGINE,
-                "version": facts.session.version,
-                "provider": facts.session.provider,
-            },
+            "fair:engine": _engine(facts.session, checksum),
             "fair:counts": dict(facts.counts),
             "fair:class_counts": dict(facts.class_counts),
             "fair:area_m2": round(facts.area_m2, 1),
@@ -185,6 +181,19 @@ def item(facts: Facts, blocks: Sequence[Block], files: Sequence[OutputFile]) -> 
     }
 
 
+def _engine(session: Session, checksum: str) -> Json:
+    """What ran the network, and which file of the model that was."""
+    return {
+        "name": session.engine,
+        "version": session.version,
+        "provider": session.provider,
+        "precision": session.precision,
+        "file": session.path.name,
+        "checksum": checksum,
+        **({"note": session.note} if session.note else {}),
+    }
+
+
 def software(session: Session) -> dict[str, str]:
     """Versions of what the numbers depend on."""
     import pyarrow
@@ -196,7 +205,7 @@ def software(session: Session) -> dict[str, str]:
     return {
         "fair-models": __version__,
         "python": platform.python_version(),
-        ENGINE: session.version,
+        session.engine: session.version,
         "numpy": np.__version__,
         "rasterio": rasterio.__version__,
         "gdal": rasterio.__gdal_version__,

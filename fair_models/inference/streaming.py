@@ -1,7 +1,9 @@
 """Everything that a model finds over imagery, as a stream, in memory that does not grow with the imagery.
 
-Threads read and pre-process windows ahead of the network, and judge and outline behind it, so that the
-network waits for nothing. What comes out does not depend on which of them was quicker.
+It has two halves that may be apart in time and place: windows through the network (`judged`), and what they
+say put together into features (`outlined`). Threads read and pre-process windows ahead of the network, and
+judge and outline behind it, so that the network waits for nothing. What comes out does not depend on which
+of them was quicker.
 """
 
 from __future__ import annotations
@@ -9,24 +11,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from itertools import islice
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
+from fair_models.inference.course import Course, course_of
+from fair_models.inference.failures import Failures
 from fair_models.inference.features import Features
 from fair_models.inference.imagery import Block, Imagery
 from fair_models.inference.outlining import Outliner
 from fair_models.inference.pipelining import ahead
 from fair_models.inference.request import PredictionRequest
-from fair_models.inference.running import Judged, Model, batches, judge, read, run
-from fair_models.inference.strips import Strip, strip_of_sources, strips_of
+from fair_models.inference.running import Judged, batches, run
+from fair_models.inference.strips import Strip
 from fair_models.inference.windows import Rectangle
+from fair_models.inference.working import judge_each, read_or_note
 from fair_models.types import Array
 
 _READERS = min(4, os.cpu_count() or 1)
-_AHEAD = 2
-"""Batches on each side of the network. With less it waits for outlines; more cost memory and gain nothing."""
-
 Advance = Callable[[int, int], None]
 """Called in the caller's thread with the number of windows that are judged, and of all windows."""
 
@@ -47,11 +49,35 @@ class RasterSink(Protocol):
         """
 
 
+class Crew:
+    """Threads that bring windows through the network. Several shards may share them.
+
+    Use it in a `with` block; what has not begun by its end is dropped.
+
+    Args:
+        at_once: Batches that go through the network at the same time, as its session says.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self.at_once = at_once
+        self.readers, self.network, self.judges = map(ThreadPoolExecutor, (_READERS, at_once, 1))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for pool in (self.judges, self.network, self.readers):
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
 def stream(
     imagery: Imagery,
     request: PredictionRequest,
     advance: Advance = lambda done, total: None,
     rasters: Sequence[RasterSink] = (),
+    failures: Failures | None = None,
 ) -> Generator[Features, None, None]:
     """Everything that the model finds, some features at a time, without writing anything.
 
@@ -65,59 +91,73 @@ def stream(
         request: What is predicted.
         advance: Called after each batch. What it raises ends the stream.
         rasters: Get what is where, before the features that end there.
+        failures: Notes what fails, where something may. Default: what fails ends the stream.
 
     Raises:
         Invalid: Imagery or model do not fit.
     """
-    model = Model(
-        request.session,
-        request.processing,
-        request.params,
-        request.multiple_px,
-        request.classes,
-        request.threshold,
-        request.judges_whole_images,
-    )
-    strips = _strips(imagery, request, model)
-    with ExitStack() as stack:
-        readers, network, judges, outliners = (_pool(stack, size) for size in (_READERS, 1, 1, 1))
-        outliner = Outliner(request, bool(rasters))
-        jobs = ((strip.block, view) for strip in strips for view in strip.views)
-        windows = ahead(lambda job: read(*job, model), jobs, readers, _READERS)
-        ran = ahead(lambda batch: run(batch, model), batches(windows), network, _AHEAD)
-        judged = ahead(lambda batch: judge(batch, model, bool(rasters)), ran, judges, 2)
-        complete = _by_strip(strips, _counted(judged, strips, advance))
-        for outlined in ahead(lambda given: outliner.add(*given), complete, outliners, 2):
-            if outlined.rasters is not None:
-                for sink in rasters:
-                    sink.write(outlined.strip.block, outlined.strip.area, *outlined.rasters)
-            if len(outlined.features):
-                yield outlined.features
+    course = course_of(imagery, request)
+    with Crew(request.session.at_once) as crew:
+        windows = all_windows(course, crew, bool(rasters), failures or Failures(), advance)
+        yield from outlined(course, windows, request, rasters)
 
 
-def _strips(imagery: Imagery, request: PredictionRequest, model: Model) -> list[Strip]:
-    if model.whole_images:
-        return [strip_of_sources(block, model, request.input.size_px) for block in imagery.blocks]
-    return [strip for block in imagery.blocks for strip in strips_of(block, model)]
-
-
-def _pool(stack: ExitStack, threads: int) -> ThreadPoolExecutor:
-    """A pool that ends with the stack; what has not begun by then is dropped."""
-    pool = ThreadPoolExecutor(threads)
-    stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-    return pool
-
-
-def _counted(
-    judged: Iterable[Sequence[Judged]], strips: Sequence[Strip], advance: Advance
+def all_windows(
+    course: Course, crew: Crew, as_raster: bool, failures: Failures, advance: Advance
 ) -> Iterator[Judged]:
-    total, done = sum(len(strip.views) for strip in strips), 0
-    for batch in judged:
+    """What all windows say, in their order: `judged`, window by window."""
+    done = 0
+    for batch in judged(course, range(len(course.shards)), crew, as_raster, failures):
         done += len(batch)
-        advance(done, total)
+        advance(done, len(course.jobs))
         yield from batch
 
 
-def _by_strip(strips: Sequence[Strip], windows: Iterator[Judged]) -> Iterator[tuple[Strip, list[Judged]]]:
-    for strip in strips:
+def judged(
+    course: Course, shards: Iterable[int], crew: Crew, as_raster: bool, failures: Failures
+) -> Generator[Sequence[Judged], None, None]:
+    """What the windows of some shards say, some windows at a time, in their order.
+
+    Args:
+        course: All windows.
+        shards: Which shards.
+        crew: Does the work.
+        as_raster: Whether masks are wanted pixel by pixel too.
+        failures: Notes what fails.
+
+    Raises:
+        Invalid: Imagery or model do not fit.
+    """
+    model, spans = course.model, [course.jobs_of(shard) for shard in shards]
+    jobs = (job for span in spans for job in span)
+    windows = ahead(lambda job: read_or_note(*job, model, failures), jobs, crew.readers, _READERS)
+    # No batch reaches over the end of a shard: alone, the shard gives to the last bit what it gives here.
+    together = (batch for span in spans for batch in batches(islice(windows, len(span))))
+    ran = ahead(lambda batch: run(batch, model), together, crew.network, crew.at_once + 1)
+    yield from ahead(lambda batch: judge_each(batch, model, as_raster, failures), ran, crew.judges, 2)
+
+
+def outlined(
+    course: Course, windows: Iterator[Judged], request: PredictionRequest, rasters: Sequence[RasterSink] = ()
+) -> Generator[Features, None, None]:
+    """Features from what all windows say. See `stream` for their order.
+
+    Args:
+        course: All windows.
+        windows: What they say, in their order.
+        request: What is predicted.
+        rasters: Get what is where, before the features that end there.
+    """
+    outliner = Outliner(request, bool(rasters))
+    with ThreadPoolExecutor(1) as outliners:
+        for done in ahead(lambda given: outliner.add(*given), _by_strip(course, windows), outliners, 2):
+            if done.rasters is not None:
+                for sink in rasters:
+                    sink.write(done.strip.block, done.strip.area, *done.rasters)
+            if len(done.features):
+                yield done.features
+
+
+def _by_strip(course: Course, windows: Iterator[Judged]) -> Iterator[tuple[Strip, list[Judged]]]:
+    for strip in course.strips:
         yield strip, list(islice(windows, len(strip.views)))

@@ -38,8 +38,10 @@ def polygons(regions: Regions, grid: Grid, source_at: SourceAt, params: OutlineP
 
     if not len(regions):
         return none()
-    outlines = shaped(regions.outlines, pixel_size_m(grid), params)
-    outlines = shapely.segmentize(outlines, LONGEST_EDGE_PX)
+    outlines = np.array(shaped(regions.outlines, pixel_size_m(grid), params))
+    west, south, east, north = shapely.bounds(outlines).T
+    large = np.hypot(east - west, north - south) > LONGEST_EDGE_PX  # others have no such edge
+    outlines[large] = shapely.segmentize(outlines[large], LONGEST_EDGE_PX)
     area_m2 = areas_m2(outlines, grid)
     keep = area_m2 >= params.min_area_m2
     return Features(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
+from itertools import pairwise, product
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,8 @@ from fair_models.inference.parts import Window
 from fair_models.types import Array
 
 DEFAULT_SIZE_PX = 1024
-"""Height and width of a window where the network takes any. Larger ones change little, and cost memory."""
+"""Side of the square that has as many pixels as a window may have where the network takes any size. Larger
+windows change little, and cost memory."""
 
 DEFAULT_MARGIN_PX = 64
 """Pixels at each inner edge that the network sees and that are left to the neighbour."""
@@ -29,7 +31,8 @@ Padding = Literal["reflect", "black"]
 class WindowRule:
     """How a block is cut.
 
-    size_px: Height and width of a window, margins included.
+    size_px: Height and width of a window, margins included. Where the network takes any size, those of a
+        square that has as many pixels as a window may have.
     margin_px: Least margin at an inner edge. At the edge of a block there is none.
     multiple_px: Height and width of each window divide by this.
     fixed: Whether the network takes windows of exactly `size_px`.
@@ -104,21 +107,20 @@ def cut(area: Rectangle, rule: WindowRule, source: str) -> Iterator[View]:
     """Cut an area of a block into windows, row by row.
 
     Windows are spread evenly and begin at multiples of `rule.multiple_px`, so that a network sees in them
-    what it would see in one window over everything. At the right and lower edge they reach over the area
-    where its size is no multiple, or less than a window.
+    what it would see in one window over everything. Where it takes any size, they have the shape with which
+    the fewest pixels go through it. At the right and lower edge they reach over the area where its size is no
+    multiple, or less than a window.
 
     Args:
         area: Pixels of a block.
         rule: Size and margins.
         source: Name of the block, for `Window.source`.
     """
-    columns = list(_spans(area.width, rule))
-    for down in _spans(area.height, rule):
+    height, width = _shape(area.height, area.width, rule)
+    columns = list(_spans(area.width, width, rule))
+    for down in _spans(area.height, height, rule):
         for across in columns:
-            rows, width = (
-                min(down.length, area.height - down.start),
-                min(across.length, area.width - across.start),
-            )
+            seen = min(down.length, area.height - down.start), min(across.length, area.width - across.start)
             yield View(
                 Window(area.row + down.start, area.column + across.start, down.length, across.length, source),
                 Rectangle(
@@ -127,7 +129,7 @@ def cut(area: Rectangle, rule: WindowRule, source: str) -> Iterator[View]:
                     down.core_stop - down.core_start,
                     across.core_stop - across.core_start,
                 ),
-                Rectangle(area.row + down.start, area.column + across.start, rows, width),
+                Rectangle(area.row + down.start, area.column + across.start, *seen),
             )
 
 
@@ -139,20 +141,51 @@ def pad(pixels: Array, height: int, width: int, padding: Padding = "reflect") ->
     return np.pad(pixels, missing, mode="reflect" if padding == "reflect" else "constant")
 
 
-def _spans(length: int, rule: WindowRule) -> Iterator[_Span]:
-    if length <= rule.size_px:
-        yield _Span(0, rule.size_px if rule.fixed else _round_up(length, rule.multiple_px), 0, length)
-        return
-    # Counted in multiples: a network with strides sees the same wherever its window begins.
-    inner = rule.size_px - 2 * rule.margin_px
-    multiple = rule.multiple_px if inner >= rule.multiple_px else 1
-    last = -(-(length - rule.size_px) // multiple)
-    count = -(-last // (inner // multiple))
-    starts = [number * last // count * multiple for number in range(count + 1)]
+@lru_cache(maxsize=256)
+def _shape(height: int, width: int, rule: WindowRule) -> tuple[int, int]:
+    """Height and width of the windows of an area. Of equally good ones those that make the fewest strips."""
+    if rule.fixed:
+        return rule.size_px, rule.size_px
+    most = _round_up(rule.size_px, rule.multiple_px) ** 2
+    found = []
+    for tall, wide in product(_lengths(height, rule), _lengths(width, rule)):
+        if tall * wide <= most:
+            rows, columns = _count(height, tall, rule), _count(width, wide, rule)
+            found.append((rows * tall * columns * wide, rows, tall, wide))
+    _, _, tall, wide = min(found)
+    return tall, wide
+
+
+def _lengths(length: int, rule: WindowRule) -> set[int]:
+    """How long windows along one axis may be: from half to twice the usual, and no longer than the area."""
+    multiple, whole = rule.multiple_px, _round_up(length, rule.multiple_px)
+    shortest = _round_up(max(rule.size_px // 2, 2 * rule.margin_px + 1), multiple)
+    return {min(one, whole) for one in range(shortest, 2 * _round_up(rule.size_px, multiple) + 1, multiple)}
+
+
+def _count(length: int, size: int, rule: WindowRule) -> int:
+    """How many windows of a size cover a length."""
+    if length <= size:
+        return 1
+    step = _step(size, rule)
+    last = -(-(length - size) // step)
+    return 1 - (-last // ((size - 2 * rule.margin_px) // step))
+
+
+def _step(size: int, rule: WindowRule) -> int:
+    """What windows begin at multiples of: a network with strides sees the same wherever its window begins."""
+    return rule.multiple_px if size - 2 * rule.margin_px >= rule.multiple_px else 1
+
+
+def _spans(length: int, size: int, rule: WindowRule) -> Iterator[_Span]:
+    after_first, step = _count(length, size, rule) - 1, _step(size, rule)
+    last = -(-(length - size) // step)
+    starts = [number * last // after_first * step for number in range(1, after_first + 1)]
+    starts.insert(0, 0)
     # Neighbours share at least twice the margin; the cores meet in its middle.
-    seams = [(after + before + rule.size_px) // 2 for before, after in pairwise(starts)]
+    seams = [(after + before + size) // 2 for before, after in pairwise(starts)]
     for start, first, stop in zip(starts, [0, *seams], [*seams, length], strict=True):
-        yield _Span(start, rule.size_px, first, stop)
+        yield _Span(start, size, first, stop)
 
 
 def _round_up(length: int, multiple: int) -> int:

@@ -11,6 +11,7 @@ from fair_models.errors import FairModelsError, TrainingFailed
 from fair_models.ml_tasks.results import Report
 from fair_models.settings import Settings, current
 from fair_models.store.opening import open_store
+from fair_models.training import stack
 from fair_models.training.environment import zenml_client
 from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
 from fair_models.training.mlflow_tracking import MlflowRun, Outcome
@@ -36,6 +37,7 @@ def run(config: RunConfig, report: Report | None = None, above: int = 0) -> Mode
     """
     settings = current()
     client = zenml_client(settings)
+    stack.arrange(client, settings)
     pipeline = _pipeline(config, settings)
     name = f"{config.model_name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
     with ending_on_request():

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
+from fair_models.catalog.agreement import Agreement
 from fair_models.params import HyperparameterValue
 from fair_models.settings import Settings
 from fair_models.training.run_config import RunConfig
@@ -25,8 +26,11 @@ A cancelled run is `failed`. A run whose process was killed outright stays `runn
 `missing`: no run is known that made the version.
 """
 
-Artifact = Literal["weights", "onnx"]
-"""Files of a version: weights as safetensors, and the same network as ONNX."""
+Artifact = Literal["weights", "onnx", "onnx_int8"]
+"""Files of a version: weights as safetensors, the same network as ONNX, and that in 8 bits.
+
+The last is empty where it does not agree well enough with the second.
+"""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class ModelVersion:
     held_out_count: Samples that the metrics were measured on.
     hyperparameters: All values that were really used, with their prefix.
     software: Versions of what trained it, by name, e.g. {"torch": "2.13.0"}.
+    agreement: How well quicker ways to run its ONNX agree with it. None: not measured.
     """
 
     model: str
@@ -61,6 +66,7 @@ class ModelVersion:
     held_out_count: int = 0
     hyperparameters: Mapping[str, HyperparameterValue] = field(default_factory=dict)
     software: Mapping[str, str] = field(default_factory=dict)
+    agreement: Agreement | None = None
 
     @property
     def id(self) -> str:
@@ -87,7 +93,11 @@ class Ledger(Protocol):
         """Figures of each epoch in order, `epoch` among them. Raises NotFound before training has ended."""
 
     def fetch(self, model: str, number: int, artifact: Artifact, folder: Path) -> Path:
-        """Copy a file of a version into `folder` as model.safetensors or model.onnx. Raises NotFound."""
+        """Copy a file of a version into `folder`: model.safetensors, model.onnx or model-int8.onnx.
+
+        Raises:
+            NotFound: The version has no such file.
+        """
 
     def set_stage(self, model: str, number: int, stage: Stage) -> None:
         """Set what a version is used for. Production archives the version that held it.

@@ -41,7 +41,7 @@ class MlflowRun:
         """
 
         def action(client: Any) -> None:
-            experiment = _experiment(client, self._settings, config.model_name)
+            experiment = open_experiment(client, self._settings, config.model_name)
             run = client.create_run(experiment, tags={"zenml_run_id": zenml_run_id}, run_name=version)
             self.run_id = run.info.run_id
             for name, value in _parameters(config).items():
@@ -96,7 +96,7 @@ class MlflowRun:
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
-            self._client = self._client or _client(self._settings)
+            self._client = self._client or open_client(self._settings)
             action(self._client)
         except (MlflowException, SQLAlchemyError, CommandError, OSError) as error:
             self._answers = False
@@ -107,7 +107,8 @@ class MlflowRun:
             )
 
 
-def _client(settings: Settings) -> Any:
+def open_client(settings: Settings) -> Any:
+    """MLflow's client. Raises what its server or its database raises."""
     settings.mlflow_folder.mkdir(parents=True, exist_ok=True)
     from mlflow import MlflowClient
 
@@ -118,7 +119,8 @@ def _client(settings: Settings) -> Any:
     return client
 
 
-def _experiment(client: Any, settings: Settings, name: str) -> str:
+def open_experiment(client: Any, settings: Settings, name: str) -> str:
+    """Id of the experiment of this name, which is made where there is none."""
     found = client.get_experiment_by_name(name)
     if found is not None:
         if found.lifecycle_stage == "deleted":

@@ -5,7 +5,18 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 
-NOTED = ("fair-models", "torch", "numpy", "onnx", "onnxruntime", "rasterio", "zenml", "mlflow", "prefect")
+NOTED = (
+    "fair-models",
+    "torch",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "rasterio",
+    "zenml",
+    "mlflow",
+    "prefect",
+)
 
 
 def versions() -> dict[str, str]:

@@ -84,10 +84,20 @@ def evaluate_model(
 
 
 @step(enable_artifact_visualization=False)
-def export_onnx(config: RunConfig, weights: bytes, evaluation: dict[str, Any]) -> Annotated[bytes, "onnx"]:
-    """Write the network as ONNX and compare it with torch. Ends the run in MLflow."""
+def export_onnx(
+    config: RunConfig, weights: bytes, evaluation: dict[str, Any]
+) -> tuple[Annotated[bytes, "onnx"], Annotated[bytes, "onnx_int8"]]:
+    """Write the network as ONNX and compare it with torch; quantise it and measure that. Ends MLflow's run.
+
+    The second output is empty where the network in 8 bits does not agree well enough with the first.
+    """
+    settings = current()
+    store = open_store(settings)
     with tracked(config) as run:
-        code = model_code.load(config, open_store(current()))
+        code = model_code.load(config, store)
         onnx = exporting.export(config, code, weights)
+        samples = decoding.load(config, store, settings.cache_folder)
+        quick = exporting.quicken(config, code, onnx, samples)
+        run.agreement(quick.agreement)
         run.mlflow.end("FINISHED")
-        return onnx
+        return onnx, quick.int8 or b""

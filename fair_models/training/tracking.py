@@ -8,7 +8,8 @@ A pipeline of a model's own uses the same, in each of its steps:
         run.fitted(seconds=81.5, threads=2)
         run.evaluation(evaluation)
 
-and returns its files as the step outputs `weights` and `onnx` (bytes).
+and returns its files as the step outputs `weights` and `onnx` (bytes). It may have `onnx_int8` too, with what
+`run.agreement` was given; the library's own step `export_onnx` shows how both are made.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from fair_models.catalog.agreement import Agreement
 from fair_models.ml_tasks.results import Epoch, Evaluation
 from fair_models.settings import current
 from fair_models.training import progress, software
@@ -30,6 +32,7 @@ MLFLOW_RUN_ID = "mlflow_run_id"
 """Empty where MLflow did not answer when the run began; it is then left alone until the end."""
 
 EVALUATION = "evaluation"
+AGREEMENT = "agreement"
 SECONDS = "training_seconds"
 HYPERPARAMETERS = "hyperparameters"
 SOFTWARE = "software"
@@ -79,6 +82,11 @@ class TrackedRun:
             )
         self.note({EVALUATION: evaluation_facts(evaluation)})
         self.mlflow.evaluation(evaluation)
+
+    def agreement(self, agreement: Agreement | None) -> None:
+        """Log how well quicker ways to run the network agree with it. None: nothing was measured."""
+        if agreement is not None:
+            self.note({AGREEMENT: agreement.to_json()})
 
 
 @contextmanager

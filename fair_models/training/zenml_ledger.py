@@ -9,15 +9,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fair_models.catalog.agreement import from_json
 from fair_models.errors import Conflict, NotFound
 from fair_models.settings import Settings
 from fair_models.training.environment import LOGGER_NAME, zenml_client
 from fair_models.training.ledger import Artifact, ModelVersion, Stage, Status
 from fair_models.training.mlflow_tracking import MlflowRun
 from fair_models.training.run_config import RunConfig
-from fair_models.training.tracking import EVALUATION, HYPERPARAMETERS, MLFLOW_RUN_ID, SECONDS, SOFTWARE
+from fair_models.training.tracking import (
+    AGREEMENT,
+    EVALUATION,
+    HYPERPARAMETERS,
+    MLFLOW_RUN_ID,
+    SECONDS,
+    SOFTWARE,
+)
 
-FILES: Mapping[Artifact, str] = {"weights": "model.safetensors", "onnx": "model.onnx"}
+FILES: Mapping[Artifact, str] = {
+    "weights": "model.safetensors",
+    "onnx": "model.onnx",
+    "onnx_int8": "model-int8.onnx",
+}
 
 _RESERVED = "number-in-use-"
 """How versions are called that only keep the numbers of deleted ones from being used again."""
@@ -213,6 +225,7 @@ def _version(model: str, version: Any, run: Any | None) -> ModelVersion:
         held_out_count=evaluation.get("held_out_count", 0),
         hyperparameters=noted.get(HYPERPARAMETERS, {}),
         software=noted.get(SOFTWARE, {}),
+        agreement=from_json(noted[AGREEMENT]) if AGREEMENT in noted else None,
     )
 
 

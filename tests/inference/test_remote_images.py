@@ -14,7 +14,6 @@ from typing import Any
 import boto3
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 from rasterio.shutil import copy
 
 from fair_models.errors import FairModelsError, Invalid, InvalidImagery, InvalidItem, NotFound, Unavailable
@@ -29,6 +28,7 @@ from fair_models.store.ranges import CHUNK_BYTES
 from fair_models.types import Array
 from tests.inference.tile_server import failing, in_parts, send
 from tests.inference.tiny import Input, blobs, request_for, write_geotiff
+from tests.store.faulty_proxy import proxying
 from tests.store.web_server import WebServer
 
 UTM = "EPSG:32645"
@@ -276,25 +276,31 @@ def test_images_in_buckets_need_boto3_and_a_bucket_that_is_allowed(monkeypatch: 
         whole("s3://other/scene.tif")
 
 
-def test_an_image_in_a_bucket_gives_what_it_gives_here(cog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
-            monkeypatch.setenv(name, value)
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="imagery")
-        client.upload_file(str(cog), "imagery", "area/scene.tif")
-        np.testing.assert_array_equal(whole("s3://imagery/area/scene.tif")[0], whole(cog)[0])
-        with pytest.raises(NotFound, match="does not exist"):
-            whole("s3://imagery/area/missing.tif")
-        with pytest.raises(NotFound, match="does not exist"):
-            whole("s3://nobodys/scene.tif")
-    finally:
-        server.stop()
+@pytest.fixture
+def bucket(s3_bucket: str, cog: Path) -> str:
+    boto3.client("s3").upload_file(str(cog), s3_bucket, "area/scene.tif")
+    return s3_bucket
+
+
+def test_an_image_in_a_bucket_gives_what_it_gives_here(bucket: str, cog: Path) -> None:
+    np.testing.assert_array_equal(whole(f"s3://{bucket}/area/scene.tif")[0], whole(cog)[0])
+    with pytest.raises(NotFound, match="does not exist"):
+        whole(f"s3://{bucket}/area/missing.tif")
+    with pytest.raises(NotFound, match="does not exist"):
+        whole("s3://nobodys/scene.tif")
+
+
+@pytest.mark.parametrize("fault", ["drop", "drop-answer", "drop-download", "throttle"])
+def test_an_image_in_a_bucket_outlives_connections_that_break(
+    bucket: str, cog: Path, s3_endpoint: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with proxying(s3_endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        proxy.inject(fault, fault, fault)
+        pixels, _ = whole(f"s3://{bucket}/area/scene.tif")
+        assert proxy.left == 0
+        proxy.inject("deny")
+        with pytest.raises(Invalid, match="may not be read with the credentials of this machine"):
+            whole(f"s3://{bucket}/area/scene.tif")
+    np.testing.assert_array_equal(pixels, whole(cog)[0])

@@ -13,7 +13,7 @@ from fair_models.inference.prediction import PredictionResult, predict
 from fair_models.inference.repeating import settle
 from fair_models.inference.request import FORMATS
 from fair_models.inference.session import Session, open_session
-from fair_models.params import PredictParams
+from fair_models.params import RepeatParams
 from tests.inference.test_prediction import features_of, scene
 from tests.inference.tiny import request_for, write_network
 
@@ -43,9 +43,8 @@ def original(tmp_path: Path, network: Session) -> PredictionResult:
     )
 
 
-def repeated(original: PredictionResult, output: Path, network: Session, **given: Any) -> PredictionResult:
-    params, found = settle(PredictParams(repeat=str(original.folder), output=str(output), **given))
-    assert found is not None
+def repeated(original: PredictionResult, output: Path, network: Session) -> PredictionResult:
+    params, found = settle(RepeatParams(prediction=str(original.folder), output=str(output)))
     return predict(
         request_for(
             Path(str(params.imagery)),
@@ -112,36 +111,9 @@ def test_the_item_with_all_files_follows_our_profile(original: PredictionResult)
 
 
 def test_the_item_itself_may_be_named_instead_of_its_folder(original: PredictionResult) -> None:
-    by_folder = settle(PredictParams(repeat=str(original.folder)))
+    by_folder = settle(RepeatParams(prediction=str(original.folder)))
 
-    assert settle(PredictParams(repeat=str(original.folder / "prediction.json"))) == by_folder
-
-
-def test_without_a_prediction_to_repeat_parameters_stay_as_they_are() -> None:
-    params = PredictParams(model="roofs", imagery="x")
-
-    assert settle(params) == (params, None)
-
-
-def test_parameters_that_contradict_the_prediction_are_refused_together(
-    original: PredictionResult, network: Session
-) -> None:
-    same = {"model": "brightness-v1", "holes": False, "exclude_overlap": 0.25}
-    settle(PredictParams(repeat=str(original.folder), output="/elsewhere", **same))
-
-    with pytest.raises(Invalid) as caught:
-        settle(
-            PredictParams(
-                repeat=str(original.folder),
-                model="other-v2",
-                formats=["geojson"],
-                parameters={"inference.confidence_threshold": 0.9},
-            )
-        )
-
-    for reason in ("model is 'other-v2'", "formats is ['geojson']", "parameters is {'inference.conf"):
-        assert reason in str(caught.value)
-    assert "holes" not in str(caught.value)
+    assert settle(RepeatParams(prediction=str(original.folder / "prediction.json"))) == by_folder
 
 
 def test_another_network_or_other_existing_features_are_noticed(
@@ -173,7 +145,7 @@ def test_a_config_that_was_changed_is_not_followed(original: PredictionResult) -
     config.write_text(yaml.safe_dump({**document, "imagery": "/etc"}))
 
     with pytest.raises(Corrupted):
-        settle(PredictParams(repeat=str(original.folder)))
+        settle(RepeatParams(prediction=str(original.folder)))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +166,7 @@ def test_what_is_no_prediction_is_refused(
         (tmp_path / "prediction.json").write_text(content)
 
     with pytest.raises(error):
-        settle(PredictParams(repeat=str(tmp_path)))
+        settle(RepeatParams(prediction=str(tmp_path)))
 
 
 def test_a_config_that_asks_for_what_is_not_known_is_refused(original: PredictionResult) -> None:
@@ -207,7 +179,7 @@ def test_a_config_that_asks_for_what_is_not_known_is_refused(original: Predictio
     item.write_text(json.dumps(document))
 
     with pytest.raises(InvalidParameters, match="colour"):
-        settle(PredictParams(repeat=str(original.folder)))
+        settle(RepeatParams(prediction=str(original.folder)))
 
 
 def test_only_allowed_folders_are_looked_at(
@@ -216,7 +188,7 @@ def test_only_allowed_folders_are_looked_at(
     monkeypatch.setenv("FAIR_ALLOWED_FOLDERS", json.dumps([str(tmp_path / "in")]))
 
     with pytest.raises(Invalid, match="FAIR_ALLOWED_FOLDERS"):
-        settle(PredictParams(repeat=str(original.folder)))
+        settle(RepeatParams(prediction=str(original.folder)))
 
 
 def test_holes_are_filled_and_outlines_made_regular_where_that_is_asked_for(

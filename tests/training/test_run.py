@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from fair_models.catalog.agreement import is_enough
 from fair_models.errors import Conflict, Corrupted, TrainingFailed
 from fair_models.ml_tasks.results import Epoch
 from fair_models.settings import current
@@ -145,6 +146,17 @@ def test_the_exported_network_runs_in_onnx_runtime(completed, ledger, tmp_path):
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].shape[1] == 3
+
+
+def test_a_version_says_how_well_quicker_ways_agree_and_has_the_network_in_8_bits_where_it_does(
+    completed, ledger, tmp_path
+):
+    known = completed.agreement
+    path = ledger.fetch(completed.model, completed.number, "onnx_int8", tmp_path)
+
+    assert known.figure("onnxruntime", "int8") is not None
+    assert (known.held_out_count, known.calibration_count) == (2, 6)
+    assert (path.stat().st_size > 0) == is_enough(known.int8_mask_iou)
 
 
 def test_the_log_tells_counts_epochs_and_metrics(make_config, caplog):

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urldefrag, urlsplit
 
 from fair_models.errors import Invalid, InvalidImagery, NotFound
 from fair_models.inference.areas import Area
+from fair_models.inference.failures import Failures
 from fair_models.inference.imagery import Imagery, ModelInput, image_of, open_imagery
 from fair_models.inference.remote import RemoteImage
 from fair_models.inference.sources import ogc, services, stac
@@ -30,6 +31,7 @@ def open_source(
     area: Area | None = None,
     zoom: int | None = None,
     manners: Manners | None = None,
+    failures: Failures | None = None,
 ) -> Imagery:
     """Open imagery: use it in a `with` block.
 
@@ -41,6 +43,7 @@ def open_source(
         area: What counts of it. Default: all. Tile services need one.
         zoom: Zoom of the tiles, 14 to 22. Tile services need it, nothing else takes it.
         manners: How often one host is asked. Default: as the settings say.
+        failures: Notes chips and parts that cannot be read, where some may be. Default: none may.
 
     Raises:
         NotFound: There is nothing there.
@@ -50,15 +53,18 @@ def open_source(
     with ExitStack() as stack:
         web = Web(manners)
         stack.callback(web.close)
-        opened = _Opening(model, area, zoom, web).open(str(imagery))
+        opened = _Opening(model, area, zoom, web, failures).open(str(imagery))
         return opened.closing(stack.pop_all().close)
 
 
 class _Opening:
     """One way for each kind of imagery."""
 
-    def __init__(self, model: ModelInput, area: Area | None, zoom: int | None, web: Web) -> None:
+    def __init__(
+        self, model: ModelInput, area: Area | None, zoom: int | None, web: Web, failures: Failures | None
+    ) -> None:
         self._model, self._area, self._zoom, self._web = model, area, zoom, web
+        self._failures = failures
 
     def open(self, imagery: str) -> Imagery:
         scheme = hrefs.scheme_of(imagery)
@@ -92,7 +98,7 @@ class _Opening:
             if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
                 return self._described(documents.read_json(path, _LIMITS), str(path), key)
         self._refuse_zoom(imagery)
-        return open_imagery(path, self._model, self._area)
+        return open_imagery(path, self._model, self._area, self._failures)
 
     def _described(self, document: Any, href: str, key: str) -> Imagery:
         """What a JSON document tells of."""
@@ -113,11 +119,12 @@ class _Opening:
         path = hrefs.local_path(target, Path(href).parent)
         if not path.is_file():
             raise NotFound(f"The item {href} names the image {target}, and there is none: put it there")
-        return image_of(path, self._model, self._area)
+        return image_of(path, self._model, self._area, self._failures)
 
     def _remote(self, href: str, ranges: WebRanges | S3Ranges) -> Imagery:
         self._refuse_zoom(href)
-        return image_of(RemoteImage(href, RangedFile(ranges), ranges.start), self._model, self._area)
+        image = RemoteImage(href, RangedFile(ranges), ranges.start)
+        return image_of(image, self._model, self._area, self._failures)
 
     def _tiles(self, service: Service) -> Imagery:
         if self._area is None:
