@@ -36,7 +36,7 @@ class Ranges(Protocol):
 
     @property
     def state(self) -> str:
-        """What tells its content from what lay there before: size and ETag or date, as far as they are known."""
+        """What tells its content from what lay there before: size and ETag or date, where they are known."""
 
     def read(self, start: int, stop: int) -> bytes:
         """The bytes from `start` to before `stop`, which lies in the file."""
