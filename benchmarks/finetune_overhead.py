@@ -97,7 +97,8 @@ def train_plainly(config: RunConfig) -> float:
     preparation.prepare(config, samples, code.processing)
     fitted = fitting.fit(config, code, store, samples.train, report=lambda epoch: None)
     evaluating.evaluate(config, code, fitted.weights, samples.held_out)
-    exporting.export(config, code, fitted.weights)
+    onnx = exporting.export(config, code, fitted.weights)
+    exporting.quicken(config, code, onnx, samples)
     return fitted.seconds
 
 

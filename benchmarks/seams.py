@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fair_models.data.loading import LoadedSamples
 from fair_models.data.samples import Samples
 from fair_models.inference import windows
 from fair_models.inference.imagery import Block, open_imagery
@@ -27,7 +28,7 @@ from fair_models.inference.streaming import stream
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 
-CUTS = ((256, 0), (256, 32), (512, 32), (1024, 32), (1024, 64))
+CUTS = ((256, 0), (256, 32), (512, 32), (1024, 32), (1024, 64), (1024, 96), (1152, 96))
 """Height and width of windows and their margin, in pixels."""
 
 CLASSES = ("background", "building")
@@ -118,14 +119,21 @@ def network(path: Path, chips: Path, labels: Path | None = None, epochs: int = 4
 
 def samples(chips: Path, labels: Path) -> Samples:
     """All chips with their masks."""
+    from fair_models.ml_tasks.pretraining import joined
+
+    loaded = split_samples(chips, labels)
+    return joined([loaded.train, loaded.held_out])
+
+
+def split_samples(chips: Path, labels: Path) -> LoadedSamples:
+    """Chips with their masks, a quarter of the area held out."""
     from fair_models.data import splits
     from fair_models.data.chips import find
     from fair_models.data.loading import load_samples
-    from fair_models.ml_tasks.pretraining import joined
     from fair_models.ml_tasks.registry import targets_for
 
     asked = Input()
-    loaded = load_samples(
+    return load_samples(
         chips,
         labels,
         splits.by_area(find(chips), 0.25, seed=0, buffer_m=0),
@@ -136,7 +144,6 @@ def samples(chips: Path, labels: Path) -> Samples:
         targets_for("semantic-segmentation"),
         None,
     )
-    return joined([loaded.train, loaded.held_out])
 
 
 def objects(chips: Path, session: Session, size_px: int, margin_px: int) -> Array:

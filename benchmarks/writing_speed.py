@@ -120,7 +120,7 @@ def main() -> None:
     if args.side:
         print(json.dumps(measure(args.side, args.polygons)))
         return
-    rounds = [{side: _in_a_process(side, args.polygons) for side in SIDES} for _ in range(args.rounds)]
+    rounds = [{side: in_a_process(side, args.polygons) for side in SIDES} for _ in range(args.rounds)]
     print(f"{args.polygons:,} polygons of {CORNERS} corners, median of {args.rounds} rounds")
     for side in SIDES:
         seconds, memory, size = (
@@ -132,7 +132,8 @@ def main() -> None:
     print(f"plain / ours: {statistics.median(ratios):.1f} (of each round: {_listed(ratios)})")
 
 
-def _in_a_process(side: str, polygons: int) -> dict[str, float]:
+def in_a_process(side: str, polygons: int) -> dict[str, float]:
+    """`measure` in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.writing_speed", "--side", side, "--polygons", str(polygons)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     measured: dict[str, float] = json.loads(done.stdout)

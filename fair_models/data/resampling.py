@@ -132,7 +132,7 @@ def interpolate(pixels: Array, shape: tuple[int, int], resampling: str) -> Array
 def _sums(values: Array, times: int) -> Array:
     """Sums over squares of `times` x `times`; the last two axes are multiples of it."""
     # 16 bits hold the sum of 16 x 16 pixels.
-    total = values[..., ::times, ::times].astype(np.uint16 if times <= 16 else np.uint32)
+    total: Array = values[..., ::times, ::times].astype(np.uint16 if times <= 16 else np.uint32)
     for row, column in product(range(times), repeat=2):
         if row or column:
             total += values[..., row::times, column::times]

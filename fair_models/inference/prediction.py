@@ -16,6 +16,7 @@ from fair_models.inference.course import Course, course_of
 from fair_models.inference.excluding import Exclusion
 from fair_models.inference.failures import Failure, Failures, check
 from fair_models.inference.imagery import Imagery
+from fair_models.inference.memory import give_back
 from fair_models.inference.repeating import ITEM, Original
 from fair_models.inference.request import PredictionRequest, check_request
 from fair_models.inference.running import Judged
@@ -32,8 +33,8 @@ CONFIG = "predict.yaml"
 _MOST_TOLD = 50
 """Failures that the item names; it counts all."""
 
-BLOCK_CACHE_BYTES = 64 * 2**20
-"""Decoded pixels that GDAL keeps. Its own limit is a share of the machine's memory."""
+BLOCK_CACHE_BYTES = 32 * 2**20
+"""Decoded pixels that GDAL keeps: a row of tiles, 20,000 px wide. Its own limit is a share of the machine's memory."""
 
 __all__ = [
     "ITEM",
@@ -193,6 +194,7 @@ def write(
                 outputs.write(exclusion.new(features) if exclusion else features)
             failures = sorted({*work.failures.at_opening, *failed()})
             work.check(failures)
+            give_back()
             files = _finish(folder, outputs, imagery, request, progress)
         left_out = exclusion.left_out if exclusion else 0
         facts = _facts(work, outputs.tally, left_out, failures)

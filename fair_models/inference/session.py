@@ -154,11 +154,11 @@ def open_session(onnx_path: Path, threads: int | None = None, precision: str = "
     wanted = ("CPUExecutionProvider",) if quantized else (CUDA, "CPUExecutionProvider")
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
     at_once = _at_once(threads, providers)
-    options = _options(threads or max(1, (os.cpu_count() or 1) // at_once))
+    chosen = options(threads or max(1, (os.cpu_count() or 1) // at_once))
     if quantized and not cpu.sums_bytes_exactly():
-        options.add_session_config_entry("session.x64quantprecision", "1")
+        chosen.add_session_config_entry("session.x64quantprecision", "1")
     try:
-        engine = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        engine = onnxruntime.InferenceSession(str(path), chosen, providers=providers)
         return replace(_describe(path, engine, onnxruntime.__version__, precision), at_once=at_once)
     except _engine_errors() as error:
         raise not_onnx(path, error) from error
@@ -231,8 +231,8 @@ def _at_once(threads: int | None, providers: Sequence[str]) -> int:
     return 1 if alone else 2
 
 
-def _options(threads: int) -> Any:
-    """One layer after the other, and threads that sleep while they wait.
+def options(threads: int) -> Any:
+    """How ONNX Runtime is run: one layer after the other, and threads that sleep while they wait.
 
     Spinning threads cost half as much CPU again on a machine that others use too.
     """

@@ -19,6 +19,7 @@ from fair_models.inference.course import Course, course_of
 from fair_models.inference.failures import Failures
 from fair_models.inference.features import Features
 from fair_models.inference.imagery import Block, Imagery
+from fair_models.inference.memory import few_arenas
 from fair_models.inference.outlining import Outliner
 from fair_models.inference.pipelining import ahead
 from fair_models.inference.request import PredictionRequest
@@ -59,6 +60,7 @@ class Crew:
     """
 
     def __init__(self, at_once: int) -> None:
+        few_arenas()
         self.at_once = at_once
         self.readers, self.network, self.judges = map(ThreadPoolExecutor, (_READERS, at_once, 1))
 
@@ -83,8 +85,8 @@ def stream(
 
     Features come block by block. In a block the polygons of a mask come in the order of the rows in which
     they end, and of those that end in the same row in the order of their first pixels; boxes and points come
-    window by window among them, whole images at the block's end. The same request gives the same features in
-    the same order.
+    among them in the order in which they were found, those on a seam between strips with the lower one; whole
+    images come at the block's end. The same request gives the same features in the same order.
 
     Args:
         imagery: The imagery; it stays open until the last features have come.

@@ -53,8 +53,18 @@ def polygons(regions: Regions, grid: Grid, source_at: SourceAt, params: OutlineP
     )
 
 
-def boxes_and_points(found: Found, grid: Grid, source_at: SourceAt, params: OutlineParams) -> Features:
-    """Boxes as polygons, points as points, in the order in which they were found."""
+def boxes_and_points(
+    found: Found, grid: Grid, source_at: SourceAt, params: OutlineParams, as_points: bool = False
+) -> Features:
+    """Boxes as polygons, points as points, in the order in which they were found.
+
+    Args:
+        found: Boxes or points in pixels of a block.
+        grid: Where the block lies.
+        source_at: Which chip the middle of each lies on.
+        params: What is done to outlines: boxes that are too small are left out.
+        as_points: Whether the middles of boxes are wanted, and not the boxes.
+    """
     import shapely
 
     geometries = found.geometries
@@ -63,6 +73,8 @@ def boxes_and_points(found: Found, grid: Grid, source_at: SourceAt, params: Outl
     area_m2 = np.zeros(len(shapes)) if is_point else areas_m2(shapes, grid)
     keep = np.ones(len(shapes), bool) if is_point else area_m2 >= params.min_area_m2
     middles = geometries.reshape(len(geometries), -1, 2).mean(axis=1)[keep]
+    if as_points and not is_point:
+        shapes, area_m2 = shapely.centroid(shapes), np.zeros(len(shapes))
     return Features(
         on_map(shapes[keep], grid),
         found.classes[keep],

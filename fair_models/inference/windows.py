@@ -13,12 +13,17 @@ import numpy as np
 from fair_models.inference.parts import Window
 from fair_models.types import Array
 
-DEFAULT_SIZE_PX = 1024
-"""Side of the square that has as many pixels as a window may have where the network takes any size. Larger
-windows change little, and cost memory."""
+DEFAULT_SIZE_PX = 1152
+"""Side of the square that has as many pixels as a window may have where the network takes any size. Of large
+areas 44 % more pixels go through the network than there are; larger windows save little, and cost memory."""
 
-DEFAULT_MARGIN_PX = 64
-"""Pixels at each inner edge that the network sees and that are left to the neighbour."""
+DEFAULT_MARGIN_PX = 96
+"""Pixels at each inner edge that the network sees and that are left to the neighbour.
+
+What a U-Net sees reaches about as far. `benchmarks.seams` on the Banepa chips, trained on them, against one
+window over everything: at 1024 px with 64 px object F1 0.979 and 3 of 397 objects cut, with 96 px 0.992 and 1,
+at 1152 px with 96 px 1 and none.
+"""
 
 DEFAULT_MULTIPLE_PX = 32
 """What height and width must divide by: the product of a network's strides, 32 for five halvings."""

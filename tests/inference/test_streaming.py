@@ -160,7 +160,7 @@ def test_features_come_before_everything_is_read(tmp_path: Path, network: Sessio
         features.close()
 
     assert len(first) > 0
-    assert done[-1][0] < done[-1][1] == 10
+    assert done[-1][0] < done[-1][1] == 6
 
 
 def test_the_same_request_streams_the_same_features(tmp_path: Path) -> None:

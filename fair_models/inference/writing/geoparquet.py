@@ -21,7 +21,7 @@ from fair_models.store.atomic import told_as_unavailable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS_PER_GROUP = 10_000
+ROWS_PER_GROUP = 4_000
 """Features that are held until they are written: the same ones lie in a group however they came."""
 
 _ROWS_READ = 2_000
