@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DATA   ?=
+TASK   ?=
 
 .PHONY: help demo up down test check lint types contracts format clean
 .DEFAULT_GOAL := help
@@ -17,8 +18,8 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,flows,fast,pgstac,aws,kubernetes,dev]'
 	@touch $@
 
-demo: $(READY) ## The whole life of a model, end to end (DATA=folder for your own chips and labels)
-	$(BIN)/fair-models demo $(if $(DATA),--data '$(DATA)')
+demo: $(READY) ## The whole life of a model (TASK=detection, classification or ranking; DATA=folder of chips and labels)
+	$(BIN)/fair-models demo $(if $(TASK),--task '$(TASK)') $(if $(DATA),--data '$(DATA)')
 
 up: $(READY) ## Start the local Prefect server, workers and deployments
 	$(BIN)/fair-models up
@@ -27,7 +28,7 @@ down: $(READY) ## Stop them
 	$(BIN)/fair-models down
 
 test: $(READY) ## Run the tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) lint types contracts test ## Everything that CI checks
 

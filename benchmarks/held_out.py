@@ -56,15 +56,31 @@ def main() -> None:
 
 
 def train(
-    model: Path, chips: Path, labels: Path, seed: int, buffer_m: float, overrides: Mapping[str, Any]
+    model: Path,
+    chips: Path,
+    labels: Path,
+    seed: int,
+    buffer_m: float,
+    overrides: Mapping[str, Any],
+    ingest: Mapping[str, Any] | None = None,
 ) -> Fold:
-    """Ingest with the seed's split, train with the seed, measure on the side that was held out."""
+    """Ingest with the seed's split, train with the seed, measure on the side that was held out.
+
+    Args:
+        model: Folder of the contribution.
+        chips: Folder of chips that are learnt from and measured on.
+        labels: Their labels.
+        seed: Seed of the split and of the training.
+        buffer_m: Between train and held-out, in metres.
+        overrides: Hyperparameters by full key.
+        ingest: Further parameters of the ingest.
+    """
     from fair_models.catalog.opening import open_catalog
     from fair_models.params import FinetuneParams, IngestDatasetParams
     from fair_models.publishing import datasets, register
     from fair_models.settings import current
     from fair_models.store.opening import open_store
-    from fair_models.training import decoding, evaluating, fitting, model_code
+    from fair_models.training import calibrating, decoding, evaluating, fitting, model_code
     from fair_models.training.plan import plan_run
 
     catalog, store = open_catalog(current()), open_store(current())
@@ -76,6 +92,7 @@ def train(
         labels=str(labels.resolve()),
         seed=seed,
         buffer_m=buffer_m,
+        **(ingest or {}),
     )
     dataset = datasets.ingest(wish, catalog, store)
     asked = FinetuneParams(
@@ -85,7 +102,8 @@ def train(
     samples = decoding.load(config, store, current().cache_folder)
     code = model_code.load(config, store)
     fitted = fitting.fit(config, code, store, samples.train, report=lambda epoch: None)
-    evaluation = evaluating.evaluate(config, code, fitted.weights, samples.held_out)
+    calibrated = calibrating.calibrate(config, code, fitted.weights, samples.train)
+    evaluation = evaluating.evaluate(config, code, fitted.weights, samples.held_out, calibrated)
     facts = dataset.properties
     return Fold(seed, facts["fair:split_spec"], facts.get("fair:repairs", {}), fitted.seconds, evaluation)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from prefect.blocks.core import Block
 from prefect_aws.credentials import AwsCredentials, MinIOCredentials
@@ -52,6 +54,15 @@ class BucketStore(Block):
         description="Address under which everybody reads what lies under bucket and prefix; items then name "
         "files by it. Default: items name files as s3://bucket/key.",
     )
+
+    @field_validator("credentials", mode="before")
+    @classmethod
+    def _of_their_kind(cls, value: Any) -> Any:
+        """The server hands them back as a mapping, which AwsCredentials would take whatever is in it."""
+        if not isinstance(value, Mapping):
+            return value
+        kind = MinIOCredentials if "minio_root_user" in value else AwsCredentials
+        return kind.model_validate(value)
 
     @field_validator("credentials")
     @classmethod

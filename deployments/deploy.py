@@ -1,5 +1,6 @@
 """Deploys what prefect.yaml names to the server at PREFECT_API_URL: `python -m deployments.deploy [place]`.
 
+A place is a file in this folder by its name, or one of your own by its path: `deploy ours.yaml`.
 With the flows go the automations of automations.yaml, which notice runs whose worker died.
 All in one process, in a few seconds. Unlike `prefect deploy` it publishes each flow's own schema, which is
 closed at the top level.
@@ -40,8 +41,12 @@ def deploy(place: str) -> None:
     """Make the work pools of a place, then all deployments and automations.
 
     What exists is brought up to date.
+
+    Args:
+        place: Name of a file in deployments/, or the path of one elsewhere, which ends in .yaml.
     """
-    deploy_to(read(CHECKOUT / "deployments" / f"{place}.yaml"))
+    own = Path(place)
+    deploy_to(read(own if own.suffix == ".yaml" else CHECKOUT / "deployments" / f"{place}.yaml"))
 
 
 def deploy_to(place: Json) -> None:
@@ -50,6 +55,7 @@ def deploy_to(place: Json) -> None:
     pull: list[Json] = place.get("pull") or project["pull"]
     pools: dict[str, str] = place.get("work_pool_of") or {}
     prepared = [prepare(entry, pull, pools) for entry in project["deployments"]]
+    prepared += further(prepared, place.get("also_in") or {})
     wait_for_server(str(PREFECT_API_URL.value()))
     with get_client(sync_client=True) as client:
         for name, pool in place["work_pools"].items():
@@ -94,6 +100,22 @@ def prepare(entry: Json, pull: list[Json], pools: Mapping[str, str]) -> tuple[st
         "enforce_parameter_schema": True,
         "paused": False,
     }
+
+
+def further(
+    prepared: Sequence[tuple[str, Json]], also_in: Mapping[str, Sequence[str]]
+) -> list[tuple[str, Json]]:
+    """The same deployments in further work pools, each named after deployment and pool: `train-gpu`.
+
+    Args:
+        prepared: What `prepare` made.
+        also_in: Work pools by name of deployment.
+    """
+    return [
+        (flow, {**made, "name": f"{made['name']}-{pool}", "work_pool_name": pool, "schedules": []})
+        for flow, made in prepared
+        for pool in also_in.get(made["name"], ())
+    ]
 
 
 def schedule(entry: Json) -> DeploymentScheduleCreate:

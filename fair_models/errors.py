@@ -11,6 +11,7 @@ FairModelsError
 │   ├── InvalidImagery           chips or rasters that cannot be read or placed
 │   ├── InvalidLabels            labels that cannot be used
 │   ├── InvalidFeatures          existing features that cannot be used
+│   ├── InvalidFeedback          verdicts on a prediction that cannot be used
 │   ├── InvalidContribution      a model folder that breaks the contract
 │   ├── IncompatibleDataset      a dataset that cannot train a model
 │   └── GateFailed               a run that is not good enough to be published
@@ -96,6 +97,12 @@ class InvalidFeatures(_Listed):
     """Existing features that cannot be used."""
 
     sentence = "Existing features {subject} cannot be used"
+
+
+class InvalidFeedback(_Listed):
+    """Verdicts on a prediction that cannot be used."""
+
+    sentence = "Feedback {subject} cannot be used"
 
 
 class InvalidContribution(_Listed):

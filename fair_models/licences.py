@@ -25,6 +25,31 @@ License = Annotated[str, StringConstraints(pattern=PATTERN, max_length=60)]
 """The licence of data: one SPDX identifier such as "CC-BY-4.0", LicenseRef-<name>, or other."""
 
 
+_NON_COMMERCIAL = re.compile(r"(?:^|-)(?:NC|NonCommercial|Noncommercial)(?:-|$)")
+_NO_DERIVATIVES = re.compile(r"(?:^|-)(?:ND|NoDerivatives)(?:-|$)")
+
+
+def forbidden(text: str) -> str | None:
+    """Why weights under a licence cannot be trained further and published by everyone; None where they can.
+
+    Args:
+        text: One SPDX identifier or expression; empty where none is known.
+    """
+    if text in {"", OTHER} or text.startswith("LicenseRef-"):
+        return (
+            f"their licence is {text or 'not said'}, so that nobody can tell what it allows; give the asset "
+            "the SPDX identifier of the weights' own licence (license), or name other weights"
+        )
+    if reason := problem(text):
+        return f"their licence {reason}"
+    for part in re.split(r"[\s()]+", text):
+        if _NON_COMMERCIAL.search(part):
+            return f"their licence {part} forbids commercial use; name weights that all may use"
+        if _NO_DERIVATIVES.search(part):
+            return f"their licence {part} forbids derivatives, and a fine-tuned model is one; name others"
+    return None
+
+
 @cache
 def problem(text: str) -> str | None:
     """Why a text names no licence; None for an SPDX identifier or expression, LicenseRef-<name>, or other."""

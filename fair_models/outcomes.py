@@ -21,7 +21,7 @@ class Outcome(BaseModel):
 
 
 class PublishedItem(Outcome):
-    """Result of `register-model` and `ingest-dataset`: the item that is current now.
+    """Result of `register-model`, `ingest-dataset` and `collect-feedback`: the item that is current now.
 
     The artifact `changes` has one row for each thing that was changed.
     """
@@ -76,6 +76,53 @@ class PromotedVersion(Score, PublishedItem):
     replaced: str | None = Field(description="Id of the item that it took the place of.")
 
 
+class Comparison(Outcome):
+    """Result of `compare`: who is best on the held-out chips of a dataset.
+
+    The artifact `figures` has a row for each dataset, version and metric, `versions` one for each version and
+    what stands against it, `side-by-side` what people read, `report` all of it with curves and pictures.
+    """
+
+    files: ClassVar[tuple[str, ...]] = ("report",)
+
+    versions: str = Field(description="Exact ids of the versions, the first one first.")
+    dataset: str = Field(description="Exact id of the dataset.")
+    slices: str = Field(description="Exact ids of the further datasets.")
+    metric: str = Field(description="Key of the metric that they are compared by.")
+    best: str | None = Field(description="The best by it. Empty where none has a value.")
+    value: float | None = Field(description="Its value.")
+    low: float | None = Field(description="Lower end of the value's 95 % interval.")
+    high: float | None = Field(description="Upper end.")
+    held_out_count: int = Field(description="Number of held-out samples.")
+    unmeasured: str = Field(description="Versions that could not be measured, and why.")
+    report: str = Field(description="The report, Markdown with pictures beside it, on the worker's machine.")
+
+
+class FoundHyperparameters(Outcome):
+    """Result of `search`: the best trial, chosen on chips of the training side.
+
+    The artifact `trials` has a row for each trial.
+    """
+
+    model: str = Field(description="Name of the model; each trial is a version of it.")
+    search: str = Field(description="Id of the search; its versions have the tag search:<id>.")
+    metric: str = Field(description="Key of the metric that it is chosen by.")
+    best_trial: int | None = Field(description="Number of the best trial. Empty where none has a value.")
+    best_version: int | None = Field(description="Its version. It cannot be published; see version.")
+    value: float | None = Field(description="Its metric, on validation chips from the training side.")
+    overrides: str = Field(description="Its hyperparameters as JSON, to fine-tune with.")
+    version: int | None = Field(
+        description="Version that was trained with them on the whole training side. Empty without finish."
+    )
+    held_out_value: float | None = Field(description="The metric of that version on the held-out chips.")
+    trials: int = Field(description="Number of trials.")
+    found: int = Field(description="How many of them had been made before.")
+    failed: int = Field(description="How many failed.")
+    stopped: int = Field(description="How many were ended early.")
+    ended: str = Field(description="Why the search ended.")
+    seconds: float = Field(description="Wall time, in seconds.")
+
+
 class RetiredVersions(Outcome):
     """Result of `retire`. The artifact `changes` has one row for each thing that was changed."""
 
@@ -85,6 +132,28 @@ class RetiredVersions(Outcome):
     items: str = Field(description="Exact ids of the versions that are archived or deleted now.")
     changes: int = Field(description="Number of things that were changed; 0 where all was so already.")
     dry_run: bool = Field(description="Whether this is only what would be, and nothing was changed.")
+
+
+class PinnedVersion(Outcome):
+    """Result of `pin`."""
+
+    item: str = Field(description="Exact id of the version.")
+    pinned: bool = Field(description="Whether it is pinned now.")
+    reason: str | None = Field(description="Why it is.")
+    by: str | None = Field(description="Who said so.")
+    at: str | None = Field(description="Since when.")
+    published: bool = Field(description="Whether the pin is in its STAC item; else it is in ZenML.")
+    changed: bool = Field(description="Whether this run changed anything.")
+
+
+class CleanedRuns(Outcome):
+    """Result of `clean-runs`. The artifact `versions` has one row for each version that is old enough."""
+
+    models: int = Field(description="Number of models that were looked at.")
+    looked_at: int = Field(description="Number of their versions.")
+    deleted: int = Field(description="Number of versions that were deleted, or would be in a dry run.")
+    kept: str = Field(description="How many stay, and why.")
+    dry_run: bool = Field(description="Whether this is only what would be, and nothing was deleted.")
 
 
 class Prediction(Outcome):
@@ -168,6 +237,12 @@ OUTCOMES: dict[str, type[Outcome]] = {
     "train": TrainedVersion,
     "promote": PromotedVersion,
     "retire": RetiredVersions,
+    "slice-dataset": PublishedItem,
+    "compare": Comparison,
+    "search": FoundHyperparameters,
+    "collect-feedback": PublishedItem,
+    "pin": PinnedVersion,
+    "clean-runs": CleanedRuns,
     "predict": Prediction,
     "repeat-prediction": Prediction,
     "predict-shards": ShardsMade,

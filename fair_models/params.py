@@ -28,7 +28,7 @@ SUB_RUNS: int = Field(
     ge=1,
     le=100,
     description="Runs of predict-shards that share the work, 1 to 100, so that many workers or pods work on "
-    "one prediction. All of them have to see the imagery and the registry's store. Default: 1, this run alone.",
+    "one prediction. All have to see the imagery and the registry's store. Default: 1, this run alone.",
 )
 
 
@@ -45,6 +45,11 @@ class RegisterModelParams(Params):
         description="Folder of the contribution (models/<name> in a checkout), or path or https address of a "
         "finished STAC item with its files. Paths are as the worker sees them. The model's code is run: "
         "register only what you trust."
+    )
+    random_start: bool = Field(
+        False,
+        description="A contribution that starts from published weights starts from random ones instead, for "
+        "example where they cannot be reached. It then needs more chips and time to train. Default: false.",
     )
     dry_run: bool = DRY_RUN
 
@@ -65,7 +70,16 @@ class IngestDatasetParams(Params):
         "(input/ with chips and labels.geojson), as the worker sees it."
     )
     labels: Location | None = Field(
-        None, description="GeoJSON file with the labels. Default: labels.geojson among the chips."
+        None,
+        description="GeoJSON file with the labels, or COCO file with boxes; of captioned images the JSON, "
+        "CSV or text file with the captions. Default: labels.geojson, or captions.json, .csv or .txt, among "
+        "the chips.",
+    )
+    captions: Literal["none", "given", "from-labels"] = Field(
+        "none",
+        description="Whether sentences are learnt instead of outlines. given: each image has captions, as in "
+        "Flickr8k, and needs no place on the map. from-labels: captions are written from the labels of each "
+        "chip. The images are split by chance into training, validation and held-out. Default: none.",
     )
     classes: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]] = Field(
         default=["building"],
@@ -101,7 +115,8 @@ class IngestDatasetParams(Params):
         0.25,
         ge=0.05,
         le=0.5,
-        description="Share of the area kept for evaluation, 0.05 to 0.5. Default: 0.25.",
+        description="Share of the area kept for evaluation, 0.05 to 0.5. Default: 0.25. With captions: share "
+        "of the images, and as many for validation; 0.2 where it is not given.",
     )
     buffer_m: float = Field(
         0.0,
@@ -119,10 +134,58 @@ class IngestDatasetParams(Params):
     dry_run: bool = DRY_RUN
 
 
+class CollectFeedbackParams(Params):
+    """Make a dataset of what people say of a prediction."""
+
+    prediction: Location = Field(
+        description="The prediction that was judged, as the worker sees it: its folder or prediction.json."
+    )
+    feedback: Location = Field(
+        description="GeoJSON with the prediction's polygons and ids, each with the property verdict: "
+        "accepted, rejected, corrected (with the right outline or class), or added for what the "
+        "model did not find."
+    )
+    dataset: Name = Field(
+        description="Name of the dataset: 3 to 63 lower-case letters, digits and single hyphens. An existing "
+        "name gets its next version."
+    )
+    imagery: Location | None = Field(
+        None,
+        description="Folder with image chips of the area, as the worker sees it. Default: the prediction's "
+        "imagery, where that is a folder of chips.",
+    )
+    title: Title | None = Field(None, description="Title for people. Default: made from the model's id.")
+    description: Prose = Field(
+        "", max_length=4000, description="What was judged and how, up to 4000 characters."
+    )
+    license: License = Field(
+        "CC-BY-4.0", description="Licence of the data: an SPDX identifier, or other. Default: CC-BY-4.0."
+    )
+    provider: Line = Field("", max_length=120, description="Who judged, for example the mappers of Banepa.")
+    held_out_ratio: float = Field(
+        0.25,
+        ge=0.05,
+        le=0.5,
+        description="Share of the area kept for evaluation, 0.05 to 0.5. Default: 0.25.",
+    )
+    buffer_m: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="Training chips nearer than this to a held-out chip are left out, in metres, 0 to 1000. "
+        "Default: 0, none is.",
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the split, 0 to 2147483647. Default: 0.")
+    dry_run: bool = DRY_RUN
+
+
 class FinetuneParams(Params):
     """Fine-tune a base model on a dataset."""
 
-    base_model: Reference = Field(description="Base model: a name (its current version) or an exact id.")
+    base_model: Reference = Field(
+        description="Where to start: a base model, or a local model to train further. A name (its current "
+        "version) or an exact id; where both have one of that name the base model is meant."
+    )
     dataset: Reference = Field(description="Dataset: a name (its current version) or an exact id.")
     model_name: Name = Field(
         description="Name of the model that comes out: 3 to 63 lower-case letters, digits, single hyphens. "
@@ -173,6 +236,144 @@ class PromoteParams(Params):
     dry_run: bool = DRY_RUN
 
 
+class SliceDatasetParams(Params):
+    """Publish a part of a dataset as a dataset to judge on."""
+
+    dataset: Reference = Field(
+        description="Dataset to take the part of: a name (its current version) or an exact id."
+    )
+    name: Name = Field(
+        description="Name of the slice: 3 to 63 lower-case letters, digits and single hyphens. An existing "
+        "name gets its next version."
+    )
+    title: Title | None = Field(None, description="Title for people. Default: made of what belongs to it.")
+    description: Prose = Field("", max_length=4000, description="What it is for, up to 4000 characters.")
+    area: Annotated[str, Field(min_length=1, max_length=250_000)] | None = Field(
+        None,
+        description="Chips whose middle lies here belong to it: west,south,east,north in degrees (WGS 84), "
+        "GeoJSON, or the path or https address of a GeoJSON file. Default: anywhere.",
+    )
+    classes: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]] = Field(
+        default=[],
+        max_length=50,
+        description="Chips with a label of one of these classes belong to it. Default: of any.",
+    )
+    tags: dict[
+        Annotated[str, Field(min_length=1, max_length=100)],
+        Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=100)],
+    ] = Field(
+        default={},
+        max_length=20,
+        description="Chips with a label whose properties have one of these values belong to it, for example "
+        '{"building": ["school", "hospital"]}. Default: whatever they have.',
+    )
+    dry_run: bool = DRY_RUN
+
+
+class CompareParams(Params):
+    """Measure versions side by side."""
+
+    versions: list[Reference] = Field(
+        min_length=1,
+        max_length=20,
+        description="What is compared, 1 to 20: names (the current version of a local model, else of a base "
+        "model) or exact ids, of versions that are not published too. Differences are told from the first.",
+    )
+    dataset: Reference | None = Field(
+        None,
+        description="Dataset whose held-out chips all are measured on: a name (its current version) or an "
+        "exact id. Default: the one that the first of them was trained on.",
+    )
+    slices: list[Reference] = Field(
+        default=[],
+        max_length=20,
+        description="Further datasets to measure all on, up to 20, as slices of the first. Default: none.",
+    )
+    pictures: int = Field(
+        6,
+        ge=0,
+        le=24,
+        description="How many held-out chips on which they differ most are shown, 0 to 24. Default: 6.",
+    )
+
+
+SearchMethod = Literal["random", "grid"]
+"""How values are chosen."""
+
+
+class SearchRange(Params):
+    """Which values of one hyperparameter are tried; what is not said is as the model's item declares it."""
+
+    least: float | None = Field(None, description="Least value. Default: the least that the model allows.")
+    most: float | None = Field(None, description="Largest value. Default: the largest that it allows.")
+    values: list[HyperparameterValue] = Field(
+        default=[], max_length=100, description="The values to try, in place of a range. Default: a range."
+    )
+    points: int = Field(
+        3, ge=2, le=100, description="How many values of a range a grid has, 2 to 100. Default: 3."
+    )
+    log: bool = Field(
+        False, description="Whether steps multiply (0.001, 0.01, 0.1) in place of adding. Default: they add."
+    )
+
+
+class SearchParams(Params):
+    """Search for good hyperparameters."""
+
+    base_model: Reference = Field(description="Base model: a name (its current version) or an exact id.")
+    dataset: Reference = Field(description="Dataset: a name (its current version) or an exact id.")
+    model_name: Name = Field(
+        description="Name of the model that comes out: 3 to 63 lower-case letters, digits, single hyphens. "
+        "Each trial is a version of it."
+    )
+    title: Title | None = Field(None, description="Title for people. Default: made from the names.")
+    vary: dict[Annotated[str, Field(max_length=100)], SearchRange] = Field(
+        min_length=1,
+        max_length=20,
+        description="Hyperparameters to vary, with their ranges; {} is all that the model allows. Example: "
+        '{"training.learning_rate": {"least": 0.0001, "most": 0.01, "log": true}}.',
+    )
+    overrides: dict[Annotated[str, Field(max_length=100)], HyperparameterValue] = Field(
+        default={}, description='Hyperparameters of all trials, for example {"training.epochs": 20}.'
+    )
+    method: SearchMethod = Field(
+        "random",
+        description="random (default): drawn from the ranges. grid: all combinations, in an order by chance.",
+    )
+    most_trials: int = Field(20, ge=1, le=1000, description="Most trials, 1 to 1000. Default: 20.")
+    most_minutes: float | None = Field(
+        None,
+        gt=0,
+        le=100_000,
+        description="After so many minutes no further trial begins, above 0 to 100000. Default: no limit.",
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="After so many trials without a better one the search ends, 1 to 1000. Default: never.",
+    )
+    stop_after_epoch: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="A trial ends after this epoch, 1 to 100000, where its loss is above the median of those "
+        "before, of which there must be 3. For trials whose losses are alike. Default: all are trained to "
+        "their end.",
+    )
+    finish: bool = Field(
+        True,
+        description="Train the best once more on the whole training side, as a version that can be "
+        "published. Default: true.",
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**31 - 1,
+        description="Seed of the search and of each training, 0 to 2147483647. Default: 0.",
+    )
+
+
 class RetireParams(Params):
     """Archive or delete what is published."""
 
@@ -200,6 +401,41 @@ class RetireParams(Params):
         "tombstone. Default: refused, with their names.",
     )
     dry_run: bool = DRY_RUN
+
+
+class PinParams(Params):
+    """Pin a version, so that nothing deletes it, or take its pin off."""
+
+    name: Name = Field(description="Name of the model or dataset, without a version.")
+    version: int = Field(ge=1, description="Version, 1 or more, published or not.")
+    collection: CollectionId = Field(
+        "local-models", description="Where it is published: local-models (default), base-models or datasets."
+    )
+    reason: Annotated[Sentence, Field(min_length=3, max_length=500)] = Field(
+        description="Why it is pinned, or is pinned no more: one line of 3 to 500 characters."
+    )
+    by: Annotated[Line, Field(min_length=1, max_length=120)] = Field(
+        description="Who says so: a name or an address, up to 120 characters."
+    )
+    pinned: bool = Field(True, description="false takes the pin off. Default: true.")
+
+
+class CleanRunsParams(Params):
+    """Delete old training runs that are neither published nor pinned."""
+
+    older_than_days: int = Field(
+        30, ge=1, le=10_000, description="Younger runs stay, in days, 1 to 10000. Default: 30."
+    )
+    keep_last: int = Field(
+        3,
+        ge=0,
+        le=10_000,
+        description="So many of the newest versions of each model stay, 0 to 10000. Default: 3.",
+    )
+    models: list[Name] = Field(default=[], max_length=1000, description="Models to clean. Default: all.")
+    dry_run: bool = Field(
+        True, description="Only say what would be deleted, and delete nothing. Default: true; false deletes."
+    )
 
 
 Format = Literal["geoparquet", "geojson", "flatgeobuf", "pmtiles", "classes", "confidence", "preview"]
@@ -278,8 +514,8 @@ class PredictParams(Params):
         ge=0,
         le=1,
         description="Share of the chips, and of the windows, that may fail (a file that cannot be read, an "
-        "error of the model's code), 0 to 1. They are left out and listed; with more the prediction fails. One may "
-        "always, unless it is all there is; 0 allows none. Default: 0.01.",
+        "error of the model's code), 0 to 1. They are left out and listed; with more the prediction fails. "
+        "One may always, unless it is all there is; 0 allows none. Default: 0.01.",
     )
     sub_runs: int = SUB_RUNS
 

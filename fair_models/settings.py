@@ -210,6 +210,11 @@ class Settings(BaseSettings):
         """Reports of audits, by time."""
         return self.home / "audits"
 
+    @property
+    def comparisons_folder(self) -> Path:
+        """Reports of comparisons, a folder for each."""
+        return self.home / "comparisons"
+
     @cached_property
     def schema_folder(self) -> Path:
         """The cache of official schemas: the one named, else one under home."""

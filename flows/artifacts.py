@@ -46,12 +46,17 @@ def write_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -
     create_table_artifact(key=key, table=[dict(row) for row in rows], description=description)
 
 
-def write_metrics(
-    metrics: Mapping[str, float | None], baseline: Mapping[str, float | None], baseline_name: str, count: int
-) -> None:
-    """Write the artifact `metrics`: each held-out value beside that of the simplest guess."""
-    rows = [{"metric": key, "value": value, "baseline": baseline.get(key)} for key, value in metrics.items()]
-    write_table("metrics", rows, f"Measured on {count} held-out samples. Baseline: {baseline_name}.")
+def write_metrics(rows: Sequence[Mapping[str, Any]], baseline_name: str, count: int) -> None:
+    """Write the artifact `metrics`: held-out values, their intervals, and those of the simplest guess."""
+    told = f"Measured on {count} held-out samples, with 95 % intervals. Baseline: {baseline_name}."
+    write_table("metrics", rows, told)
+
+
+def write_classes(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the artifact `classes`: labels and figures of each class; none where there are none."""
+    if rows:
+        told = "Labels on either side, and figures: value [95 % interval] (simplest guess)"
+        write_table("classes", rows, told)
 
 
 def write_changes(plan: Plan) -> None:

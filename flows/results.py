@@ -161,29 +161,59 @@ def measured(item: Item) -> tuple[Values, Values, str, int]:
     return values, baseline, name, int(properties.get("fair:held_out_count", 0))
 
 
+def metric_rows(version: ModelVersion) -> list[dict[str, Any]]:
+    """A row for each metric of a run: its value, the ends of its interval, the simplest guess's."""
+    rows = []
+    for key, value in version.metrics.items():
+        low, high = version.intervals.get(key) or (None, None)
+        guessed = version.baseline.get(key)
+        rows.append({"metric": key, "value": value, "low": low, "high": high, "baseline": guessed})
+    return rows
+
+
 def model_card(item: Item, store: Store) -> str:
     """The item's own card where it has one, else one made of its fields."""
-    from fair_models.catalog import assets
+    from fair_models.catalog import assets, figures
 
     card = item.assets.get("readme")
     if card is not None:
         checksum = card.extra_fields.get("file:checksum")
         return store.fetch(assets.address(card), checksum).read_text(encoding="utf-8")
-    values, baseline, name, count = measured(item)
-    rows = [[f"`{key}`", _figure(value), _figure(baseline.get(key))] for key, value in values.items()]
+    _, _, name, count = measured(item)
     properties = item.properties
+    rows = [
+        [
+            f"`{row['metric']}`",
+            figures.with_interval(row["value"], row["low"], row["high"]),
+            figures.shown(row["baseline"]),
+        ]
+        for row in figures.metrics(properties)
+    ]
     return "\n\n".join(
         [
             _heading(item),
             f"Base model `{properties.get('fair:base_model_id')}`, "
             f"dataset `{properties.get('fair:dataset_id')}`.",
-            f"Measured on {count} held-out samples; baseline: {name}.",
+            f"Measured on {count} held-out samples; baseline: {name}. In brackets: 95 % bootstrap intervals "
+            "over these samples.",
             *_gate(properties),
             *_agreement(properties),
             _table(["Metric", "Value", "Baseline"], rows),
+            *_classes(properties),
             _fields(properties.get("mlm:hyperparameters", {}), "Hyperparameter"),
         ]
     )
+
+
+def _classes(properties: Mapping[str, Any]) -> list[str]:
+    """Each class: labels on either side, figures, and what it was taken for."""
+    from fair_models.catalog import figures
+
+    tables = (
+        figures.classes(properties.get("fair:class_metrics", [])),
+        figures.confusion(properties.get("fair:confusion", {})),
+    )
+    return [_table(list(rows[0]), [list(row.values()) for row in rows]) for rows in tables if rows]
 
 
 def _gate(properties: Mapping[str, Any]) -> list[str]:

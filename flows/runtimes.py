@@ -96,8 +96,8 @@ def run_train(base: Item, config: RunConfig) -> TrainedVersion:
         base,
         assets.TRAINING_RUNTIME,
         {"params": config.model_dump(mode="json")},
-        f"train {config.model_name}",
-        [f"model:{config.model_name}"],
+        " ".join([f"train {config.model_name}", *(tag for tag in config.tags if tag.startswith("trial:"))]),
+        [f"model:{config.model_name}", *config.tags],
     )
     run = wait(started.id)
     if run.state is None or not run.state.is_completed():
@@ -116,7 +116,7 @@ def _deployment_in(client: SyncPrefectClient, deployment: str, pool: str | None)
         many = ", ".join(sorted(each.name for each in found)) or "none"
         raise NotFound(
             f"The settings send {deployment} to work pool {pool}, and its deployments there are: {many}. "
-            "Deploy it once to that pool, or name another in the settings"
+            "Deploy it there, with `also_in` in the file of your place, or name another pool in the settings"
         )
     return found[0]
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from fair_models import settings
 from fair_models.outcomes import (
     AuditSummary,
+    CleanedRuns,
+    PinnedVersion,
     PromotedVersion,
     PublishedItem,
     RetiredVersions,
@@ -17,14 +19,17 @@ from fair_models.outcomes import (
 )
 from fair_models.params import (
     AuditParams,
+    CleanRunsParams,
+    CollectFeedbackParams,
     FinetuneParams,
     IngestDatasetParams,
+    PinParams,
     PromoteParams,
     RegisterModelParams,
     RetireParams,
 )
 from fair_models.training.run_config import RunConfig
-from flows import announcing, artifacts, closing, results
+from flows import announcing, artifacts, closing, results, upkeep
 from flows.places import open_catalog, open_store
 from flows.policy import task
 from flows.runtimes import run_train
@@ -42,7 +47,12 @@ def register_base_model(params: RegisterModelParams) -> PublishedItem:
 
     store = open_store()
     item = register.register_base_model(
-        params.source, open_catalog(), store, artifacts.write_changes, dry_run=params.dry_run
+        params.source,
+        open_catalog(),
+        store,
+        artifacts.write_changes,
+        dry_run=params.dry_run,
+        random_start=params.random_start,
     )
     if not params.dry_run:  # its files lie nowhere yet
         artifacts.write_card("model-card", results.model_card(item, store), f"Model card of {item.id}")
@@ -60,13 +70,24 @@ def ingest(params: IngestDatasetParams) -> PublishedItem:
 
 
 @task
+def collect_verdicts(params: CollectFeedbackParams) -> PublishedItem:
+    """Join verdicts to their prediction, and publish the chips that were judged as a dataset."""
+    from fair_models.publishing import feedback
+
+    item = feedback.collect(params, open_catalog(), open_store(), artifacts.write_changes)
+    artifacts.write_card("dataset-card", results.dataset_card(item), f"What {item.id} holds")
+    return results.published(item, dry_run=params.dry_run)
+
+
+@task
 def fetch_items(base_model: str, dataset: str) -> tuple[Item, Item]:
     """Find the exact items that two references mean."""
     from fair_models.catalog import versions
-    from fair_models.types import BASE_MODELS, DATASETS
+    from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
 
     catalog = open_catalog()
-    return versions.resolve(catalog, BASE_MODELS, base_model), versions.resolve(catalog, DATASETS, dataset)
+    base = versions.resolve(catalog, [BASE_MODELS, LOCAL_MODELS], base_model)
+    return base, versions.resolve(catalog, DATASETS, dataset)
 
 
 @task
@@ -96,7 +117,7 @@ def close_dead_trainings(model: str) -> list[str]:
 @task
 def train_model(config: RunConfig) -> TrainedVersion:
     """Run the training pipeline in this process, and show each epoch."""
-    from fair_models.catalog import versions
+    from fair_models.catalog import figures, versions
     from fair_models.training import launch
     from fair_models.types import LOCAL_MODELS
 
@@ -111,14 +132,15 @@ def train_model(config: RunConfig) -> TrainedVersion:
 
     used = versions.next_number(open_catalog(), LOCAL_MODELS, config.model_name) - 1
     version = launch.run(config, report, above=used)
-    artifacts.write_metrics(version.metrics, version.baseline, version.baseline_name, version.held_out_count)
+    artifacts.write_metrics(results.metric_rows(version), version.baseline_name, version.held_out_count)
+    artifacts.write_classes(figures.classes(version.classes))
     return results.trained(version, config)
 
 
 @task
 def publish_version(params: PromoteParams) -> PromotedVersion:
     """Judge a version, put its files, publish it in place of the current one."""
-    from fair_models.catalog import versions
+    from fair_models.catalog import figures, versions
     from fair_models.publishing import promote
     from fair_models.training.ledger import open_ledger
     from fair_models.types import LOCAL_MODELS
@@ -127,7 +149,9 @@ def publish_version(params: PromoteParams) -> PromotedVersion:
     before = versions.current(catalog, LOCAL_MODELS, params.model)
     ledger = open_ledger(settings.current())
     item = promote.promote(params, catalog, store, ledger, artifacts.write_changes)
-    artifacts.write_metrics(*results.measured(item))
+    _, _, baseline_name, count = results.measured(item)
+    artifacts.write_metrics(figures.metrics(item.properties), baseline_name, count)
+    artifacts.write_classes(figures.classes(item.properties.get("fair:class_metrics", [])))
     artifacts.write_card("model-card", results.model_card(item, store), f"Model card of {item.id}")
     return results.promoted(item, before, dry_run=params.dry_run)
 
@@ -142,6 +166,28 @@ def retire_versions(params: RetireParams) -> RetiredVersions:
     return results.retired(
         params, retire.retire(params, open_catalog(), open_store(), ledger, artifacts.write_changes)
     )
+
+
+@task
+def pin_version(params: PinParams) -> PinnedVersion:
+    """Pin a version in its item, or in ZenML where it is not published; or take its pin off."""
+    from fair_models.publishing import pinning
+    from fair_models.training.ledger import open_ledger
+
+    ledger = open_ledger(settings.current())
+    return upkeep.pinned(pinning.pin(params, open_catalog(), ledger, artifacts.write_changes))
+
+
+@task
+def clean_old_runs(params: CleanRunsParams) -> CleanedRuns:
+    """Delete old runs that nobody wants, and list them with those that stay."""
+    from fair_models.publishing import cleaning
+    from fair_models.training.ledger import open_ledger
+
+    done = cleaning.clean_runs(params, open_catalog(), open_ledger(settings.current()))
+    rows = upkeep.cleaned_rows(params, done)
+    artifacts.write_table("versions", rows, "Old versions: which go, and why the others stay")
+    return upkeep.cleaned(params, done)
 
 
 @task

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import fuzzing, services
 from tests.store.s3_server import s3_bucket, s3_endpoint
@@ -14,8 +15,21 @@ __all__ = ["s3_bucket", "s3_endpoint"]
 """Fixtures for everyone."""
 
 INPUTS = "broken inputs tried"
+LONG_FILES = (
+    "test_dying.py",
+    "test_backend_way.py",
+    "test_readme.py",
+    "test_production.py",
+    "test_prediction_runs.py",
+    "test_run.py",
+    "test_stateful.py",
+)
+"""Of one to three minutes. The process that began one of them last would work alone in the end."""
+
 PROJECT = Path(__file__).resolve().parent.parent
 
+settings.register_profile("fair-models", deadline=None)  # how quick the machine is, is no test
+settings.load_profile("fair-models")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # tests run side by side: threads that wait must not spin
 
 
@@ -104,6 +118,12 @@ def nothing_left_in_production() -> Iterator[None]:
         for version in ledger.versions(model):
             if version.stage == "production":
                 ledger.set_stage(model, version.number, "archived")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let long files begin first where processes share the files."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: LONG_FILES.index(item.path.name) if item.path.name in LONG_FILES else 99)
 
 
 @pytest.hookimpl(wrapper=True)

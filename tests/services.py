@@ -31,7 +31,7 @@ def programs() -> Path | None:
     """The folder with initdb and postgres, the newest there is."""
     found = shutil.which("initdb")
     if found:
-        return Path(found).parent
+        return Path(found).resolve().parent  # a link to it may stand alone
     folders = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     return max((path.parent for path in folders), key=lambda path: int(path.parent.name), default=None)
 
@@ -41,9 +41,11 @@ class Postgres:
     """A PostgreSQL server with pgstac.
 
     port: On 127.0.0.1.
+    programs: The folder with its programs.
     """
 
     port: int
+    programs: Path
     shared: str | None = None
 
     def url(self, name: str = "postgres") -> str:
@@ -71,6 +73,11 @@ class Postgres:
             connection.execute("DELETE FROM items")
             connection.execute("DELETE FROM fair_models.tombstones")
         return self.shared
+
+    def dump(self, url: str) -> str:
+        """All that a database holds, as text."""
+        command = [self.programs / "pg_dump", "--inserts", "--dbname", url]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def drop(self, url: str) -> None:
         """Take a database away, whoever is connected."""
@@ -125,7 +132,7 @@ def postgres(bin_folder: Path) -> Iterator[Postgres]:
         stderr=(folder / "log").open("wb"),
     )
     try:
-        made = Postgres(port)
+        made = Postgres(port, bin_folder)
         _wait(made, server, folder / "log")
         _make_template(made)
         yield made

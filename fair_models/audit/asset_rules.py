@@ -99,8 +99,9 @@ def collect(scope: Scope) -> Iterator[Repaired]:
 def _unreferenced(scope: Scope) -> Iterator[str]:
     held = set(map(collecting.key_of, scope.held))
     results = {_folder_of(href) for href in scope.store.hrefs("predictions/") if href.endswith(_PREDICTION)}
+    searched = set(scope.store.hrefs("searches/"))  # splits, a few bytes: run configs of trials name them
     for href in scope.store.hrefs():
-        named = collecting.key_of(href) in held or _folder_of(href) in results
+        named = collecting.key_of(href) in held or _folder_of(href) in results or href in searched
         if not named and _is_old(scope, href):
             yield href
 

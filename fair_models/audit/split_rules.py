@@ -39,8 +39,10 @@ def leakage(entry: Entry, document: Json, scope: Scope) -> Iterator[Problem]:
     files = [(asset["href"], asset["file:checksum"]) for asset in found.values()]
     if any(scope.size(href) is None or damage_of(scope, href, checksum) for href, checksum in files):
         return  # the rules `assets` and `digests` report it
+    by_image = document["properties"].get("fair:split_spec", {}).get("method") == "image"
+    look = same_images if by_image else overlaps
     try:
-        pairs = overlaps(*(scope.store.fetch(found[role]["href"]) for role in (assets.CHIPS, assets.SPLIT)))
+        pairs = look(*(scope.store.fetch(found[role]["href"]) for role in (assets.CHIPS, assets.SPLIT)))
     except (Invalid, NotFound, Corrupted) as error:
         yield Problem(entry.label, f"its split cannot be checked: {error}", INGEST)
         return
@@ -82,6 +84,35 @@ def overlaps(chips: Path, split: Path) -> list[tuple[str, str]]:
         for one, other in zip(ours, theirs, strict=True)
         if _shared(judged[one], train[other]) > SHARED_AREA
     ]
+
+
+def same_images(chips: Path, split: Path) -> list[tuple[str, str]]:
+    """Names of held-out images and of images used in training that are the same, byte for byte.
+
+    Args:
+        chips: Archive of the images.
+        split: The split.
+
+    Raises:
+        Invalid: A name is on several sides, or images of the split are missing.
+        Corrupted: The archive cannot be unpacked.
+    """
+    from fair_models.data import imagery
+    from fair_models.data.splits import Split
+    from fair_models.store.archive import unpack
+    from fair_models.store.digests import checksum_file
+
+    sides = Split.read(split)
+    with work_folder("audit") as folder:
+        unpack(chips, folder / "chips")
+        paths = [path for path in (folder / "chips").iterdir() if imagery.is_meant_as_image(path)]
+        digests = {path.stem: checksum_file(path) for path in paths}
+    learnt = (*sides.train, *sides.validation)
+    missing = [name for name in (*learnt, *sides.held_out) if name not in digests]
+    if missing:
+        raise Invalid(f"{len(missing)} images of the split are not in the archive, the first is {missing[0]}")
+    known = {digests[name]: name for name in learnt}
+    return [(name, known[digests[name]]) for name in sides.held_out if digests[name] in known]
 
 
 def _shared(one: Polygon, other: Polygon) -> float:

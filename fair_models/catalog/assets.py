@@ -13,6 +13,8 @@ from fair_models.errors import InvalidItem, NotFound
 WEIGHTS = "mlm:weights"
 MODEL = "mlm:model"
 QUANTIZED = "fair:quantized-model"
+TEXT_ENCODER = "fair:text-encoder"
+INDEX = "fair:index"
 SOURCE_CODE = "mlm:source_code"
 TRAINING_RUNTIME = "mlm:training-runtime"
 INFERENCE_RUNTIME = "mlm:inference-runtime"
@@ -26,6 +28,8 @@ KEYS = {
     WEIGHTS: "checkpoint",
     MODEL: "model",
     QUANTIZED: "model-int8",
+    TEXT_ENCODER: "text-encoder",
+    INDEX: "index",
     SOURCE_CODE: "source-code",
     TRAINING_RUNTIME: "training-runtime",
     INFERENCE_RUNTIME: "inference-runtime",

@@ -36,6 +36,7 @@ _MEDIA_TYPES = {
     ".yaml": "application/yaml",
     ".png": "image/png",
     ".tif": "image/tiff; application=geotiff",
+    ".npz": "application/octet-stream; framework=numpy",
 }
 
 _ARTIFACT_TYPES = {".safetensors": "safetensors.torch.save_file", ".onnx": "onnx"}
@@ -44,6 +45,8 @@ _TITLES = {
     "checkpoint": "Weights",
     "model": "Network as ONNX",
     "model-int8": "The same network in 8 bits, quicker and not quite as exact",
+    "text-encoder": "Network for texts as ONNX",
+    "index": "Embeddings of the dataset's images and captions",
     "source-code": "Source code",
     "training-runtime": "Environment for training",
     "inference-runtime": "Environment for prediction",
@@ -58,6 +61,8 @@ ROLES: dict[str, list[str]] = {
     "checkpoint": ["mlm:model", "mlm:weights"],
     "model": ["mlm:model", "mlm:compiled"],
     "model-int8": [assets.QUANTIZED],
+    "text-encoder": [assets.TEXT_ENCODER],
+    "index": [assets.INDEX],
     "source-code": ["mlm:source_code", "code"],
     "training-runtime": ["mlm:training-runtime"],
     "inference-runtime": ["mlm:inference-runtime"],
@@ -69,6 +74,9 @@ ROLES: dict[str, list[str]] = {
     "split": ["split"],
 }
 """Roles that we write for each key."""
+
+EXTRA_KEYS = frozenset({"text-encoder", "index"})
+"""Those among them that a contribution makes itself. Further files of its own have the role metadata."""
 
 
 def timestamp(moment: datetime) -> str:

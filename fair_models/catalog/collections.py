@@ -143,14 +143,15 @@ def summaries(sums: Sums) -> Json:
     return found
 
 
-def with_sums(head: Json, sums: Sums) -> Json:
+def with_sums(collection: str, head: Json, sums: Sums) -> Json:
     """A collection with the extent and summaries of its items; summaries that are not ours stay.
 
     Args:
-        head: What the collection says of itself.
+        collection: Its id.
+        head: What it says of itself.
         sums: What its items have together.
     """
-    ours = (*summed_fields(head["id"]), "gsd")
+    ours = (*summed_fields(collection), "gsd")
     others = {name: value for name, value in head.get("summaries", {}).items() if name not in ours}
     made = {**others, **summaries(sums)}
     kept = {key: value for key, value in head.items() if key not in ("summaries", "links")}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pystac import Item
 
-from fair_models.catalog import assets, keywords, model_classes, model_input
+from fair_models.catalog import assets, class_change, keywords, model_classes, model_input
 from fair_models.errors import IncompatibleDataset, NotFound
 
 FINEST = 1 / 8
@@ -14,6 +14,9 @@ FINEST = 1 / 8
 
 COARSEST = 2.0
 """Largest one: beyond, imagery lacks the detail that the model looks at."""
+
+LEAST_CHIPS = {"train": 5, "held_out": 1}
+"""Least chips of each class on a side of the split for a classification to learn it, and to measure it."""
 
 _CLASSIFICATION = "classification"
 _SIDES = {"train": "the training side", "held_out": "the held-out side"}
@@ -46,7 +49,7 @@ def reasons(model: Item, dataset: Item) -> list[str]:
 
 def _features(model: Item, dataset: Item) -> list[str]:
     ours, theirs = _keywords(model), _keywords(dataset)
-    if keywords.features(ours) & keywords.features(theirs):
+    if keywords.features(ours) & keywords.features(theirs) or keywords.SEARCH in theirs:
         return []
     return [
         f"no feature in common: the model maps {_listed(keywords.features(ours))}, "
@@ -75,12 +78,31 @@ def _geometries(model: Item, dataset: Item) -> list[str]:
     return [f"the geometries differ: the model gives {_listed(ours)}, the dataset has {_listed(theirs)}"]
 
 
+def trained_classes(model: Item, dataset: Item) -> list[str]:
+    """Class names that a training of a model on a dataset tells apart; the position is the index.
+
+    The model's, in its order, where the dataset has the same; else the dataset's, after the background.
+    """
+    ours, theirs = model_classes.read(model), _dataset_classes(dataset)
+    return ours if set(ours[1:]) == set(theirs) else [model_classes.BACKGROUND, *theirs]
+
+
+def _dataset_classes(dataset: Item) -> list[str]:
+    return [name for entry in dataset.properties.get("label:classes", []) for name in entry["classes"]]
+
+
 def _classes(model: Item, dataset: Item) -> list[str]:
     """A head has a fixed number of classes; one that was not mapped would be learnt as background."""
-    ours = model_classes.foreground(model)
-    theirs = [name for entry in dataset.properties.get("label:classes", []) for name in entry["classes"]]
+    ours, theirs = model_classes.foreground(model), _dataset_classes(dataset)
     if set(ours) == set(theirs):
         return []
+    if class_change.layers(model):
+        return [
+            f"the class {name} cannot be learnt: metrics are named after classes, with letters, digits and _ "
+            f"alone; ingest it as {name.replace('-', '_')}"
+            for name in theirs
+            if "-" in name
+        ]
     said = f"the model tells apart {_listed(ours)}, the dataset has {_listed(theirs)}"
     unknown = sorted(set(theirs) - set(ours))
     return [
@@ -93,7 +115,29 @@ def _chips(model: Item, dataset: Item) -> list[str]:
     if _CLASSIFICATION not in keywords.label_tasks(model.properties.get("mlm:tasks", [])):
         return []
     counts = dataset.properties.get("fair:chip_counts", {})
-    return [reason for side in _SIDES if side in counts and (reason := single_class(side, counts[side]))]
+    return [
+        reason
+        for side in _SIDES
+        if side in counts and (reason := single_class(side, counts[side]) or _too_few(side, counts[side]))
+    ]
+
+
+def _too_few(side: str, counts: Mapping[str, int]) -> str | None:
+    """Why a class of which there are few chips cannot be learnt or measured; None where there is none.
+
+    Where there are several classes, chips without any of them need not occur.
+    """
+    mapped = {name: count for name, count in counts.items() if name != model_classes.BACKGROUND}
+    least = LEAST_CHIPS[side]
+    rare = [name for name in (mapped if len(mapped) > 1 else counts) if counts[name] < least]
+    if not rare:
+        return None
+    said = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return (
+        f"{_SIDES[side]} of the split has too few chips of {_listed(rare)}: a classification needs at least "
+        f"{least} of each class there, it has {said}; ingest a larger area, another split (seed, "
+        "held_out_ratio), or leave the class out"
+    )
 
 
 def single_class(side: str, counts: Mapping[str, int]) -> str | None:
@@ -133,6 +177,8 @@ def _bands(model: Item, dataset: Item) -> list[str]:
 def _resolution(model: Item, dataset: Item) -> list[str]:
     ours = model_input.read(model).gsd_m
     theirs = dataset.properties.get("gsd")
+    if keywords.SEARCH in _keywords(dataset):
+        return []  # captions speak of whole images, which are brought to the model's size
     if theirs is None:
         return [f"the dataset does not say its ground resolution (gsd), the model works at {ours:g} m per px"]
     if FINEST <= theirs / ours <= COARSEST:

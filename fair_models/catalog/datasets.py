@@ -37,7 +37,7 @@ class DatasetFacts:
     chip_counts: Chips of each class as wholes ("background" among them) on either side, where that is known.
     label_counts: Labels of each class, one on both sides counted once. Default: the sum of the sides.
     chip_count: Number of chips, those left out by the split included.
-    gsd_m: Ground sample distance of the chips in metres.
+    gsd_m: Ground sample distance of the chips in metres; None for images without a place.
     split: `fair:split_spec`: method, held_out_ratio, buffer_m, seed; counts train, held_out, left_out.
     created: When it was ingested.
     class_property: Property of a label that names its class. None where all labels are of the one class.
@@ -46,6 +46,8 @@ class DatasetFacts:
     repairs: What was repaired or left out, as counts by name.
     bands: Names of the chips' bands.
     software: Versions of what prepared it, by name.
+    derived_from: Addresses and titles of the items that it derives from.
+    fields: What else is to say of how it came about, by property.
     """
 
     name: str
@@ -59,7 +61,7 @@ class DatasetFacts:
     classes: Sequence[str]
     class_counts: Mapping[str, Counts]
     chip_count: int
-    gsd_m: float
+    gsd_m: float | None
     split: Json
     license: str
     created: datetime
@@ -74,11 +76,13 @@ class DatasetFacts:
     repairs: Counts = field(default_factory=dict)
     bands: Sequence[str] = RGB
     software: Mapping[str, str] = field(default_factory=dict)
+    derived_from: Sequence[tuple[str, str]] = ()
+    fields: Json = field(default_factory=dict)
 
 
 def build(facts: DatasetFacts) -> Item:
     """The item of one version of a dataset."""
-    links = []
+    links = [building.link("derived_from", href, title) for href, title in facts.derived_from]
     if facts.source_imagery and "://" in facts.source_imagery:
         links.append(
             building.link("source", facts.source_imagery, "Imagery", "image/tiff; application=geotiff")
@@ -88,7 +92,7 @@ def build(facts: DatasetFacts) -> Item:
         named.append(extensions.PROCESSING)
     files = {key: building.file_asset(key, file) for key, file in facts.files.items()}
     if "chips" in files:
-        files["chips"] |= {"bands": building.bands(facts.bands, data_type="uint8"), "gsd": facts.gsd_m}
+        files["chips"] |= {"bands": building.bands(facts.bands, data_type="uint8"), **_gsd(facts)}
     if "labels" in files and facts.label_type == "raster":
         files["labels"]["roles"] = ["labels", "labels-raster"]
     return building.item(
@@ -110,12 +114,13 @@ def _properties(facts: DatasetFacts) -> Json:
         "version": str(facts.version),
         "deprecated": False,
         "keywords": list(facts.keywords),
-        "gsd": facts.gsd_m,
+        **_gsd(facts),
         **_labels(facts),
         "fair:chip_count": facts.chip_count,
         "fair:class_counts": {side: dict(counts) for side, counts in facts.class_counts.items()},
         "fair:split_spec": dict(facts.split),
         "fair:repairs": dict(facts.repairs),
+        **facts.fields,
     }
     if facts.chip_counts:
         own["fair:chip_counts"] = {side: dict(counts) for side, counts in facts.chip_counts.items()}
@@ -124,6 +129,10 @@ def _properties(facts: DatasetFacts) -> Json:
     if facts.software:
         own["processing:software"] = dict(facts.software)
     return own
+
+
+def _gsd(facts: DatasetFacts) -> Json:
+    return {} if facts.gsd_m is None else {"gsd": facts.gsd_m}
 
 
 def _times(facts: DatasetFacts) -> Json:

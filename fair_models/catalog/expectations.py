@@ -85,7 +85,12 @@ def _check_lineage(state: State, change: Change) -> None:
         )
     for collection, item_id in change.unused:
         found = state.derived(collection, item_id)
-        active = [each["id"] for each in found if not each["properties"].get("deprecated")]
+        active = [
+            each["id"]
+            for each in found
+            if not each["properties"].get("deprecated")
+            and (each["collection"], each["id"]) not in change.remove
+        ]
         if active:
             raise Conflict(
                 f"Somebody else was faster: {', '.join(active)} derives from {collection}/{item_id} now. "

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, Literal
 
 from pystac.utils import str_to_datetime
 
@@ -41,6 +42,27 @@ class Facts:
     bbox: BBox | None
     gsd_m: float | None
     facets: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a search looks for: see `Catalog.search`."""
+
+    name: str | None = None
+    deprecated: bool | None = None
+    tasks: Sequence[str] = ()
+    keywords: Sequence[str] = ()
+
+
+def place(collection: str, document: Json, order: Literal["id", "version", "created"]) -> tuple[Any, ...]:
+    """Where an item stands in an order of `Catalog.search`."""
+    item_id: str = document["id"]
+    if order == "id":
+        return (item_id,)
+    facts = facts_of(collection, document)
+    if order == "version":
+        return facts.name, facts.number, item_id
+    return facts.created is None, facts.created or 0.0, item_id
 
 
 def facts_of(collection: str, document: Json) -> Facts:

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fair_models import licences
-from fair_models.catalog import agreement, assets, hyperparameters, model_classes, model_input, violations
+from fair_models.catalog import (
+    agreement,
+    assets,
+    figure_rules,
+    hyperparameters,
+    model_classes,
+    model_input,
+    violations,
+)
 from fair_models.types import Json
 
 Rule = Callable[[Json], list[str]]
@@ -156,33 +164,6 @@ def keywords_name_the_task(item: Json) -> list[str]:
     ]
 
 
-def metrics_are_there(item: Json) -> list[str]:
-    """A local model says a number, or null for not measured, for each metric of its specification."""
-    properties = item["properties"]
-    keys = [entry["key"] for entry in properties["fair:metrics_spec"]]
-    reasons = [
-        f"properties.{key}: is {violations.shown(properties.get(key))}, should be the metric's value"
-        for key in keys
-        if key not in properties or not _is_number_or_null(properties[key])
-    ]
-    reasons += [
-        f"properties.fair:baseline: lacks {key}, which fair:metrics_spec names"
-        for key in keys
-        if key not in properties["fair:baseline"]
-    ]
-    return reasons
-
-
-def metrics_are_unique(item: Json) -> list[str]:
-    """Each metric is specified once."""
-    keys = [entry["key"] for entry in item["properties"]["fair:metrics_spec"]]
-    return [
-        f"properties.fair:metrics_spec: specifies {key} twice"
-        for key in dict.fromkeys(keys)
-        if keys.count(key) > 1
-    ]
-
-
 def lineage(item: Json) -> list[str]:
     """A local model's links derived_from name two different items, its base model and its dataset."""
     targets = {link["href"] for link in item["links"] if link["rel"] == "derived_from"}
@@ -204,10 +185,11 @@ def dataset_counts(item: Json) -> list[str]:
         if set(counts) != names
     ]
     split = properties["fair:split_spec"]
-    used = split["train"] + split["held_out"] + split["left_out"]
+    used = split["train"] + split["held_out"] + split["left_out"] + split.get("validation", 0)
     if used != properties["fair:chip_count"]:
         reasons.append(
-            f"properties.fair:split_spec: has {used} chips in train, held_out and left_out, "
+            f"properties.fair:split_spec: has {used} chips in "
+            f"{'validation, ' if 'validation' in split else ''}train, held_out and left_out, "
             f"fair:chip_count is {properties['fair:chip_count']}"
         )
     return reasons
@@ -225,12 +207,18 @@ _MODEL: tuple[Rule, ...] = (
     input_fits,
     output_fits,
     keywords_name_the_task,
-    metrics_are_unique,
+    figure_rules.metrics_are_unique,
 )
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "base-model": _MODEL,
-    "local-model": (*_MODEL, metrics_are_there, lineage),
+    "local-model": (
+        *_MODEL,
+        figure_rules.metrics_are_there,
+        figure_rules.intervals_are_in_order,
+        figure_rules.class_figures_name_classes,
+        lineage,
+    ),
     "dataset": (identity, licence, *_ALL, dataset_counts),
     "prediction": _ALL,
 }
@@ -247,10 +235,6 @@ def _channels(sizes: dict[str, int], classes: int) -> list[str]:
                 "the number of classes"
             )
     return reasons
-
-
-def _is_number_or_null(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _words(href: str) -> list[str]:

@@ -8,6 +8,9 @@ from functools import cache
 
 from fair_models.catalog import own_schemas, violations
 
+SEARCH = "similarity-search"
+"""The task whose labels are captions: what images show is said in them, whether it is mapped or not."""
+
 
 @dataclass(frozen=True)
 class Vocabulary:

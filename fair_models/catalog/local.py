@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pystac import Collection, Item
 
 from fair_models.catalog import local_database, local_files, local_journal, local_tombstones
 from fair_models.catalog.documents import MALFORMED, prepare
+from fair_models.catalog.facts import Asked
 from fair_models.catalog.local_change import collection_document, make
 from fair_models.catalog.local_database import Unusable
 from fair_models.catalog.local_index import Index
@@ -68,6 +69,8 @@ class LocalCatalog:
         tasks: Sequence[str] = (),
         keywords: Sequence[str] = (),
         order: Literal["id", "version", "created"] = "id",
+        after: Sequence[Any] | None = None,
+        limit: int | None = None,
     ) -> Iterator[Item]:
         """Items that have all of what is asked for, as they were at the time of the call.
 
@@ -78,8 +81,11 @@ class LocalCatalog:
             tasks: Values that `mlm:tasks` or `label:tasks` must hold.
             keywords: Values that `keywords` must hold.
             order: By id, by name and number, or by time of creation.
+            after: A place in that order, see `facts.place`: only what comes after it.
+            limit: Only so many.
         """
-        found = self._read(lambda index: index.search(collection, name, deprecated, tasks, keywords, order))
+        asked = Asked(name, deprecated, tasks, keywords)
+        found = self._read(lambda index: index.search(collection, asked, order, after, limit))
         return (to_item(document, self.root, path) for path, document in found)
 
     def href(self, collection: CollectionId, item_id: str) -> str:

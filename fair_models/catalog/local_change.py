@@ -84,7 +84,7 @@ def make(root: Path, change: Change, documents: Documents) -> None:
 
 def collection_document(index: Index, collection: CollectionId) -> Json:
     """A collection as it lies on disk: what its file says, with links, extent and summaries of its items."""
-    head = collections.with_sums(index.head(collection), index.sums(collection))
+    head = collections.with_sums(collection, index.head(collection), index.sums(collection))
     return {
         **head,
         "links": [*head["links"], *(_item_link(collection, *item) for item in index.links(collection))],

@@ -9,13 +9,13 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
 from fair_models.catalog import lineage, local_files
 from fair_models.catalog.collections import COLLECTIONS, Sums, summed_fields
-from fair_models.catalog.facts import KEYWORDS, TASKS, Facts, facet_text, facts_of, time_text
+from fair_models.catalog.facts import KEYWORDS, TASKS, Asked, Facts, facet_text, facts_of, time_text
 from fair_models.catalog.local_layout import collection_path, item_path
 from fair_models.types import CollectionId, Json
 
@@ -42,7 +42,7 @@ _HAS_FACET = (
 _ORDERS = {
     "id": "item.id",
     "version": "name, number, item.id",
-    "created": "created IS NULL, created, item.id",
+    "created": "created IS NULL, coalesce(created, 0.0), item.id",
 }
 
 
@@ -77,25 +77,27 @@ class Index:
     def search(
         self,
         collection: str,
-        name: str | None,
-        deprecated: bool | None,
-        tasks: Sequence[str],
-        keywords: Sequence[str],
+        asked: Asked,
         order: Literal["id", "version", "created"],
+        after: Sequence[Any] | None = None,
+        limit: int | None = None,
     ) -> list[tuple[str, Json]]:
         """Paths and stored documents of the items that have all of what is asked for."""
-        where, values = ["item.collection = ?"], [collection]
-        if name is not None:
+        where, values = ["item.collection = ?"], list[Any]([collection])
+        if asked.name is not None:
             where.append("name = ?")
-            values.append(name)
-        if deprecated is not None:
-            where.append("deprecated" if deprecated else "NOT deprecated")
-        for fields, wanted in ((TASKS, tasks), ((KEYWORDS,), keywords)):
+            values.append(asked.name)
+        if asked.deprecated is not None:
+            where.append("deprecated" if asked.deprecated else "NOT deprecated")
+        for fields, wanted in ((TASKS, asked.tasks), ((KEYWORDS,), asked.keywords)):
             for value in wanted:
                 where.append(f"({' OR '.join([_HAS_FACET] * len(fields))})")
                 for field in fields:
                     values += [field, facet_text(value)]
-        return self._documents(" AND ".join(where), values, _ORDERS[order])
+        if after is not None:
+            where.append(f"({_ORDERS[order]}) > ({', '.join('?' * len(after))})")
+            values += after
+        return self._documents(" AND ".join(where), values, _ORDERS[order], limit)
 
     def current(self, collection: str, name: str) -> list[str]:
         """Ids of the items of a name that are not deprecated."""
@@ -178,11 +180,13 @@ class Index:
             values.append(orjson.loads(last))
         return values
 
-    def _documents(self, where: str, values: Sequence[str], order: str) -> list[tuple[str, Json]]:
+    def _documents(
+        self, where: str, values: Sequence[Any], order: str, limit: int | None = None
+    ) -> list[tuple[str, Json]]:
         rows = self._db.execute(
             f"SELECT path, signature, json FROM item JOIN body USING (collection, id) "  # noqa: S608 - our own text
-            f"WHERE {where} ORDER BY {order}",
-            values,
+            f"WHERE {where} ORDER BY {order} LIMIT ?",
+            [*values, -1 if limit is None else limit],
         ).fetchall()
         self._seen |= {path: signature for path, signature, _ in rows}
         return [(path, orjson.loads(body)) for path, _, body in rows]

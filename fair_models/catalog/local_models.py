@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog import agreement, assets, building, extensions
+from fair_models.catalog import agreement, assets, building, class_change, extensions, pins
 from fair_models.catalog.agreement import Agreement
 from fair_models.catalog.versions import item_id
 from fair_models.params import HyperparameterValue
@@ -28,6 +28,7 @@ _INHERITED = (
     "fair:hyperparameters_spec",
     "fair:resampling",
     "fair:sample_size_px",
+    class_change.FIELD,
 )
 
 FIELDS = frozenset(
@@ -41,9 +42,13 @@ FIELDS = frozenset(
         "fair:split_spec",
         "fair:zenml",
         "fair:gate",
+        "fair:class_metrics",
+        "fair:confusion",
         agreement.FIELD,
         "fair:archived",
         "fair:tombstone",
+        pins.FIELD,
+        "fair:seen_by_parents",
     }
 )
 """Our own fields of these items besides the metrics; no metric may be called like one."""
@@ -69,6 +74,14 @@ class LocalModelFacts:
     created: When the version is published.
     software: Versions of what trained it, by name, e.g. {"torch": "2.13.0"}.
     agreement: How well quicker ways to run the ONNX agree with it. None: not measured.
+    intervals: 95 % interval of each metric over other draws of held-out samples; None where there is none.
+    classes: One row for each class: its name ("class"), labels on either side ("train", "held_out"), figures.
+    confusion: How many are of the first class and were taken for the second.
+    parent, parent_href: The exact local model whose weights it started from, and its address. None: it
+        started from those of the base model.
+    seen_by_parents: Held-out samples that a local model before it in this line was trained on, at least; they
+        favour it. None: not known, or there is none before it.
+    pin: Why it is kept, where it was pinned before it was published.
     gate: `fair:gate`: what it had to reach, and what was overridden for which reason. Empty: not recorded.
     """
 
@@ -93,6 +106,13 @@ class LocalModelFacts:
     software: Mapping[str, str] = field(default_factory=dict)
     gate: Json = field(default_factory=dict)
     agreement: Agreement | None = None
+    intervals: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
+    classes: Sequence[Mapping[str, float | int | str | None]] = ()
+    confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    pin: pins.Pin | None = None
+    parent: Item | None = None
+    parent_href: str = ""
+    seen_by_parents: int | None = None
 
 
 def build(facts: LocalModelFacts) -> Item:
@@ -103,6 +123,7 @@ def build(facts: LocalModelFacts) -> Item:
     links = [
         building.link("derived_from", facts.base_href, f"Base model {facts.base.id}"),
         building.link("derived_from", facts.dataset_href, f"Dataset {facts.dataset.id}"),
+        *_parent(facts),
         *(link.to_dict() for link in facts.base.links if link.rel in {"license", "cite-as"}),
     ]
     named = [address for address in facts.base.stac_extensions if extensions.is_official(address)]
@@ -122,6 +143,13 @@ def _geometry(dataset: Item) -> Json:
     return deepcopy(dataset.geometry) or building.WORLD
 
 
+def _parent(facts: LocalModelFacts) -> list[Json]:
+    """The link to the local model that it was trained further from, if any."""
+    if facts.parent is None:
+        return []
+    return [building.link("derived_from", facts.parent_href, f"Local model {facts.parent.id}")]
+
+
 def _properties(facts: LocalModelFacts) -> Json:
     base = facts.base.properties
     inherited = {
@@ -129,7 +157,8 @@ def _properties(facts: LocalModelFacts) -> Json:
     }
     inherited |= {key: base[key] for key in _INHERITED if key in base}
     moment = building.timestamp(facts.created)
-    default = f"{facts.base.id} fine-tuned on {facts.dataset.id}."
+    started = facts.parent or facts.base
+    default = f"{started.id} fine-tuned on {facts.dataset.id}."
     own: dict[str, Any] = {
         "datetime": moment,
         "created": moment,
@@ -139,7 +168,7 @@ def _properties(facts: LocalModelFacts) -> Json:
         "deprecated": False,
         "mlm:name": facts.name,
         "mlm:pretrained": True,
-        "mlm:pretrained_source": facts.base.id,
+        "mlm:pretrained_source": started.id,
         "mlm:hyperparameters": dict(facts.hyperparameters),
         "fair:base_model_id": facts.base.id,
         "fair:dataset_id": facts.dataset.id,
@@ -150,13 +179,33 @@ def _properties(facts: LocalModelFacts) -> Json:
         "fair:split_spec": deepcopy(facts.split),
         "fair:zenml": {"run_id": facts.run_id, "model_version": facts.version},
     }
+    if facts.intervals and "fair:metrics_spec" in inherited:
+        own["fair:metrics_spec"] = _with_intervals(inherited["fair:metrics_spec"], facts.intervals)
+    if facts.classes:
+        own["fair:class_metrics"] = [dict(row) for row in facts.classes]
+    if facts.confusion:
+        own["fair:confusion"] = {truth: dict(row) for truth, row in facts.confusion.items()}
     if facts.gate:
         own["fair:gate"] = deepcopy(facts.gate)
     if facts.agreement is not None:
         own[agreement.FIELD] = facts.agreement.to_json()
+    if facts.seen_by_parents is not None:
+        own["fair:seen_by_parents"] = facts.seen_by_parents
+    if facts.pin is not None:
+        own[pins.FIELD] = facts.pin.to_json()
     if facts.software:
         own["processing:software"] = dict(facts.software)
     return {**deepcopy(inherited), **own}
+
+
+def _with_intervals(spec: Sequence[Json], intervals: Mapping[str, tuple[float, float] | None]) -> list[Json]:
+    """`fair:metrics_spec` with the interval of each metric that was measured; null where there is none.
+
+    A base model that is a local model has intervals of its own, which go.
+    """
+    own = [{key: value for key, value in entry.items() if key != "interval"} for entry in spec]
+    ends = {key: None if interval is None else list(interval) for key, interval in intervals.items()}
+    return [entry | {"interval": ends[entry["key"]]} if entry["key"] in ends else entry for entry in own]
 
 
 def _assets(facts: LocalModelFacts) -> dict[str, Json]:

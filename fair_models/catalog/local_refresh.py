@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 
 from fair_models.catalog import collections, local_database, local_journal, local_tombstones
+from fair_models.catalog.facts import Asked
 from fair_models.catalog.local_change import collection_document
 from fair_models.catalog.local_database import Unusable
 from fair_models.catalog.local_index import Index
@@ -72,7 +73,7 @@ def _steps(root: Path, index: Index) -> list[Step]:
 def _document(index: Index, collection: CollectionId) -> Json:
     items = {
         document["id"]
-        for _, document in index.search(collection, None, None, [], [], "id")
+        for _, document in index.search(collection, Asked(), "id")
         if TOMBSTONE not in document.get("properties", {})
     }
     head = local_tombstones.head_with(index.head(collection), collection, {}, items)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import SecretStr
 from pystac import Collection, Item
 
 from fair_models.catalog import expectations
 from fair_models.catalog.documents import MALFORMED, Documents, prepare
+from fair_models.catalog.facts import Asked
 from fair_models.catalog.nearest import not_found
 from fair_models.catalog.pgstac_database import Database
 from fair_models.catalog.pgstac_places import Places
@@ -68,6 +69,8 @@ class PgstacCatalog:
         tasks: Sequence[str] = (),
         keywords: Sequence[str] = (),
         order: Literal["id", "version", "created"] = "id",
+        after: Sequence[Any] | None = None,
+        limit: int | None = None,
     ) -> Iterator[Item]:
         """Items that have all of what is asked for, as they were at the time of the call.
 
@@ -78,9 +81,11 @@ class PgstacCatalog:
             tasks: Values that `mlm:tasks` or `label:tasks` must hold.
             keywords: Values that `keywords` must hold.
             order: By id, by name and number, or by time of creation.
+            after: A place in that order, see `facts.place`: only what comes after it.
+            limit: Only so many.
         """
         with self._reading() as rows:
-            found = rows.search(collection, name, deprecated, tasks, keywords, order)
+            found = rows.search(collection, Asked(name, deprecated, tasks, keywords), order, after, limit)
         return (self._places.item(each) for each in found)
 
     def href(self, collection: CollectionId, item_id: str) -> str:

@@ -7,7 +7,8 @@ served.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from psycopg.types.json import Jsonb
 from fair_models.catalog import collections, lineage
 from fair_models.catalog.building import WORLD
 from fair_models.catalog.documents import made_item, to_document
-from fair_models.catalog.facts import KEYWORDS, TASKS, facts_of, sums_of
+from fair_models.catalog.facts import KEYWORDS, TASKS, Asked, facts_of, place, sums_of
 from fair_models.catalog.pgstac_database import Connection
 from fair_models.catalog.pgstac_places import Places
 from fair_models.catalog.versions import split_id
@@ -91,26 +92,49 @@ class Rows:
     def search(
         self,
         collection: CollectionId,
-        name: str | None,
-        deprecated: bool | None,
-        tasks: Sequence[str],
-        keywords: Sequence[str],
+        asked: Asked,
         order: Literal["id", "version", "created"],
+        after: Sequence[Any] | None = None,
+        limit: int | None = None,
     ) -> list[Json]:
         """Stored documents of the items that have all of what is asked for."""
         where, values = ["collection = %s"], list[Any]([collection])
-        if name is not None:
+        if asked.name is not None:
             where.append(f"{NAME} = %s")
-            values.append(name)
-        if deprecated is not None:
-            where.append(f"({_PROPERTY} = 'true') IS {'' if deprecated else 'NOT '}TRUE")
+            values.append(asked.name)
+        if asked.deprecated is not None:
+            where.append(f"({_PROPERTY} = 'true') IS {'' if asked.deprecated else 'NOT '}TRUE")
             values.append("deprecated")
-        for fields, wanted in ((TASKS, tasks), ((KEYWORDS,), keywords)):
+        for fields, wanted in ((TASKS, asked.tasks), ((KEYWORDS,), asked.keywords)):
             for value in wanted:
                 where.append(f"({' OR '.join([f'{_PROPERTY} @> %s'] * len(fields))})")
                 for field in fields:
                     values += [field, Jsonb(value)]
-        return sorted(self._documents(" AND ".join(where), values), key=_ORDERS[order])
+        if after is not None or limit is not None:
+            ids = self._part(collection, " AND ".join(where), values, order, after, limit)
+            where, values = ["collection = %s", "id = ANY(%s)"], [collection, ids]
+        found = self._documents(" AND ".join(where), values)
+        return sorted(found, key=lambda each: place(collection, each, order))
+
+    def _part(
+        self,
+        collection: CollectionId,
+        where: str,
+        values: Sequence[Any],
+        order: Literal["id", "version", "created"],
+        after: Sequence[Any] | None,
+        limit: int | None,
+    ) -> list[str]:
+        """Ids of a part of what is found. Collations differ between databases, so they are ordered here."""
+        created = "content->'properties'->>'created'" if order == "created" else "NULL"
+        query = f"SELECT id, {created} FROM items WHERE {where}"  # noqa: S608 - our own text
+        places = (
+            place(collection, {"id": item_id, "properties": {"created": time}}, order)
+            for item_id, time in self._stream(query, *values)
+        )
+        left = (each for each in places if after is None or each > tuple(after))
+        chosen = sorted(left) if limit is None else heapq.nsmallest(limit, left)
+        return [each[-1] for each in chosen]
 
     def has(self, collection: CollectionId, item_id: str) -> bool:
         """Whether there is an item of this id."""
@@ -175,7 +199,7 @@ class Rows:
             )
             for row in self._rows(query, *fields, collection)
         )
-        return collections.with_sums(head, sums_of(collection, facts))
+        return collections.with_sums(collection, head, sums_of(collection, facts))
 
     def _documents(self, where: str, values: Sequence[Any]) -> list[Json]:
         return self._column(f"SELECT {_ITEM} FROM items WHERE {where}", *values)  # noqa: S608 - our own text
@@ -184,11 +208,14 @@ class Rows:
         return [row[0] for row in self._rows(query, *values)]
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        return list(self._stream(query, *values))
+
+    def _stream(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """All rows, a page at a time."""
         with self._db.cursor(name=f"fair_models_{next(_cursors)}") as cursor:
             cursor.itersize = PAGE
             cursor.execute(query.encode(), values)
-            return list(cursor)
+            yield from cursor
 
     def _as_given(self, collection: CollectionId, stored: Json) -> Json:
         return to_document(
@@ -261,18 +288,6 @@ _REFUSED = (
 def _version(item_id: str) -> tuple[str, int, str]:
     name, number = split_id(item_id)
     return name, number or 0, item_id
-
-
-def _created(document: Json) -> tuple[bool, float, str]:
-    moment = facts_of(document["collection"], document).created
-    return moment is None, moment or 0.0, document["id"]
-
-
-_ORDERS = {
-    "id": lambda document: document["id"],
-    "version": lambda document: _version(document["id"]),
-    "created": _created,
-}
 
 
 def _json(value: Any) -> Jsonb:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pystac import Collection, Item
 
@@ -26,7 +26,7 @@ class Change:
         The commit is a Conflict when the catalogue says otherwise (compare-and-set).
     seen: Items as they were read when the change was planned. A Conflict when one differs now, or is gone.
     needs: Items that must be there. A Conflict when one is not.
-    unused: Items that no active item may derive from. A Conflict when one does.
+    unused: Items that no active item may derive from but those that go too. A Conflict when one does.
     free: Ids that no item may have, nor have had; for a bare name: no version may be there. A Conflict
         otherwise.
     """
@@ -60,8 +60,14 @@ class Catalog(Protocol):
         tasks: Sequence[str] = (),
         keywords: Sequence[str] = (),
         order: Literal["id", "version", "created"] = "id",
+        after: Sequence[Any] | None = None,
+        limit: int | None = None,
     ) -> Iterator[Item]:
-        """Items that have all of what is asked for. `order="version"` is by name, then number."""
+        """Items that have all of what is asked for. `order="version"` is by name, then number.
+
+        `after` and `limit` ask for a part: what comes after a place in the order (see `facts.place`), and no
+        more than so many. An adapter holds no more than that in memory.
+        """
 
     def href(self, collection: CollectionId, item_id: str) -> str:
         """The absolute address that an item has or would have here; links between items use it."""

@@ -10,7 +10,7 @@ from typing import cast
 
 from pystac import Item
 
-from fair_models.catalog import profiles, tombstones, versions
+from fair_models.catalog import pins, profiles, tombstones, versions
 from fair_models.catalog.building import link, timestamp
 from fair_models.catalog.edits import (
     LATEST,
@@ -23,6 +23,7 @@ from fair_models.catalog.edits import (
     point,
     unpoint,
 )
+from fair_models.catalog.pins import Pin
 from fair_models.catalog.protocol import Catalog, Change, ItemKey
 from fair_models.catalog.tombstones import ARCHIVED
 from fair_models.catalog.versions import current, exact, item_id, next_number, number_of, split_id
@@ -160,7 +161,7 @@ def deleting(
     gone = {each.id for each in items}
     derived = {each.id: _derived(catalog, collection, each) for each in items}
     if not forced:
-        _refuse_derived(collection, derived)
+        _refuse_derived(collection, derived, {f"{collection}/{each}" for each in gone})
     edits = Edits(catalog.search(collection, name=name, order="version"))
     left = [each for each in edits.read if each.id not in gone]
     places = {catalog.href(collection, each) for each in gone}
@@ -188,18 +189,34 @@ def deleting(
     return Transition(change, (*out, *planned.effects))
 
 
+def pinning(item: Item, pin: Pin | None) -> Change:
+    """A published version is pinned, or its pin is taken off.
+
+    Args:
+        item: The version as it was read.
+        pin: Why it is kept. None: it is no more.
+    """
+    copy = item.clone()
+    copy.properties.pop(pins.FIELD, None)
+    if pin is not None:
+        copy.properties[pins.FIELD] = pin.to_json()
+    profiles.validate(_raw(copy))
+    return Change(put=[copy], seen=[item])
+
+
 def _derived(catalog: Catalog, collection: CollectionId, item: Item) -> dict[str, bool]:
     """Items that derive from one, and whether each is active."""
     found = catalog.derivatives(collection, item.id)
     return {label(each): not each.properties.get("deprecated") for each in found}
 
 
-def _refuse_derived(collection: CollectionId, derived: dict[str, dict[str, bool]]) -> None:
-    using = {
-        one: [label for label, active in labels.items() if active]
+def _refuse_derived(collection: CollectionId, derived: dict[str, dict[str, bool]], gone: set[str]) -> None:
+    """What goes at the same time stands in nobody's way."""
+    active = {
+        one: [label for label, is_active in labels.items() if is_active and label not in gone]
         for one, labels in derived.items()
-        if any(labels.values())
     }
+    using = {one: labels for one, labels in active.items() if labels}
     if using:
         named = "; ".join(
             f"from {collection}/{one} derive {', '.join(labels)}" for one, labels in using.items()

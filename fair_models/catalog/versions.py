@@ -9,14 +9,14 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog import tombstones
+from fair_models.catalog import pins, tombstones
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Conflict, NotFound
 from fair_models.types import VERSION_SUFFIX, CollectionId
 
 _VERSION_LINKS = frozenset({"predecessor-version", "successor-version", "latest-version"})
 _PLACE_LINKS = frozenset({"self", "root", "parent", "collection"})
-_CHANGING = frozenset({"deprecated", tombstones.ARCHIVED, "created", "updated", "datetime"})
+_CHANGING = frozenset({"deprecated", tombstones.ARCHIVED, pins.FIELD, "created", "updated", "datetime"})
 
 
 def item_id(name: str, number: int) -> str:

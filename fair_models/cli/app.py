@@ -10,10 +10,13 @@ from typer.core import TyperGroup
 
 from fair_models.cli import (
     catalog,
+    choosing,
     contributing,
     demo,
     doctor,
+    judging,
     output,
+    ranking,
     reading,
     runs,
     sample,
@@ -74,7 +77,10 @@ demo.add_to(app)
 sample.add_to(app)
 starting.add_to(app)
 reading.add_to(app)
+ranking.add_to(app)
 versions.add_to(app)
+choosing.add_to(app)
+judging.add_to(app)
 contributing.add_to(app)
 doctor.add_to(app)
 serving.add_to(app)

@@ -59,6 +59,9 @@ def new_model(
 
 def check_model(
     folder: Annotated[Path, typer.Argument(help="Folder of the contribution, e.g. models/roof_dots.")],
+    random_start: Annotated[
+        bool, typer.Option("--random-start", help="Leave weights alone that are published on the web.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """List everything that is wrong with a contributed model. Ends with code 2 if there is something.
@@ -68,7 +71,7 @@ def check_model(
     _require_torch("check-model")
     from fair_models.contract import checks
 
-    problems = checks.problems(folder)
+    problems = checks.problems(folder, random_start=random_start)
     if output.wants_json():
         output.show_json({"folder": str(folder.resolve()), "passes": not problems, "problems": problems})
     elif problems:

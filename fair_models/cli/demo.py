@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import shutil
 import time
 from collections.abc import Mapping
@@ -13,19 +12,14 @@ from typing import Annotated, Any
 
 import typer
 
-from fair_models.cli import output, work
+from fair_models.cli import demo_tasks, output, work
+from fair_models.cli.demo_tasks import TASKS, DemoTask, TaskName
 from fair_models.cli.options import Json, Verbose, assignments
 from fair_models.client import Client
-from fair_models.errors import Invalid, NotFound
-from fair_models.settings import Settings, checkout_root, current
+from fair_models.errors import NotFound
+from fair_models.settings import Settings, current
+from fair_models.types import LOCAL_MODELS
 
-SEED = 7
-COLUMNS = 8
-"""Columns of chips that are predicted: as many as are learnt from."""
-QUICK = {"training.epochs": 40}
-"""Enough for an invented settlement: the base models have seen others of the kind."""
-
-TASK = "semantic-segmentation"
 _STATE = ("cache", "catalog", "demo", "mlflow", "predictions", "prefect", "run", "store", "zenml")
 _MOST_NAME = 40
 
@@ -55,9 +49,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def demo(
+    task: Annotated[TaskName, typer.Option(help="What the model does.")] = TaskName.SEGMENTATION,
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder with chips and labels. Default: a settlement that is generated."),
+        typer.Option(help="Folder with chips and labels. Default: what is generated for the task."),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw all state away first.")] = False,
     overrides: Annotated[
@@ -75,19 +70,22 @@ def demo(
 
     settings = current()
     began = time.monotonic()
-    values = {**({} if data else QUICK), **assignments(overrides or [], "--set")}
-    contribution = _contribution()
+    chosen = TASKS[task]
+    values = {**({} if data else chosen.quick), **assignments(overrides or [], "--set")}
+    contribution = demo_tasks.contribution(chosen)
     if fresh:
         _forget(settings)
-    area = _area(data, settings)
+    area = _generated(chosen, settings) if data is None else _given(data.expanduser().resolve())
     server = local_server.up(settings, output.say)
-    rows = _run_all(area, contribution, values, verbose)
+    rows = _run_all(chosen, area, contribution, values, verbose)
     _show(rows, settings, server.ui, time.monotonic() - began)
 
 
-def _run_all(area: Area, contribution: Path, overrides: Mapping[str, Any], verbose: bool) -> dict[str, Any]:
+def _run_all(
+    task: DemoTask, area: Area, contribution: Path, overrides: Mapping[str, Any], verbose: bool
+) -> dict[str, Any]:
     """Run one deployment after the other, each with what the one before handed back."""
-    dataset, model = f"{area.name}-buildings", f"{area.name}-roofs"
+    dataset, model = f"{area.name}-{task.dataset}", f"{area.name}-{task.model}"
     rows: dict[str, Any] = {}
     number = count(1)
     with Client() as client:
@@ -106,6 +104,7 @@ def _run_all(area: Area, contribution: Path, overrides: Mapping[str, Any], verbo
             "chips": str(area.chips),
             "labels": str(area.labels) if area.labels else None,
             "provider": area.provider,
+            **task.ingest(demo_tasks.labels_of(area.chips, area.labels)),
         }
         base = step("register-model", "Register the base model", {"source": str(contribution)})
         data = step("ingest-dataset", "Ingest the dataset", ingest)
@@ -117,9 +116,27 @@ def _run_all(area: Area, contribution: Path, overrides: Mapping[str, Any], verbo
         }
         trained = step("finetune", "Fine-tune", asked)
         published = step("promote", "Publish", {"model": model, "version": trained["version"]})
-        step("predict", "Predict", {"model": published["item"], "imagery": str(area.imagery)})
+        if task.maps:
+            step("predict", "Predict", {"model": published["item"], "imagery": str(area.imagery)})
+        else:
+            output.say(f"{next(number)}/6 Ask")
+            rows["rank"] = _asked(published["item"])
         step("audit", "Audit", {})
     return rows
+
+
+def _asked(model: str) -> dict[str, Any]:
+    """Which images a sentence finds, the first of its captions."""
+    from fair_models.catalog.opening import open_catalog
+    from fair_models.contract.ranking_plan import open_ranker
+    from fair_models.store.opening import open_store
+
+    settings = current()
+    item = open_catalog(settings).get(LOCAL_MODELS, model)
+    ranker = open_ranker(item, open_store(settings))
+    sentence = ranker.index.captions[0]
+    (found,) = ranker.by_texts([sentence], 3)
+    return {"query": sentence, "found": [each.name for each in found]}
 
 
 def _show(rows: Mapping[str, Any], settings: Settings, ui: str, seconds: float) -> None:
@@ -127,7 +144,7 @@ def _show(rows: Mapping[str, Any], settings: Settings, ui: str, seconds: float) 
         output.show_json({**rows, "prefect": ui, "catalog": str(settings.catalog_folder), "seconds": seconds})
         return
     base, data = rows["register-model"], rows["ingest-dataset"]
-    model, prediction, audit = rows["promote"], rows["predict"], rows["audit"]
+    model, audit = rows["promote"], rows["audit"]
     replaced = f" (takes the place of {model['replaced']})" if model["replaced"] else ""
     fields = {
         "base model": base["item"],
@@ -138,15 +155,13 @@ def _show(rows: Mapping[str, Any], settings: Settings, ui: str, seconds: float) 
             for row in rows["metrics"]
         },
         "measured on": f"{model['held_out_count']} held-out samples; baseline: {model['baseline_name']}",
-        "found": f"{prediction['features']} features, {prediction['area_m2']:,.0f} m²",
-        "vectors": prediction["vectors"],
-        "preview": prediction["preview"],
+        **_used(rows),
         "audit": f"{audit['errors']} errors, {audit['warnings']} warnings in {audit['items']} items",
         "catalogue": settings.catalog_folder / "catalog.json",
         "Prefect": ui,
         "MLflow": f"mlflow ui --backend-store-uri {settings.mlflow_uri}",
         "took": f"{seconds:.0f} s",
-        "next": f"fair-models predict {model['name']} FOLDER_OF_CHIPS",
+        "next": _next(rows),
     }
     output.say("")
     output.show_fields("The whole life of a model", fields)
@@ -156,40 +171,33 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _contribution() -> Path:
-    """The first contribution of the checkout for the task of the demo."""
-    checkout = checkout_root()
-    if checkout is None:
-        raise Invalid(
-            "The demo needs a checkout of fair-models, and there is none here or above. Change into one"
-        )
-    for path in sorted((checkout / "models").glob("*/stac-item.json")):
-        properties = json_module.loads(path.read_text(encoding="utf-8"))["properties"]
-        if TASK in properties.get("mlm:tasks", []):
-            return path.parent
-    raise NotFound(f"No contribution in {checkout / 'models'} is for {TASK}")
+def _used(rows: Mapping[str, Any]) -> dict[str, Any]:
+    """What the model was used for."""
+    if "rank" in rows:
+        asked = rows["rank"]
+        return {"asked for": asked["query"], "found": ", ".join(asked["found"])}
+    prediction = rows["predict"]
+    area = prediction.get("area_m2")
+    found = f"{prediction['features']} features" + ("" if area is None else f", {area:,.0f} m²")
+    return {"found": found, "vectors": prediction["vectors"], "preview": prediction["preview"]}
 
 
-def _area(data: Path | None, settings: Settings) -> Area:
-    return _generated(settings) if data is None else _given(data.expanduser().resolve())
+def _next(rows: Mapping[str, Any]) -> str:
+    name = rows["promote"]["name"]
+    if "rank" in rows:
+        return f'fair-models rank {name} --text "{rows["rank"]["query"]}"'
+    return f"fair-models predict {name} FOLDER_OF_CHIPS"
 
 
-def _generated(settings: Settings) -> Area:
-    """An invented settlement, made once; the same on every machine."""
-    from fair_models.data.synthetic import make_settlement
-
-    folder = settings.home / "demo" / f"settlement-{SEED}"
-    if not folder.is_dir():
-        output.say("making the imagery of a settlement")
-        part = folder.with_name(f"{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        make_settlement(part, seed=SEED, prediction_columns=COLUMNS).rename(folder)
+def _generated(task: DemoTask, settings: Settings) -> Area:
+    made = task.generated
+    folder = made.at(settings.home)
     return Area(
         name="demo",
-        title="Invented settlement",
-        chips=folder / "input",
+        title=made.title,
+        chips=folder / made.chips,
         labels=None,
-        imagery=folder / "prediction" / "input",
+        imagery=folder / made.imagery,
         provider="fair-models (generated)",
     )
 

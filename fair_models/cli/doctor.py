@@ -13,7 +13,7 @@ import typer
 from fair_models.cli import output
 from fair_models.cli.options import Json
 from fair_models.client.http import Http
-from fair_models.errors import FairModelsError
+from fair_models.errors import FairModelsError, Unavailable
 from fair_models.settings import Settings, checkout_root, current
 
 _FAILED = 1
@@ -54,7 +54,6 @@ def doctor(
 def _has_blocks(settings: Settings) -> bool:
     """Whether blocks are saved that flows follow; where no server answers the check of it says so."""
     body = {
-        "block_types": {"slug": {"like_": _OURS}},
         "block_documents": {"is_anonymous": {"eq_": False}, "name": {"any_": ["default"]}},
         "include_secrets": False,
         "limit": _MOST,
@@ -62,7 +61,12 @@ def _has_blocks(settings: Settings) -> bool:
     http = Http(settings.prefect_api_url, timeout_s=5, pauses_s=(), auth=settings.prefect_auth)
     try:
         found = http.post("/block_documents/filter", body)
-    except FairModelsError:
+    except Unavailable:
+        return False
+    except FairModelsError as error:
+        output.say(
+            f"Whether blocks are saved is not known, so these are the settings of this machine. {error}"
+        )
         return False
     return any(each["block_type"]["slug"].startswith(_OURS) for each in found)
 

@@ -18,10 +18,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 from filelock import FileLock
 
-from fair_models.cli.processes import Services, end
-from fair_models.errors import Conflict, Invalid, Unavailable
+from fair_models.cli.processes import Services, end, is_alive
+from fair_models.errors import Conflict, FairModelsError, Invalid, Unavailable
 from fair_models.settings import Settings, checkout_root
 
 POOLS = ("control", "predict", "train")
@@ -30,6 +31,12 @@ START_S = 180
 """How long the first start may take; it makes the server's database."""
 CANCELLED_AFTER_S = 20
 """How long a run may take to end after it was cancelled: longer than a training takes at most."""
+
+_UP = "up"
+"""Under this name `up` itself is noted as long as it starts things."""
+
+_ROUNDS = 5
+"""How often `down` looks for what was started while it ended the rest."""
 
 Say = Callable[[str], None]
 """Called with what is being done, for people."""
@@ -60,28 +67,47 @@ def up(settings: Settings, say: Say) -> LocalServer:
     settings.run_folder.mkdir(parents=True, exist_ok=True)
     services = services_of(settings)
     with FileLock(settings.run_folder / "up.lock"):
-        started = _start_server(services, checkout, settings, say)
-        _deploy(services, checkout, settings, say)
-        started += _start_workers(services, checkout, settings, say)
-        _arrange_stack(settings, say)
+        services.note(_UP, psutil.Process())
+        try:
+            started = _start_server(services, checkout, settings, say)
+            _deploy(services, checkout, settings, say)
+            started += _start_workers(services, checkout, settings, say)
+            _arrange_stack(settings, say)
+        finally:
+            services.forget(_UP)
     return LocalServer(ui=ui_address(settings), started=tuple(started))
 
 
 def down(settings: Settings) -> list[str]:
     """End the server, the workers and the runs that they have going, also after a crash.
 
+    Called again after it was interrupted, it ends what is left.
+
     Returns:
         What was ended: names, and "run" for each run or other child that was going.
+
+    Raises:
+        FairModelsError: A process is still there after it was killed.
     """
     services = services_of(settings)
+    starting = services.find(_UP)
+    if starting is not None and starting.pid != os.getpid():
+        end([starting])  # it would go on, and start what is ended here
     known = {name: process for name in ("server", *_workers()) if (process := services.find(name))}
-    server = known.get("server")
-    others = [process for process in services.all() if process != server]
     names = {process.pid: name for name, process in known.items()}
-    end([*others, *(process for process in known.values() if process != server)])
-    end([server] if server else [])
+    ended: dict[int, str] = {}
+    for _ in range(_ROUNDS):
+        going = {*services.all(), *filter(is_alive, known.values())}
+        if not going:
+            break
+        ended |= {process.pid: names.get(process.pid, "run") for process in going}
+        server = {process for process in going if names.get(process.pid) == "server"}
+        end([*(going - server)])
+        end([*server])
+    else:
+        raise FairModelsError(f"These processes cannot be ended: {', '.join(map(str, sorted(ended)))}")
     services.forget()
-    return [*known, *("run" for process in others if process.pid not in names)]
+    return sorted(ended.values(), key=[*known, "run"].index)
 
 
 def services_of(settings: Settings) -> Services:

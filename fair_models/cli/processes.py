@@ -50,8 +50,12 @@ class Services:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        write_json(self._file(name), {"pid": process.pid, "started": process.create_time()})
+        self.note(name, process)
         return process
+
+    def note(self, name: str, process: psutil.Process) -> None:
+        """Write down which process has this name."""
+        write_json(self._file(name), {"pid": process.pid, "started": process.create_time()})
 
     def find(self, name: str) -> psutil.Process | None:
         """The process of this name, if it is still the one that was started."""
@@ -72,10 +76,10 @@ class Services:
                     found.append(process)
         return found
 
-    def forget(self) -> None:
-        """Take the files with the ids away."""
-        for path in self.folder.glob("*.json"):
-            path.unlink()
+    def forget(self, name: str = "*") -> None:
+        """Take the file with the id of this process away, or all of them."""
+        for path in self.folder.glob(f"{name}.json"):
+            path.unlink(missing_ok=True)
 
     def log(self, name: str) -> Path:
         """Where the output of a process goes."""

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fair_models.choosing import Choice
 from fair_models.cli import output
-from fair_models.cli.options import Json
+from fair_models.cli.choosing import Cursor, Limit, Where, show_page
+from fair_models.cli.options import Json, text_of
 from fair_models.errors import Invalid
 from fair_models.settings import current
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
@@ -25,6 +27,9 @@ _HIDDEN = frozenset(
         "fair:hyperparameters_spec",
         "fair:metrics_spec",
         "fair:gate",
+        "fair:baseline",
+        "fair:class_metrics",
+        "fair:confusion",
         "fair:agreement",
     }
 )
@@ -41,24 +46,27 @@ def list_items(
         str | None, typer.Argument(help="base-models, datasets or local-models. Default: all three.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Deprecated versions too.")] = False,
+    where: Where = None,
+    order: Annotated[str, typer.Option(help=text_of(Choice, "order"))] = "name",
+    limit: Limit = 100,
+    cursor: Cursor = None,
     json: Json = False,
 ) -> None:
-    """List what is published."""
+    """List what is published, page by page: all of it, or what conditions hold for."""
+    from fair_models.catalog import query
     from fair_models.catalog.opening import open_catalog
 
-    catalog = open_catalog(current())
-    items = [
-        item
-        for name in _chosen(collection)
-        for item in catalog.search(name, deprecated=None if everything else False, order="version")
-    ]
-    rows = [_row(item) for item in items]
-    if output.wants_json():
-        output.show_json(rows)
-        return
+    choice = Choice.of(where or [], collections=_chosen(collection), order=order, limit=limit, cursor=cursor)
+    if everything:
+        choice = choice.model_copy(update={"deprecated": None})
+    page = query.page(open_catalog(current()), choice)
+    rows = [_row(item) for item in page.found]
     columns = ("collection", "item", "metric", "title", *(["deprecated"] if everything else []))
     shown = [{key: row[key] for key in columns} for row in rows]
-    output.show_rows("Published", shown, "Nothing is published yet. Begin with: fair-models demo")
+    nothing = "Nothing is published yet. Begin with: fair-models demo"
+    if where or cursor:
+        nothing = "Nothing is published that fits. Without --where all of it is listed"
+    show_page(page, shown, rows, ("Published", nothing))
 
 
 def show(
@@ -84,6 +92,7 @@ def show(
     output.show_fields(
         found.id, {**properties, **files, "derived from": derived, "item": found.get_self_href()}
     )
+    _show_figures(found.properties)
     if values := found.properties.get("mlm:hyperparameters"):
         spec = {entry["key"]: entry for entry in found.properties.get("fair:hyperparameters_spec", [])}
         rows = [
@@ -91,6 +100,30 @@ def show(
             for key, value in values.items()
         ]
         output.show_rows("\nHyperparameters (change one with --set NAME=VALUE)", rows, "")
+
+
+def _show_figures(properties: dict[str, Any]) -> None:
+    """Metrics and classes of a fine-tuned model; nothing for other items."""
+    from fair_models.catalog import figures
+
+    if "fair:baseline" not in properties:
+        return
+    rows = [
+        {
+            "metric": row["metric"],
+            "value": figures.with_interval(row["value"], row["low"], row["high"]),
+            "baseline": figures.shown(row["baseline"]),
+        }
+        for row in figures.metrics(properties)
+    ]
+    count, name = properties.get("fair:held_out_count"), properties["fair:baseline"].get("name")
+    told = f"\nMeasured on {count} held-out samples, with 95 % intervals; baseline: {name}"
+    output.show_rows(told, rows, "")
+    classes = figures.classes(properties.get("fair:class_metrics", []))
+    confusion = figures.confusion(properties.get("fair:confusion", {}))
+    for title, table in (("Labels and figures of each class (baseline)", classes), ("Confusion", confusion)):
+        if table:
+            output.show_rows(f"\n{title}", table, "")
 
 
 def _chosen(collection: str | None) -> tuple[CollectionId, ...]:
@@ -127,6 +160,7 @@ def _row(item: Item) -> dict[str, Any]:
         "version": properties.get("version"),
         "title": properties.get("title"),
         "deprecated": bool(properties.get("deprecated")),
+        "pinned": properties.get("fair:pinned"),
         "metric": f"{key} {value:.4g}" if isinstance(value, float) else None,
         "href": item.get_self_href(),
     }

@@ -68,10 +68,14 @@ def register(
     verbose: Verbose = False,
     key: Key = None,
     again: Again = False,
+    random_start: Annotated[
+        bool, typer.Option("--random-start", help=text_of(RegisterModelParams, "random_start"))
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Publish a base model: a contribution's folder or a finished item."""
-    params = build(RegisterModelParams, "register", {"source": absolute(source), "dry_run": dry_run})
+    values = {"source": absolute(source), "random_start": random_start, "dry_run": dry_run}
+    params = build(RegisterModelParams, "register", values)
     how = How(wait, verbose, key, again)
     work.do("register-model", params, how, title=done("Registered", dry_run), also=CHANGES)
 
@@ -80,6 +84,7 @@ def ingest(
     name: Annotated[str, typer.Argument(help=text_of(IngestDatasetParams, "name"))],
     chips: Annotated[str, typer.Argument(help=text_of(IngestDatasetParams, "chips"))],
     labels: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "labels"))] = None,
+    captions: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "captions"))] = None,
     title: Annotated[str | None, typer.Option(help="Title for people. Default: the name.")] = None,
     description: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "description"))] = None,
     classes: Annotated[
@@ -116,6 +121,7 @@ def ingest(
         "description": description,
         "chips": absolute(chips),
         "labels": absolute(labels),
+        "captions": captions,
         "classes": classes,
         "class_property": class_property,
         "keywords": keywords,

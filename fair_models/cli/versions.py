@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fair_models.choosing import Choice
 from fair_models.cli import output, work
-from fair_models.cli.options import Again, Json, Key, Verbose, Wait
+from fair_models.cli.choosing import Cursor, Limit, Where, show_page
+from fair_models.cli.options import Again, Json, Key, Verbose, Wait, text_of
+from fair_models.errors import Invalid
 from fair_models.settings import current
 
 if TYPE_CHECKING:
@@ -23,7 +27,6 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("versions", rich_help_panel=_PANEL)(versions)
     app.command("runs", rich_help_panel=_PANEL)(runs)
-    app.command("compare", rich_help_panel=_PANEL)(compare)
     app.command("rerun", rich_help_panel=_PANEL)(rerun)
 
 
@@ -36,39 +39,51 @@ def versions(model: Model, json: Json = False) -> None:
     output.show_rows(f"Versions of {model}", [_row(version) for version in found], "None")
 
 
-def runs(json: Json = False) -> None:
-    """List all training runs, newest first."""
-    ledger = _ledger()
-    found = [version for model in ledger.models() for version in ledger.versions(model)]
-    found.sort(key=lambda version: version.created, reverse=True)
-    if output.wants_json():
-        output.show_json([_json(version) for version in found])
-        return
-    rows = [{"model": version.model, **_row(version)} for version in found]
-    output.show_rows("Training runs", rows, "No training yet. Begin with: fair-models finetune --help")
-
-
-def compare(
-    model: Model,
-    first: Annotated[int, typer.Argument(help="A version.")],
-    second: Annotated[int, typer.Argument(help="Another version.")],
+def runs(
+    where: Where = None,
+    order: Annotated[str, typer.Option(help=text_of(Choice, "order"))] = "newest",
+    limit: Limit = 100,
+    cursor: Cursor = None,
     json: Json = False,
 ) -> None:
-    """Compare two versions: metrics, data, and the hyperparameters that differ."""
+    """List training runs, published or not, page by page: all of them, or what conditions hold for."""
+    from fair_models.training import history
+
+    choice = Choice.of(where or [], order=order, limit=limit, cursor=cursor)
+    page = history.page(_ledger(), choice)
+    rows = [{"model": version.model, **_row(version)} for version in page.found]
+    nothing = "No training yet. Begin with: fair-models finetune --help"
+    if where or cursor:
+        nothing = "No training fits. Without --where all are listed"
+    show_page(page, rows, [_json(version) for version in page.found], ("Training runs", nothing))
+
+
+def show_recorded(ids: Sequence[str]) -> None:
+    """Show what was recorded of some versions when they were trained, and where their trainings differ.
+
+    Raises:
+        Invalid: One is no exact id of a version.
+    """
+    from fair_models.catalog.versions import split_id
+
     ledger = _ledger()
-    sides = [(ledger.get(model, number), ledger.config(model, number)) for number in (first, second)]
-    facts = [_facts(version, config) for version, config in sides]
-    names = list(dict.fromkeys([*facts[0], *facts[1]]))
-    metrics = {name for version, _ in sides for name in version.metrics}
-    rows = [
-        {"": name, f"v{first}": facts[0].get(name), f"v{second}": facts[1].get(name)}
-        for name in names
-        if name in metrics or facts[0].get(name) != facts[1].get(name)
-    ]
+    found = []
+    for each in ids:
+        model, number = split_id(each)
+        if number is None:
+            raise Invalid(f"{each} names no version exactly; give for example {each}-v1")
+        found.append((ledger.get(model, number), ledger.config(model, number)))
     if output.wants_json():
-        output.show_json([_json(version) for version, _ in sides])
+        output.show_json([_json(version) for version, _ in found])
         return
-    output.show_rows(f"{model}: v{first} and v{second}", rows, "They do not differ")
+    facts = {version.id: _facts(version, config) for version, config in found}
+    metrics = {name for version, _ in found for name in version.metrics}
+    rows = [
+        {"": name, **{version: each.get(name) for version, each in facts.items()}}
+        for name in dict.fromkeys(name for each in facts.values() for name in each)
+        if name in metrics or len({repr(each.get(name)) for each in facts.values()}) > 1
+    ]
+    output.show_rows(f"As recorded: {', '.join(facts)}", rows, "They do not differ")
 
 
 def rerun(
@@ -97,6 +112,7 @@ def _row(version: ModelVersion) -> dict[str, Any]:
         "version": version.number,
         "run": version.status,
         "stage": version.stage,
+        "pinned": version.pin is not None,
         "metric": main,
         "value": version.metrics[main] if main else None,
         "baseline": version.baseline.get(main) if main else None,

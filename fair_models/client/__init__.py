@@ -15,6 +15,7 @@ with Client("http://127.0.0.1:4200/api") as client:
 from fair_models.client.client import Client
 from fair_models.client.events import Event, LogLine, Progress, StateChange
 from fair_models.client.keys import RunEnded
+from fair_models.client.published import Published
 from fair_models.client.requests import Request
 from fair_models.client.results import Results
 from fair_models.client.runs import FlowRun, RunState
@@ -26,6 +27,7 @@ __all__ = [
     "FlowRun",
     "LogLine",
     "Progress",
+    "Published",
     "Request",
     "Results",
     "RunEnded",

@@ -9,13 +9,19 @@ from pydantic import BaseModel
 from fair_models.errors import Invalid
 from fair_models.params import (
     AuditParams,
+    CleanRunsParams,
+    CollectFeedbackParams,
+    CompareParams,
     FinetuneParams,
     IngestDatasetParams,
+    PinParams,
     PredictParams,
     PromoteParams,
     RegisterModelParams,
     RepeatParams,
     RetireParams,
+    SearchParams,
+    SliceDatasetParams,
 )
 
 Request = (
@@ -24,6 +30,12 @@ Request = (
     | FinetuneParams
     | PromoteParams
     | RetireParams
+    | SliceDatasetParams
+    | CompareParams
+    | SearchParams
+    | PinParams
+    | CleanRunsParams
+    | CollectFeedbackParams
     | PredictParams
     | RepeatParams
     | AuditParams
@@ -37,6 +49,12 @@ DEPLOYMENTS = MappingProxyType(
         FinetuneParams: "finetune",
         PromoteParams: "promote",
         RetireParams: "retire",
+        SliceDatasetParams: "slice-dataset",
+        CompareParams: "compare",
+        SearchParams: "search",
+        PinParams: "pin",
+        CleanRunsParams: "clean-runs",
+        CollectFeedbackParams: "collect-feedback",
         PredictParams: "predict",
         RepeatParams: "repeat-prediction",
         AuditParams: "audit",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ValidationError
 
 from fair_models.catalog import hyperparameters
-from fair_models.contract import export_check, loader, weights
+from fair_models.contract import class_check, classes, export_check, extras, loader, weights
 from fair_models.contract.archive import pack_code
 from fair_models.contract.calling import called
 from fair_models.contract.contribution import Contribution
@@ -30,6 +30,7 @@ class Blueprint:
     onnx: The network with the initial weights; None for a contribution with a ZenML pipeline of its own.
     difference: Largest difference of ONNX and torch, as a share of the output's largest value.
     total_parameters: Number of weights of the network; None where there is no ONNX.
+    extras: Further files that it makes, by asset key.
     """
 
     code: Path
@@ -37,6 +38,7 @@ class Blueprint:
     onnx: Path | None
     difference: float | None
     total_parameters: int | None
+    extras: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,10 @@ def make(contribution: Contribution, folder: Path) -> Blueprint:
     archive = folder / "source-code.zip"
     pack_code(contribution.folder, archive)
     checksum = checksum_file(archive)
-    processing = loader.load_processing(archive, checksum, contribution.preprocess, contribution.postprocess)
+    named = classes.of_template(contribution.template)
+    processing = loader.load_processing(
+        archive, checksum, contribution.preprocess, contribution.postprocess, named
+    )
     if contribution.own_pipeline:
         loader.load_attribute(archive, checksum, contribution.entrypoint)
         return Blueprint(archive, checksum, None, None, None)
@@ -75,11 +80,13 @@ def make(contribution: Contribution, folder: Path) -> Blueprint:
     params = default_params(pipeline, contribution)
     network = build(pipeline, contribution)
     weights.load(network, contribution.weights)
+    check_classes(contribution, archive, pipeline, network)
     onnx = folder / "model.onnx"
     called(contribution.name, "export", pipeline.export, network, onnx, params)
     difference = export_check.check(onnx, network, processing, input_of(contribution.template))
     total = sum(weight.numel() for weight in network.parameters())
-    return Blueprint(archive, checksum, onnx, difference, total)
+    further = extras.make(contribution.name, pipeline, network, None, processing, params)
+    return Blueprint(archive, checksum, onnx, difference, total, extras.write(further, folder / "extras"))
 
 
 def build(pipeline: Pipeline, contribution: Contribution) -> torch.nn.Module:
@@ -89,12 +96,30 @@ def build(pipeline: Pipeline, contribution: Contribution) -> torch.nn.Module:
         InvalidContribution: The values do not fit `Params`, `build` fails, or makes something else.
     """
     params = default_params(pipeline, contribution)
-    network = called(contribution.name, "build", pipeline.build, params)
+    make_network = classes.bound(pipeline.build, classes.of_template(contribution.template))
+    network: object = called(contribution.name, "build", make_network, params)
     if not isinstance(network, torch.nn.Module):
         raise InvalidContribution(
             contribution.name, [f"build makes {type(network).__name__}, should make a torch.nn.Module"]
         )
     return network
+
+
+def check_classes(
+    contribution: Contribution, archive: Path, pipeline: Pipeline, network: torch.nn.Module
+) -> None:
+    """Compare the classes of the item with what its network gives.
+
+    Raises:
+        InvalidContribution: They do not fit each other; lists every reason.
+    """
+    postprocess = loader.load_attribute(archive, checksum_file(archive), contribution.postprocess)
+    params = default_params(pipeline, contribution)
+    facts = input_of(contribution.template)
+    class_check.check(contribution.template, pipeline.build, postprocess, params)
+    class_check.check_output(
+        contribution.template, network, torch.zeros(1, facts.bands, facts.size_px, facts.size_px)
+    )
 
 
 def default_params(pipeline: Pipeline, contribution: Contribution) -> BaseModel:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fair_models.catalog import base_models, profiles
-from fair_models.contract import imports, loader
+from fair_models.contract import imports, loader, published
 from fair_models.contract.archive import pack_code
 from fair_models.contract.contribution import (
     ITEM_FILE,
@@ -32,20 +32,21 @@ MODEL_CARD_WORDS = ("use", "data", "limit", "licen", "metric")
 """What a model card must speak of, as the beginnings of words."""
 
 
-def problems(folder: Path) -> list[str]:
+def problems(folder: Path, *, random_start: bool = False) -> list[str]:
     """Check a contribution: files, item, code, hyperparameters, weights, ONNX against torch.
 
     Its code is imported, its network built and exported. Nothing is stored.
 
     Args:
         folder: The contribution.
+        random_start: Whether to look at it without the published weights that it starts from, if it does.
 
     Returns:
         Everything that is wrong, in sentences; empty for one that can be registered.
 
     Raises:
         NotFound: There is no such folder, or no stac-item.json in it.
-        Unavailable: There is no room to try it out.
+        Unavailable: There is no room to try it out, or its published weights cannot be reached.
     """
     folder = folder.expanduser().resolve()
     reasons = [*_file_problems(folder), *imports.text_problems(folder, package_of(folder))]
@@ -58,11 +59,12 @@ def problems(folder: Path) -> list[str]:
     except InvalidContribution as error:
         # The item does not even name its parts: its profile says why, nothing else can be looked at.
         return _unique([*reasons, *error.reasons, *_item_problems(template, {})])
-    reasons += [*_weights_problems(contribution), *_name_problems(contribution)]
+    weights = published.problems(contribution.published) if contribution.published else None
+    reasons += [*(weights or _weights_problems(contribution)), *_name_problems(contribution)]
     with tempfile.TemporaryDirectory(prefix="fair-check-") as work_folder:
         reasons += [
             *_item_problems(template, _files(contribution)),
-            *_code_problems(contribution, Path(work_folder)),
+            *_code_problems(contribution, Path(work_folder), random_start),
         ]
     return _unique(reasons)
 
@@ -140,7 +142,7 @@ def _files(contribution: Contribution) -> dict[str, StoredFile]:
     }
 
 
-def _code_problems(contribution: Contribution, work_folder: Path) -> list[str]:
+def _code_problems(contribution: Contribution, work_folder: Path, random_start: bool) -> list[str]:
     archive = work_folder / "source-code.zip"
     _, reasons = _tried(pack_code, contribution.folder, archive)
     if reasons:
@@ -158,8 +160,8 @@ def _code_problems(contribution: Contribution, work_folder: Path) -> list[str]:
     reasons += pipeline_reasons
     if pipeline is not None and not contribution.own_pipeline:
         reasons += _specification_problems(contribution, pipeline)
-    if processing is not None and pipeline is not None and contribution.weights.is_file():
-        reasons += _network_problems(contribution, work_folder)
+    if processing is not None and pipeline is not None:
+        reasons += _network_problems(contribution, work_folder, random_start)
     return reasons
 
 
@@ -170,10 +172,16 @@ def _specification_problems(contribution: Contribution, pipeline: Pipeline) -> l
     return specification_problems(specification, pipeline.Params)
 
 
-def _network_problems(contribution: Contribution, work_folder: Path) -> list[str]:
+def _network_problems(contribution: Contribution, work_folder: Path, random_start: bool) -> list[str]:
     """Build, load, export and compare; needs code that can be called and weights."""
-    from fair_models.contract import blueprint
+    from fair_models.contract import blueprint, initial
 
+    settled, reasons = _tried(
+        initial.settle, contribution, work_folder / "initial", random_start=random_start
+    )
+    if settled is None or not settled.weights.is_file():
+        return reasons
+    contribution = settled
     made, reasons = _tried(blueprint.make, contribution, work_folder / "blueprint")
     said = contribution.template["properties"].get("mlm:total_parameters")
     if made is not None and made.total_parameters is not None and said not in (None, made.total_parameters):
@@ -183,10 +191,10 @@ def _network_problems(contribution: Contribution, work_folder: Path) -> list[str
     return reasons
 
 
-def _tried(step: Callable[..., Any], *arguments: Any) -> tuple[Any, list[str]]:
+def _tried(step: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Any, list[str]]:
     """What a step gives, or why it did not."""
     try:
-        return step(*arguments), []
+        return step(*arguments, **options), []
     except Unavailable:
         raise  # a full disk is not the contribution's fault
     except FairModelsError as error:

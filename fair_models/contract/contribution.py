@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fair_models.contract import published
+from fair_models.contract.published import PublishedWeights
 from fair_models.errors import InvalidContribution, InvalidDocument, NotFound
 from fair_models.store import atomic, documents
 from fair_models.store.digests import checksum_file
@@ -31,7 +33,7 @@ class Contribution:
     entrypoint: Module with `Params`, `build`, `train`, `evaluate`, `export`; or module:pipeline.
     preprocess: "module:function" before the network.
     postprocess: "module:function" after the network.
-    weights: File with the initial weights.
+    weights: File with the initial weights. Where they are published on the web, it is yet to be made.
     readme: The model card.
     """
 
@@ -50,6 +52,12 @@ class Contribution:
         """The item's values by full key, e.g. {"training.epochs": 40}."""
         values: Mapping[str, Any] = self.template["properties"]["mlm:hyperparameters"]
         return values
+
+    @property
+    def published(self) -> PublishedWeights | None:
+        """The weights on the web that it starts from; None for a contribution that ships its own."""
+        having = [asset for asset in assets_of(self.template) if "mlm:weights" in asset["roles"]]
+        return published.of_asset(having[0]) if having else None
 
     @property
     def own_pipeline(self) -> bool:

@@ -12,7 +12,7 @@ import shutil
 import sys
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_file_location
@@ -23,6 +23,7 @@ from typing import Any, cast
 import orjson
 
 from fair_models import settings
+from fair_models.contract import classes as class_choice
 from fair_models.contract.archive import LIMITS, MANIFEST
 from fair_models.contract.calling import called
 from fair_models.contract.protocol import Pipeline, Processing
@@ -50,7 +51,9 @@ class LoadedProcessing:
     postprocess: Callable[..., Any]
 
 
-def load_processing(archive: Path, checksum: str, preprocess: str, postprocess: str) -> Processing:
+def load_processing(
+    archive: Path, checksum: str, preprocess: str, postprocess: str, classes: Sequence[str] = ()
+) -> Processing:
     """Import a model's pre- and post-processing.
 
     Args:
@@ -58,6 +61,7 @@ def load_processing(archive: Path, checksum: str, preprocess: str, postprocess: 
         checksum: Its sha-256 multihash as the item says it.
         preprocess: "module:function" as the item names it, e.g. "models.roofs.processing:preprocess".
         postprocess: Likewise.
+        classes: Class names of the model at hand, for a post-processing that takes any. Default: its own.
 
     Raises:
         NotFound: There is no such archive.
@@ -69,7 +73,7 @@ def load_processing(archive: Path, checksum: str, preprocess: str, postprocess: 
     reasons = processing_problems(before, after)
     if reasons:
         raise InvalidContribution(preprocess.partition(":")[0], reasons)
-    return cast(Processing, LoadedProcessing(before, after))
+    return cast(Processing, LoadedProcessing(before, class_choice.bound(after, classes)))
 
 
 def load_pipeline(archive: Path, checksum: str, entrypoint: str) -> Pipeline:

@@ -9,9 +9,9 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog import assets, hyperparameters, model_classes, model_input, processing
+from fair_models.catalog import assets, hyperparameters, keywords, model_classes, model_input, processing
 from fair_models.contract import loader
-from fair_models.errors import InvalidHyperparameters, InvalidItem
+from fair_models.errors import Invalid, InvalidHyperparameters, InvalidItem
 from fair_models.inference import areas, engines
 from fair_models.inference.areas import Area
 from fair_models.inference.prediction import PredictionRequest
@@ -43,10 +43,16 @@ def plan_prediction(
         Corrupted: A file of the item is not what its digest says. Nothing of it was used.
         InvalidContribution: The item's code cannot be used here.
     """
+    if keywords.SEARCH in (item.properties.get("mlm:tasks") or []):
+        raise Invalid(
+            f"{item.id} compares images and texts and finds nothing on a map. Ask it with: fair-models rank"
+        )
     values = hyperparameters.resolve(item, params.parameters)
     _refuse_training_values(item, params)
     href, checksum = assets.file_ref(item, assets.SOURCE_CODE)
-    functions = loader.load_processing(store.fetch(href, checksum), checksum, *processing.expressions(item))
+    classes = model_classes.read(item)
+    archive = store.fetch(href, checksum)
+    functions = loader.load_processing(archive, checksum, *processing.expressions(item), classes)
     exclude = hrefs.local_path(params.exclude) if params.exclude is not None else None
     area = areas.read(params.area) if params.area is not None else None
     return PredictionRequest(
@@ -55,7 +61,7 @@ def plan_prediction(
         session=engines.open_for(item, store, params.engine, original.chosen if original else None),
         processing=functions,
         input=model_input.read(item),
-        classes=model_classes.read(item),
+        classes=classes,
         params=hyperparameters.with_prefix(values, hyperparameters.INFERENCE),
         formats=params.formats,
         holes=params.holes,

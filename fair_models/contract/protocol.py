@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,9 +13,9 @@ from fair_models.inference.processing import Processing
 from fair_models.ml_tasks.results import Evaluation, Report
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
-__all__ = ["Pipeline", "Processing"]
+__all__ = ["Adopting", "Calibrating", "MakingAssets", "Pipeline", "Processing"]
 
 
 class Pipeline(Protocol):
@@ -22,6 +23,9 @@ class Pipeline(Protocol):
 
     `params` is an instance of the contribution's own `Params`: the hyperparameters of the item that start
     with `training.`, without that prefix. A network's state is a torch state dict of what `build` returns.
+
+    `evaluate` may have a fifth parameter `inference` with a default: the inference parameters without their
+    prefix, as predictions of the model use them. A module may be `Calibrating` and `MakingAssets` too.
     """
 
     @property
@@ -50,3 +54,57 @@ class Pipeline(Protocol):
 
     def export(self, network: Any, path: Path, params: Any) -> None:
         """Write the network as ONNX with dynamic batch, height and width where its architecture allows."""
+
+
+class Calibrating(Protocol):
+    """A pipeline that chooses inference parameters itself."""
+
+    def calibrate(
+        self, network: Any, samples: Samples, processing: Processing, params: Any
+    ) -> Mapping[str, float]:
+        """Choose inference parameters with the fitted network.
+
+        Args:
+            network: With the weights that the training left.
+            samples: What it learnt from; what is held out is never chosen on.
+            processing: The contribution's own pre- and post-processing.
+            params: An instance of `Params`.
+
+        Returns:
+            Values without their prefix, e.g. {"confidence_threshold": 0.43}. They go into the fine-tuned
+            item where it has such hyperparameters, drawn into their bounds, unless somebody asked for other
+            values.
+        """
+
+
+class Adopting(Protocol):
+    """A pipeline that starts from weights that were published for another network, such as its encoder."""
+
+    def adopt(self, network: Any, tensors: Mapping[str, Tensor]) -> None:
+        """Put published weights into the network, in place. Without it they must be those of the network.
+
+        Args:
+            network: What `build` made; what is not put in stays as it is.
+            tensors: The published tensors by name.
+        """
+
+
+class MakingAssets(Protocol):
+    """A pipeline that makes further files of its network."""
+
+    def extra_assets(
+        self, network: Any, samples: Samples | None, processing: Processing, params: Any
+    ) -> Mapping[str, bytes]:
+        """Make what predictions need beside the ONNX, and compare it with torch where it is a network too.
+
+        Args:
+            network: With the weights that the training left, or with the initial ones.
+            samples: All samples of the dataset, on whatever side of the split. None at the registration of
+                the base model, where there is no dataset.
+            processing: The contribution's own pre- and post-processing.
+            params: An instance of `Params`.
+
+        Returns:
+            Content by file name, e.g. {"text-encoder.onnx": …}. Each becomes an asset of the item, its name
+            without the ending the key.
+        """

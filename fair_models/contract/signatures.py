@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from fair_models.contract.protocol import Pipeline, Processing
+from fair_models.contract.protocol import Adopting, Calibrating, MakingAssets, Pipeline, Processing
 
 PIPELINE_FUNCTIONS = ("build", "train", "evaluate", "export")
+OPTIONAL_FUNCTIONS = {"adopt": Adopting, "calibrate": Calibrating, "extra_assets": MakingAssets}
 
 
 def processing_problems(preprocess: Any, postprocess: Any) -> list[str]:
@@ -39,6 +40,9 @@ def _params_problems(module: Any) -> Iterator[str]:
 def _function_problems(module: Any) -> Iterator[str]:
     for name in PIPELINE_FUNCTIONS:
         yield from _problems(name, getattr(module, name, None), getattr(Pipeline, name))
+    for name, protocol in OPTIONAL_FUNCTIONS.items():
+        if getattr(module, name, None) is not None:
+            yield from _problems(name, getattr(module, name), getattr(protocol, name))
 
 
 def _problems(name: str, function: Any, wanted: Callable[..., Any]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from fair_models.contract.weights_file import SAFETENSORS, STATE_DICTS
 from fair_models.errors import Corrupted, InvalidContribution, InvalidDocument, NotFound
 from fair_models.store import documents
 from fair_models.store.atomic import write_bytes
@@ -37,9 +38,6 @@ _BROKEN = (
 )
 """What torch raises over a file that is cut off or changed: it has no error of its own for that."""
 
-SAFETENSORS = ".safetensors"
-STATE_DICTS = (".pt", ".pth")
-
 
 def save(network: nn.Module, path: Path, *, half: bool = False) -> None:
     """Write a network's weights as safetensors. The same weights give the same bytes.
@@ -60,12 +58,13 @@ def save(network: nn.Module, path: Path, *, half: bool = False) -> None:
     write_bytes(path, to_safetensors(tensors))
 
 
-def load(network: nn.Module, path: Path) -> None:
+def load(network: nn.Module, path: Path, new_layers: Collection[str] = ()) -> None:
     """Put weights into a network, in place. Float16 on disk becomes the type that the network has.
 
     Args:
         network: What `build` made.
         path: `.safetensors`, or `.pt`/`.pth` with a state dict of tensors.
+        new_layers: Layers that stay as `build` made them, e.g. "head", whatever the file has for them.
 
     Raises:
         NotFound: There is no such file.
@@ -73,15 +72,44 @@ def load(network: nn.Module, path: Path) -> None:
         InvalidContribution: The file may hold code, or does not fit the network: all that is missing,
             unexpected, of another shape or not finite is listed.
     """
-    tensors = read(path)
-    own = network.state_dict()
+    put(network, without(read(path), new_layers), path.name, new_layers)
+
+
+def put(
+    network: nn.Module, tensors: Mapping[str, Tensor], subject: str, new_layers: Collection[str] = ()
+) -> None:
+    """Put tensors into a network or a part of it, in place. Float16 becomes the type that the network has.
+
+    Args:
+        network: The network.
+        tensors: By name, all that the network has and no others.
+        subject: What they are, for messages.
+        new_layers: Layers that stay as they are.
+
+    Raises:
+        InvalidContribution: They do not fit; lists all that is missing, unexpected, of another shape or not
+            finite.
+    """
+    own = without(network.state_dict(), new_layers)
     reasons = _misfits(own, tensors)
     if reasons:
         raise InvalidContribution(
-            path.name,
+            subject,
             [*reasons, "build the network with the hyperparameters that the weights were made with"],
         )
-    network.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own})
+    network.load_state_dict(
+        {**network.state_dict(), **{name: tensors[name].to(own[name].dtype) for name in own}}
+    )
+
+
+def without(tensors: Mapping[str, Tensor], layers: Collection[str]) -> dict[str, Tensor]:
+    """Tensors by name but for those of some layers."""
+    return {name: tensor for name, tensor in tensors.items() if not is_of(name, layers)}
+
+
+def is_of(name: str, layers: Collection[str]) -> bool:
+    """Whether a tensor belongs to one of some layers: "head.weight" to "head"."""
+    return any(name == layer or name.startswith(f"{layer}.") for layer in layers)
 
 
 def read(path: Path) -> Mapping[str, Tensor]:

@@ -100,7 +100,7 @@ def find(folder: Path, pass_over: Callable[[Path, Sequence[str]], None] | None =
         reasons = []
         for path, why in unusable.items():
             pass_over(path, why)
-    reasons += _shared_names(paths)
+    reasons += shared_names(paths)
     if reasons:
         raise InvalidImagery(str(folder), shortened(reasons))
     return chips
@@ -254,7 +254,8 @@ def _created(tags: dict[str, str]) -> datetime | None:
     return None
 
 
-def _shared_names(paths: Sequence[Path]) -> list[str]:
+def shared_names(paths: Sequence[Path]) -> list[str]:
+    """Names that several images of a folder have but for their endings, each with what to do about it."""
     by_stem: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         by_stem[path.stem].append(path.name)

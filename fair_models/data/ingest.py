@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from fair_models.data import chips, coverage, footprint, labels, splits, zooms
+from fair_models.data import chips, coco, coverage, footprint, labels, splits, zooms
 from fair_models.data.chips import Chip
 from fair_models.data.folders import Source, locate
 from fair_models.data.labels import Labels
@@ -24,6 +24,7 @@ from fair_models.types import Array, BBox, Json
 
 REPAIRS = {
     **labels.REPAIRS,
+    **coco.REPAIRS,
     "touching_no_chip": "labels that touch no chip, left out",
     "over_edge": "labels that reach beyond the chips, kept; the part on the chips counts",
     "other_zoom": "chips of another zoom, left out",
@@ -36,7 +37,7 @@ REPAIRS = {
 """What `PreparedDataset.repairs` counts, by the names in `fair:repairs`."""
 
 
-_BANDS = ("red", "green", "blue")
+BANDS = ("red", "green", "blue")
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,16 @@ class PreparedDataset:
     split: JSON, see `Split`.
     split_spec: The split for `fair:split_spec`.
     chip_count: Chips in the archive.
-    gsd_m: Median ground sample distance of the chips, in metres.
+    gsd_m: Median ground sample distance of the chips, in metres; None where they have no place.
     zooms: Number of chips by zoom.
-    geometry: Area of the chips, GeoJSON Polygon or MultiPolygon in EPSG:4326.
+    geometry: Area of the chips, GeoJSON Polygon or MultiPolygon in EPSG:4326. None: they have no place.
     created: Earliest and latest time that the images tell; None where none does.
     label_counts: Labels by class.
     class_counts: Labels that touch a chip, by side ("train", "held_out") and class.
     chip_counts: Chips by side and the class that they are as a whole, "background" among them.
     repairs: What was repaired or left out, by the names of `REPAIRS`; only what happened.
+    classes: Classes of its labels, where they are not those that were asked for.
+    keywords: Its keywords, likewise.
     """
 
     chips: Path
@@ -63,16 +66,18 @@ class PreparedDataset:
     split: Path
     split_spec: Json
     chip_count: int
-    gsd_m: float
+    gsd_m: float | None
     zooms: Mapping[int, int]
     bands: Sequence[str]
-    bbox: BBox
-    geometry: Json
+    bbox: BBox | None
+    geometry: Json | None
     created: tuple[datetime, datetime] | None
     label_counts: Mapping[str, int]
     class_counts: Mapping[str, Mapping[str, int]]
     chip_counts: Mapping[str, Mapping[str, int]]
     repairs: Mapping[str, int]
+    classes: Sequence[str] = ()
+    keywords: Sequence[str] = ()
 
 
 def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
@@ -86,7 +91,11 @@ def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
         Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them); the
             message lists everything that was found.
     """
-    checked = _check(params)
+    if params.captions != "none":
+        from fair_models.data import captioned_ingest
+
+        return captioned_ingest.prepare(params, work_folder)
+    checked = check(params)
     split = splits.by_area(
         checked.chips, params.held_out_ratio, params.seed, params.buffer_m, checked.labelled
     )
@@ -102,24 +111,34 @@ def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
         chip_count=len(checked.chips),
         gsd_m=round(float(np.median([chip.gsd_m for chip in checked.chips])), 4),
         zooms=zooms.counts(checked.chips),
-        bands=_BANDS,
+        bands=BANDS,
         bbox=footprint.bbox(area),
         geometry=footprint.geometry(area),
         created=(created[0], created[-1]) if created else None,
         label_counts=checked.count(params.classes, checked.labelled),
         class_counts={side: checked.count(params.classes, names) for side, names in sides.items()},
         chip_counts={side: checked.count_chips(params.classes, names) for side, names in sides.items()},
-        repairs=_repairs(checked, split, area),
+        repairs=repairs_of(checked, split, area),
+        keywords=_of_boxes(params.keywords) if checked.are_boxes else (),
     )
 
 
+def _of_boxes(keywords: Sequence[str]) -> list[str]:
+    """Keywords of labels that are boxes: no segmentation learns from them, for they say nothing of pixels."""
+    said = ["object-detection" if "segmentation" in word else word for word in keywords]
+    if "detection" not in said:
+        said.append("object-detection")
+    return list(dict.fromkeys(said))
+
+
 @dataclass(frozen=True)
-class _Checked:
+class Checked:
     """Chips and labels that can be used.
 
     touching: Indices of the labels that each chip shares area with, by the chip's name.
     other_zoom: Number of chips.
     imagery: Which pixels are imagery, for chips where some are not, by name; bool, shape (height, width).
+    are_boxes: Whether the labels are boxes and no outlines.
     """
 
     chips: Sequence[Chip]
@@ -127,6 +146,7 @@ class _Checked:
     touching: Mapping[str, Array]
     other_zoom: int
     imagery: Mapping[str, Array]
+    are_boxes: bool = False
 
     @property
     def labelled(self) -> list[str]:
@@ -156,10 +176,16 @@ class _Checked:
         return classes[coverage.main_class(mask, imagery, len(classes))]
 
 
-def _check(params: IngestDatasetParams) -> _Checked:
-    """Read chips and labels; what is wrong with either is told together."""
+def check(params: IngestDatasetParams) -> Checked:
+    """Read chips and labels; what is wrong with either is told together.
+
+    Raises:
+        Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them).
+    """
     source = locate(params.chips, params.labels)
     wrong: list[Invalid] = []
+    kept: list[Chip] = []
+    are_boxes = coco.is_coco(source.labels)
     try:
         found = chips.find(source.chips)
         kept = zooms.choose(found, params.zoom, source.chips)
@@ -167,7 +193,13 @@ def _check(params: IngestDatasetParams) -> _Checked:
     except InvalidImagery as error:
         wrong.append(error)
     try:
-        known = labels.read(source.labels, params.classes, params.class_property)
+        if are_boxes and wrong:
+            raise wrong[0]  # chips say where boxes lie
+        known = (
+            coco.read(source.labels, params.classes, kept)
+            if are_boxes
+            else labels.read(source.labels, params.classes, params.class_property)
+        )
     except InvalidLabels as error:
         wrong.append(error)
     if len(wrong) > 1:
@@ -177,7 +209,7 @@ def _check(params: IngestDatasetParams) -> _Checked:
     touching = {chip.name: known.touching(chip.grid) for chip in kept}
     if not any(len(indices) for indices in touching.values()):
         raise InvalidLabels(str(source.labels), [_far_away(footprint.bbox(footprint.of(kept)), known)])
-    return _Checked(kept, known, touching, len(found) - len(kept), imagery)
+    return Checked(kept, known, touching, len(found) - len(kept), imagery, are_boxes)
 
 
 def _decode_all(kept: Sequence[Chip], source: Source) -> dict[str, Array]:
@@ -225,7 +257,8 @@ def _far_away(around: BBox, known: Labels) -> str:
     )
 
 
-def _repairs(checked: _Checked, split: Split, area: Polygon | MultiPolygon) -> dict[str, int]:
+def repairs_of(checked: Checked, split: Split, area: Polygon | MultiPolygon) -> dict[str, int]:
+    """What was repaired or left out, by the names of `REPAIRS`; only what happened."""
     on_chips = checked.on(checked.labelled)
     inside = shapely.covers(footprint.widened(area), checked.labels.outlines[on_chips])
     counts = {
@@ -239,10 +272,10 @@ def _repairs(checked: _Checked, split: Split, area: Polygon | MultiPolygon) -> d
         "without_labels": len(checked.chips) - len(checked.labelled),
         "buffer": len(split.left_out),
     }
-    return {name: counts[name] for name in REPAIRS if counts[name]}
+    return {name: counts[name] for name in REPAIRS if counts.get(name)}
 
 
-def _write(folder: Path, checked: _Checked, split: Split) -> tuple[Path, Path, Path]:
+def _write(folder: Path, checked: Checked, split: Split) -> tuple[Path, Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "chips.zip", folder / "labels.geojson", folder / "split.json"
     pack({path.name: path for chip in checked.chips for path in chips.files(chip)}, paths[0])

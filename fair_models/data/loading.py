@@ -37,6 +37,19 @@ class LoadedSamples:
     train: Samples
     held_out: Samples
 
+    @property
+    def all(self) -> Samples:
+        """All of them, those set aside for validation too: train, validation, held out."""
+        sides = [side for side in (self.train, self.train.validation, self.held_out) if side is not None]
+        places = [np.full((len(side), 2), np.nan) if side.places is None else side.places for side in sides]
+        return Samples(
+            np.concatenate([side.images for side in sides]),
+            _joined_targets([side.targets for side in sides]),
+            [name for side in sides for name in side.names],
+            self.train.classes,
+            places=np.concatenate(places),
+        )
+
 
 def load_samples(
     chips_folder: Path,
@@ -89,7 +102,17 @@ def load_samples(
         images, wanted, titles = zip(*made, strict=True)
         return Samples(np.stack(images), np.stack(wanted), list(titles), list(classes))
 
-    return LoadedSamples(train=samples(split.train), held_out=samples(split.held_out))
+    held_out = samples(split.held_out)
+    train = samples(split.train) if split.train else held_out.select([])  # a slice may have none
+    return LoadedSamples(train=train, held_out=held_out)
+
+
+def _joined_targets(targets: Sequence[Array]) -> Array:
+    """Targets of several sides; captions differ in how many an image has at most."""
+    if targets[0].dtype.kind != "S":
+        return np.concatenate(targets)
+    most = max(each.shape[1] for each in targets)
+    return np.concatenate([np.pad(each, ((0, 0), (0, most - each.shape[1]))) for each in targets])
 
 
 @dataclass(frozen=True)

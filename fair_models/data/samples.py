@@ -19,15 +19,22 @@ class Samples:
 
     images: uint8, shape (n, bands, height, width), at the model's resolution.
     targets: what the ML task makes of the labels. Segmentation: class index of each pixel, uint8,
-        shape (n, height, width), 0 is the background, 255 counts neither way.
+        shape (n, height, width), 0 is the background, 255 counts neither way. Ranking: captions of each image
+        as UTF-8 bytes, shape (n, captions), empty ones at the end.
     names: where each sample comes from, e.g. "OAM-386690-220241-19".
     classes: class names; the position is the index, 0 the background.
+    validation: samples that the split sets aside for choosing among the epochs of a training on these. None:
+        it sets none aside.
+    places: longitude and latitude of the middle of each image, shape (n, 2), NaN where it has no place. None:
+        not known.
     """
 
     images: Array
     targets: Array
     names: Sequence[str]
     classes: Sequence[str]
+    validation: Samples | None = None
+    places: Array | None = None
 
     def __post_init__(self) -> None:
         if not len(self.images) == len(self.targets) == len(self.names):
@@ -42,4 +49,6 @@ class Samples:
     def select(self, indices: Sequence[int]) -> Samples:
         """These samples, in this order."""
         index = np.asarray(indices, dtype=int)
-        return Samples(self.images[index], self.targets[index], [self.names[i] for i in index], self.classes)
+        names = [self.names[i] for i in index]
+        places = None if self.places is None else self.places[index]
+        return Samples(self.images[index], self.targets[index], names, self.classes, self.validation, places)

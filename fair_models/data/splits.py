@@ -1,4 +1,8 @@
-"""Which chips train a model and which are held out to judge it: by area, so that neighbours do not leak."""
+"""Which chips train a model and which are held out to judge it.
+
+By area where labels are drawn on the ground, so that neighbours do not leak; by image where captions speak of
+images as wholes.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +48,11 @@ class Split:
 
     held_out_ratio: Share of the chips that was asked for.
     buffer_m: Training chips nearer than this to a held-out chip are left out.
-    cut: Where the held-out block lies, one of `CUTS`.
+    cut: Where the held-out block lies, one of `CUTS`; empty for a split by image.
+    validation: Set aside for choosing among the epochs of a training; only splits by image have some.
     """
 
-    method: Literal["area"]
+    method: Literal["area", "image"]
     held_out_ratio: float
     buffer_m: float
     seed: int
@@ -55,15 +60,22 @@ class Split:
     train: tuple[str, ...]
     held_out: tuple[str, ...]
     left_out: tuple[str, ...]
+    validation: tuple[str, ...] = ()
 
     def spec(self) -> Json:
         """The split for `fair:split_spec`: its parameters, and numbers of chips instead of names."""
-        counts = {side: len(getattr(self, side)) for side in ("train", "held_out", "left_out")}
-        return {**asdict(self), **counts}
+        return {
+            name: len(value) if isinstance(value, tuple) else value for name, value in self._facts().items()
+        }
 
     def write(self, path: Path) -> None:
         """Write as JSON."""
-        atomic.write_json(path, asdict(self))
+        atomic.write_json(path, self._facts())
+
+    def _facts(self) -> Json:
+        """What is said of a split of its kind."""
+        foreign = "validation" if self.method == "area" else ""
+        return {name: value for name, value in asdict(self).items() if name != foreign}
 
     @classmethod
     def read(cls, path: Path) -> Split:
@@ -81,7 +93,7 @@ class Split:
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
             raise Invalid(f"{path.name} is no split of chips ({wrong}): ingest the dataset again") from error
-        names = [*split.train, *split.held_out, *split.left_out]
+        names = [*split.train, *split.held_out, *split.left_out, *split.validation]
         if len(set(names)) < len(names):
             raise Invalid(f"{path.name} has a chip on more than one side: ingest the dataset again")
         return split
@@ -132,6 +144,30 @@ def by_area(
         f"{ratio:g} and a buffer of {buffer_m:g} m so that both sides have labels: add chips or labels, "
         "or ask for a smaller buffer"
     )
+
+
+def by_image(names: Sequence[str], ratio: float, seed: int) -> Split:
+    """Hold out images by chance, and set as many aside for validation; the rest is learnt from.
+
+    Args:
+        names: All images.
+        ratio: Share to hold out, and share for validation: 0.2 gives 60/20/20.
+        seed: All chance comes from it: equal names give equal splits, in whatever order they come.
+
+    Raises:
+        Invalid: There are too few images for three sides.
+    """
+    count = max(1, round(ratio * len(names)))
+    if len(names) < MIN_CHIPS or len(names) <= 2 * count:
+        raise Invalid(
+            f"{len(names)} images are too few to hold out {ratio:g} of them and as many for validation, "
+            f"at least {MIN_CHIPS} are needed and some to learn from: add images, or hold out fewer"
+        )
+    ordered = sorted(names)
+    shuffled = [ordered[index] for index in np.random.default_rng(seed).permutation(len(ordered))]
+    held_out, validation = shuffled[:count], shuffled[count : 2 * count]
+    train = tuple(sorted(shuffled[2 * count :]))
+    return Split("image", ratio, 0.0, seed, "", train, tuple(sorted(held_out)), (), tuple(sorted(validation)))
 
 
 def _names(chips: Sequence[Chip], chosen: Array) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, cast
 
 import yaml
@@ -51,9 +52,9 @@ def pools(settings: Settings) -> str:
 
 def deployments(settings: Settings) -> str:
     """Compare what is deployed with what this version takes."""
-    found = {each["name"]: each for each in _deployed(_http(settings))}
-    taken = _taken()
-    if missing := sorted({*taken, *_listed()} - set(found)):
+    everything, ours, taken = _everything(_http(settings)), _ours(), _taken()
+    found = {each["name"]: each for each in everything if each["name"] in ours}
+    if missing := sorted(ours - set(found)):
         raise NotFound(f"Not deployed: {', '.join(missing)}. {_DEPLOY}")
     old = sorted(
         name
@@ -64,9 +65,24 @@ def deployments(settings: Settings) -> str:
         raise FairModelsError(
             f"{', '.join(old)}: what is deployed takes other parameters than this version. {_DEPLOY}"
         )
+    if nowhere := _nowhere(everything, found, settings):
+        raise NotFound(
+            f"{nowhere}, which the settings name. Add it under `also_in` to the file of your place, and "
+            "deploy that: python -m deployments.deploy PLACE"
+        )
     if paused := sorted(name for name, each in found.items() if name in taken and each["paused"]):
         raise FairModelsError(f"Paused: {', '.join(paused)}. Resume them on Prefect's pages")
     return f"all {len(found)} are there and of this version"
+
+
+def _nowhere(everything: list[Json], found: Mapping[str, Json], settings: Settings) -> str | None:
+    """What cannot be sent to the work pool of the settings."""
+    for name, pool in (("train", settings.train_pool), ("predict-shards", settings.predict_pool)):
+        if pool and name in found:
+            flow = found[name]["flow_id"]
+            if not any(each["flow_id"] == flow and each["work_pool_name"] == pool for each in everything):
+                return f"{name} is not deployed to work pool {pool}"
+    return None
 
 
 def _taken() -> dict[str, type[BaseModel]]:
@@ -81,9 +97,17 @@ def _http(settings: Settings) -> Http:
 
 def _deployed(http: Http) -> list[Json]:
     """Our deployments, without those of other projects on the same server."""
-    ours = {*_taken(), *_listed()}
+    ours = _ours()
+    return [each for each in _everything(http) if each["name"] in ours]
+
+
+def _everything(http: Http) -> list[Json]:
     found: list[Json] = http.post("/deployments/filter", {"limit": _MOST})
-    return [each for each in found if each["name"] in ours]
+    return found
+
+
+def _ours() -> set[str]:
+    return {*_taken(), *_listed()}
 
 
 def _listed() -> set[str]:

@@ -1,7 +1,8 @@
 """What the parts of one window say of its core.
 
 A window answers for its core alone: pixels and features in its margin are its neighbour's. So nothing is
-found twice and nothing is cut where windows meet.
+cut where windows meet. Boxes and points may be found by two windows, because both answer for what lies right
+on the seam: neither may leave to the other what the other does not find. `suppression` makes one of them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fair_models.errors import Invalid
-from fair_models.inference.parts import FeaturePart, Part, RasterPart, Scores
+from fair_models.inference.parts import Embedding, FeaturePart, Part, RasterPart, Scores
 from fair_models.inference.windows import View
 from fair_models.types import Array
+
+SEAM_PX = 8
+"""How far into a neighbour's core a window answers for boxes and points: two networks' middles of one object
+differ by less."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Findings:
     """What one window says.
 
     mask: Its core, where there was a raster part.
-    found: Boxes and points in the core.
+    found: Boxes and points in the core, or within `SEAM_PX` of it.
     scores: Scores of the window's source, each with the core's number of pixels.
     """
 
@@ -78,6 +83,8 @@ def findings(
             mask = _mask(view, part, valid, len(classes), threshold)
         elif isinstance(part, FeaturePart):
             found.append(_found(view, part, valid, len(classes), threshold))
+        elif isinstance(part, Embedding):
+            raise wrong("an Embedding, which is nothing on a map")
         else:
             scores.append((view.core.height * view.core.width, _checked(part, classes)))
     return Findings(mask, found, scores)
@@ -121,6 +128,8 @@ def _found(view: View, part: FeaturePart, valid: Array, known: int, threshold: f
         raise wrong(f"the class index {classes.max()}, and there are {known} classes")
     pairs = geometries.shape[1] // 2
     geometries = geometries + np.tile((view.window.column, view.window.row), pairs)
+    if pairs == 2:
+        geometries = np.clip(geometries, *_limits(view))
     middle = geometries.reshape(-1, pairs, 2).mean(axis=1)
     keep = (scores >= threshold) & _inside(view, middle, valid)
     return Found(geometries[keep], scores[keep], classes[keep])
@@ -136,12 +145,25 @@ def _checked(part: Scores, classes: Sequence[str]) -> Mapping[str, float]:
 
 
 def _inside(view: View, middle: Array, valid: Array) -> Array:
-    """Which points (x, y in pixels of the block) lie on imagery in the core."""
+    """Which points (x, y in pixels of the block) lie on imagery in the core, or near to it and were seen.
+
+    Near to the core the nearest pixel of the core says whether there is imagery.
+    """
+    low, high = _limits(view)
+    seen = ((middle >= low[:2]) & (middle < high[:2])).all(axis=1)
     column = np.floor(middle[:, 0]).astype(int) - view.core.column
     row = np.floor(middle[:, 1]).astype(int) - view.core.row
-    inside = (row >= 0) & (row < view.core.height) & (column >= 0) & (column < view.core.width)
-    inside[inside] = valid[row[inside], column[inside]]
-    return inside
+    nearest_column = np.clip(column, 0, view.core.width - 1)
+    nearest_row = np.clip(row, 0, view.core.height - 1)
+    near = np.maximum(np.abs(column - nearest_column), np.abs(row - nearest_row)) <= SEAM_PX
+    return np.asarray(seen & near & valid[nearest_row, nearest_column])
+
+
+def _limits(view: View) -> tuple[Array, Array]:
+    """The corners of what a window sees of its block, twice: the least and the most that a box may have."""
+    seen = view.seen
+    low = np.array([seen.column, seen.row], np.float64)
+    return np.tile(low, 2), np.tile(low + np.array([seen.width, seen.height]), 2)
 
 
 def wrong(what: str) -> Invalid:

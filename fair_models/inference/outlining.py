@@ -14,6 +14,7 @@ from fair_models.inference.regions import RegionFinder, Regions
 from fair_models.inference.request import PredictionRequest
 from fair_models.inference.running import Judged
 from fair_models.inference.strips import Strip
+from fair_models.inference.suppression import Suppressor
 from fair_models.inference.writing.rasters import NO_IMAGERY
 from fair_models.types import Array
 
@@ -44,6 +45,7 @@ class Outliner:
         self._request = request
         self._as_raster = as_raster
         self._finder: RegionFinder | None = None
+        self._suppressor = Suppressor(request.overlap)
         self._scores: dict[str, list[tuple[int, Mapping[str, float]]]] = {}
 
     def add(self, strip: Strip, windows: Sequence[Judged]) -> Outlined:
@@ -54,9 +56,8 @@ class Outliner:
             for regions in self._regions(strip, windows)
         ]
         features += [
-            vectorise.boxes_and_points(found, block.grid, block.names_at, outline)
-            for window in windows
-            for found in window.found
+            vectorise.boxes_and_points(found, block.grid, block.names_at, outline, self._request.as_points)
+            for found in self._suppressor.add(strip, windows)
         ]
         for window in windows:
             if window.scores:

@@ -55,5 +55,15 @@ class Scores:
     values: Mapping[str, float]
 
 
-Part = RasterPart | FeaturePart | Scores
+@dataclass(frozen=True)
+class Embedding:
+    """Where a window as a whole lies among all that a model compares. It is nothing on a map.
+
+    vector: float32, shape (d,), of length 1.
+    """
+
+    vector: Array
+
+
+Part = RasterPart | FeaturePart | Scores | Embedding
 Parts = Sequence[Part]

@@ -34,7 +34,7 @@ _MOST_TOLD = 50
 """Failures that the item names; it counts all."""
 
 BLOCK_CACHE_BYTES = 32 * 2**20
-"""Decoded pixels that GDAL keeps: a row of tiles, 20,000 px wide. Its own limit is a share of the machine's memory."""
+"""Decoded pixels that GDAL keeps: a row of tiles, 20,000 px wide. Its own limit is a share of all memory."""
 
 __all__ = [
     "ITEM",

@@ -40,6 +40,7 @@ _BOUNDS = {
     "confidence_threshold": _Bounds(0, 1, 0.5),
     "min_area_m2": _Bounds(0, 1e9, 0),
     "simplify_m": _Bounds(0, 1000, 0),
+    "nms_iou": _Bounds(0, 1, 0.5),
 }
 """Inference parameters that the library itself reads."""
 
@@ -55,7 +56,8 @@ class PredictionRequest:
     input: Bands, sample size, ground sample distance and resampling of the model.
     classes: Class names; the position is the index, 0 the background.
     params: Inference parameters without their prefix. The library reads `confidence_threshold` (0 to 1; 0.5),
-        `min_area_m2` (0) and `simplify_m` (0); `postprocess` gets all.
+        `min_area_m2` (0), `simplify_m` (0), `nms_iou` (0 to 1; 0.5) and `output` ("point" makes points of
+        boxes); `postprocess` gets all.
     formats: Which files, of `FORMATS`.
     holes: Whether holes of polygons are kept, or filled.
     regularise: Whether outlines get right angles where their shape has them.
@@ -115,6 +117,16 @@ class PredictionRequest:
         return OutlineParams(
             self._number("min_area_m2"), self._number("simplify_m"), self.holes, self.regularise
         )
+
+    @property
+    def overlap(self) -> float:
+        """Least IoU of two boxes of one object."""
+        return self._number("nms_iou")
+
+    @property
+    def as_points(self) -> bool:
+        """Whether the middles of boxes are wanted, and not the boxes."""
+        return self.params.get("output") == "point"
 
     @property
     def judges_whole_images(self) -> bool:

@@ -21,7 +21,7 @@ from fair_models.inference.runs import Runs
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 
-VERSION = 1
+VERSION = 2
 """Changes with the content of the files; it is a part of what a shard is called by."""
 
 _RUNS = tuple(field.name for field in fields(Runs))

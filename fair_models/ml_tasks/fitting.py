@@ -47,7 +47,8 @@ class Params(BaseModel):
 
 
 Losses = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
-"""From scores (float32) and targets (int64) of a batch: `loss`, to be made small, and figures beside it."""
+"""From scores (float32) and targets (int64, or float32 where they are places) of a batch: `loss`, to be made
+small, and figures beside it."""
 
 Vary = Callable[[Array, Array, np.random.Generator], tuple[Array, Array]]
 """New images and targets of a batch, of the same shapes and types; all chance comes from the generator."""
@@ -82,7 +83,7 @@ def fit(
     Args:
         task: Losses and variation of the ML task.
         network: Gives scores, the batch on the first axis.
-        samples: Images, and targets as integers.
+        samples: Images, and targets as integers or, where they are places, float32.
         processing: The contribution's own; `preprocess` is applied to every varied sample.
         params: Hyperparameters.
         seed: Everything random derives from it.
@@ -140,7 +141,7 @@ def scores(
 
 @dataclass(frozen=True)
 class _Batch:
-    """inputs: float32, shape (n, bands, height, width). targets: int64, the batch on the first axis."""
+    """inputs: float32, shape (n, bands, height, width). targets: int64 or float32, the batch comes first."""
 
     inputs: Tensor
     targets: Tensor
@@ -188,8 +189,13 @@ def _batches(
             images, targets = vary(images, targets, random)
         yield _Batch(
             _inputs(images, processing).to(device, memory_format=torch.channels_last),
-            torch.from_numpy(targets.astype(np.int64)).to(device),
+            torch.from_numpy(targets.astype(_kind(targets))).to(device),
         )
+
+
+def _kind(targets: Array) -> type[np.generic]:
+    """Class indices are integers to torch, places stay numbers with a point."""
+    return np.float32 if np.issubdtype(targets.dtype, np.floating) else np.int64
 
 
 def _inputs(images: Array, processing: Processing) -> Tensor:

@@ -6,15 +6,17 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 OPSET = 18
 INPUT = "pixels"
+TOKENS = "tokens"
 
 
 def export_onnx(
@@ -37,13 +39,33 @@ def export_onnx(
     example = torch.zeros(2, _bands(network), size_px, size_px + (32 if dynamic_size else 0))
     batch, height, width = (torch.export.Dim(name) for name in ("batch", "height", "width"))
     dynamic = {0: batch, 2: height, 3: width} if dynamic_size else {0: batch}
+    _export(network, path, example, INPUT, output, dynamic)
+
+
+def export_text_onnx(network: nn.Module, path: Path, output: str, length: int) -> None:
+    """Write a network that takes numbers of words as ONNX, as `export_onnx` does; its input is `tokens`.
+
+    Args:
+        network: Takes int64 of shape (n, length). Left in evaluation mode.
+        path: Where to write.
+        output: Name of the output.
+        length: Words of a text.
+    """
+    network.eval().cpu()
+    example = torch.ones(2, length, dtype=torch.int64)
+    _export(network, path, example, TOKENS, output, {0: torch.export.Dim("batch")})
+
+
+def _export(
+    network: nn.Module, path: Path, example: Tensor, name: str, output: str, dynamic: Mapping[int, Any]
+) -> None:
     with _quiet():
         program = torch.onnx.export(
             network,
             (example,),
             dynamo=True,
             opset_version=OPSET,
-            input_names=[INPUT],
+            input_names=[name],
             output_names=[output],
             dynamic_shapes=(dynamic,),
             verbose=False,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import cast
 
+from fair_models.catalog.keywords import SEARCH
 from fair_models.errors import NotFound
 from fair_models.types import Array
 
@@ -15,6 +16,8 @@ Targets = Callable[..., Array]
 _MODULES = {
     "semantic-segmentation": "fair_models.ml_tasks.segmentation.targets",
     "segmentation": "fair_models.ml_tasks.segmentation.targets",
+    "object-detection": "fair_models.ml_tasks.detection.targets",
+    "detection": "fair_models.ml_tasks.detection.targets",
     "scene-classification": "fair_models.ml_tasks.classification.targets",
     "classification": "fair_models.ml_tasks.classification.targets",
 }
@@ -37,3 +40,8 @@ def targets_for(task: str) -> Targets:
             "A model of another task names a ZenML pipeline of its own as its entrypoint."
         )
     return cast(Targets, import_module(module).from_labels)
+
+
+def reads_captions(task: str) -> bool:
+    """Whether an ML task learns from captions of whole images instead of what is drawn on the ground."""
+    return task == SEARCH

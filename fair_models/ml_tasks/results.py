@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fair_models.types import Array
@@ -21,6 +21,12 @@ class Epoch:
     values: Mapping[str, float]
 
 
+Interval = tuple[float, float]
+"""Lower and upper end."""
+
+ClassRow = Mapping[str, float | int | str | None]
+"""Figures of one class: its name in "class", and what was measured of it; None where nothing was."""
+
 Report = Callable[[Epoch], None]
 """Called after each epoch; draws progress and keeps the curves. May raise to stop the training."""
 
@@ -33,8 +39,16 @@ class Evaluation:
         was measured: an absent class is not a class scored zero.
     baseline: The same keys for the simplest guess, e.g. "everything is a building".
     baseline_name: What that guess is, in words.
-    pictures: RGB images for people by file stem, uint8, shape (height, width, 3).
     sample_count: How many held-out samples were measured.
+    pictures: RGB images for people by file stem, uint8, shape (height, width, 3).
+    intervals: 95 % interval of each metric over other draws of held-out samples, by the same keys; None
+        where there is none. See `ml_tasks.intervals`.
+    classes: One row for each class, e.g. {"class": "building", "iou": 0.74}. A training adds how many labels
+        of it the dataset has ("train", "held_out").
+    confusion: How many are of the first class and were taken for the second, e.g.
+        {"background": {"background": 9, "building": 1}, ...}: pixels, chips or objects, as the task counts.
+    curves: Points (x, y) in order by name, e.g. "precision_recall:building": recall, precision.
+    samples: The main metrics of each held-out sample by its name.
     """
 
     metrics: Mapping[str, float | None]
@@ -42,3 +56,8 @@ class Evaluation:
     baseline_name: str
     sample_count: int
     pictures: Mapping[str, Array] = field(default_factory=dict)
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    classes: Sequence[ClassRow] = ()
+    confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    curves: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    samples: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog import datasets, versions
+from fair_models.catalog import building, datasets, versions
 from fair_models.catalog.datasets import DatasetFacts
-from fair_models.catalog.protocol import Catalog
-from fair_models.data.folders import locate
+from fair_models.catalog.protocol import Catalog, ItemKey
+from fair_models.data import captioned
+from fair_models.data.folders import Source, locate
 from fair_models.data.ingest import PreparedDataset, prepare
 from fair_models.params import IngestDatasetParams
 from fair_models.publishing.plans import Tell, nobody
@@ -19,12 +22,32 @@ from fair_models.publishing.storing import NewVersion, as_stored, publish
 from fair_models.publishing.workspace import work_folder
 from fair_models.store import hrefs
 from fair_models.store.protocol import Store, StoredFile
-from fair_models.types import DATASETS
+from fair_models.types import DATASETS, Json
 
 logger = logging.getLogger(__name__)
 
 
-def ingest(params: IngestDatasetParams, catalog: Catalog, store: Store, tell: Tell = nobody) -> Item:
+@dataclass(frozen=True)
+class Origin:
+    """What a dataset was made from, where that is more than chips and labels of people.
+
+    derived: Items that it derives from.
+    fields: What its item says of that, by property.
+    """
+
+    derived: Sequence[ItemKey] = ()
+    fields: Json = field(default_factory=dict)
+
+
+def ingest(
+    params: IngestDatasetParams,
+    catalog: Catalog,
+    store: Store,
+    tell: Tell = nobody,
+    origin: Callable[[Item | None], Origin] = lambda current: Origin(),
+    *,
+    is_own: bool = False,
+) -> Item:
     """Check, mend, split and store chips and labels, and publish them.
 
     The same chips and labels with the same facts again are no new version: the current item comes back.
@@ -34,6 +57,8 @@ def ingest(params: IngestDatasetParams, catalog: Catalog, store: Store, tell: Te
         catalog: Where the dataset is published.
         store: Where its bytes go.
         tell: Takes the plan before anything is changed.
+        origin: Says what it derives from, given the version that is current now.
+        is_own: Whether the files are ours, and lie where the settings need not allow it.
 
     Returns:
         The item as the catalogue has it; in a dry run as it would be.
@@ -46,18 +71,29 @@ def ingest(params: IngestDatasetParams, catalog: Catalog, store: Store, tell: Te
         Conflict: Somebody else published a version of this name meanwhile.
     """
     with work_folder("ingest") as folder, catalog.exclusive(DATASETS, params.name):
-        prepared = prepare(_with_judged_paths(params), folder)
+        prepared = prepare(params if is_own else _with_judged_paths(params), folder)
         files = {"chips": prepared.chips, "labels": prepared.labels, "split": prepared.split}
         found = as_stored(files)
         current = versions.current(catalog, DATASETS, params.name)
+        source = origin(current)
+
+        def built(number: int, stored: Mapping[str, StoredFile]) -> Item:
+            links = [(catalog.href(*key), key[1]) for key in source.derived]
+            return _item(params, prepared, number, stored, (links, source.fields))
+
         if current is not None:
             number = versions.split_id(current.id)[1] or 1
-            if versions.same(current, _item(params, prepared, number, found)):
+            if versions.same(current, built(number, found)):
                 logger.info("%s holds the same chips and labels already; no new version", current.id)
                 return current
         number = versions.next_number(catalog, DATASETS, params.name)
         new = NewVersion(
-            DATASETS, params.name, number, files, lambda stored: _item(params, prepared, number, stored)
+            DATASETS,
+            params.name,
+            number,
+            files,
+            lambda stored: built(number, stored),
+            needs=source.derived,
         )
         return publish(new, catalog, store, tell=tell, dry_run=params.dry_run)
 
@@ -66,14 +102,22 @@ def _with_judged_paths(params: IngestDatasetParams) -> IngestDatasetParams:
     """The request with absolute paths, all of which may be read; see `hrefs`."""
     chips = str(hrefs.local_path(params.chips))
     labels = None if params.labels is None else str(hrefs.local_path(params.labels))
-    found = locate(chips, labels)
+    if params.captions == "given":
+        images, captions = captioned.locate(Path(chips), None if labels is None else Path(labels))
+        found = Source(images, captions)
+    else:
+        found = locate(chips, labels)
     hrefs.local_folder(found.chips)
     hrefs.local_path(found.labels)
     return params.model_copy(update={"chips": chips, "labels": labels})
 
 
 def _item(
-    params: IngestDatasetParams, prepared: PreparedDataset, number: int, files: Mapping[str, StoredFile]
+    params: IngestDatasetParams,
+    prepared: PreparedDataset,
+    number: int,
+    files: Mapping[str, StoredFile],
+    origin: tuple[Sequence[tuple[str, str]], Json],
 ) -> Item:
     start, end = prepared.created or (None, None)
     return datasets.build(
@@ -82,11 +126,11 @@ def _item(
             version=number,
             title=params.title,
             description=params.description,
-            geometry=prepared.geometry,
-            bbox=prepared.bbox,
+            geometry=prepared.geometry or building.WORLD,
+            bbox=prepared.bbox or building.WORLD_BBOX,
             files=files,
-            keywords=params.keywords,
-            classes=params.classes,
+            keywords=prepared.keywords or params.keywords,
+            classes=prepared.classes or params.classes,
             class_counts=prepared.class_counts,
             chip_counts=prepared.chip_counts,
             label_counts=prepared.label_counts,
@@ -96,11 +140,13 @@ def _item(
             license=params.license,
             created=datetime.now(UTC),
             provider=params.provider,
-            class_property=params.class_property,
+            class_property=None if prepared.classes else params.class_property,
             start=start,
             end=end,
             source_imagery=params.source_imagery,
             repairs=prepared.repairs,
             bands=prepared.bands,
+            derived_from=origin[0],
+            fields=origin[1],
         )
     )

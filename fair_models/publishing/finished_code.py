@@ -67,6 +67,7 @@ def check(
     pipeline = loader.load_pipeline(code, checksum, contribution.entrypoint)
     network = blueprint.build(pipeline, contribution)
     weights.load(network, contribution.weights)
+    blueprint.check_classes(contribution, code, pipeline, network)
     export_check.check(onnx, network, functions, blueprint.input_of(template))
     called(contribution.name, "Params", _let_params_tell, checked, pipeline.Params, assumed)
     return checked

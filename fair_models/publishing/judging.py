@@ -116,7 +116,38 @@ def champion_of(candidate: Candidate, current: Item, catalog: Catalog, store: St
         )
     value = evaluation.metrics.get(main["key"])
     unknown = f"the current {current.id} gives no value on {dataset.id}" if value is None else ""
-    return Champion(current.id, value, "now", _seen(current, dataset, catalog, store), unknown)
+    theirs = current.properties["fair:dataset_id"]
+    return Champion(current.id, value, "now", seen(current.id, theirs, dataset, catalog, store), unknown)
+
+
+def seen(model: str, trained_on: str, dataset: Item, catalog: Catalog, store: Store) -> int | None:
+    """How many held-out chips of a dataset a model was trained on: of the same name, in the same place.
+
+    Args:
+        model: Its exact id.
+        trained_on: Exact id of the dataset that it learnt from.
+        dataset: The dataset whose held-out chips are asked about.
+        catalog: Where both datasets are.
+        store: Where their files lie.
+
+    Returns:
+        None where that is not known: the dataset that it learnt from is gone.
+    """
+    try:
+        theirs = catalog.get(DATASETS, trained_on)
+        learnt, ours = _split(theirs, store), _split(dataset, store)
+    except (NotFound, Corrupted, Invalid):
+        return None
+    count = len({*learnt.train} & {*ours.held_out}) if _overlap(theirs, dataset) else 0
+    if count:
+        logger.warning(
+            "%s was trained on %d of the %d held-out chips of %s, which favours it",
+            model,
+            count,
+            len(ours.held_out),
+            dataset.id,
+        )
+    return count
 
 
 def _other_files(candidate: Candidate) -> Iterator[str]:
@@ -167,25 +198,6 @@ def _recorded_holds(current: Item, candidate: Candidate) -> bool:
         and said["fair:split_spec"] == dataset.properties["fair:split_spec"]
         and assets.file_ref(current, assets.SOURCE_CODE)[1] == candidate.config.code.archive.checksum
     )
-
-
-def _seen(current: Item, dataset: Item, catalog: Catalog, store: Store) -> int | None:
-    """How many held-out chips the current version was trained on: of the same name, in the same place."""
-    try:
-        theirs = catalog.get(DATASETS, current.properties["fair:dataset_id"])
-        trained_on, ours = _split(theirs, store), _split(dataset, store)
-    except (NotFound, Corrupted, Invalid):
-        return None
-    seen = len({*trained_on.train} & {*ours.held_out}) if _overlap(theirs, dataset) else 0
-    if seen:
-        logger.warning(
-            "%s was trained on %d of the %d held-out chips of %s, which favours it",
-            current.id,
-            seen,
-            len(ours.held_out),
-            dataset.id,
-        )
-    return seen
 
 
 def _split(dataset: Item, store: Store) -> Split:

@@ -13,17 +13,18 @@ from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog import assets, local_models, tombstones, transitions, versions
+from fair_models.catalog import assets, class_change, local_models, tombstones, transitions, versions
 from fair_models.catalog.agreement import is_enough
 from fair_models.catalog.edits import Effect
 from fair_models.catalog.local_models import LocalModelFacts
-from fair_models.catalog.protocol import Catalog, Change
+from fair_models.catalog.protocol import Catalog, Change, ItemKey
+from fair_models.contract import extras
 from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
 from fair_models.inference.session import open_session
 from fair_models.params import Gate, PromoteParams
 from fair_models.publishing import following
 from fair_models.publishing.following import Wanted
-from fair_models.publishing.judging import Candidate, judge
+from fair_models.publishing.judging import Candidate, judge, seen
 from fair_models.publishing.plans import Plan, Tell, nobody
 from fair_models.publishing.storing import NewVersion, publish
 from fair_models.publishing.workspace import work_folder
@@ -88,19 +89,20 @@ def _publish(
 ) -> Item:
     _require_completed(version)
     config = ledger.config(version.model, version.number)
-    base = catalog.get(BASE_MODELS, config.base_model)
+    base = class_change.following(catalog.get(BASE_MODELS, config.base_model), config.classes)
     dataset = catalog.get(DATASETS, config.dataset)
     candidate = Candidate(version, config, base, dataset)
     current = versions.current(catalog, LOCAL_MODELS, version.model)
     gate = judge(params.gate, candidate, current, catalog, store)
+    seen_chips = _seen_by_parents(candidate, catalog, store)
     with work_folder("promote") as folder:
         new = NewVersion(
             LOCAL_MODELS,
             version.model,
             version.number,
             _fetched(version, config, ledger, folder),
-            lambda stored: _item(candidate, gate, catalog, stored),
-            needs=[(BASE_MODELS, base.id), (DATASETS, dataset.id)],
+            lambda stored: _item(candidate, gate, catalog, stored, seen_chips),
+            needs=[(BASE_MODELS, base.id), (DATASETS, dataset.id), *_parent(config)],
         )
         wanted = Wanted.of(catalog, version.model)
         item = publish(
@@ -209,14 +211,24 @@ def _fetched(version: ModelVersion, config: RunConfig, ledger: Ledger, folder: P
     }
     if version.agreement is not None and is_enough(version.agreement.int8_mask_iou):
         files["model-int8"] = ledger.fetch(version.model, version.number, "onnx_int8", folder)
+    if version.extras:
+        archive = ledger.fetch(version.model, version.number, "extras", folder)
+        files |= extras.unpacked(archive, folder / "extras")
     for key in files.keys() & {"model", "model-int8"}:
         _require_usable(version, files[key])
     return files
 
 
-def _item(candidate: Candidate, gate: Json, catalog: Catalog, files: Mapping[str, StoredFile]) -> Item:
+def _item(
+    candidate: Candidate,
+    gate: Json,
+    catalog: Catalog,
+    files: Mapping[str, StoredFile],
+    seen_chips: int | None,
+) -> Item:
     version, config = candidate.version, candidate.config
     base, dataset = candidate.base, candidate.dataset
+    parents = _parent(config)
     return local_models.build(
         LocalModelFacts(
             name=version.model,
@@ -240,8 +252,32 @@ def _item(candidate: Candidate, gate: Json, catalog: Catalog, files: Mapping[str
             software=version.software,
             gate=gate,
             agreement=version.agreement,
+            intervals=version.intervals,
+            classes=version.classes,
+            confusion=version.confusion,
+            pin=version.pin,
+            parent=catalog.get(*parents[0]) if parents else None,
+            parent_href=catalog.href(*parents[0]) if parents else "",
+            seen_by_parents=seen_chips,
         )
     )
+
+
+def _parent(config: RunConfig) -> list[ItemKey]:
+    """The local model that a run started from, if any."""
+    return [] if config.parent_model is None else [(LOCAL_MODELS, config.parent_model)]
+
+
+def _seen_by_parents(candidate: Candidate, catalog: Catalog, store: Store) -> int | None:
+    """How many held-out chips the local models of its line were trained on: the most of any of them."""
+    counts: list[int | None] = []
+    parent = candidate.config.parent_model
+    while parent is not None and (item := versions.exact(catalog, LOCAL_MODELS, parent)) is not None:
+        trained_on = item.properties["fair:dataset_id"]
+        counts.append(seen(parent, trained_on, candidate.dataset, catalog, store))
+        before = item.properties.get("mlm:pretrained_source")
+        parent = before if before != item.properties["fair:base_model_id"] else None
+    return max((count for count in counts if count is not None), default=None)
 
 
 def _require_usable(version: ModelVersion, onnx: Path) -> None:

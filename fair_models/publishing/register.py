@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog import base_models, versions
+from fair_models.catalog import base_models, building, versions
 from fair_models.catalog.protocol import Catalog
-from fair_models.contract import blueprint, checks, contribution
+from fair_models.contract import blueprint, checks, contribution, initial
 from fair_models.contract.archive import pack_code
 from fair_models.contract.contribution import Contribution
 from fair_models.errors import InvalidContribution
@@ -28,7 +28,13 @@ logger = logging.getLogger(__name__)
 
 
 def register_base_model(
-    source: str, catalog: Catalog, store: Store, tell: Tell = nobody, *, dry_run: bool = False
+    source: str,
+    catalog: Catalog,
+    store: Store,
+    tell: Tell = nobody,
+    *,
+    dry_run: bool = False,
+    random_start: bool = False,
 ) -> Item:
     """Check a base model whole, store its bytes, and publish it as the next version of its name.
 
@@ -42,6 +48,7 @@ def register_base_model(
         store: Where its bytes go.
         tell: Takes the plan before anything is changed.
         dry_run: Whether to check all, tell the plan, and end there.
+        random_start: Whether a contribution that starts from published weights starts from random ones.
 
     Returns:
         The item as the catalogue has it; in a dry run as it would be.
@@ -49,7 +56,7 @@ def register_base_model(
     Raises:
         NotFound: There is no such folder or file.
         Invalid: It lies where the settings do not allow it.
-        Unavailable: A server that it lies on does not answer.
+        Unavailable: A server that it, or the published weights that it starts from, lie on does not answer.
         InvalidContribution: The contribution breaks the contract; lists every reason. Nothing was stored.
         InvalidItem: The item is not valid; lists every reason. Nothing was stored.
         Conflict: A finished item's version exists with other content, or somebody else published meanwhile.
@@ -57,7 +64,7 @@ def register_base_model(
     to = _Destination(catalog, store, tell, dry_run)
     if hrefs.is_web(source) or not hrefs.local_folder(source).is_dir():
         return _finished(source, to)
-    return _contribution(hrefs.local_folder(source), to)
+    return _contribution(hrefs.local_folder(source), to, random_start)
 
 
 @dataclass(frozen=True)
@@ -70,19 +77,21 @@ class _Destination:
     dry_run: bool
 
 
-def _contribution(folder: Path, to: _Destination) -> Item:
-    problems = checks.problems(folder)
+def _contribution(folder: Path, to: _Destination, random_start: bool) -> Item:
+    problems = checks.problems(folder, random_start=random_start)
     if problems:
         raise InvalidContribution(folder.name, problems)
     read = contribution.read(folder)
     with work_folder("register") as work, to.catalog.exclusive(BASE_MODELS, read.name):
+        read = initial.settle(read, work / "initial", random_start=random_start)
         inputs = _inputs(read, work)
         current = versions.current(to.catalog, BASE_MODELS, read.name)
         if current is not None and _unchanged(current, read.template, inputs):
             logger.info("%s is this contribution already; no new version", current.id)
             return current
         made = blueprint.make(read, work / "blueprint")
-        files = {**inputs, **({"model": made.onnx} if made.onnx else {}), "source-code": made.code}
+        onnx = {"model": made.onnx} if made.onnx else {}
+        files = {**inputs, **onnx, **made.extras, "source-code": made.code}
         number = versions.next_number(to.catalog, BASE_MODELS, read.name)
         return _publish(read.template, number, files, to)
 
@@ -111,16 +120,16 @@ def _inputs(read: Contribution, work: Path) -> dict[str, Path]:
     code = work / "source-code.zip"
     pack_code(read.folder, code)
     card = {} if read.readme in found.files.values() else {"readme": read.readme}
-    return {**found.files, **card, "source-code": code}
+    made = {"checkpoint": read.weights} if read.published else {}
+    return {**found.files, **card, **made, "source-code": code}
 
 
 def _unchanged(current: Item, template: Json, inputs: Mapping[str, Path]) -> bool:
     """Whether the current version was made of the same inputs. The ONNX made from them is taken as it is."""
     files = as_stored(inputs)
-    asset = current.assets.get("model")
-    if "model" not in files and asset is not None:
-        said = asset.extra_fields
-        files["model"] = StoredFile(asset.href, said["file:checksum"], said["file:size"])
+    for key in {"model", *building.EXTRA_KEYS} & current.assets.keys() - files.keys():
+        said = current.assets[key].extra_fields
+        files[key] = StoredFile(current.assets[key].href, said["file:checksum"], said["file:size"])
     number = versions.split_id(current.id)[1] or 1
     return versions.same(current, base_models.build(template, number, files))
 

@@ -15,7 +15,7 @@ from fair_models.catalog.protocol import Catalog
 from fair_models.catalog.transitions import Transition
 from fair_models.errors import Conflict, NotFound
 from fair_models.params import RetireParams
-from fair_models.publishing import collecting, following
+from fair_models.publishing import collecting, following, pinning
 from fair_models.publishing.following import Wanted
 from fair_models.publishing.plans import Plan, Tell, nobody
 from fair_models.store.protocol import Store
@@ -53,8 +53,8 @@ def retire(
 
     Raises:
         NotFound: There is, and was, no such name or version.
-        Conflict: Active items derive from what is to be deleted, a version of it is being trained, or
-            somebody else changed it meanwhile.
+        Conflict: Active items derive from what is to be deleted, a version of it is pinned or being trained,
+            or somebody else changed it meanwhile.
     """
     with catalog.exclusive(params.collection, params.name):
         chosen = _chosen(params, list(catalog.search(params.collection, name=params.name, order="version")))
@@ -63,6 +63,8 @@ def retire(
             raise _unknown(params, catalog, gone)
         transition = _transition(params, catalog, chosen)
         unpublished = _unpublished(params, ledger, chosen, gone)
+        if params.action == "delete":
+            pinning.refuse(chosen, unpublished)
         files = _files(params, catalog, store, chosen, gone)
         effects = (
             *transition.effects,

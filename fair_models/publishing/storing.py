@@ -12,7 +12,7 @@ from pystac import Item
 from fair_models.catalog import transitions
 from fair_models.catalog.edits import Effect
 from fair_models.catalog.protocol import Catalog, Change, ItemKey
-from fair_models.errors import FairModelsError, Unavailable, Unsettled
+from fair_models.errors import FairModelsError, Unsettled
 from fair_models.publishing import collecting
 from fair_models.publishing.plans import Plan, Tell
 from fair_models.store.digests import checksum_file
@@ -82,7 +82,7 @@ def publish(
 
 @contextmanager
 def _withdrawn_in_vain(new: NewVersion, catalog: Catalog, store: Store) -> Iterator[None]:
-    """Take away what was put where nothing came of it: a disk that was full before is not left fuller.
+    """Take away what was put where nothing came of it: a disk was full, or what it needs is gone meanwhile.
 
     What lay there before stays: it may belong to a change that was interrupted and counts all the same.
     """
@@ -92,7 +92,7 @@ def _withdrawn_in_vain(new: NewVersion, catalog: Catalog, store: Store) -> Itera
         yield
     except Unsettled:
         raise
-    except Unavailable:
+    except FairModelsError:
         with suppress(FairModelsError):  # the audit finds what stays
             collecting.collect(catalog, store, set(store.hrefs(place)) - before)
         raise

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import orjson
 
+from fair_models.data.captioned_loading import load_captioned
 from fair_models.data.loading import LoadedSamples, load_samples
 from fair_models.data.samples import Samples
 from fair_models.data.splits import Split
-from fair_models.ml_tasks.registry import targets_for
+from fair_models.ml_tasks.registry import reads_captions, targets_for
 from fair_models.store.archive import unpack
 from fair_models.store.atomic import atomic_folder
 from fair_models.store.protocol import Store
@@ -23,6 +25,7 @@ FORMAT = 1
 """Raised when decoding or rasterising changes, so that older arrays are not taken for the same."""
 
 SIDES = ("train", "held_out")
+VALIDATION = "validation"
 
 
 def key(config: RunConfig) -> str:
@@ -57,7 +60,11 @@ def load(config: RunConfig, store: Store, cache: Path) -> LoadedSamples:
         with atomic_folder(folder, existing="keep") as unfinished:
             for side in SIDES:
                 _write(getattr(samples, side), unfinished, side)
+            if samples.train.validation is not None:
+                _write(samples.train.validation, unfinished, VALIDATION)
     train, held_out = (_read(folder, side, config.classes) for side in SIDES)
+    if (folder / f"{VALIDATION}-names.json").is_file():
+        train = replace(train, validation=_read(folder, VALIDATION, config.classes))
     return LoadedSamples(train=train, held_out=held_out)
 
 
@@ -77,6 +84,15 @@ def _decode(config: RunConfig, store: Store) -> LoadedSamples:
     )
     with tempfile.TemporaryDirectory(prefix="fair-chips-") as folder:
         unpack(archive, Path(folder))
+        if reads_captions(config.task):
+            return load_captioned(
+                chips_folder=Path(folder),
+                labels_path=labels,
+                split=Split.read(split),
+                classes=config.classes,
+                size_px=config.input.size_px,
+                resampling=config.input.resampling,
+            )
         return load_samples(
             chips_folder=Path(folder),
             labels_path=labels,
@@ -92,13 +108,17 @@ def _decode(config: RunConfig, store: Store) -> LoadedSamples:
 def _write(samples: Samples, folder: Path, side: str) -> None:
     np.save(folder / f"{side}-images.npy", samples.images, allow_pickle=False)
     np.save(folder / f"{side}-targets.npy", samples.targets, allow_pickle=False)
+    if samples.places is not None:
+        np.save(folder / f"{side}-places.npy", samples.places, allow_pickle=False)
     (folder / f"{side}-names.json").write_bytes(orjson.dumps(list(samples.names)))
 
 
 def _read(folder: Path, side: str, classes: Sequence[str]) -> Samples:
+    places = folder / f"{side}-places.npy"
     return Samples(
         images=np.load(folder / f"{side}-images.npy", mmap_mode="c", allow_pickle=False),
         targets=np.load(folder / f"{side}-targets.npy", mmap_mode="c", allow_pickle=False),
         names=orjson.loads((folder / f"{side}-names.json").read_bytes()),
         classes=classes,
+        places=np.load(places, allow_pickle=False) if places.is_file() else None,
     )

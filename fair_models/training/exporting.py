@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from fair_models.catalog.model_input import InputFacts
-from fair_models.contract import export_check
+from fair_models.contract import export_check, extras
 from fair_models.data.loading import LoadedSamples
 from fair_models.training import agreeing
 from fair_models.training.agreeing import Quick
@@ -42,6 +42,24 @@ def quicken(config: RunConfig, code: ModelCode, onnx: bytes, samples: LoadedSamp
         path = Path(folder) / "model.onnx"
         path.write_bytes(onnx)
         return agreeing.quicken(path, samples, code.processing, thread_count(config))
+
+
+def extra_assets(
+    config: RunConfig, code: ModelCode, state: bytes, samples: LoadedSamples
+) -> dict[str, bytes]:
+    """What the contribution makes of the fitted network and all samples besides, by file name.
+
+    Raises:
+        InvalidContribution: It failed, or gives no files.
+    """
+    if not extras.wanted(code.pipeline):
+        return {}
+    with repeatable(config):
+        network = restore(config, code, state)
+        everything = samples.all
+        return extras.make(
+            config.base_model, code.pipeline, network, everything, code.processing, code.params
+        )
 
 
 def _input_facts(spec: InputSpec) -> InputFacts:

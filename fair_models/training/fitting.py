@@ -7,19 +7,19 @@ import random
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fair_models.contract import weights
+from fair_models.contract import classes, weights
 from fair_models.data.samples import Samples
 from fair_models.ml_tasks.results import Epoch, Report
 from fair_models.store.protocol import Store
 from fair_models.training.model_code import ModelCode
-from fair_models.training.run_config import RunConfig
+from fair_models.training.run_config import RunConfig, StopRule
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,15 +56,26 @@ def fit(config: RunConfig, code: ModelCode, store: Store, samples: Samples, repo
     def record(epoch: Epoch) -> None:
         curves.append({"epoch": epoch.number, **{name: float(value) for name, value in epoch.values.items()}})
         report(epoch)
+        if config.stop is not None and _does_badly(config.stop, epoch):
+            raise _EndedEarly
 
     initial = store.fetch(config.weights.href, config.weights.checksum)
     began = time.perf_counter()
     with repeatable(config):
-        network = code.pipeline.build(code.params)
-        weights.load(network, initial)
-        code.pipeline.train(network, samples, code.processing, code.params, config.seed, record)
+        network = _built(config, code)
+        weights.load(network, initial, config.new_layers)
+        with suppress(_EndedEarly):
+            code.pipeline.train(network, samples, code.processing, code.params, config.seed, record)
     seconds = time.perf_counter() - began
     return Fitted(_to_bytes(network), curves, seconds)
+
+
+class _EndedEarly(Exception):
+    """Raised through the contribution's loop: what is learnt until then stays in the network."""
+
+
+def _does_badly(rule: StopRule, epoch: Epoch) -> bool:
+    return epoch.number == rule.epoch and epoch.values.get(rule.figure, rule.most) > rule.most
 
 
 def restore(config: RunConfig, code: ModelCode, state: bytes) -> nn.Module:
@@ -72,8 +83,14 @@ def restore(config: RunConfig, code: ModelCode, state: bytes) -> nn.Module:
     with tempfile.TemporaryDirectory(prefix="fair-weights-") as folder:
         path = Path(folder) / WEIGHTS_FILE
         path.write_bytes(state)
-        network = code.pipeline.build(code.params)
+        network = _built(config, code)
         weights.load(network, path)
+    return network
+
+
+def _built(config: RunConfig, code: ModelCode) -> nn.Module:
+    """The network for the run's classes, with fresh weights."""
+    network: nn.Module = classes.bound(code.pipeline.build, config.classes)(code.params)
     return network
 
 

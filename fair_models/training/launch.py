@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,7 +54,7 @@ def run(config: RunConfig, report: Report | None = None, above: int = 0) -> Mode
                 f"Training {config.model_name} from {config.base_model} on {config.dataset} failed: "
                 f"{type(error).__name__}: {error}. The run {name} has the whole log."
             ) from error
-        return _completed(client, settings, name)
+        return _completed(client, settings, name, config.tags)
 
 
 def _pipeline(config: RunConfig, settings: Settings) -> Any:
@@ -90,11 +91,14 @@ def _end(client: Any, settings: Settings, name: str, error: BaseException) -> No
     open_ledger(settings).mark_failed(str(run.id))
 
 
-def _completed(client: Any, settings: Settings, name: str) -> ModelVersion:
+def _completed(client: Any, settings: Settings, name: str, tags: Sequence[str]) -> ModelVersion:
     run = _find(client, name)
     if run is None or run.model_version is None:
         raise TrainingFailed(f"ZenML has no version for the run {name}. Train it again.")
     _end_mlflow(run, settings, "FINISHED")
+    if tags:
+        version = run.model_version
+        client.update_model_version(version.model.id, version.id, add_tags=list(tags))
     ledger: Ledger = open_ledger(settings)
     return ledger.get(run.model_version.model.name, run.model_version.number)
 

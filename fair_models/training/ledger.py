@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from fair_models.catalog.agreement import Agreement
+from fair_models.catalog.pins import Pin
+from fair_models.ml_tasks.results import ClassRow, Interval
 from fair_models.params import HyperparameterValue
 from fair_models.settings import Settings
 from fair_models.training.run_config import RunConfig
@@ -26,10 +28,10 @@ A cancelled run is `failed`. A run whose process was killed outright stays `runn
 `missing`: no run is known that made the version.
 """
 
-Artifact = Literal["weights", "onnx", "onnx_int8"]
-"""Files of a version: weights as safetensors, the same network as ONNX, and that in 8 bits.
+Artifact = Literal["weights", "onnx", "onnx_int8", "extras"]
+"""Files of a version: weights as safetensors, the same network as ONNX, that in 8 bits, further files as zip.
 
-The last is empty where it does not agree well enough with the second.
+The third is empty where it does not agree well enough with the second, the last where there are none.
 """
 
 
@@ -47,9 +49,15 @@ class ModelVersion:
     created: When the version was made, aware, UTC.
     seconds: Wall time of the training itself; None before it has ended.
     held_out_count: Samples that the metrics were measured on.
-    hyperparameters: All values that were really used, with their prefix.
+    hyperparameters: All values that were really used, with their prefix; those among them that the training
+        set itself, as a threshold.
     software: Versions of what trained it, by name, e.g. {"torch": "2.13.0"}.
     agreement: How well quicker ways to run its ONNX agree with it. None: not measured.
+    intervals: 95 % interval of each metric over other draws of held-out samples; None where there is none.
+    classes: One row for each class: its name ("class"), labels on either side ("train", "held_out"), figures.
+    confusion: How many are of the first class and were taken for the second.
+    pin: Why it is kept, where it is pinned here. Published versions are pinned in their items.
+    extras: Names of further files that its contribution made, e.g. "text-encoder.onnx".
     """
 
     model: str
@@ -67,6 +75,11 @@ class ModelVersion:
     hyperparameters: Mapping[str, HyperparameterValue] = field(default_factory=dict)
     software: Mapping[str, str] = field(default_factory=dict)
     agreement: Agreement | None = None
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    classes: Sequence[ClassRow] = ()
+    confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    pin: Pin | None = None
+    extras: Sequence[str] = ()
 
     @property
     def id(self) -> str:
@@ -93,7 +106,7 @@ class Ledger(Protocol):
         """Figures of each epoch in order, `epoch` among them. Raises NotFound before training has ended."""
 
     def fetch(self, model: str, number: int, artifact: Artifact, folder: Path) -> Path:
-        """Copy a file of a version into `folder`: model.safetensors, model.onnx or model-int8.onnx.
+        """Copy a file into `folder`: model.safetensors, model.onnx, model-int8.onnx or extras.zip.
 
         Raises:
             NotFound: The version has no such file.
@@ -106,8 +119,14 @@ class Ledger(Protocol):
             Conflict: Production, and the version's run did not complete.
         """
 
-    def delete(self, model: str, number: int) -> None:
-        """Take a version away. One that is not there is no error. Its run stays known."""
+    def set_pin(self, model: str, number: int, pin: Pin | None) -> None:
+        """Pin a version, or with None take its pin off. Raises NotFound."""
+
+    def delete(self, model: str, number: int, *, with_run: bool = False) -> None:
+        """Take a version away. One that is not there is no error.
+
+        Its run stays known; with `with_run` it goes too, and with it the files that it left.
+        """
 
     def delete_model(self, model: str) -> None:
         """Take a model and all its versions away. One that is not there is no error."""

@@ -50,18 +50,37 @@ class MlflowRun:
 
         self._attempt(action)
 
+    def delete(self) -> None:
+        """Take the run away. MLflow keeps it as deleted until `mlflow gc`."""
+        if self.run_id is not None:
+            self._attempt(lambda client: client.delete_run(self.run_id))
+
     def epoch(self, epoch: Epoch) -> None:
         """Add one point to each curve."""
         self._metrics(epoch.values, step=epoch.number)
 
+    def calibrated(self, values: Mapping[str, float]) -> None:
+        """Log inference parameters, by full key, that the training set itself."""
+
+        def action(client: Any) -> None:
+            for name, value in values.items():
+                client.log_param(self.run_id, f"calibrated.{name}", value)
+
+        self._attempt_on_run(action)
+
     def evaluation(self, evaluation: Evaluation) -> None:
-        """Log held-out metrics, the baseline beside them, and the pictures."""
+        """Log held-out metrics with their intervals, the baseline beside them, tables, curves, pictures."""
         self._metrics(evaluation.metrics)
+        for end, suffix in enumerate(("low", "high")):
+            known = {key: ends[end] for key, ends in evaluation.intervals.items() if ends is not None}
+            self._metrics({f"{key}_{suffix}": value for key, value in known.items()})
         self._metrics({f"baseline/{name}": value for name, value in evaluation.baseline.items()})
 
         def action(client: Any) -> None:
             for name, picture in evaluation.pictures.items():
                 client.log_image(self.run_id, picture, artifact_file=f"pictures/{name}.png")
+            for name, table in _tables(evaluation).items():
+                client.log_dict(self.run_id, table, f"evaluation/{name}.json")
 
         self._attempt_on_run(action)
 
@@ -130,6 +149,16 @@ def open_experiment(client: Any, settings: Settings, name: str) -> str:
     local = settings.mlflow_uri.startswith("sqlite:")
     place = (settings.mlflow_folder / "artifacts" / name).as_uri() if local else None
     return str(client.create_experiment(name, artifact_location=place))
+
+
+def _tables(evaluation: Evaluation) -> dict[str, Any]:
+    """What is more than one number, by the name of its file."""
+    return {
+        "classes": [dict(row) for row in evaluation.classes],
+        "confusion": {truth: dict(row) for truth, row in evaluation.confusion.items()},
+        "curves": {name: [list(point) for point in points] for name, points in evaluation.curves.items()},
+        "samples": {name: dict(values) for name, values in evaluation.samples.items()},
+    }
 
 
 def _parameters(config: RunConfig) -> dict[str, Any]:

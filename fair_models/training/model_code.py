@@ -38,7 +38,9 @@ def load(config: RunConfig, store: Store) -> ModelCode:
     code = config.code
     archive = store.fetch(code.archive.href, code.archive.checksum)
     pipeline = loader.load_pipeline(archive, code.archive.checksum, code.entrypoint)
-    processing = loader.load_processing(archive, code.archive.checksum, code.preprocess, code.postprocess)
+    processing = loader.load_processing(
+        archive, code.archive.checksum, code.preprocess, code.postprocess, config.classes
+    )
     return ModelCode(pipeline, processing, _params(pipeline, config))
 
 

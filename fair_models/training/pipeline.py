@@ -23,6 +23,6 @@ def training_pipeline(config: RunConfig) -> None:
     """Train one version of a model on one dataset."""
     _, samples = load_data(config)
     preparation = preprocess_data(config, samples)
-    weights, _ = train_model(config, samples, preparation)
-    evaluation = evaluate_model(config, samples, weights)
+    weights, _, calibrated = train_model(config, samples, preparation)
+    evaluation = evaluate_model(config, samples, weights, calibrated)
     export_onnx(config, weights, evaluation)

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from pystac import Item
 
-from fair_models.catalog import assets, compatibility, hyperparameters, model_classes, model_input, processing
+from fair_models.catalog import (
+    assets,
+    class_change,
+    compatibility,
+    hyperparameters,
+    model_classes,
+    model_input,
+    processing,
+)
 from fair_models.errors import InvalidItem
 from fair_models.params import FinetuneParams
-from fair_models.training.run_config import CodeRef, DataRef, FileRef, InputSpec, RunConfig
+from fair_models.training.run_config import Bounds, CodeRef, DataRef, FileRef, InputSpec, RunConfig
+from fair_models.types import LOCAL_MODELS
 
 TITLE_LENGTH = 120
 
@@ -16,7 +25,7 @@ def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
     """Describe one training whole: what is learnt from what, with which values, by which code.
 
     Args:
-        base: The base model's exact item, with absolute hrefs.
+        base: The exact item of the base model, or of the local model to train further, with absolute hrefs.
         dataset: The dataset's exact item, with absolute hrefs.
         params: What was asked for. Its references are taken as resolved: the ids come from the items.
 
@@ -30,11 +39,13 @@ def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
     """
     compatibility.check(base, dataset)
     values = hyperparameters.resolve(base, params.overrides)
+    classes = compatibility.trained_classes(base, dataset)
     return RunConfig(
         model_name=params.model_name,
         title=params.title or _title(base, dataset, params),
         description=params.description,
-        base_model=base.id,
+        base_model=base.properties.get("fair:base_model_id", base.id),
+        parent_model=base.id if base.collection_id == LOCAL_MODELS else None,
         dataset=dataset.id,
         task=_task(base),
         code=_code(base),
@@ -43,16 +54,31 @@ def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
             chips=_file(dataset, assets.CHIPS),
             labels=_file(dataset, assets.LABELS),
             split=_file(dataset, assets.SPLIT),
+            class_counts=dict(dataset.properties.get("fair:class_counts", {})),
         ),
         input=_input(base),
-        classes=model_classes.read(base),
+        classes=classes,
+        new_layers=[] if classes == model_classes.read(base) else class_change.layers(base),
         hyperparameters=values,
+        calibrated=_calibrated(base, params),
         seed=params.seed,
     )
 
 
 def _title(base: Item, dataset: Item, params: FinetuneParams) -> str:
     return f"{params.model_name}: {base.id} fine-tuned on {dataset.id}"[:TITLE_LENGTH].rstrip()
+
+
+def _calibrated(base: Item, params: FinetuneParams) -> dict[str, Bounds]:
+    """What a training may set: inference hyperparameters with bounds that nobody asked for."""
+    return {
+        entry["key"]: Bounds(least=float(entry["min"]), most=float(entry["max"]))
+        for entry in base.properties.get("fair:hyperparameters_spec", [])
+        if entry["key"].startswith(f"{hyperparameters.INFERENCE}.")
+        and entry["type"] == "float"
+        and {"min", "max"} <= entry.keys()
+        and entry["key"] not in params.overrides
+    }
 
 
 def _input(base: Item) -> InputSpec:

@@ -52,6 +52,9 @@ class DataRef(_Part):
     chips: FileRef = Field(description="Archive of the chips.")
     labels: FileRef = Field(description="Labels.")
     split: FileRef = Field(description="Which chips train and which are held out.")
+    class_counts: dict[str, dict[str, int]] = Field(
+        default={}, description="Labels of each class on the sides `train` and `held_out`."
+    )
 
 
 class InputSpec(_Part):
@@ -70,6 +73,21 @@ class InputSpec(_Part):
     )
 
 
+class Bounds(_Part):
+    """Least and largest value of a hyperparameter."""
+
+    least: float = Field(description="Least value.")
+    most: float = Field(description="Largest value.")
+
+
+class StopRule(_Part):
+    """Ends a training early that does badly. What it has learnt until then is measured and kept."""
+
+    epoch: int = Field(ge=1, le=100_000, description="The epoch after which it is looked at, from 1.")
+    figure: str = Field("loss", max_length=100, description="Figure of that epoch that is looked at.")
+    most: float = Field(description="Above this the training ends.")
+
+
 class RunConfig(_Part):
     """One training. `train` takes nothing else; it is logged with the run and is enough to repeat it."""
 
@@ -77,6 +95,10 @@ class RunConfig(_Part):
     title: Title = Field(description="Title for people.")
     description: Prose = Field("", max_length=4000, description="What the model is for.")
     base_model: Reference = Field(description="Exact id of the base model's item.")
+    parent_model: Reference | None = Field(
+        None,
+        description="Exact id of the local model whose weights it starts from. Default: the base model's.",
+    )
     dataset: Reference = Field(description="Exact id of the dataset's item.")
     task: str = Field(description="ML task, as in `mlm:tasks`.")
     code: CodeRef = Field(description="The contribution's code.")
@@ -86,10 +108,24 @@ class RunConfig(_Part):
     classes: list[str] = Field(
         min_length=2, description="Class names; the position is the index, 0 the background."
     )
+    new_layers: list[str] = Field(
+        default=[],
+        description="Layers that start from random weights, because the dataset's classes are not the base "
+        "model's.",
+    )
     hyperparameters: dict[str, HyperparameterValue] = Field(
         description="All hyperparameters, with their prefix."
     )
+    calibrated: dict[str, Bounds] = Field(
+        default={},
+        description="Inference hyperparameters that the training sets on its own side of the split, with "
+        "their bounds; those that were asked for are not among them.",
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the training.")
+    stop: StopRule | None = Field(None, description="When it ends early. Default: never.")
+    tags: list[Annotated[str, Field(pattern=r"^[a-z0-9:._-]+$", max_length=60)]] = Field(
+        default=[], max_length=10, description="Words that tell its version apart, such as trial:3."
+    )
     threads: int | None = Field(
         None, ge=1, le=256, description="CPU threads. Default: as many as there are cores."
     )

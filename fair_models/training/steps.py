@@ -12,13 +12,14 @@ from typing import Annotated, Any
 
 from zenml import step
 
+from fair_models.contract import extras
 from fair_models.settings import current
 from fair_models.store.opening import open_store
-from fair_models.training import decoding, evaluating, exporting, fitting, model_code
+from fair_models.training import calibrating, decoding, evaluating, exporting, fitting, model_code
 from fair_models.training.environment import LOGGER_NAME
 from fair_models.training.preparation import Preparation, prepare
 from fair_models.training.run_config import RunConfig
-from fair_models.training.tracking import evaluation_facts, tracked
+from fair_models.training.tracking import evaluation_details, tracked
 
 logger = logging.getLogger(LOGGER_NAME)
 
@@ -56,8 +57,15 @@ def preprocess_data(config: RunConfig, samples: str) -> Annotated[Preparation, "
 @step(enable_artifact_visualization=False)  # ZenML would show bytes as Markdown
 def train_model(
     config: RunConfig, samples: str, preparation: Preparation
-) -> tuple[Annotated[bytes, "weights"], Annotated[list[dict[str, float]], "curves"]]:
-    """Build the network, load the initial weights, train on the training side of the split."""
+) -> tuple[
+    Annotated[bytes, "weights"],
+    Annotated[list[dict[str, float]], "curves"],
+    Annotated[dict[str, float], "calibrated"],
+]:
+    """Build the network, load the initial weights, train on the training side of the split.
+
+    What is chosen after the training, as a threshold, is chosen on that side too.
+    """
     settings = current()
     store = open_store(settings)
     with tracked(config) as run:
@@ -65,12 +73,14 @@ def train_model(
         train = decoding.load(config, store, settings.cache_folder).train
         fitted = fitting.fit(config, code, store, train, run.epoch)
         run.fitted(fitted.seconds, fitting.thread_count(config))
-        return fitted.weights, fitted.curves
+        calibrated = calibrating.calibrate(config, code, fitted.weights, train)
+        run.calibrated(calibrated)
+        return fitted.weights, fitted.curves, calibrated
 
 
 @step
 def evaluate_model(
-    config: RunConfig, samples: str, weights: bytes
+    config: RunConfig, samples: str, weights: bytes, calibrated: dict[str, float]
 ) -> Annotated[dict[str, Any], "evaluation"]:
     """Measure the network on the held-out side of the split."""
     settings = current()
@@ -78,18 +88,19 @@ def evaluate_model(
     with tracked(config) as run:
         code = model_code.load(config, store)
         held_out = decoding.load(config, store, settings.cache_folder).held_out
-        evaluation = evaluating.evaluate(config, code, weights, held_out)
+        evaluation = evaluating.evaluate(config, code, weights, held_out, calibrated)
         run.evaluation(evaluation)
-        return evaluation_facts(evaluation)
+        return evaluation_details(evaluation)
 
 
 @step(enable_artifact_visualization=False)
 def export_onnx(
     config: RunConfig, weights: bytes, evaluation: dict[str, Any]
-) -> tuple[Annotated[bytes, "onnx"], Annotated[bytes, "onnx_int8"]]:
+) -> tuple[Annotated[bytes, "onnx"], Annotated[bytes, "onnx_int8"], Annotated[bytes, "extras"]]:
     """Write the network as ONNX and compare it with torch; quantise it and measure that. Ends MLflow's run.
 
-    The second output is empty where the network in 8 bits does not agree well enough with the first.
+    The second output is empty where the network in 8 bits does not agree well enough with the first. The
+    third is an archive of what the contribution makes besides; empty where it makes nothing.
     """
     settings = current()
     store = open_store(settings)
@@ -99,5 +110,7 @@ def export_onnx(
         samples = decoding.load(config, store, settings.cache_folder)
         quick = exporting.quicken(config, code, onnx, samples)
         run.agreement(quick.agreement)
+        further = exporting.extra_assets(config, code, weights, samples)
+        run.extras(list(further))
         run.mlflow.end("FINISHED")
-        return onnx, quick.int8 or b""
+        return onnx, quick.int8 or b"", extras.packed(further)

@@ -15,13 +15,13 @@ and returns its files as the step outputs `weights` and `onnx` (bytes). It may h
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from fair_models.catalog.agreement import Agreement
-from fair_models.ml_tasks.results import Epoch, Evaluation
+from fair_models.ml_tasks.results import Epoch, Evaluation, Interval
 from fair_models.settings import current
 from fair_models.training import progress, software
 from fair_models.training.environment import LOGGER_NAME
@@ -33,6 +33,8 @@ MLFLOW_RUN_ID = "mlflow_run_id"
 
 EVALUATION = "evaluation"
 AGREEMENT = "agreement"
+CALIBRATED = "calibrated"
+EXTRAS = "extras"
 SECONDS = "training_seconds"
 HYPERPARAMETERS = "hyperparameters"
 SOFTWARE = "software"
@@ -70,18 +72,31 @@ class TrackedRun:
         logger.info("trained for %.1f s on %d threads", seconds, threads)
         self.note({SECONDS: seconds, "threads": threads})
 
+    def calibrated(self, values: Mapping[str, float]) -> None:
+        """Log inference parameters, by full key, that the training set itself."""
+        if values:
+            logger.info("chosen on the training side: %s", ", ".join(f"{k} {v:g}" for k, v in values.items()))
+            self.note({CALIBRATED: dict(values)})
+            self.mlflow.calibrated(values)
+
     def evaluation(self, evaluation: Evaluation) -> None:
         """Log held-out metrics, the baseline beside them, and the pictures."""
         for name, value in evaluation.metrics.items():
             logger.info(
-                "held out %s %s (%s: %s)",
+                "held out %s %s%s (%s: %s)",
                 name,
                 _figure(value),
+                _ends(evaluation.intervals.get(name)),
                 evaluation.baseline_name,
                 _figure(evaluation.baseline.get(name)),
             )
         self.note({EVALUATION: evaluation_facts(evaluation)})
         self.mlflow.evaluation(evaluation)
+
+    def extras(self, files: Sequence[str]) -> None:
+        """Log the names of further files that the contribution made."""
+        if files:
+            self.note({EXTRAS: list(files)})
 
     def agreement(self, agreement: Agreement | None) -> None:
         """Log how well quicker ways to run the network agree with it. None: nothing was measured."""
@@ -121,12 +136,24 @@ def outcome_of(error: BaseException) -> Outcome:
 
 
 def evaluation_facts(evaluation: Evaluation) -> dict[str, Any]:
-    """An evaluation without its pictures, as JSON holds it."""
+    """What is told of an evaluation as metadata, as JSON holds it: what does not grow with the samples."""
     return {
         "metrics": _plain(evaluation.metrics),
         "baseline": _plain(evaluation.baseline),
         "baseline_name": evaluation.baseline_name,
         "held_out_count": evaluation.sample_count,
+        "intervals": {key: ends and [*map(float, ends)] for key, ends in evaluation.intervals.items()},
+        "classes": [dict(row) for row in evaluation.classes],
+        "confusion": {truth: dict(row) for truth, row in evaluation.confusion.items()},
+    }
+
+
+def evaluation_details(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation without its pictures, as JSON holds it: the facts, the curves, and each sample."""
+    return {
+        **evaluation_facts(evaluation),
+        "curves": {name: [list(point) for point in points] for name, points in evaluation.curves.items()},
+        "samples": {name: _plain(values) for name, values in evaluation.samples.items()},
     }
 
 
@@ -153,6 +180,10 @@ def _metadata(run_id: Any) -> Mapping[str, Any]:
 
 def _plain(values: Mapping[str, float | None]) -> dict[str, float | None]:
     return {name: None if value is None else float(value) for name, value in values.items()}
+
+
+def _ends(interval: Interval | None) -> str:
+    return "" if interval is None else f" [{interval[0]:.4f}, {interval[1]:.4f}]"
 
 
 def _figure(value: float | None) -> str:

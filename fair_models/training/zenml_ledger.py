@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fair_models.catalog.agreement import from_json
+from fair_models.catalog.pins import Pin
+from fair_models.catalog.pins import read as read_pin
 from fair_models.errors import Conflict, NotFound
 from fair_models.settings import Settings
 from fair_models.training.environment import LOGGER_NAME, zenml_client
@@ -18,7 +20,9 @@ from fair_models.training.mlflow_tracking import MlflowRun
 from fair_models.training.run_config import RunConfig
 from fair_models.training.tracking import (
     AGREEMENT,
+    CALIBRATED,
     EVALUATION,
+    EXTRAS,
     HYPERPARAMETERS,
     MLFLOW_RUN_ID,
     SECONDS,
@@ -29,7 +33,11 @@ FILES: Mapping[Artifact, str] = {
     "weights": "model.safetensors",
     "onnx": "model.onnx",
     "onnx_int8": "model-int8.onnx",
+    "extras": "extras.zip",
 }
+
+_PINNED = "fair-pinned"
+"""Tag of a version that is pinned, and the metadata that say why."""
 
 _RESERVED = "number-in-use-"
 """How versions are called that only keep the numbers of deleted ones from being used again."""
@@ -56,12 +64,13 @@ class ZenmlLedger:
         """All versions of a model, oldest first."""
         found = self._model(model)
         runs = self._runs(model=found.id)
-        return [_version(model, one, runs.get(one.id)) for one in self._versions_of(found)]
+        pins = self._pins(model=found.id)
+        return [_version(model, one, runs.get(one.id), pins.get(one.id)) for one in self._versions_of(found)]
 
     def get(self, model: str, number: int) -> ModelVersion:
         """One version."""
         version = self._zenml_version(model, number)
-        return _version(model, version, self._run_of(version))
+        return _version(model, version, self._run_of(version), self._pins(id=version.id).get(version.id))
 
     def config(self, model: str, number: int) -> RunConfig:
         """The run config of a version: the parameter that its run was started with."""
@@ -94,11 +103,29 @@ class ZenmlLedger:
             )
         self._client.update_model_version(version.model.id, version.id, stage=stage, force=True)
 
-    def delete(self, model: str, number: int) -> None:
-        """Take a version away. Its run, with its steps and artifacts, stays in ZenML."""
+    def set_pin(self, model: str, number: int, pin: Pin | None) -> None:
+        """Pin a version, or take its pin off. The tag counts, so that people can set it in ZenML too."""
+        from zenml.enums import MetadataResourceTypes
+        from zenml.models import RunMetadataResource
+
+        version = self._zenml_version(model, number)
+        if pin is None:
+            self._client.update_model_version(version.model.id, version.id, remove_tags=[_PINNED])
+            return
+        resource = RunMetadataResource(id=version.id, type=MetadataResourceTypes.MODEL_VERSION)
+        self._client.create_run_metadata({_PINNED: pin.to_json()}, [resource])
+        self._client.update_model_version(version.model.id, version.id, add_tags=[_PINNED])
+
+    def delete(self, model: str, number: int, *, with_run: bool = False) -> None:
+        """Take a version away. Its run, with its steps and artifacts, stays in ZenML unless it goes too.
+
+        The run goes first: interrupted between the two, the version is one without a run, and is found again.
+        """
         for found in self._all(self._client.list_models, name=model):
             for version in self._versions_of(found):
                 if version.number == number:
+                    if with_run:
+                        self._delete_run(self._run_of(version))
                     self._client.delete_model_version(version.id)
 
     def delete_model(self, model: str) -> None:
@@ -141,6 +168,22 @@ class ZenmlLedger:
             self._client.zen_store.update_run(run.id, PipelineRunUpdate(status=ExecutionStatus.FAILED))
         MlflowRun(self._settings, run.run_metadata.get(MLFLOW_RUN_ID) or None).end("KILLED")
         logger.warning("marked run %s (%s) as failed", run.name, run.id)
+
+    def _delete_run(self, run: Any | None) -> None:
+        """Delete a run with its artifacts, their files, and its run in MLflow."""
+        if run is None:
+            return
+        artifacts = self._all(self._client.list_artifact_versions, pipeline_run=run.id)
+        mlflow_run = run.run_metadata.get(MLFLOW_RUN_ID) or None
+        self._client.delete_pipeline_run(run.id)
+        for artifact in artifacts:
+            self._client.delete_artifact_version(str(artifact.id), delete_from_artifact_store=True)
+        MlflowRun(self._settings, mlflow_run).delete()
+
+    def _pins(self, **filters: Any) -> dict[Any, Pin]:
+        """The pins of versions, by the version's id."""
+        found = self._all(self._client.list_model_versions, tags=[_PINNED], hydrate=True, **filters)
+        return {each.id: read_pin(each.run_metadata.get(_PINNED)) for each in found}
 
     def _all(self, method: Any, **filters: Any) -> list[Any]:
         from zenml.utils.pagination_utils import depaginate
@@ -207,7 +250,7 @@ class ZenmlLedger:
         )
 
 
-def _version(model: str, version: Any, run: Any | None) -> ModelVersion:
+def _version(model: str, version: Any, run: Any | None, pin: Pin | None) -> ModelVersion:
     noted = dict(run.run_metadata) if run is not None else {}
     evaluation = noted.get(EVALUATION) or {}
     return ModelVersion(
@@ -223,9 +266,14 @@ def _version(model: str, version: Any, run: Any | None) -> ModelVersion:
         baseline_name=evaluation.get("baseline_name", ""),
         seconds=noted.get(SECONDS),
         held_out_count=evaluation.get("held_out_count", 0),
-        hyperparameters=noted.get(HYPERPARAMETERS, {}),
+        hyperparameters={**noted.get(HYPERPARAMETERS, {}), **noted.get(CALIBRATED, {})},
         software=noted.get(SOFTWARE, {}),
+        intervals={key: ends and tuple(ends) for key, ends in evaluation.get("intervals", {}).items()},
+        classes=evaluation.get("classes", []),
+        confusion=evaluation.get("confusion", {}),
+        pin=pin,
         agreement=from_json(noted[AGREEMENT]) if AGREEMENT in noted else None,
+        extras=tuple(noted.get(EXTRAS) or ()),
     )
 
 

@@ -1,7 +1,8 @@
-"""Which chips hold buildings. RGB chips, 256 x 256 px, about 0.3 m per px."""
+"""What chips show, as wholes. RGB chips, 256 x 256 px, about 0.3 m per px."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 
 from fair_models.ml_tasks.classification import training
 
+from .processing import CLASSES
+
 BANDS = 3
-CLASSES = 2
 CHANNELS = (16, 24, 32, 48, 64)
 
 
@@ -34,29 +36,30 @@ class Params(training.Params):
     )
 
 
-def build(params: Params) -> ChipNet:
-    """Make the network: 0.13 million weights."""
-    return ChipNet(params.dropout)
+def build(params: Params, classes: Sequence[str] = CLASSES) -> ChipNet:
+    """Make the network: 0.13 million weights. Its head has one score for each class."""
+    return ChipNet(params.dropout, len(classes))
 
 
 train, evaluate, export = training.train, training.evaluate, training.export
+calibrate = training.calibrate
 
 
 class ChipNet(nn.Module):
     """Convolutions that halve the size five times, then the mean and the maximum over the chip.
 
-    Takes float32 of shape (n, 3, height, width) in [0, 1]. Gives scores of shape (n, 2). The mean says what
-    the ground is like; the maximum finds the one hut that the mean drowns.
+    Takes float32 of shape (n, 3, height, width) in [0, 1]. Gives scores of shape (n, classes). The mean says
+    what the ground is like; the maximum finds the one hut that the mean drowns.
     """
 
-    def __init__(self, dropout: float) -> None:
+    def __init__(self, dropout: float, classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
             _convolution(BANDS, CHANNELS[0], stride=2),
             *(_block(upper, lower) for upper, lower in pairwise(CHANNELS)),
         )
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(2 * CHANNELS[-1], CLASSES)
+        self.head = nn.Linear(2 * CHANNELS[-1], classes)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Scores of each class."""

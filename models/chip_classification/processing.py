@@ -1,8 +1,22 @@
-"""RGB chips in, the probability that a chip holds buildings out. Numpy only."""
+"""RGB chips in, the probability of each class out. Numpy only."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fair_models.inference.parts import Part, Window
 from fair_models.ml_tasks import classification
+from fair_models.types import Array
 
 CLASSES = ("background", "building")
 
 preprocess = classification.scale_to_unit
-postprocess = classification.class_scores(CLASSES)
+
+
+def postprocess(
+    outputs: Mapping[str, Array],
+    window: Window,
+    params: Mapping[str, Any],
+    classes: Sequence[str] = CLASSES,
+) -> Sequence[Part]:
+    """One probability of each class for a chip; the classes are those that the model was trained on."""
+    return classification.class_scores(classes)(outputs, window, params)

@@ -29,6 +29,7 @@ def build(params: Params) -> UNet:
 
 
 train, evaluate, export = training.train, training.evaluate, training.export
+calibrate = training.calibrate
 
 
 class UNet(nn.Module):

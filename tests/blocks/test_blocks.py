@@ -105,6 +105,18 @@ def test_credentials_of_aws_become_its_own_variables() -> None:
 
 
 @pytest.mark.parametrize(
+    "clear",
+    [
+        {"minio_root_user": "me", "minio_root_password": "mine", "region_name": "eu-west-1"},
+        {"aws_access_key_id": "me", "aws_secret_access_key": "mine", "region_name": "eu-west-1"},
+    ],
+)
+def test_saved_credentials_come_back_with_their_keys(clear: dict[str, str]) -> None:
+    told = BucketStore.model_validate({"bucket": "models", "credentials": clear}).environment()
+    assert (told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"]) == ("me", "mine")
+
+
+@pytest.mark.parametrize(
     "wish", [{"assume_role_arn": "arn:aws:iam::1:role/x"}, {"aws_client_parameters": {"verify": False}}]
 )
 def test_credentials_that_no_variable_can_say_are_refused(wish: dict[str, object]) -> None:

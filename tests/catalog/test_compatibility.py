@@ -86,7 +86,8 @@ def test_the_order_of_classes_does_not_matter() -> None:
         ("semantic-segmentation", "instance-segmentation", True),
         ("object-detection", "object-detection", True),
         ("classification", "classification", True),
-        ("object-detection", "semantic-segmentation", False),
+        ("object-detection", "semantic-segmentation", True),
+        ("semantic-segmentation", "object-detection", False),
         ("classification", "semantic-segmentation", True),
         ("scene-classification", "semantic-segmentation", True),
         ("scene-classification", "object-detection", False),
@@ -143,3 +144,49 @@ def test_all_reasons_are_listed_at_once() -> None:
         compatibility.check(base_item(), dataset)
     assert len(caught.value.reasons) == 6
     assert str(caught.value).startswith("banepa-buildings-v1 cannot train roofs-unet-v1: ")
+
+
+ROOFS = {
+    "classes": ["concrete", "tin"],
+    "class_counts": {"train": {"concrete": 9, "tin": 9}, "held_out": {"concrete": 9, "tin": 9}},
+}
+
+
+def test_a_model_that_says_which_layers_follow_the_classes_takes_other_classes() -> None:
+    model = base_item(**{"fair:class_layers": ["head"]})
+    assert compatibility.reasons(model, dataset_item(**ROOFS)) == []
+    assert compatibility.trained_classes(model, dataset_item(**ROOFS)) == ["background", "concrete", "tin"]
+    assert compatibility.trained_classes(model, dataset_item()) == ["background", "building"]
+
+
+@pytest.mark.parametrize(
+    ("train", "held_out", "said"),
+    [
+        ({"background": 0, "concrete": 5, "tin": 5}, {"background": 0, "concrete": 1, "tin": 1}, []),
+        (
+            {"background": 0, "concrete": 30, "tin": 4},
+            {"background": 0, "concrete": 11, "tin": 0},
+            ["too few chips of tin", "all 11 chips are concrete"],
+        ),
+        (
+            {"background": 4, "concrete": 30, "tin": 9},
+            {"background": 2, "concrete": 11, "tin": 0},
+            ["0 tin"],
+        ),
+    ],
+)
+def test_each_class_needs_chips_on_both_sides(
+    train: dict[str, int], held_out: dict[str, int], said: list[str]
+) -> None:
+    model = base_item(**CLASSIFICATION, **{"fair:class_layers": ["head"]})
+    dataset = dataset_item(**ROOFS, chip_counts={"train": train, "held_out": held_out})
+    found = compatibility.reasons(model, dataset)
+    assert len(found) == len(said)
+    assert all(words in reason for words, reason in zip(said, found, strict=True))
+
+
+def test_of_two_classes_the_background_counts_too() -> None:
+    few = {"train": {"background": 2, "building": 34}, "held_out": {"background": 2, "building": 10}}
+    found = compatibility.reasons(base_item(**CLASSIFICATION), dataset_item(chip_counts=few))
+    assert len(found) == 1
+    assert "too few chips of background: a classification needs at least 5 of each class" in found[0]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pystac import Asset, Item, Link
 
-from fair_models.catalog import tombstones
+from fair_models.catalog import facts, tombstones
 from fair_models.catalog.protocol import Catalog, Change
 from fair_models.errors import Conflict, Invalid, InvalidItem, NotFound
 
@@ -246,6 +246,34 @@ def test_search_orders_by_id_version_or_creation(catalog: Catalog, make_item: Ma
         "roofs-v10",
         "bare-v1",
     ]
+
+
+@pytest.mark.parametrize("order", ["id", "version", "created"])
+def test_parts_of_a_search_are_together_the_whole_in_order(
+    catalog: Catalog, make_item: MakeItem, order: Any
+) -> None:
+    names = ["roofs-v10", "roofs-v2", "huts-v3", "bare-v1", "roofs-old-v1", "Ahre-v1", "Zelt-v1"]
+    times = ["2026-01-03T00:00:00Z", "2026-01-02T00:00:00+01:00", None, "no time", "2026-01-03T00:00:00Z"]
+    for name, created in zip(names, [*times, None, None], strict=True):
+        put(catalog, make_item(name, created=created))
+
+    whole = list(catalog.search("local-models", order=order))
+    parts: list[Item] = []
+    while part := list(
+        catalog.search("local-models", order=order, limit=2, after=place_of(parts[-1:], order))
+    ):
+        assert len(part) <= 2
+        parts += part
+
+    assert ids(parts) == ids(whole)
+    assert ids(
+        catalog.search("local-models", name="roofs", order="version", after=("roofs", 2, "roofs-v2"))
+    ) == ["roofs-v10"]
+
+
+def place_of(last: list[Item], order: Any) -> tuple[Any, ...] | None:
+    """Where the last item of a part stands."""
+    return facts.place("local-models", last[0].to_dict(), order) if last else None
 
 
 def test_a_search_shows_things_as_they_were_when_it_was_made(catalog: Catalog, make_item: MakeItem) -> None:

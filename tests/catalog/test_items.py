@@ -24,6 +24,7 @@ from tests.catalog.item_factory import (
     NOW,
     base_files,
     base_item,
+    changed,
     dataset_item,
     local_facts,
     local_item,
@@ -41,6 +42,57 @@ def test_a_base_model_belongs_to_no_place_and_says_when_it_came() -> None:
     assert item["geometry"] == building.WORLD
     assert item["properties"]["version"] == "3"
     assert item["properties"]["datetime"] == item["properties"]["created"] == "2026-11-21T08:30:00Z"
+
+
+FIGURES = {
+    "intervals": {"fair:building_iou": (0.7, 0.78), "fair:extra": None},
+    "classes": [
+        {"class": "background", "train": None, "held_out": None, "iou": 0.9},
+        {"class": "building", "train": 900, "held_out": 300, "iou": 0.74, "iou_low": 0.7, "iou_high": 0.78},
+    ],
+    "confusion": {
+        "background": {"background": 9, "building": 1},
+        "building": {"background": 2, "building": 8},
+    },
+}
+
+
+def test_a_local_model_says_intervals_figures_of_each_class_and_the_confusion() -> None:
+    item = raw(local_item(**FIGURES))
+    properties = item["properties"]
+
+    assert profiles.own_problems(item) == []
+    assert properties["fair:metrics_spec"][0]["interval"] == [0.7, 0.78]
+    assert properties["fair:class_metrics"] == FIGURES["classes"]
+    assert properties["fair:confusion"]["building"]["background"] == 2
+    assert "interval" not in base_item().properties["fair:metrics_spec"][0]
+
+
+def test_a_model_that_goes_on_from_a_local_one_has_intervals_of_its_own() -> None:
+    first = local_item(**FIGURES)
+
+    later = raw(local_item(2, base=first, intervals={"fair:building_iou": None}))
+
+    assert later["properties"]["fair:metrics_spec"][0]["interval"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (["fair:metrics_spec", 0, "interval"], [0.8, 0.7], "should be its lower end, then its upper"),
+        (["fair:metrics_spec", 0, "interval"], [0.8], "fair:metrics_spec[0].interval"),
+        (["fair:class_metrics", 1, "class"], "hut", "names hut, the classes are background, building"),
+        (["fair:class_metrics", 1, "class"], "background", "has background twice"),
+        (["fair:class_metrics", 1, "iou"], "good", "fair:class_metrics[1].iou"),
+        (["fair:class_metrics", 1, "held_out"], -1, "fair:class_metrics[1].held_out"),
+        (["fair:confusion", "building"], {"hut": 3}, "fair:confusion: names hut"),
+        (["fair:confusion", "building"], {"building": 0.5}, "fair:confusion.building.building"),
+    ],
+)
+def test_figures_of_classes_that_cannot_be_are_refused(path: list[Any], value: Any, said: str) -> None:
+    item = changed(raw(local_item(**FIGURES)), ["properties", *path], value)
+
+    assert said in "; ".join(profiles.own_problems(item))
 
 
 def test_files_take_the_place_of_what_the_template_names() -> None:

@@ -15,10 +15,13 @@ import pytest
 from pydantic import SecretStr
 from pystac_client import Client
 
-from fair_models.catalog import tombstones
+from fair_models.catalog import query, tombstones
 from fair_models.catalog.collections import COLLECTIONS
 from fair_models.catalog.pgstac import PgstacCatalog
 from fair_models.catalog.protocol import Change
+from fair_models.choosing import Choice
+from fair_models.client import Published
+from fair_models.errors import Invalid, Unavailable
 from tests.catalog.item_factory import base_item, dataset_item, local_item
 from tests.catalog.small_items import small_item
 from tests.services import Postgres, free_port
@@ -147,3 +150,34 @@ def test_what_was_deleted_is_not_served(served: tuple[PgstacCatalog, Client]) ->
     assert httpx.get(catalog.href("local-models", "gone-v1")).status_code == 404
     assert found(client, filter=equals("mlm:name", "gone")) == []
     assert {each.id for each in client.get_collections()} == set(COLLECTIONS)
+
+
+@pytest.mark.parametrize("order", ["name", "newest", "-fair:building_iou"])
+def test_the_python_client_lists_the_same_pages_as_the_catalogue(
+    served: tuple[PgstacCatalog, Client], order: str
+) -> None:
+    catalog, api = served
+    texts = ["not name contains tree", "not id = roofs-v25"]
+    choice = Choice.of(texts, collections=("base-models", "local-models"), order=order, limit=7)
+    choice = choice.model_copy(update={"deprecated": None})
+    with Published(str(api.get_self_href())) as client:
+        first = client.page(choice)
+        rest = query.every(catalog, choice.model_copy(update={"cursor": first.next}))
+        listed = [*(item["id"] for item in first.found), *(item.id for item in rest)]
+        assert listed == [item.id for item in query.every(catalog, choice)]
+        assert len(listed) == 26
+        measured = Choice.of(["fair:building_iou > 0.5", "trained", "not pinned"])
+        found = [item["id"] for item in client.every(measured)]
+    assert found == [item.id for item in query.every(catalog, measured)] != []
+
+
+def test_the_python_client_says_what_it_needs(served: tuple[PgstacCatalog, Client]) -> None:
+    with pytest.raises(Invalid, match="set FAIR_CATALOG_API_URL"):
+        Published()
+    with (
+        pytest.raises(Invalid, match=r"refuses \(404\)"),
+        Published(f"{served[1].get_self_href()}/no") as client,
+    ):
+        client.page(Choice())
+    with pytest.raises(Unavailable, match="No STAC API answers"), Published("http://127.0.0.1:9") as client:
+        client.page(Choice())

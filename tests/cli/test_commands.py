@@ -18,7 +18,7 @@ from fair_models.params import IngestDatasetParams
 from fair_models.publishing.datasets import ingest
 from fair_models.settings import current
 from fair_models.store.opening import open_store
-from tests.catalog.item_factory import base_item, local_item
+from tests.catalog.item_factory import base_item, dataset_item, local_item
 
 COMMANDS = sorted(command.name for command in app.registered_commands if command.name)
 
@@ -87,14 +87,42 @@ def test_help_loads_nothing_that_takes_long() -> None:
 
 def test_an_empty_catalogue_lists_nothing_and_says_how_to_begin(home: Path) -> None:
     assert "fair-models demo" in run("list").stdout
-    assert json.loads(run("list", "--json").stdout) == []
+    assert json.loads(run("list", "--json").stdout) == {"found": [], "next": None}
 
 
 def test_what_is_published_is_listed(published: Path) -> None:
     assert "town-buildings-v1" in run("list", "datasets").stdout
-    [row] = json.loads(run("list", "--json").stdout)
+    [row] = json.loads(run("list", "--json").stdout)["found"]
     assert (row["collection"], row["item"], row["deprecated"]) == ("datasets", "town-buildings-v1", False)
-    assert json.loads(run("list", "base-models", "--json").stdout) == []
+    assert json.loads(run("list", "base-models", "--json").stdout)["found"] == []
+
+
+def test_a_list_is_chosen_by_conditions_and_read_page_by_page(home: Path) -> None:
+    catalog = open_catalog(current())
+    for item in (base_item(), dataset_item(), local_item()):
+        publish(catalog, item)
+    shown = run("list", "--limit", "2", "--json")
+    first = json.loads(shown.stdout)
+    rest = json.loads(run("list", "--limit", "2", "--cursor", first["next"], "--json").stdout)
+    assert [row["item"] for row in (*first["found"], *rest["found"])] == [
+        "roofs-unet-v1",
+        "banepa-buildings-v1",
+        "banepa-roofs-v1",
+    ]
+    assert rest["next"] is None
+
+    better = run("list", "--where", "fair:building_iou > 0.1", "--where", "not pinned", "--order", "newest")
+    assert "banepa-roofs-v1" in better.stdout
+    assert "banepa-buildings" not in better.stdout
+    assert "Nothing is published that fits" in run("list", "--where", "pinned").stdout
+    assert "--cursor" in run("list", "--limit", "1").stderr
+    for wrong, said in (
+        (["--where", "size > 1"], "is no condition"),
+        (["--cursor", "x"], "is none that fair"),
+    ):
+        refused = run("list", *wrong)
+        assert refused.exit_code == 2
+        assert said in refused.stderr
 
 
 @pytest.mark.parametrize("reference", ["town-buildings", "town-buildings-v1"])
@@ -109,6 +137,31 @@ def test_a_model_is_shown_with_what_its_hyperparameters_may_be(home: Path) -> No
     spec = {entry["key"]: entry for entry in base_item().properties["fair:hyperparameters_spec"]}
     epochs = spec["training.epochs"]
     assert f"training.epochs {epochs['default']} int {epochs['min']} to {epochs['max']}" in shown
+
+
+def test_a_fine_tuned_model_is_shown_with_its_figures_and_those_of_each_class(home: Path) -> None:
+    figures = {
+        "class": "building",
+        "train": 900,
+        "held_out": 300,
+        "iou": 0.74,
+        "iou_low": 0.7,
+        "iou_high": 0.78,
+    }
+    item = local_item(
+        intervals={"fair:building_iou": (0.7, 0.78)},
+        classes=[{"class": "background", "train": None, "held_out": None, "iou": None}, figures],
+        confusion={"building": {"background": 20, "building": 80}},
+    )
+    publish(open_catalog(current()), item)
+
+    shown = " ".join(run("show", "banepa-roofs").stdout.split())
+
+    assert "fair:building_iou 0.740 [0.700, 0.780] 0.377" in shown
+    assert "building 900 300 0.740 [0.700, 0.780]" in shown
+    assert "background – – –" in shown
+    assert "building 20 80" in shown
+    assert "fair:class_metrics" not in shown
 
 
 def test_the_gate_of_a_model_is_shown_in_a_sentence(home: Path) -> None:

@@ -85,6 +85,41 @@ def test_children_are_stopped_even_after_their_parent_was_killed(
     assert list(services.folder.glob("*.json")) == []
 
 
+def test_an_up_that_still_goes_on_starts_nothing_more(settings: Settings, services: Services) -> None:
+    code = (
+        "import os, subprocess, time\n"
+        f"own = {{**os.environ, {MARK!r}: {str(settings.home)!r}}}\n"
+        f"while True: subprocess.Popen({SLEEP!r}, env=own, start_new_session=True); time.sleep(0.1)"
+    )
+    going = psutil.Popen([sys.executable, "-c", code])
+    settings.run_folder.mkdir(parents=True)
+    services.note("up", going)
+    while not services.all():
+        time.sleep(0.05)
+    assert set(local_server.down(settings)) == {"run"}
+    assert not is_alive(going)
+    assert services.all() == []
+
+
+def test_stopping_again_ends_what_was_left_when_it_was_interrupted(
+    settings: Settings, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = [services.start(name, SLEEP, tmp_path, os.environ) for name in ("server", "worker-train")]
+
+    def interrupted(processes: list[psutil.Process]) -> None:
+        end(processes)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(local_server, "end", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            local_server.down(settings)
+    assert [is_alive(process) for process in started] == [True, False]
+    assert local_server.down(settings) == ["server"]
+    assert not any(map(is_alive, started))
+    assert list(services.folder.glob("*.json")) == []
+
+
 def test_processes_of_another_home_are_left_alone(settings: Settings, tmp_path: Path) -> None:
     other = subprocess.Popen(SLEEP, env={**os.environ, MARK: str(tmp_path / "other")})
     try:

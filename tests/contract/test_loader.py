@@ -126,6 +126,15 @@ def test_a_pipeline_that_lacks_functions_is_told_which(contribution):
     assert "export is missing" in text
 
 
+def test_a_calibrate_need_not_be_there_but_must_be_one_that_can_be_called(contribution):
+    text = (contribution.path / "pipeline.py").read_text()
+    loader.load_pipeline(*contribution.pack("without.zip"), "roof_dots.pipeline")
+    contribution.write("pipeline.py", f"{text}\n\ndef calibrate(network, samples): ...\n")
+
+    with pytest.raises(InvalidContribution, match=r"calibrate\(network, samples\) cannot be called as"):
+        loader.load_pipeline(*contribution.pack("wrong.zip"), "roof_dots.pipeline")
+
+
 def test_further_parameters_with_defaults_are_allowed(contribution):
     text = (contribution.path / "processing.py").read_text()
     contribution.write("processing.py", text.replace("preprocess(window)", "preprocess(window, factor=1)"))

@@ -17,7 +17,14 @@ from blocks.local_store import LocalStore
 from deployments.deploy import deploy
 from fair_models.client import Client
 from fair_models.data.synthetic import make_settlement
+from flows import places
 from tests.flows.backend import PROJECT, Backend, processes
+
+QUICK = {
+    "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
+    "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "2",
+}
+"""The server looks more often for runs that died and for what they held: tests wait for both."""
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +68,7 @@ def registry(prefect_api: str, tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     LocalCatalog.delete("default")
     LocalStore.delete("default")
+    places.enter()  # what flows of this process put into its environment goes too
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +83,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     }
     (home.parent / "tmp").mkdir()
     own = {"FAIR_HOME": str(home), "FAIR_PREFECT_PORT": port, "TMPDIR": str(home.parent / "tmp")}
-    made = Backend(home, {**inherited, **own})
+    made = Backend(home, {**inherited, **QUICK, **own})
     started = made.command("up", "--json")
     try:
         assert started.returncode == 0, started.stderr

@@ -37,7 +37,9 @@ def test_flows_that_wait_have_no_limit_and_trainings_have(api: httpx.Client) -> 
     assert train["concurrency_limit"] == 2
 
 
-def test_only_trainings_take_a_place_in_the_limited_pool(deployed: dict[str, dict[str, Any]]) -> None:
+def test_only_trainings_and_shared_out_shards_take_a_place_in_limited_pools(
+    deployed: dict[str, dict[str, Any]],
+) -> None:
     limited = {name: entry["work_pool_name"] for name, entry in deployed.items()}
     assert {name: pool for name, pool in limited.items() if pool != "control"} == {
         "train": "train",

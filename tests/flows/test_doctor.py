@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from blocks.local_store import LocalStore
-from deployments.deploy import deploy
+from deployments.deploy import CHECKOUT, deploy, deploy_to, read
 from fair_models.doctor import server
 from fair_models.errors import FairModelsError
 from fair_models.settings import current
@@ -56,6 +56,23 @@ def test_a_deployment_of_another_version_is_told(reached: httpx.Client) -> None:
     finally:
         deploy("local")
     assert "of this version" in server.deployments(current())
+
+
+def test_a_pool_of_the_settings_to_which_nothing_is_deployed_is_told(
+    reached: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIR_TRAIN_POOL", "apart")
+    with pytest.raises(FairModelsError, match=r"train is not deployed to work pool apart, .*also_in"):
+        server.deployments(current())
+    place = read(CHECKOUT / "deployments" / "local.yaml")
+    place["work_pools"]["apart"] = place["work_pools"]["train"]
+    deploy_to({**place, "also_in": {"train": ["apart"]}})
+    try:
+        assert "of this version" in server.deployments(current())
+    finally:
+        [apart] = [each for each in found(reached) if each["name"] == "train-apart"]
+        reached.delete(f"/deployments/{apart['id']}").raise_for_status()
+        reached.delete("/work_pools/apart").raise_for_status()
 
 
 def test_the_doctor_follows_the_blocks_that_flows_follow(

@@ -95,9 +95,6 @@ def test_a_cancelled_training_ends_in_time_and_leaves_nothing(
     assert unfinished(backend) == []
     assert published(backend) == before
     assert backend.versions(model)[0]["status"] == "failed"
-    refused = backend.command("promote", model, "--version", "1")
-    assert refused.returncode == 1
-    assert "failed" in refused.stderr
 
 
 def test_a_training_that_is_cancelled_before_it_begins_ends_in_time(
@@ -119,6 +116,9 @@ def test_a_training_whose_process_is_killed_can_never_be_promoted(
     assert backend.wait(training)["type"] == "CRASHED"
     assert backend.wait(run)["type"] == "FAILED"
     until(lambda: backend.versions("killed-roofs")[0]["status"] == "failed")
+    refused = backend.command("promote", "killed-roofs", "--version", "1")
+    assert refused.returncode == 1
+    assert "failed" in refused.stderr
 
 
 def shorten(backend: Backend, within_s: int) -> None:

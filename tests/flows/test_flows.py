@@ -13,15 +13,21 @@ from fair_models.client import Client, LogLine, StateChange
 from fair_models.errors import Invalid, NotFound
 from fair_models.params import (
     AuditParams,
+    CleanRunsParams,
+    CollectFeedbackParams,
     FinetuneParams,
     IngestDatasetParams,
+    PinParams,
     PredictParams,
     PromoteParams,
     RegisterModelParams,
 )
 from flows.audit import audit
+from flows.clean_runs import clean_runs
+from flows.collect_feedback import collect_feedback
 from flows.finetune import finetune
 from flows.ingest_dataset import ingest_dataset
+from flows.pin import pin
 from flows.predict import predict
 from flows.promote import promote
 from flows.register_model import register_model
@@ -51,6 +57,32 @@ def test_ingesting_publishes_a_dataset_and_hands_its_row_back(
     assert json.loads(Path(row["href"]).read_text(encoding="utf-8"))["id"] == "town-buildings-v1"
     [card] = client.artifacts([done.id], key="dataset-card")
     assert "fair:chip_count" in card["data"]
+
+
+def test_pins_and_cleaning_hand_their_rows_back(client: Client, registry: Path, town: Path) -> None:
+    run(ingest_dataset, ingest_params(town))
+    asked = PinParams(
+        name="town-buildings", version=1, collection="datasets", reason="The flood of May", by="ana"
+    )
+    done = client.run(run(pin, asked))
+    row = client.result(done.id)
+    assert done.name == "pin town-buildings"
+    assert (row["item"], row["pinned"], row["by"]) == ("town-buildings-v1", True, "ana")
+    assert (row["published"], row["changed"]) == (True, True)
+    assert not client.result(run(pin, asked))["changed"]
+
+    cleaned = run(clean_runs, CleanRunsParams(keep_last=0))
+    assert client.result(cleaned)["dry_run"]
+    assert all(
+        "stays" in each["what"] or "would be" in each["what"] for each in client.table(cleaned, "versions")
+    )
+
+
+def test_feedback_on_what_is_no_prediction_fails_with_the_next_step(client: Client, registry: Path) -> None:
+    asked = CollectFeedbackParams(prediction="/nowhere", feedback="/nowhere", dataset="town-feedback")
+    ended = client.run(run(collect_feedback, asked))
+    assert ended.state.type == "FAILED"
+    assert "There is no prediction at /nowhere. Name its folder" in ended.state.message
 
 
 def test_a_name_that_the_caller_gave_is_kept(client: Client, registry: Path) -> None:

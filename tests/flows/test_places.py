@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
+from blocks.bucket_store import BucketStore
+from fair_models.errors import Invalid
 from flows.places import enter, open_catalog, open_store
+from tests.flows.leaking import save_store
 
 
 def test_without_blocks_the_settings_say_where_things_are(prefect_api: str, home: Path) -> None:
@@ -17,3 +22,12 @@ def test_blocks_saved_as_default_take_their_place(registry: Path, home: Path) ->
     href = open_store().put("datasets/x/v1/a-000000000000.txt", b"a").href
     assert Path(href).is_relative_to(registry / "store")
     assert Path(open_catalog().href("datasets", "x-v1")).is_relative_to(registry / "catalog")
+
+
+def test_two_blocks_for_one_purpose_are_refused(registry: Path) -> None:
+    save_store("some-bucket", "http://127.0.0.1:1")
+    try:
+        with pytest.raises(Invalid, match="only one of them"):
+            enter()
+    finally:
+        BucketStore.delete("default")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fair_models.errors import Invalid
-from fair_models.inference.findings import Findings, Found, findings, mean_scores
+from fair_models.inference.findings import Findings, findings, mean_scores
 from fair_models.inference.parts import FeaturePart, Part, RasterPart, Scores, Window
 from fair_models.inference.windows import Rectangle, View, WindowRule, cut
 from fair_models.types import Array
@@ -60,16 +60,25 @@ def test_a_window_answers_for_its_core_alone() -> None:
         assert (mask.probability == whole[1:].max(axis=0)[view.core.slices]).all()
 
 
-def test_a_box_in_two_windows_is_found_once() -> None:
-    box = np.array([18.0, 18.0, 23.0, 22.0])
-    found: list[Found] = []
+def test_windows_answer_for_boxes_in_their_core_and_right_beside_it() -> None:
+    (view, *_) = cut(Rectangle(0, 0, 80, 80), WindowRule(56, 12, 8), "block")
+    assert (view.core.width, view.seen.width) == (40, 56)
+    middles = np.array([[20, 20], [39, 39], [44, 44], [49, 20], [20, 60]], np.float64)
+    boxes = np.hstack([middles - 4, middles + 4])
+    part = FeaturePart(boxes, np.full(5, 0.9), np.ones(5, int))
 
-    for view in cut(Rectangle(0, 0, 40, 40), WindowRule(24, 4, 8), "block"):
-        offset = np.array([view.window.column, view.window.row] * 2)
-        part = FeaturePart((box - offset)[None], np.array([0.9]), np.array([1]))
-        found += said(view, [part], np.ones((view.core.height, view.core.width), bool)).found
+    (found,) = said(view, [part], np.ones((40, 40), bool)).found
 
-    assert np.concatenate([each.geometries for each in found]).tolist() == [box.tolist()]
+    assert found.geometries.tolist() == boxes[:3].tolist()
+
+
+def test_boxes_end_where_the_imagery_ends() -> None:
+    view, valid = whole()
+    boxes = np.array([[-6, 10, 20, 20], [30, 30, 90, 70]], np.float32)
+
+    (found,) = said(view, [FeaturePart(boxes, np.array([0.9, 0.9]), np.array([1, 1]))], valid).found
+
+    assert found.geometries.tolist() == [[0, 10, 20, 20], [30, 30, 40, 40]]
 
 
 def test_boxes_below_the_threshold_or_off_the_imagery_are_left_out() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from filelock import FileLock
 
+from fair_models.catalog.pins import Pin
 from fair_models.errors import Conflict, NotFound
 from fair_models.store.atomic import write_bytes
 from fair_models.store.digests import checksum_bytes
@@ -97,7 +98,13 @@ class FileLedger:
                     version["stage"] = "archived"
             versions[str(number)]["stage"] = stage
 
-    def delete(self, model: str, number: int) -> None:
+    def set_pin(self, model: str, number: int, pin: Pin | None) -> None:
+        with self._changing(model) as versions:
+            if str(number) not in versions:
+                raise NotFound(f"{model} has no version {number}")
+            versions[str(number)]["pin"] = None if pin is None else pin.to_json()
+
+    def delete(self, model: str, number: int, *, with_run: bool = False) -> None:
         with self._changing(model) as versions:
             versions.pop(str(number), None)
 
@@ -149,6 +156,7 @@ def _version(model: str, number: int, said: Json) -> ModelVersion:
         seconds=81.25,
         held_out_count=10,
         hyperparameters=a_config(model, "roofs-unet-v1", "banepa-buildings-v1").hyperparameters,
+        pin=Pin(**said["pin"]) if said.get("pin") else None,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fair_models.catalog.pins import Pin
 from fair_models.errors import Conflict, NotFound
 from fair_models.store.protocol import StoredFile
 from fair_models.training.ledger import Artifact, ModelVersion, Stage
@@ -159,7 +160,10 @@ class MemoryLedger:
                 self.records[key] = replace(other, stage="archived")
         self.records[model, number] = replace(version, stage=stage)
 
-    def delete(self, model: str, number: int) -> None:
+    def set_pin(self, model: str, number: int, pin: Pin | None) -> None:
+        self.records[model, number] = replace(self.get(model, number), pin=pin)
+
+    def delete(self, model: str, number: int, *, with_run: bool = False) -> None:
         self.records.pop((model, number), None)
 
     def delete_model(self, model: str) -> None:

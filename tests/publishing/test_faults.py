@@ -120,7 +120,7 @@ def test_so_does_a_kill_while_a_contribution_is_registered(
     """The network is checked and exported once: neither asks the catalogue or the store."""
     assert checks.problems(contribution) == []
     made = blueprint.make(read(contribution), tmp_path / "blueprint")
-    monkeypatch.setattr(checks, "problems", lambda folder: [])
+    monkeypatch.setattr(checks, "problems", lambda folder, random_start: [])
     monkeypatch.setattr(blueprint, "make", lambda contribution, folder: made)
     template = tmp_path / "template"
     template.mkdir()

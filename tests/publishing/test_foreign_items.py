@@ -284,7 +284,7 @@ def test_nothing_is_downloaded_for_an_item_that_is_wrong(
         ("/etc/passwd", "names a file of the machine that reads it"),
         ("~/secret", "names a file of the machine that reads it"),
         ("//localhost/x", "names a file of the machine that reads it"),
-        ("s3://bucket/x.pt", "its scheme is s3"),
+        ("s3://bucket/x.pt", "s3://bucket is not one of FAIR_ALLOWED_HOSTS"),
         ("https://user:secret@127.0.0.1/x.pt", "has a login"),
         ("https://example.org/x.pt", "not one of FAIR_ALLOWED_HOSTS"),
         ("http://169.254.169.254/x.pt", "not one of FAIR_ALLOWED_HOSTS"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pystac
 import pytest
@@ -18,6 +20,7 @@ from fair_models.publishing.plans import Plan
 from fair_models.publishing.promote import promote
 from fair_models.publishing.retire import retire
 from fair_models.store.local import LocalStore
+from fair_models.store.protocol import StoredFile
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
 from tests.publishing.file_ledger import FileLedger
 from tests.publishing.world import BASE, CATALOG_URL, DATASET, MODEL, World, broken, unsettled
@@ -99,6 +102,30 @@ def test_after_a_roll_back_the_next_version_follows_by_number(world: World) -> N
     assert world.items() == {V1: False, V2: False, V3: True}
     assert chain(world) == [(V1, V2), (V2, V3)]
     assert latest(world) == {V2: V3, V3: V3}
+
+
+def test_what_is_deleted_while_bytes_are_stored_leaves_none_of_them(world: World) -> None:
+    world.ingest(2)
+    assert isinstance(world.ledger, FileLedger)
+    made = world.ledger.add(MODEL, dataset=2)
+    before = files(world)
+
+    class MeanwhileDeleted:
+        """A store that is slow: somebody else deletes the dataset before the first file is there."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(world.store, name)
+
+        def put(self, key: str, source: Path) -> StoredFile:
+            with suppress(NotFound):
+                world.retire("delete", 2, DATASET, collection=DATASETS)
+            return world.store.put(key, source)
+
+    slow = replace(world, store=cast(LocalStore, MeanwhileDeleted()))
+    with pytest.raises(Conflict, match=f"{DATASET}-v2"):
+        slow.promote(made.number)
+    assert set(files(world)) < set(before)
+    assert world.items() == {V1: False, V2: True}
 
 
 def test_rolling_back_needs_the_right_bytes(world: World) -> None:

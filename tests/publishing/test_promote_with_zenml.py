@@ -17,8 +17,16 @@ from fair_models.data.synthetic import make_settlement
 from fair_models.errors import FairModelsError, GateFailed, Invalid
 from fair_models.inference.parts import Window
 from fair_models.inference.session import open_session
-from fair_models.params import AuditParams, FinetuneParams, Gate, IngestDatasetParams, PromoteParams
+from fair_models.params import (
+    AuditParams,
+    CollectFeedbackParams,
+    FinetuneParams,
+    Gate,
+    IngestDatasetParams,
+    PromoteParams,
+)
 from fair_models.publishing.datasets import ingest
+from fair_models.publishing.feedback import collect
 from fair_models.publishing.promote import promote
 from fair_models.publishing.register import register_base_model
 from fair_models.settings import current
@@ -28,7 +36,7 @@ from fair_models.training.ledger import Ledger, open_ledger
 from fair_models.training.plan import plan_run
 from fair_models.training.run_config import RunConfig
 from fair_models.types import LOCAL_MODELS
-from tests.publishing import tiny_contribution
+from tests.publishing import judged, tiny_contribution
 
 MODEL = "published-roofs"
 IOU = "fair:building_iou"
@@ -132,6 +140,42 @@ def test_the_next_version_takes_its_place_and_the_audit_finds_nothing(registry: 
     report = audit(registry.catalog, registry.store, registry.ledger, AuditParams())
     assert list(report.findings) == []
     assert report.skipped == {"thresholds": "no thresholds were given"}
+
+
+def test_feedback_trains_the_local_model_further_and_the_chain_can_be_read(
+    registry: Registry, trained: Trained, tmp_path: Path
+) -> None:
+    parent = registry.promote(1)
+    make_settlement(tmp_path / "town", seed=4, columns=4, rows=2, size_px=64, prediction_columns=0)
+    said = CollectFeedbackParams(
+        prediction=str(judged.predict(tmp_path / "town", tmp_path / "predicted", parent.id)),
+        feedback=str(judged.say(tmp_path / "town", tmp_path / "said.geojson", "accepted")),
+        dataset="town",
+    )
+    dataset = collect(said, registry.catalog, registry.store)
+    wish = FinetuneParams(base_model=parent.id, dataset=dataset.id, model_name="further-roofs")
+    config = plan_run(parent, dataset, wish).model_copy(update={"threads": 1})
+    assert config.weights.checksum == assets.file_ref(parent, assets.WEIGHTS)[1]
+    assert (config.base_model, config.parent_model) == (trained.base.id, parent.id)
+    assert config.code == trained.config.code
+
+    version = launch.run(config)
+    params = PromoteParams(model="further-roofs", version=version.number)
+    item = promote(params, registry.catalog, registry.store, registry.ledger)
+
+    def parents(child: Item) -> list[str]:
+        return [Path(link.href).stem for link in child.get_links("derived_from")]
+
+    assert parents(item) == [trained.base.id, dataset.id, parent.id]
+    assert parents(dataset) == [parent.id, trained.dataset.id]
+    assert (dataset.id, trained.dataset.id) == ("town-v2", "town-v1")
+    assert item.properties["mlm:pretrained_source"] == parent.id
+    assert item.properties["fair:seen_by_parents"] == 0
+    assert item.properties["fair:base_model_id"] == trained.base.id
+    for role in (assets.SOURCE_CODE, assets.TRAINING_RUNTIME, assets.INFERENCE_RUNTIME):
+        assert assets.by_role(item, role).href == assets.by_role(parent, role).href
+    report = audit(registry.catalog, registry.store, registry.ledger, AuditParams())
+    assert list(report.findings) == []
 
 
 def test_without_a_number_the_failed_run_is_passed_over(registry: Registry) -> None:

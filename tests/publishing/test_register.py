@@ -331,7 +331,7 @@ def test_all_that_is_wrong_with_a_finished_item_is_told_at_once(
     register: Register, finished: Path, catalog: LocalCatalog
 ) -> None:
     def spoil(item: dict[str, Any]) -> None:
-        item["assets"]["checkpoint"]["href"] = "s3://bucket/weights.pt"
+        item["assets"]["checkpoint"]["href"] = "ftp://example.org/weights.pt"
         item["assets"]["onnx"]["href"] = "./nowhere.onnx"
         item["assets"]["code"]["href"] = "./"
         del item["properties"]["license"]
@@ -341,7 +341,7 @@ def test_all_that_is_wrong_with_a_finished_item_is_told_at_once(
         register(finished)
 
     told = str(refused.value)
-    assert "s3://bucket/weights.pt cannot be read (its scheme is s3)" in told
+    assert "ftp://example.org/weights.pt cannot be read (its scheme is ftp)" in told
     assert "no file ./nowhere.onnx" in told
     assert "./ is a folder" in told
     assert "license" in told

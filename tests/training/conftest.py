@@ -18,7 +18,7 @@ from fair_models.store.archive import pack
 from fair_models.store.opening import open_store
 from fair_models.training import launch
 from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
-from fair_models.training.run_config import CodeRef, DataRef, FileRef, InputSpec, RunConfig
+from fair_models.training.run_config import Bounds, CodeRef, DataRef, FileRef, InputSpec, RunConfig
 
 PROCESSING = '''
 """Tiny processing."""
@@ -71,7 +71,7 @@ def train(network, samples, processing, params, seed, report):
     training.train(network, samples, processing, params, seed, checked)
 
 
-evaluate, export = training.evaluate, training.export
+evaluate, calibrate, export = training.evaluate, training.calibrate, training.export
 '''
 
 OWN_PIPELINE = '''
@@ -102,6 +102,7 @@ def training_pipeline(config: RunConfig) -> None:
 
 MakeConfig = Callable[..., RunConfig]
 CLASSES = ["background", "building"]
+THRESHOLD = "inference.confidence_threshold"
 SIZE_PX = 64
 
 
@@ -160,6 +161,7 @@ def dataset(settlement: Path, tmp_path_factory: pytest.TempPathFactory) -> DataR
         chips=put("datasets/town/v1/chips.zip", folder / "chips.zip"),
         labels=put("datasets/town/v1/labels.geojson", orjson.dumps(labels)),
         split=put("datasets/town/v1/split.json", folder / "split.json"),
+        class_counts={"train": {"building": 9}, "held_out": {"building": 4}},
     )
 
 
@@ -193,7 +195,11 @@ def make_config(
                     bands=3, band_names=["red", "green", "blue"], size_px=SIZE_PX, gsd_m=round(gsd_m, 4)
                 ),
                 "classes": CLASSES,
-                "hyperparameters": {f"training.{name}": value for name, value in values.items()},
+                "hyperparameters": {
+                    **{f"training.{name}": value for name, value in values.items()},
+                    THRESHOLD: 0.5,
+                },
+                "calibrated": {THRESHOLD: Bounds(least=0.1, most=0.9)},
                 "seed": 11,
                 "threads": 1,
                 **fields,

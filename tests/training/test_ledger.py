@@ -1,10 +1,15 @@
 """The ledger over real ZenML."""
 
-import pytest
+from pathlib import Path
 
-from fair_models.errors import Conflict, NotFound
+import pytest
+from mlflow import MlflowClient
+
+from fair_models.catalog.pins import Pin
+from fair_models.choosing import Choice, walk
+from fair_models.errors import Conflict, Invalid, NotFound
 from fair_models.settings import Settings
-from fair_models.training import launch
+from fair_models.training import history, launch
 from fair_models.training.environment import zenml_client
 
 
@@ -133,3 +138,53 @@ def test_numbers_of_deleted_versions_are_not_used_again(make_config, ledger):
 
     ledger.delete("numbered-roofs", 4)
     assert launch.run(config, above=4).number == 5
+
+
+def test_a_pin_says_why_and_by_whom_until_it_is_taken_off(two_versions, ledger):
+    pin = Pin("the flood of May", "ana", "2026-11-21T08:30:00Z")
+    ledger.set_pin("staged-roofs", 1, Pin("a first word", "ben", pin.at))
+    ledger.set_pin("staged-roofs", 1, pin)
+
+    assert ledger.get("staged-roofs", 1).pin == pin
+    assert [version.pin for version in ledger.versions("staged-roofs")] == [pin, None]
+    ledger.set_pin("staged-roofs", 1, None)
+    assert ledger.get("staged-roofs", 1).pin is None
+    with pytest.raises(NotFound, match="no version 9"):
+        ledger.set_pin("staged-roofs", 9, pin)
+
+
+def test_a_version_goes_with_its_run_its_files_and_its_curves(make_config, ledger):
+    client = zenml_client(Settings())
+    version = launch.run(make_config("models.tiny.own:training_pipeline", model_name="gone-roofs"))
+    kept = launch.run(make_config("models.tiny.own:training_pipeline", model_name="gone-roofs"))
+    run = client.get_pipeline_run(version.run_id)
+    places = [Path(each.uri) for step in run.steps.values() for out in step.outputs.values() for each in out]
+    assert places
+    assert all(place.exists() for place in places)
+
+    ledger.delete("gone-roofs", version.number, with_run=True)
+    ledger.delete("gone-roofs", version.number, with_run=True)
+
+    assert [each.number for each in ledger.versions("gone-roofs")] == [kept.number]
+    assert ledger.get("gone-roofs", kept.number).status == "completed"
+    assert not any(place.exists() for place in places)
+    with pytest.raises(KeyError):
+        client.get_pipeline_run(version.run_id)
+    curves = MlflowClient(Settings().mlflow_uri).get_run(version.mlflow_run_id)
+    assert curves.info.lifecycle_stage == "deleted"
+
+
+def test_runs_are_listed_by_conditions_and_page_by_page(two_versions, failed, ledger):
+    def listed(*where, **values):
+        choice = Choice.of(where, limit=1, **values)
+        return [version.id for version in walk(choice, lambda each: history.page(ledger, each))]
+
+    ours = "name contains staged"
+    assert listed(ours, order="newest") == ["staged-roofs-v2", "staged-roofs-v1"]
+    assert listed(ours) == ["staged-roofs-v1", "staged-roofs-v2"]
+    assert listed(f"id = {failed.id}", "not trained") == [failed.id]
+    assert listed(f"id = {failed.id}", "trained") == []
+    assert listed(ours, "task = semantic-segmentation", "fair:building_iou > 0.4", order="id") == listed(ours)
+    assert listed(ours, "not task = semantic-segmentation") == []
+    with pytest.raises(Invalid, match="Runs have no keywords"):
+        listed("keyword = building")

@@ -147,6 +147,27 @@ def test_overrides_go_over_the_models_values_and_these_over_defaults(base, town)
     )
 
 
+def test_the_training_may_set_what_nobody_asked_for_within_the_models_bounds(base, town):
+    (entry,) = [
+        each
+        for each in base.properties["fair:hyperparameters_spec"]
+        if each["key"] == "inference.confidence_threshold"
+    ]
+    assert plan_run(base, town, wish()).calibrated == {}
+    entry |= {"min": 0.2, "max": 0.9}
+    bounds = plan_run(base, town, wish()).calibrated["inference.confidence_threshold"]
+
+    assert (bounds.least, bounds.most) == (0.2, 0.9)
+    asked = wish(overrides={"inference.confidence_threshold": 0.5})
+    assert plan_run(base, town, asked).calibrated == {}
+
+
+def test_the_config_says_how_many_labels_of_each_class_there_are(base, town):
+    counts = plan_run(base, town, wish()).data.class_counts
+
+    assert counts == {"train": {"building": 5}, "held_out": {"building": 2}}
+
+
 def test_a_title_is_made_from_the_names_unless_one_is_given(base, town):
     assert plan_run(base, town, wish()).title == "town-roofs: tiny-v3 fine-tuned on town-v2"
     assert plan_run(base, town, wish(title="Roofs of the town")).title == "Roofs of the town"

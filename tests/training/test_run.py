@@ -120,6 +120,27 @@ def test_zenml_holds_config_split_curves_and_metrics(completed, make_config):
     assert run.model_version.run_metadata["evaluation"]["metrics"] == completed.metrics
 
 
+def test_zenml_and_mlflow_hold_intervals_classes_and_what_was_chosen_on_the_training_side(completed):
+    client = MlflowClient(tracking_uri=current().mlflow_uri)
+    run = mlflow_run(completed)
+    low, high = completed.intervals["fair:building_iou"]
+    rows = {row["class"]: row for row in completed.classes}
+    details = zenml_run(completed).steps["evaluate_model"].outputs["evaluation"][0].load()
+    tables = {file.path for file in client.list_artifacts(run.info.run_id, "evaluation")}
+
+    assert low <= completed.metrics["fair:building_iou"] <= high
+    assert run.data.metrics["fair:building_iou_low"] == low
+    assert (rows["building"]["train"], rows["building"]["held_out"]) == (9, 4)
+    assert rows["building"]["iou"] == completed.metrics["fair:building_iou"]
+    assert set(completed.confusion) == {"background", "building"}
+    assert len(details["samples"]) == completed.held_out_count
+    assert "evaluation/confusion.json" in tables
+    threshold = completed.hyperparameters["inference.confidence_threshold"]
+    assert 0.1 <= threshold <= 0.9
+    assert threshold != 0.5
+    assert float(run.data.params["calibrated.inference.confidence_threshold"]) == threshold
+
+
 def test_zenml_and_mlflow_name_each_others_run(completed):
     run = mlflow_run(completed)
 

@@ -25,7 +25,7 @@ from fair_models.data.synthetic.settlement import ROOF_TAGS, Settlement
 from fair_models.errors import Invalid
 from fair_models.types import Array, Json
 
-_PLACE = (5.40, 27.60)
+PLACE = (5.40, 27.60)
 """Longitude and latitude of the top left corner."""
 
 
@@ -65,7 +65,7 @@ def make_settlement(
     """
     _check(columns, rows, zoom, size_px, prediction_columns, built_share)
     rng = np.random.default_rng(seed)
-    corner = tiles.at(*_PLACE, zoom)
+    corner = tiles.at(*PLACE, zoom)
     _, latitude = tiles.lonlat(0, corner.y + rows / 2, zoom)
     tile_m = corner.width_m * math.cos(math.radians(float(latitude)))
     town = plan(tile_m * (columns + prediction_columns), tile_m * rows, rng, built_share)
@@ -73,7 +73,7 @@ def make_settlement(
 
     for tile, pixels in _cut(picture, corner, size_px):
         part = "input" if tile.x < corner.x + columns else "prediction/input"
-        _write_chip(folder / part / f"{tile.name}.tif", tile, pixels)
+        write_chip(folder / part / f"{tile.name}.tif", tile, pixels)
     labels = _labels(town, corner, tile_m, columns * tile_m)
     (folder / "input" / "labels.geojson").write_bytes(orjson.dumps(labels) + b"\n")
     return folder
@@ -106,8 +106,8 @@ def _cut(picture: Array, corner: tiles.Tile, size_px: int) -> Iterator[tuple[til
             yield tiles.Tile(corner.x + column, corner.y + row, corner.z), window
 
 
-def _write_chip(path: Path, tile: tiles.Tile, pixels: Array) -> None:
-    """A GeoTIFF in degrees. Within one tile the steps of Web Mercator are even to a thousandth of a pixel."""
+def write_chip(path: Path, tile: tiles.Tile, pixels: Array) -> None:
+    """Write a GeoTIFF in degrees. Within one tile the steps of Web Mercator are even to 0.001 px."""
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = pixels.shape[:2]
     (west, east), (north, south) = tiles.lonlat(
@@ -143,7 +143,7 @@ def _labels(town: Settlement, corner: tiles.Tile, tile_m: float, width_m: float)
                 "building:levels": int(building.height_m // 3),
                 "osm_id": number,
             },
-            "geometry": {"type": "Polygon", "coordinates": _rings(building.outline, corner, tile_m)},
+            "geometry": {"type": "Polygon", "coordinates": rings(building.outline, corner, tile_m)},
         }
         for number, building in enumerate(mapped, start=1)
     ]
@@ -151,8 +151,11 @@ def _labels(town: Settlement, corner: tiles.Tile, tile_m: float, width_m: float)
     return {"type": "FeatureCollection", "name": "labels", "crs": crs, "features": features}
 
 
-def _rings(outline: Polygon, corner: tiles.Tile, tile_m: float) -> list[list[list[float]]]:
-    """The outline in degrees to 8 decimals (a millimetre), outer ring counter-clockwise (RFC 7946)."""
+def rings(outline: Polygon, corner: tiles.Tile, tile_m: float) -> list[list[list[float]]]:
+    """An outline in metres as rings in degrees to 8 decimals (a millimetre), the outer one counter-clockwise.
+
+    RFC 7946 wants it so. x and y count from the top left corner of the tile.
+    """
     upright = shapely.transform(
         outline,
         lambda metres: np.column_stack(

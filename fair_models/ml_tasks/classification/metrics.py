@@ -1,4 +1,8 @@
-"""How often the class of a sample is right. Numpy only."""
+"""How often the class of a sample is right. Numpy only.
+
+All metrics follow from counts that are summed over the samples, so that any choice of samples can be measured
+from what each adds (`statistics`).
+"""
 
 from __future__ import annotations
 
@@ -6,44 +10,51 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fair_models.ml_tasks.measuring import Figures
 from fair_models.types import Array
 
 
-def accuracy(predicted: Array, truth: Array) -> float | None:
-    """Share of the samples whose class is right.
+def statistics(predicted: Array, truth: Array, class_count: int) -> Array:
+    """What each sample adds to the metrics.
 
     Args:
         predicted: Class index of each sample, shape (n,).
         truth: Same shape, same indices.
+        class_count: Number of classes, the background included.
 
     Returns:
-        Accuracy in [0, 1]; `None` where there is no sample.
+        Float64, shape (n, class_count ** 2): one at the pair of its class (rows) and the one predicted
+        (columns), zero elsewhere.
     """
-    return _ratio(int((predicted == truth).sum()), len(truth))
+    pairs = truth.astype(np.int64) * class_count + predicted
+    return np.eye(class_count**2)[pairs]
 
 
-def precision(predicted: Array, truth: Array, index: int) -> float | None:
-    """Share of the samples taken for a class that are of it; `None` where none was taken for it."""
-    return _ratio(_hits(predicted, truth, index), int((predicted == index).sum()))
+def figures(sums: Array, classes: Sequence[str]) -> Figures:
+    """All metrics of a classification from the sum of `statistics` over the samples.
 
-
-def recall(predicted: Array, truth: Array, index: int) -> float | None:
-    """Share of the samples of a class that were taken for it; `None` where there is none of it."""
-    return _ratio(_hits(predicted, truth, index), int((truth == index).sum()))
-
-
-def f1(predicted: Array, truth: Array, index: int) -> float | None:
-    """Harmonic mean of precision and recall of a class.
+    Args:
+        sums: Shape (class_count ** 2,).
+        classes: Class names; the position is the index, 0 the background.
 
     Returns:
-        F1 in [0, 1]; `None` where neither array has the class: an absent class is not a class scored zero.
+        `fair:accuracy`, `fair:mean_f1` over all classes that occur, and `fair:<class>_precision`,
+        `fair:<class>_recall`, `fair:<class>_f1` for each class; in [0, 1], or None where there was nothing:
+        an absent class is not a class scored zero. The last three of each class too.
     """
-    both = int((predicted == index).sum()) + int((truth == index).sum())
-    return _ratio(2 * _hits(predicted, truth, index), both)
+    both = sums.reshape(len(classes), len(classes))
+    by_class = {name: _figures_of(both, index) for index, name in enumerate(classes)}
+    known = [value for each in by_class.values() if (value := each["f1"]) is not None]
+    metrics = {
+        "fair:accuracy": _ratio(np.trace(both), both.sum()),
+        "fair:mean_f1": float(np.mean(known)) if known else None,
+        **{f"fair:{name}_{key}": value for name, each in by_class.items() for key, value in each.items()},
+    }
+    return Figures(metrics, by_class)
 
 
-def measure(predicted: Array, truth: Array, classes: Sequence[str]) -> dict[str, float | None]:
-    """All metrics of a classification, by the keys that items use.
+def measure(predicted: Array, truth: Array, classes: Sequence[str]) -> Figures:
+    """All metrics of some samples.
 
     Args:
         predicted: Class index of each sample, shape (n,).
@@ -51,20 +62,9 @@ def measure(predicted: Array, truth: Array, classes: Sequence[str]) -> dict[str,
         classes: Class names; the position is the index, 0 the background.
 
     Returns:
-        `fair:accuracy`, `fair:mean_f1` over all classes that occur, and `fair:<class>_precision`,
-        `fair:<class>_recall`, `fair:<class>_f1` for each class; in [0, 1], or None where there was nothing.
+        As `figures` does.
     """
-    by_class: dict[str, float | None] = {}
-    for index, name in enumerate(classes):
-        by_class[f"fair:{name}_precision"] = precision(predicted, truth, index)
-        by_class[f"fair:{name}_recall"] = recall(predicted, truth, index)
-        by_class[f"fair:{name}_f1"] = f1(predicted, truth, index)
-    known = [value for name in classes if (value := by_class[f"fair:{name}_f1"]) is not None]
-    return {
-        "fair:accuracy": accuracy(predicted, truth),
-        "fair:mean_f1": float(np.mean(known)) if known else None,
-        **by_class,
-    }
+    return figures(statistics(predicted, truth, len(classes)).sum(axis=0), classes)
 
 
 def simplest_guess(truth: Array, classes: Sequence[str]) -> tuple[Array, str]:
@@ -81,8 +81,14 @@ def simplest_guess(truth: Array, classes: Sequence[str]) -> tuple[Array, str]:
     return np.full_like(truth, index), f"every chip is {classes[index]}"
 
 
-def _hits(predicted: Array, truth: Array, index: int) -> int:
-    return int(((predicted == index) & (truth == index)).sum())
+def _figures_of(both: Array, index: int) -> dict[str, float | None]:
+    """Precision is None where no sample was taken for the class, recall where there is none of it."""
+    hits, taken, there = both[index, index], both[:, index].sum(), both[index].sum()
+    return {
+        "precision": _ratio(hits, taken),
+        "recall": _ratio(hits, there),
+        "f1": _ratio(2 * hits, taken + there),
+    }
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,13 +14,12 @@ from torch.nn import functional
 
 from fair_models.data.samples import Samples
 from fair_models.errors import Invalid
-from fair_models.inference.parts import Scores, Window
+from fair_models.inference.parts import Part, Scores, Window
 from fair_models.inference.processing import Processing
 from fair_models.ml_tasks import fitting
-from fair_models.ml_tasks.classification import augmentation, metrics, pictures
+from fair_models.ml_tasks.classification import augmentation, judging
 from fair_models.ml_tasks.classification.processing import OUTPUT
 from fair_models.ml_tasks.onnx_export import export_onnx
-from fair_models.ml_tasks.pictures import worst_median_best
 from fair_models.ml_tasks.results import Evaluation, Report
 from fair_models.types import Array
 
@@ -74,7 +74,13 @@ def train(
     fitting.fit(task, network, samples, processing, params, seed, report)
 
 
-def evaluate(network: nn.Module, samples: Samples, processing: Processing, params: Params) -> Evaluation:
+def evaluate(
+    network: nn.Module,
+    samples: Samples,
+    processing: Processing,
+    params: Params,
+    inference: Mapping[str, Any] | None = None,
+) -> Evaluation:
     """Measure the network on held-out samples, after the contribution's own post-processing.
 
     Args:
@@ -82,26 +88,37 @@ def evaluate(network: nn.Module, samples: Samples, processing: Processing, param
         samples: Images that the network has not learnt from, and the class index of each.
         processing: The contribution's own.
         params: Hyperparameters; `batch_size` is used.
+        inference: Inference parameters without their prefix; with a `confidence_threshold` the classes are
+            those of predictions, without it the most probable class of each chip.
 
     Returns:
-        Metrics beside those of the simplest guess, and pictures of the chips whose true class was found
-        least, medium and most likely.
+        Metrics with intervals beside those of the simplest guess, figures of each class, and pictures of the
+        chips whose true class was found least, medium and most likely.
 
     Raises:
         Invalid: There is no sample, or post-processing gives something else than scores of the classes.
     """
-    given = fitting.scores(network, samples, processing, params.batch_size)
-    size = samples.images.shape[-2:]
-    likely = np.stack([_probabilities(one, name, processing, samples.classes, size) for name, one in given])
-    predicted = likely.argmax(axis=1).astype(samples.targets.dtype)
-    guess, guess_name = metrics.simplest_guess(samples.targets, samples.classes)
-    return Evaluation(
-        metrics=metrics.measure(predicted, samples.targets, samples.classes),
-        baseline=metrics.measure(guess, samples.targets, samples.classes),
-        baseline_name=guess_name,
-        sample_count=len(samples),
-        pictures=_pictures(samples, likely),
-    )
+    given = dict(inference or {})
+    likely = _probabilities(network, samples, processing, params, given)
+    return judging.evaluation(samples, likely, given.get("confidence_threshold"))
+
+
+def calibrate(
+    network: nn.Module, samples: Samples, processing: Processing, params: Params
+) -> dict[str, float]:
+    """Choose the threshold with which most training samples are right.
+
+    Args:
+        network: As it was trained.
+        samples: What it learnt from, never what is held out.
+        processing: The contribution's own.
+        params: Hyperparameters; `batch_size` is used.
+
+    Returns:
+        `confidence_threshold`; nothing where none is better than another.
+    """
+    threshold = judging.best_threshold(samples, _probabilities(network, samples, processing, params, {}))
+    return {} if threshold is None else {"confidence_threshold": threshold}
 
 
 def export(network: nn.Module, path: Path, params: Params, size_px: int = 256) -> None:
@@ -124,11 +141,28 @@ def _class_weights(counts: Array) -> Tensor:
 
 
 def _probabilities(
-    scores: Array, name: str, processing: Processing, classes: Sequence[str], size: tuple[int, int]
+    network: nn.Module,
+    samples: Samples,
+    processing: Processing,
+    params: Params,
+    inference: Mapping[str, Any],
 ) -> Array:
-    """Probability of each class, shape (classes,)."""
-    window = Window(row=0, column=0, height=size[0], width=size[1], source=name)
-    (part,) = processing.postprocess({OUTPUT: scores}, window, {})
+    """Probability of each class of each sample, shape (n, classes)."""
+    given = fitting.scores(network, samples, processing, params.batch_size)
+    height, width = samples.images.shape[-2:]
+    return np.stack(
+        [
+            _of_one(
+                processing.postprocess({OUTPUT: scores}, Window(0, 0, height, width, name), inference),
+                samples.classes,
+            )
+            for name, scores in given
+        ]
+    )
+
+
+def _of_one(parts: Sequence[Part], classes: Sequence[str]) -> Array:
+    (part,) = parts
     if not isinstance(part, Scores) or set(part.values) != set(classes):
         said = ", ".join(part.values) if isinstance(part, Scores) else type(part).__name__
         raise Invalid(
@@ -136,20 +170,3 @@ def _probabilities(
             "Return the probability of each class by its name."
         )
     return np.array([part.values[each] for each in classes])
-
-
-def _pictures(samples: Samples, likely: Array) -> dict[str, Array]:
-    found = likely[np.arange(len(samples)), samples.targets]
-    predicted = likely.argmax(axis=1)
-    return {
-        _caption(samples, index, int(predicted[index])): pictures.framed(
-            samples.images[index], int(samples.targets[index]), int(predicted[index])
-        )
-        for index in worst_median_best([float(each) for each in found])
-    }
-
-
-def _caption(samples: Samples, index: int, predicted: int) -> str:
-    """The chip, what it is and what it was taken for, as a file stem."""
-    truth = samples.classes[int(samples.targets[index])]
-    return f"{samples.names[index]}-{truth}-seen-as-{samples.classes[predicted]}"

@@ -1,20 +1,19 @@
 """How well a mask agrees with the truth. Numpy and scipy only.
 
-Pixels whose truth is `IGNORE` count nowhere.
+Pixels whose truth is `IGNORE` count nowhere. All metrics follow from counts that are summed over the samples,
+so that any choice of samples can be measured from what each adds (`statistics`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from fair_models.data.samples import IGNORE
+from fair_models.ml_tasks.measuring import Figures
+from fair_models.ml_tasks.segmentation import objects
 from fair_models.types import Array
-
-SMALLEST_OBJECT_PX = 16
-"""Connected pixels fewer than this are no object: slivers where a chip's edge cuts a building."""
 
 
 def per_class_iou(predicted: Array, truth: Array, classes: Sequence[str]) -> dict[str, float | None]:
@@ -29,29 +28,19 @@ def per_class_iou(predicted: Array, truth: Array, classes: Sequence[str]) -> dic
         IoU in [0, 1] by class name. `None` where neither array has the class:
         an absent class is not a class scored zero.
     """
-    both = _confusion(predicted, truth, len(classes))
-    hits = np.diag(both)
-    unions = both.sum(axis=0) + both.sum(axis=1) - hits
-    return {name: _ratio(hit, union) for name, hit, union in zip(classes, hits, unions, strict=True)}
+    both = confusion(predicted, truth, len(classes))
+    return {name: _iou(both, index) for index, name in enumerate(classes)}
 
 
-def foreground_precision(predicted: Array, truth: Array, class_count: int) -> float | None:
-    """Share of the pixels predicted as a class other than the background that are of that class.
-
-    Args:
-        predicted: Class index of each pixel, shape (n, h, w).
-        truth: Same shape, same indices.
-        class_count: Number of classes, the background included.
-
-    Returns:
-        Precision in [0, 1]; `None` where nothing but background was predicted.
-    """
-    both = _confusion(predicted, truth, class_count)
-    return _ratio(np.diag(both)[1:].sum(), both[:, 1:].sum())
+def confusion(predicted: Array, truth: Array, class_count: int) -> Array:
+    """Pixels by class of the truth (rows) and class predicted (columns), shape (class_count, class_count)."""
+    counted = truth != IGNORE
+    pairs = truth[counted].astype(np.int64) * class_count + predicted[counted]
+    return np.bincount(pairs, minlength=class_count**2).reshape(class_count, class_count)
 
 
-def foreground_recall(predicted: Array, truth: Array, class_count: int) -> float | None:
-    """Share of the pixels of a class other than the background that were predicted as that class.
+def statistics(predicted: Array, truth: Array, class_count: int) -> Array:
+    """What each sample adds to the metrics.
 
     Args:
         predicted: Class index of each pixel, shape (n, h, w).
@@ -59,37 +48,46 @@ def foreground_recall(predicted: Array, truth: Array, class_count: int) -> float
         class_count: Number of classes, the background included.
 
     Returns:
-        Recall in [0, 1]; `None` where the truth is background alone.
+        Float64, shape (n, class_count ** 2 + 4 * (class_count - 1)): the confusion of the pixels, then of
+        each class but the background how many objects matched, were found and were wanted, and the sum of
+        the matches' IoU.
     """
-    both = _confusion(predicted, truth, class_count)
-    return _ratio(np.diag(both)[1:].sum(), both[1:].sum())
+    rows = [_sample(*each, class_count) for each in zip(predicted, truth, strict=True)]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), class_count**2 + 4 * (class_count - 1))
 
 
-def object_f1(predicted: Array, truth: Array, class_count: int) -> float | None:
-    """F1 of objects: connected pixels of one class, matched where their IoU is above one half.
-
-    Above one half a match is unique (Kirillov et al. 2019, https://arxiv.org/abs/1801.00868), so nothing is
-    matched twice. Buildings that touch are one object on either side, and each sample counts for itself.
+def figures(sums: Array, classes: Sequence[str]) -> Figures:
+    """All metrics of a segmentation from the sum of `statistics` over the samples.
 
     Args:
-        predicted: Class index of each pixel, shape (n, h, w).
-        truth: Same shape, same indices.
-        class_count: Number of classes, the background included.
+        sums: Shape (k,).
+        classes: Class names; the position is the index, 0 the background.
 
     Returns:
-        F1 in [0, 1]; `None` where neither side has an object.
+        `fair:<class>_iou` for each class but the background, `fair:mean_iou` over all classes that occur,
+        `fair:object_f1`, `fair:panoptic_quality`, `fair:precision`, `fair:recall`; in [0, 1], or None where
+        there was nothing. Of each class `iou`, `precision`, `recall`; and but for the background `object_f1`
+        and `panoptic_quality`.
     """
-    matched = found = wanted = 0
-    for one_predicted, one_truth in zip(predicted, truth, strict=True):
-        ignored = one_truth == IGNORE
-        for index in range(1, class_count):
-            match = _match_objects((one_predicted == index) & ~ignored, one_truth == index)
-            matched, found, wanted = matched + match.matched, found + match.found, wanted + match.wanted
-    return _ratio(2 * matched, found + wanted)
+    count = len(classes)
+    both, matches = sums[: count**2].reshape(count, count), sums[count**2 :].reshape(count - 1, 4)
+    by_class = {name: _pixel_figures(both, index) for index, name in enumerate(classes)}
+    for name, found in zip(classes[1:], matches, strict=True):
+        by_class[name] |= {"object_f1": _object_f1(found), "panoptic_quality": _panoptic_quality(found)}
+    hits = np.trace(both) - both[0, 0]
+    metrics = {
+        **{f"fair:{name}_iou": by_class[name]["iou"] for name in classes[1:]},
+        "fair:mean_iou": _mean([by_class[name]["iou"] for name in classes]),
+        "fair:object_f1": _object_f1(matches.sum(axis=0)),
+        "fair:panoptic_quality": _mean([by_class[name]["panoptic_quality"] for name in classes[1:]]),
+        "fair:precision": _ratio(hits, both[:, 1:].sum()),
+        "fair:recall": _ratio(hits, both[1:].sum()),
+    }
+    return Figures(metrics, by_class)
 
 
-def measure(predicted: Array, truth: Array, classes: Sequence[str]) -> dict[str, float | None]:
-    """All metrics of a segmentation, by the keys that items use.
+def measure(predicted: Array, truth: Array, classes: Sequence[str]) -> Figures:
+    """All metrics of some samples.
 
     Args:
         predicted: Class index of each pixel, shape (n, h, w).
@@ -97,18 +95,9 @@ def measure(predicted: Array, truth: Array, classes: Sequence[str]) -> dict[str,
         classes: Class names; the position is the index, 0 the background.
 
     Returns:
-        `fair:<class>_iou` for each class but the background, `fair:mean_iou` over all classes that occur,
-        `fair:object_f1`, `fair:precision`, `fair:recall`; in [0, 1], or None where there was nothing.
+        As `figures` does.
     """
-    ious = per_class_iou(predicted, truth, classes)
-    known = [iou for iou in ious.values() if iou is not None]
-    return {
-        **{f"fair:{name}_iou": ious[name] for name in classes[1:]},
-        "fair:mean_iou": float(np.mean(known)) if known else None,
-        "fair:object_f1": object_f1(predicted, truth, len(classes)),
-        "fair:precision": foreground_precision(predicted, truth, len(classes)),
-        "fair:recall": foreground_recall(predicted, truth, len(classes)),
-    }
+    return figures(statistics(predicted, truth, len(classes)).sum(axis=0), classes)
 
 
 def simplest_guess(truth: Array, classes: Sequence[str]) -> tuple[Array, str]:
@@ -126,42 +115,44 @@ def simplest_guess(truth: Array, classes: Sequence[str]) -> tuple[Array, str]:
     return np.full_like(truth, index), f"everything is {classes[index]}"
 
 
-@dataclass(frozen=True)
-class _Match:
-    matched: int
-    found: int
-    wanted: int
-
-
-def _match_objects(predicted: Array, truth: Array) -> _Match:
-    predicted_labels, found = _objects(predicted)
-    truth_labels, wanted = _objects(truth)
-    pairs = np.bincount(
-        (predicted_labels.astype(np.int64) * (wanted + 1) + truth_labels).ravel(),
-        minlength=(found + 1) * (wanted + 1),
-    ).reshape(found + 1, wanted + 1)
-    unions = pairs.sum(axis=1, keepdims=True) + pairs.sum(axis=0, keepdims=True) - pairs
-    return _Match(int((pairs[1:, 1:] * 2 > unions[1:, 1:]).sum()), found, wanted)
-
-
-def _objects(mask: Array) -> tuple[Array, int]:
-    """Number connected pixels from 1, slivers taken out."""
-    # scipy costs a third of a second to import, and predictions need none of this.
-    from scipy import ndimage
-
-    labels, count = ndimage.label(mask)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    keep = sizes >= SMALLEST_OBJECT_PX
-    keep[0] = False
-    numbers = np.where(keep, np.cumsum(keep), 0)
-    return numbers[labels], int(keep.sum())
-
-
-def _confusion(predicted: Array, truth: Array, class_count: int) -> Array:
-    """Pixels by class of the truth (rows) and class predicted (columns)."""
+def _sample(predicted: Array, truth: Array, class_count: int) -> Array:
     counted = truth != IGNORE
-    pairs = truth[counted].astype(np.int64) * class_count + predicted[counted]
-    return np.bincount(pairs, minlength=class_count**2).reshape(class_count, class_count)
+    matches = [
+        objects.match((predicted == index) & counted, truth == index) for index in range(1, class_count)
+    ]
+    found = [(each.matched, each.found, each.wanted, each.iou_sum) for each in matches]
+    return np.concatenate([confusion(predicted, truth, class_count).ravel(), np.ravel(found)])
+
+
+def _pixel_figures(both: Array, index: int) -> dict[str, float | None]:
+    """IoU; precision is None where the class was never predicted, recall where it does not occur."""
+    hit = both[index, index]
+    return {
+        "iou": _iou(both, index),
+        "precision": _ratio(hit, both[:, index].sum()),
+        "recall": _ratio(hit, both[index].sum()),
+    }
+
+
+def _iou(both: Array, index: int) -> float | None:
+    return _ratio(both[index, index], both[index].sum() + both[:, index].sum() - both[index, index])
+
+
+def _object_f1(found: Array) -> float | None:
+    """F1 of objects, matched above an IoU of one half; None where neither side has an object."""
+    matched, predicted, wanted, _ = found
+    return _ratio(2 * matched, predicted + wanted)
+
+
+def _panoptic_quality(found: Array) -> float | None:
+    """Mean IoU of the matches times their F1 (https://arxiv.org/abs/1801.00868); None as for F1."""
+    _, predicted, wanted, iou_sum = found
+    return _ratio(2 * iou_sum, predicted + wanted)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,9 +16,8 @@ from fair_models.inference.parts import RasterPart, Window
 from fair_models.inference.processing import Processing
 from fair_models.ml_tasks import fitting
 from fair_models.ml_tasks.onnx_export import export_onnx
-from fair_models.ml_tasks.pictures import worst_median_best
 from fair_models.ml_tasks.results import Evaluation, Report
-from fair_models.ml_tasks.segmentation import augmentation, metrics, pictures
+from fair_models.ml_tasks.segmentation import augmentation, judging
 from fair_models.ml_tasks.segmentation.processing import OUTPUT
 from fair_models.types import Array
 
@@ -64,7 +63,13 @@ def train(
     fitting.fit(task, network, samples, processing, params, seed, report)
 
 
-def evaluate(network: nn.Module, samples: Samples, processing: Processing, params: Params) -> Evaluation:
+def evaluate(
+    network: nn.Module,
+    samples: Samples,
+    processing: Processing,
+    params: Params,
+    inference: Mapping[str, Any] | None = None,
+) -> Evaluation:
     """Measure the network on held-out samples, after the contribution's own post-processing.
 
     Args:
@@ -72,24 +77,38 @@ def evaluate(network: nn.Module, samples: Samples, processing: Processing, param
         samples: Images and masks that the network has not learnt from.
         processing: The contribution's own.
         params: Hyperparameters; `batch_size` is used.
+        inference: Inference parameters without their prefix; with a `confidence_threshold` the masks are
+            those of predictions, without it the most probable class of each pixel.
 
     Returns:
-        Metrics beside those of the simplest guess, and pictures of the worst, the median and the best chip:
-        image, truth and prediction side by side.
+        Metrics with intervals beside those of the simplest guess, figures of each class, and pictures of the
+        worst, the median and the best chip: image, truth and prediction side by side.
 
     Raises:
         Invalid: There is no sample, or post-processing gives something else than a raster.
     """
-    scores = fitting.scores(network, samples, processing, params.batch_size)
-    predicted = np.stack([_class_of_each_pixel(one, name, processing) for name, one in scores])
-    guess, guess_name = metrics.simplest_guess(samples.targets, samples.classes)
-    return Evaluation(
-        metrics=metrics.measure(predicted, samples.targets, samples.classes),
-        baseline=metrics.measure(guess, samples.targets, samples.classes),
-        baseline_name=guess_name,
-        sample_count=len(samples),
-        pictures=_pictures(samples, predicted),
-    )
+    given = dict(inference or {})
+    likely = _probabilities(network, samples, processing, params, given)
+    return judging.evaluation(samples, likely, given.get("confidence_threshold"))
+
+
+def calibrate(
+    network: nn.Module, samples: Samples, processing: Processing, params: Params
+) -> dict[str, float]:
+    """Choose the threshold with which most pixels of the training samples are right.
+
+    Args:
+        network: As it was trained.
+        samples: What it learnt from, never what is held out.
+        processing: The contribution's own.
+        params: Hyperparameters; `batch_size` is used.
+
+    Returns:
+        `confidence_threshold`; nothing where none is better than another.
+    """
+    likely = _probabilities(network, samples, processing, params, {})
+    threshold = judging.best_threshold(samples, likely)
+    return {} if threshold is None else {"confidence_threshold": threshold}
 
 
 def export(network: nn.Module, path: Path, params: Params) -> None:
@@ -114,26 +133,20 @@ def _dice(scores: Tensor, targets: Tensor) -> Tensor:
     return 1 - (overlap / (likely.sum(axes) + truth.sum(axes) + 1))[1:].mean()
 
 
-def _class_of_each_pixel(scores: Array, name: str, processing: Processing) -> Array:
-    window = Window(row=0, column=0, height=scores.shape[-2], width=scores.shape[-1], source=name)
-    (part,) = processing.postprocess({OUTPUT: scores}, window, {})
-    if not isinstance(part, RasterPart):
-        raise Invalid(
-            f"postprocess returned {type(part).__name__} where a segmentation gives one RasterPart. "
-            "Return the probabilities of each class for each pixel."
-        )
-    best: Array = part.probabilities.argmax(axis=0).astype(np.uint8)
-    return best
-
-
-def _pictures(samples: Samples, predicted: Array) -> dict[str, Array]:
-    scores = [
-        metrics.per_class_iou(one[None], truth[None], samples.classes)[samples.classes[1]]
-        for one, truth in zip(predicted, samples.targets, strict=True)
-    ]
-    return {
-        samples.names[index]: pictures.side_by_side(
-            samples.images[index], samples.targets[index], predicted[index]
-        )
-        for index in worst_median_best(scores)
-    }
+def _probabilities(
+    network: nn.Module,
+    samples: Samples,
+    processing: Processing,
+    params: Params,
+    inference: Mapping[str, Any],
+) -> Iterator[Array]:
+    """Probability of each class for each pixel, sample by sample: all at once would need much memory."""
+    for name, scores in fitting.scores(network, samples, processing, params.batch_size):
+        window = Window(row=0, column=0, height=scores.shape[-2], width=scores.shape[-1], source=name)
+        (part,) = processing.postprocess({OUTPUT: scores}, window, inference)
+        if not isinstance(part, RasterPart):
+            raise Invalid(
+                f"postprocess returned {type(part).__name__} where a segmentation gives one RasterPart. "
+                "Return the probabilities of each class for each pixel."
+            )
+        yield part.probabilities

@@ -1,0 +1,101 @@
+"""Holds boxes found on held-out chips against the truth, chip by chip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from fair_models.data.samples import Samples
+from fair_models.ml_tasks import calibration, measuring
+from fair_models.ml_tasks.detection import metrics, pictures
+from fair_models.ml_tasks.detection.metrics import CALIBRATION_ERROR, Boxes, Matches
+from fair_models.ml_tasks.detection.targets import listed
+from fair_models.ml_tasks.measuring import Figures
+from fair_models.ml_tasks.pictures import worst_median_best
+from fair_models.ml_tasks.results import Evaluation
+from fair_models.types import Array
+
+
+def evaluation(samples: Samples, found: Sequence[Boxes], threshold: float) -> Evaluation:
+    """Everything that is measured of a detection.
+
+    Args:
+        samples: The held-out chips.
+        found: Boxes of all scores, in the order of the samples.
+        threshold: Least score of a box that predictions keep.
+    """
+    truth, names = true_boxes(samples), samples.classes[1:]
+    matched = metrics.matches(truth, found, len(names))
+    measured = metrics.figures(matched, names, threshold)
+    ends = measuring.with_samples(len(samples), _resampled(matched, names, threshold))
+    guess, guess_name = metrics.simplest_guess(truth, samples.images.shape[-1])
+    baseline = metrics.figures(metrics.matches(truth, guess, len(names)), names, threshold)
+    each = [metrics.figures(matched, names, threshold, one).metrics for one in np.eye(len(samples))]
+    return Evaluation(
+        metrics=measured.metrics,
+        baseline={**baseline.metrics, CALIBRATION_ERROR: None},  # a guess has no scores
+        baseline_name=guess_name,
+        sample_count=len(samples),
+        pictures=_pictures(samples, truth, found, threshold, [one["fair:map_50"] for one in each]),
+        intervals=ends.metrics,
+        classes=measuring.class_rows(measured, baseline, ends),
+        curves={
+            f"precision_recall:{name}": list(_points(one)) for name, one in zip(names, matched, strict=True)
+        },
+        samples=dict(zip(samples.names, each, strict=True)),
+    )
+
+
+def best_threshold(samples: Samples, found: Sequence[Boxes]) -> float | None:
+    """The threshold with the best F1 over all classes.
+
+    Args:
+        samples: Chips; not those that are held out.
+        found: As for `evaluation`.
+
+    Returns:
+        None where nothing right would be found with any.
+    """
+    matched = metrics.matches(true_boxes(samples), found, len(samples.classes) - 1)
+    above = np.sum([calibration.above_thresholds(one.scores, one.right[0]) for one in matched], axis=0)
+    return calibration.best_threshold(above, int(sum(one.wanted.sum() for one in matched)))
+
+
+def true_boxes(samples: Samples) -> list[Boxes]:
+    """The boxes that samples should have."""
+    both = [listed(np.asarray(target)) for target in samples.targets]
+    return [Boxes(geometries, classes, np.ones(len(classes))) for geometries, classes in both]
+
+
+def _resampled(
+    matched: Sequence[Matches], names: Sequence[str], threshold: float
+) -> Callable[[Array], Figures]:
+    def figures(positions: Array) -> Figures:
+        weights = np.bincount(positions, minlength=len(positions)).astype(np.float64)
+        return metrics.figures(matched, names, threshold, weights)
+
+    return figures
+
+
+def _points(matched: Matches) -> Iterator[tuple[float, float]]:
+    """Recall and precision at each threshold with which something is found."""
+    wanted = int(matched.wanted.sum())
+    for count, hits in zip(*calibration.above_thresholds(matched.scores, matched.right[0]), strict=True):
+        if count and wanted:
+            yield float(hits / wanted), float(hits / count)
+
+
+def _pictures(
+    samples: Samples,
+    truth: Sequence[Boxes],
+    found: Sequence[Boxes],
+    threshold: float,
+    scores: Sequence[float | None],
+) -> Mapping[str, Array]:
+    return {
+        samples.names[at]: pictures.side_by_side(
+            samples.images[at], truth[at], found[at].select(found[at].scores >= threshold)
+        )
+        for at in worst_median_best(scores)
+    }

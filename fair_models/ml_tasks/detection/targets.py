@@ -1,0 +1,95 @@
+"""What a detection learns: a box around what is visible of each label. Needs shapely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fair_models.data.grid import Grid
+from fair_models.data.labels import Labels
+from fair_models.errors import Invalid
+from fair_models.types import Array
+
+FILLING = 255
+"""Class of the rows that fill the list of a sample's boxes up to `MOST_BOXES`; they come last."""
+
+MOST_BOXES = 512
+"""Boxes of one sample. A chip of 68 m where each hut has a box of 3 m side by side has as many."""
+
+SMALLEST_PX = 4
+"""Boxes with a shorter side are left out: slivers where the edge of a chip cuts a building."""
+
+_LEAST_IMAGERY = 0.5
+"""Share of a box that has to be imagery."""
+
+
+def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Array) -> Array:
+    """Say where objects are on a sample: a box around the part of each label that lies on imagery.
+
+    Args:
+        labels: Polygons with their classes, outlines or boxes.
+        grid: Where the sample's pixels lie.
+        classes: Class names; the position is the index, 0 the background.
+        imagery: Which pixels are imagery, bool, shape (height, width).
+
+    Returns:
+        x_min, y_min, x_max, y_max in pixels from the sample's top left corner, and the index of the class;
+        float32, shape (`MOST_BOXES`, 5); filled up with rows of class `FILLING`.
+
+    Raises:
+        Invalid: There are more boxes than `MOST_BOXES`.
+    """
+    index = {name: number for number, name in enumerate(classes) if number}
+    inside = [label for label in labels.touching(grid) if labels.names[label] in index]
+    boxes = _visible(labels, inside, grid, imagery)
+    numbers = np.array([index[labels.names[label]] for label in inside], np.float32)
+    keep = [position for position, box in enumerate(boxes) if _counts(box, imagery)]
+    if len(keep) > MOST_BOXES:
+        raise Invalid(
+            f"A sample has {len(keep)} boxes, at most {MOST_BOXES} can be learnt from: ingest smaller chips, "
+            "or take labels away that are no single objects"
+        )
+    return filled_up(np.column_stack([boxes[keep], numbers[keep]]))
+
+
+def filled_up(rows: Array) -> Array:
+    """Boxes with their classes, shape (n, 5), as a sample's targets, shape (`MOST_BOXES`, 5)."""
+    made = np.zeros((MOST_BOXES, 5), np.float32)
+    made[:, 4] = FILLING
+    made[: len(rows)] = rows
+    return made
+
+
+def listed(target: Array) -> tuple[Array, Array]:
+    """Boxes (n, 4) and classes (n,) of a sample's targets, without what fills them up."""
+    rows = target[target[:, 4] != FILLING]
+    return rows[:, :4], rows[:, 4].astype(np.int64)
+
+
+def _visible(labels: Labels, inside: Sequence[int], grid: Grid, imagery: Array) -> Array:
+    """Bounds of the parts of labels on imagery, in pixels, shape (n, 4); NaN where none is left."""
+    import shapely
+    from rasterio import Affine
+
+    if not len(inside) or not imagery.any():
+        return np.empty((len(inside), 4), np.float32) * np.nan
+    outlines, _ = labels.in_crs(grid.crs)
+    a, b, c, d, e, f = tuple(~Affine(*grid.transform))[:6]
+
+    def to_pixels(places: Array) -> Array:
+        x, y = places.T
+        return np.column_stack([a * x + b * y + c, d * x + e * y + f])
+
+    rows, columns = np.flatnonzero(imagery.any(axis=1)), np.flatnonzero(imagery.any(axis=0))
+    frame = shapely.box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+    parts = shapely.intersection(shapely.transform(outlines[list(inside)], to_pixels), frame)
+    return np.asarray(shapely.bounds(parts), np.float32).reshape(-1, 4)
+
+
+def _counts(box: Array, imagery: Array) -> bool:
+    if not np.isfinite(box).all() or min(box[2] - box[0], box[3] - box[1]) < SMALLEST_PX:
+        return False
+    left, top = np.floor(box[:2]).astype(int)
+    right, bottom = np.ceil(box[2:]).astype(int)
+    return bool(imagery[top:bottom, left:right].mean() >= _LEAST_IMAGERY)

@@ -1,0 +1,124 @@
+"""Figures of a model as a whole and of each class, with their intervals, whatever the ML task. Numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fair_models.ml_tasks import calibration, intervals
+from fair_models.ml_tasks.results import ClassRow, Interval
+from fair_models.types import Array
+
+CALIBRATION_ERROR = "fair:calibration_error"
+"""Key of the expected calibration error."""
+
+Values = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured on some samples; None where nothing was.
+
+    metrics: By the keys that items use, e.g. {"fair:mean_iou": 0.8}.
+    classes: By class, then by measure, e.g. {"building": {"iou": 0.74}}.
+    """
+
+    metrics: Values
+    classes: Mapping[str, Values] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """95 % intervals of `Figures`, under the same names; None where there is none."""
+
+    metrics: Mapping[str, Interval | None]
+    classes: Mapping[str, Mapping[str, Interval | None]]
+
+
+def with_sums(statistics: Array, figures: Callable[[Array], Figures]) -> Intervals:
+    """Intervals of figures that follow from sums over the samples.
+
+    Args:
+        statistics: What each sample adds, shape (n, k).
+        figures: From the sum over samples, shape (k,).
+    """
+    return _named(intervals.bootstrap(statistics, lambda sums: _flat(figures(sums))))
+
+
+def with_samples(count: int, figures: Callable[[Array], Figures]) -> Intervals:
+    """Intervals of figures that need the samples themselves.
+
+    Args:
+        count: How many samples there are.
+        figures: From positions of samples, some of them more than once, int64, shape (count,).
+    """
+    return _named(intervals.resample(count, lambda positions: _flat(figures(positions))))
+
+
+def with_calibration(figures: Callable[[Array], Figures]) -> Callable[[Array], Figures]:
+    """Add the calibration error to figures.
+
+    Args:
+        figures: From the sum over samples, shape (k,).
+
+    Returns:
+        The same from sums of shape (k + 3 * BINS,), of which the last are those of `calibration.bins_of`.
+    """
+
+    def both(sums: Array) -> Figures:
+        found = figures(sums[: -3 * calibration.BINS])
+        error = calibration.expected_error(sums[-3 * calibration.BINS :])
+        return Figures({**found.metrics, CALIBRATION_ERROR: error}, found.classes)
+
+    return both
+
+
+def class_rows(measured: Figures, baseline: Figures, ends: Intervals) -> list[ClassRow]:
+    """One row for each class: each measure with its interval and the simplest guess's value beside it.
+
+    Returns:
+        E.g. [{"class": "building", "iou": 0.74, "iou_low": 0.7, "iou_high": 0.78, "iou_baseline": 0.2}].
+    """
+    return [
+        {"class": name, **_columns(name, values, baseline, ends)} for name, values in measured.classes.items()
+    ]
+
+
+def confusion(both: Array, classes: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Counts by class of the truth (rows) and class predicted (columns) under the names of the classes."""
+    return {
+        truth: {name: int(count) for name, count in zip(classes, row, strict=True)}
+        for truth, row in zip(classes, both, strict=True)
+    }
+
+
+def _columns(name: str, values: Values, baseline: Figures, ends: Intervals) -> dict[str, float | None]:
+    columns: dict[str, float | None] = {}
+    for key, value in values.items():
+        low, high = ends.classes.get(name, {}).get(key) or (None, None)
+        guessed = baseline.classes.get(name, {}).get(key)
+        columns |= {key: value, f"{key}_low": low, f"{key}_high": high, f"{key}_baseline": guessed}
+    return columns
+
+
+_BETWEEN = "\0"
+"""Between a class and a measure; no name has it."""
+
+
+def _flat(figures: Figures) -> dict[str, float | None]:
+    of_classes = {
+        f"{name}{_BETWEEN}{key}": value
+        for name, values in figures.classes.items()
+        for key, value in values.items()
+    }
+    return {**figures.metrics, **of_classes}
+
+
+def _named(ends: Mapping[str, Interval | None]) -> Intervals:
+    metrics = {key: interval for key, interval in ends.items() if _BETWEEN not in key}
+    classes: dict[str, dict[str, Interval | None]] = {}
+    for key, interval in ends.items():
+        name, between, measure = key.partition(_BETWEEN)
+        if between:
+            classes.setdefault(name, {})[measure] = interval
+    return Intervals(metrics, classes)

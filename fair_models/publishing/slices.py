@@ -1,0 +1,203 @@
+"""Publish a slice of a dataset: a dataset of its own with the same file of chips, fewer of which count."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pystac import Item
+
+from fair_models.catalog import assets, building, pins, tombstones, versions
+from fair_models.catalog.edits import VERSION_LINKS
+from fair_models.catalog.lineage import DERIVED_FROM
+from fair_models.catalog.protocol import Catalog
+from fair_models.data import chips, footprint, labels, slicing
+from fair_models.data.labels import CLASS_PROPERTY
+from fair_models.data.slicing import Slice, Wish
+from fair_models.data.splits import Split
+from fair_models.errors import Invalid
+from fair_models.inference import areas
+from fair_models.params import SliceDatasetParams
+from fair_models.publishing.plans import Tell, nobody
+from fair_models.publishing.storing import NewVersion, as_stored, publish
+from fair_models.publishing.workspace import work_folder
+from fair_models.store.archive import unpack
+from fair_models.store.protocol import Store, StoredFile
+from fair_models.types import DATASETS, Json
+
+logger = logging.getLogger(__name__)
+
+_OF_THE_WHOLE = frozenset({"fair:chip_counts", "updated", pins.FIELD, tombstones.ARCHIVED})
+
+FIELD = "fair:slice"
+"""Property of a slice: the dataset that it is of, and what belongs to it."""
+
+
+def publish_slice(params: SliceDatasetParams, catalog: Catalog, store: Store, tell: Tell = nobody) -> Item:
+    """Publish the part of a dataset that lies in an area, or has labels of a class or with a tag.
+
+    Chips stay on their side of the split, so that what was held out of a training is held out here too. The
+    chips are the dataset's file: no bytes are copied. The same slice again makes no new version.
+
+    Args:
+        params: Which part of which dataset.
+        catalog: Where the dataset is, and the slice will be.
+        store: Where their files lie.
+        tell: Takes the plan before anything is changed.
+
+    Returns:
+        The item as the catalogue has it; in a dry run as it would be. It derives from the exact dataset.
+
+    Raises:
+        NotFound: There is no such dataset.
+        Invalid: Nothing is said of what belongs to it, the dataset has no such class, its labels are no
+            polygons, it is a slice itself, or no held-out chip is left.
+        Conflict: Somebody else published a version of this name meanwhile.
+    """
+    whole = versions.resolve(catalog, DATASETS, params.dataset)
+    _require_sliceable(whole, params)
+    if params.area is not None:  # the area itself is kept, not the name of a file
+        params = params.model_copy(update={"area": areas.read(params.area).text})
+    with work_folder("slice") as folder, catalog.exclusive(DATASETS, params.name):
+        cut = _cut(whole, params, store, folder)
+        files = _written(cut, folder)
+        made = _Made(whole, params, cut, catalog.href(DATASETS, whole.id))
+        current = versions.current(catalog, DATASETS, params.name)
+        if current is not None and versions.same(
+            current, made.item(versions.number_of(current), as_stored(files))
+        ):
+            logger.info("%s is this very slice already; no new version", current.id)
+            return current
+        number = versions.next_number(catalog, DATASETS, params.name)
+        new = NewVersion(
+            DATASETS,
+            params.name,
+            number,
+            files,
+            lambda stored: made.item(number, stored),
+            needs=[(DATASETS, whole.id)],
+        )
+        return publish(new, catalog, store, tell=tell, dry_run=params.dry_run)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A slice that was cut; its item says what the whole dataset's does, but for what is its own."""
+
+    whole: Item
+    params: SliceDatasetParams
+    cut: Slice
+    href: str
+
+    def item(self, number: int, files: Mapping[str, StoredFile]) -> Item:
+        document = self.whole.to_dict(include_self_link=False, transform_hrefs=False)
+        area = footprint.of(self.cut.chips)
+        document |= {
+            "id": versions.item_id(self.params.name, number),
+            "geometry": footprint.geometry(area),
+            "bbox": list(footprint.bbox(area)),
+            "properties": {**_general(document["properties"]), **self._properties(number)},
+            "links": self._links(document["links"]),
+        }
+        document["assets"] = {
+            **document["assets"],
+            **{key: building.file_asset(key, file) for key, file in files.items()},
+        }
+        return Item.from_dict(document, migrate=False)
+
+    def _properties(self, number: int) -> Json:
+        cut, params = self.cut, self.params
+        names = list(cut.labels.names)
+        counts = [{"name": name, "count": names.count(name)} for name in _classes(self.whole)]
+        told = _told(params)
+        overview = self.whole.properties["label:overviews"][0]
+        return {
+            "title": params.title or f"{self.whole.properties['title']}: {told}"[:120],
+            "description": params.description or f"The part of {self.whole.id} with {told}.",
+            "version": str(number),
+            "deprecated": False,
+            "created": building.timestamp(datetime.now(UTC)),
+            "label:description": f"{len(cut.labels)} labels on {len(cut.chips)} chips",
+            "label:overviews": [{**overview, "counts": counts}],
+            "fair:chip_count": len(cut.chips),
+            "fair:class_counts": {side: dict(each) for side, each in cut.class_counts.items()},
+            "fair:split_spec": cut.split.spec(),
+            "fair:repairs": {},
+            FIELD: {"of": self.whole.id, **_wished(params)},
+        }
+
+    def _links(self, before: list[Json]) -> list[Json]:
+        own = {"self", "root", "parent", DERIVED_FROM, *VERSION_LINKS}
+        kept = [link for link in before if link["rel"] not in own]
+        to_collection = [
+            {**link, "href": "../collection.json"} if link["rel"] == "collection" else link for link in kept
+        ]
+        return [*to_collection, building.link(DERIVED_FROM, self.href, f"Dataset {self.whole.id}")]
+
+
+def _general(properties: Json) -> Json:
+    """What holds for a part too."""
+    return {name: value for name, value in properties.items() if name not in _OF_THE_WHOLE}
+
+
+def _require_sliceable(whole: Item, params: SliceDatasetParams) -> None:
+    if not _wished(params):
+        raise Invalid(
+            f"What of {whole.id} belongs to {params.name}? Give an area, classes or tags "
+            "(--area, --class, --tag)"
+        )
+    if FIELD in whole.properties:
+        raise Invalid(
+            f"{whole.id} is a slice itself. Slice {whole.properties[FIELD]['of']}, with all that belongs "
+            "to it"
+        )
+    if whole.properties["label:type"] != "vector" or "gsd" not in whole.properties:
+        raise Invalid(f"{whole.id} has no polygons on a map to slice it by: slice one of chips and labels")
+    known = _classes(whole)
+    unknown = [name for name in params.classes if name not in known]
+    if unknown:
+        raise Invalid(f"{whole.id} has no class {', '.join(unknown)}; it has {', '.join(known)}")
+
+
+def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path) -> Slice:
+    unpack(store.fetch(*assets.file_ref(whole, assets.CHIPS)), folder / "chips")
+    known = labels.read(store.fetch(*assets.file_ref(whole, assets.LABELS)), _classes(whole), CLASS_PROPERTY)
+    split = Split.read(store.fetch(*assets.file_ref(whole, assets.SPLIT)))
+    area = None if params.area is None else areas.read(params.area).outline
+    wish = Wish(area, params.classes, params.tags)
+    cut = slicing.cut(chips.find(folder / "chips"), known, split, _classes(whole), wish)
+    if not cut.split.held_out or not len(cut.labels):
+        raise Invalid(
+            f"Of the {len(split.held_out)} held-out chips of {whole.id}, {len(cut.split.held_out)} belong to "
+            f"{params.name} ({_told(params)}), with {len(cut.labels)} labels: nothing could be measured on "
+            "it. Slice it more widely"
+        )
+    return cut
+
+
+def _written(cut: Slice, folder: Path) -> dict[str, Path]:
+    files = {"labels": folder / "labels.geojson", "split": folder / "split.json"}
+    labels.write(cut.labels, files["labels"])
+    cut.split.write(files["split"])
+    return files
+
+
+def _classes(whole: Item) -> list[str]:
+    return [str(name) for name in whole.properties["label:classes"][0]["classes"]]
+
+
+def _wished(params: SliceDatasetParams) -> Json:
+    wished = params.model_dump(mode="json", include={"area", "classes", "tags"})
+    return {name: value for name, value in wished.items() if value}
+
+
+def _told(params: SliceDatasetParams) -> str:
+    """What belongs to a slice, in words."""
+    parts = [f"labels of {' or '.join(params.classes)}"] if params.classes else []
+    parts += [f"{name} {' or '.join(values)}" for name, values in params.tags.items()]
+    if params.area is not None:
+        parts.append("chips in an area")
+    return ", ".join(parts)

@@ -1,0 +1,57 @@
+"""Training runs by conditions, in order, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from fair_models.choosing import Choice, Key, Page, first_page
+from fair_models.conditions import Facts
+from fair_models.errors import Invalid, NotFound
+from fair_models.training.ledger import Ledger, ModelVersion
+
+
+def page(ledger: Ledger, choice: Choice) -> Page[ModelVersion]:
+    """One page of the runs that a choice finds. New runs move nothing to another page.
+
+    All versions are looked at, those of one model at a time. `trained` are runs that completed.
+
+    Raises:
+        Invalid: A condition on keywords, which runs do not have; or the cursor is none of ours.
+    """
+    if any(condition.fact == "keyword" for condition in choice.where):
+        raise Invalid(
+            "Runs have no keywords, published models have: "
+            "fair-models list local-models --where 'keyword = WORD'"
+        )
+    with_tasks = any(condition.fact == "task" for condition in choice.where)
+    return first_page(choice, _entries(ledger, choice, with_tasks), is_sorted=False)
+
+
+def _entries(ledger: Ledger, choice: Choice, with_tasks: bool) -> Iterator[tuple[Key, Facts, ModelVersion]]:
+    for model in ledger.models():
+        with suppress(NotFound):  # its last version went meanwhile
+            for version in ledger.versions(model):
+                facts = _facts(version, _tasks(ledger, version) if with_tasks else ())
+                key = choice.key(facts)
+                yield (0, *key) if choice.is_by_name else key, facts, version
+
+
+def _tasks(ledger: Ledger, version: ModelVersion) -> Sequence[str]:
+    try:
+        return (ledger.config(version.model, version.number).task,)
+    except NotFound:
+        return ()
+
+
+def _facts(version: ModelVersion, tasks: Sequence[str]) -> Facts:
+    return Facts(
+        id=version.id,
+        name=version.model,
+        number=version.number,
+        tasks=tasks,
+        trained=version.status == "completed",
+        pinned=version.pin is not None,
+        metrics=version.metrics,
+        created=version.created.timestamp(),
+    )

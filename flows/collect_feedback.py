@@ -1,0 +1,15 @@
+"""Make a dataset of what people say of a prediction."""
+
+from __future__ import annotations
+
+from fair_models.outcomes import PublishedItem
+from fair_models.params import CollectFeedbackParams
+from flows.artifacts import write_result
+from flows.definition import flow
+from flows.tasks import collect_verdicts
+
+
+@flow(run_name="feedback {params.dataset}")
+def collect_feedback(params: CollectFeedbackParams) -> PublishedItem:
+    """Publish accepted, rejected and corrected polygons of a prediction as the next version of a dataset."""
+    return write_result(collect_verdicts(params))

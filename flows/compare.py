@@ -1,0 +1,15 @@
+"""Measure versions side by side."""
+
+from __future__ import annotations
+
+from fair_models.outcomes import Comparison
+from fair_models.params import CompareParams
+from flows.artifacts import write_result
+from flows.definition import flow
+from flows.judging import compare_versions
+
+
+@flow(run_name="compare {params.versions}")
+def compare(params: CompareParams) -> Comparison:
+    """Measure versions on the same held-out chips: figures with intervals, curves, where they differ most."""
+    return write_result(compare_versions(params))

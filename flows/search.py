@@ -1,0 +1,18 @@
+"""Search for good hyperparameters."""
+
+from __future__ import annotations
+
+from fair_models.outcomes import FoundHyperparameters
+from fair_models.params import SearchParams
+from flows.artifacts import write_result
+from flows.definition import flow
+from flows.hooks import cancel_children
+from flows.searching import search_in_runtime
+from flows.tasks import fetch_items
+
+
+@flow(run_name="search {params.model_name}", ended_early=cancel_children)
+def search(params: SearchParams) -> FoundHyperparameters:
+    """Train with one set of values after another, then once more with the best. Started again, it goes on."""
+    base, dataset = fetch_items(params.base_model, params.dataset)
+    return write_result(search_in_runtime(base, dataset, params))

@@ -1,0 +1,15 @@
+"""Publish a part of a dataset."""
+
+from __future__ import annotations
+
+from fair_models.outcomes import PublishedItem
+from fair_models.params import SliceDatasetParams
+from flows.artifacts import write_result
+from flows.definition import flow
+from flows.judging import cut_slice
+
+
+@flow(run_name="slice {params.dataset} as {params.name}")
+def slice_dataset(params: SliceDatasetParams) -> PublishedItem:
+    """Publish the part of a dataset in an area, with labels of a class or with a tag, to judge on."""
+    return write_result(cut_slice(params))

@@ -1,0 +1,1 @@
+"""Buildings as boxes and centre points."""

@@ -1,0 +1,1 @@
+"""Finds chips by sentences, and sentences by chips."""

@@ -1,0 +1,10 @@
+"""RGB chips and sentences in, directions out. Numpy only."""
+
+from fair_models.ml_tasks import ranking
+
+WORDS = 64
+BUCKETS = 4096
+
+preprocess = ranking.scale_to_unit
+tokenise = ranking.hashed_words(WORDS, BUCKETS)
+postprocess = ranking.embedding

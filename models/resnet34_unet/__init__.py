@@ -1,0 +1,1 @@
+"""Building footprints, seen by an encoder that knows photographs."""

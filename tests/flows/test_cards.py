@@ -1,0 +1,55 @@
+"""What people see of an item, made of its fields."""
+
+from pathlib import Path
+
+from fair_models.catalog import figures
+from fair_models.store.local import LocalStore
+from flows import results
+from tests.catalog.item_factory import local_item
+
+CLASSES = [
+    {"class": "background", "train": None, "held_out": None, "iou": 0.9, "iou_baseline": 0.0},
+    {"class": "building", "train": 900, "held_out": 300, "iou": 0.74, "iou_low": 0.7, "iou_high": 0.78},
+]
+
+
+def card(tmp_path: Path, **facts) -> str:
+    return results.model_card(local_item(**facts), LocalStore(tmp_path))
+
+
+def test_a_model_card_has_intervals_baselines_classes_and_the_confusion(tmp_path):
+    text = card(
+        tmp_path,
+        intervals={"fair:building_iou": (0.7, 0.78)},
+        classes=CLASSES,
+        confusion={
+            "background": {"background": 9, "building": 1},
+            "building": {"background": 2, "building": 8},
+        },
+    )
+
+    assert "| `fair:building_iou` | 0.740 [0.700, 0.780] | 0.377 |" in text
+    assert "| class | train | held out | iou |" in text
+    assert "| background | – | – | 0.900 (0.000) |" in text
+    assert "| building | 900 | 300 | 0.740 [0.700, 0.780] |" in text
+    assert "| building | 2 | 8 |" in text
+
+
+def test_the_card_of_an_item_of_before_has_its_metrics_alone(tmp_path):
+    text = card(tmp_path)
+
+    assert "| `fair:building_iou` | 0.740 | 0.377 |" in text
+    assert "class" not in text.partition("| Metric")[2]
+
+
+def test_what_was_not_measured_is_a_dash_and_not_a_zero(tmp_path):
+    text = card(tmp_path, metrics={"fair:building_iou": None}, intervals={"fair:building_iou": None})
+
+    assert "| `fair:building_iou` | – | 0.377 |" in text
+
+
+def test_all_rows_of_classes_have_the_same_columns():
+    rows = figures.classes([{"class": "background", "iou": 0.9}, {"class": "building", "object_f1": 0.5}])
+
+    assert [list(row) for row in rows] == [["class", "train", "held out", "iou", "object_f1"]] * 2
+    assert rows[1]["iou"] == "–"

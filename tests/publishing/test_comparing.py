@@ -1,0 +1,342 @@
+"""Versions side by side: real networks, real chips, real measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+import shapely
+from PIL import Image
+from pystac import Item
+
+from fair_models.catalog import assets
+from fair_models.catalog.local import LocalCatalog
+from fair_models.contract import weights
+from fair_models.data import chips
+from fair_models.data.splits import Split
+from fair_models.data.synthetic import make_settlement
+from fair_models.errors import Conflict, Invalid, NotFound
+from fair_models.params import (
+    CompareParams,
+    FinetuneParams,
+    IngestDatasetParams,
+    RetireParams,
+    SliceDatasetParams,
+)
+from fair_models.publishing import comparing, comparison_report, comparison_tables, judging
+from fair_models.publishing.comparing import Ground
+from fair_models.publishing.datasets import ingest
+from fair_models.publishing.register import register_base_model
+from fair_models.publishing.retire import retire
+from fair_models.publishing.slices import publish_slice
+from fair_models.settings import current
+from fair_models.store.archive import unpack
+from fair_models.store.local import LocalStore
+from fair_models.training import measuring
+from fair_models.training.plan import plan_run
+from fair_models.types import DATASETS
+from tests.publishing import tiny_contribution
+from tests.publishing.memory_ledger import MemoryLedger
+
+IOU = "fair:building_iou"
+SEEDS = {1: 1, 2: 3}
+"""Seed of the network of each version; the first finds more of the roofs."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A base model, a town, the same town split the other way round, and two trained versions."""
+
+    base: Item
+    town: Item
+    turned: Item
+    catalog: LocalCatalog
+    store: LocalStore
+    ledger: MemoryLedger
+
+    def compare(self, *versions: str, **wishes: Any) -> list[Ground]:
+        params = CompareParams(versions=list(versions), **wishes)
+        return comparing.compare(params, self.catalog, self.store, self.ledger)
+
+
+@pytest.fixture(scope="module")
+def world(home_for_tests: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp("compared")
+    catalog, store, ledger = LocalCatalog(folder / "catalog"), LocalStore(folder / "store"), MemoryLedger()
+    base = register_base_model(str(tiny_contribution.write(folder)), catalog, store)
+    make_settlement(folder / "town", seed=3, columns=4, rows=3, size_px=64, prediction_columns=0)
+
+    def ingested(name: str, seed: int) -> Item:
+        wish = IngestDatasetParams(
+            name=name, title=name, chips=str(folder / "town"), seed=seed, held_out_ratio=0.5
+        )
+        return ingest(wish, catalog, store)
+
+    town, turned = ingested("town", 0), ingested("turned", 2)
+    for number, seed in SEEDS.items():
+        wish = FinetuneParams(base_model=base.id, dataset=town.id, model_name="roofs")
+        config = plan_run(base, town, wish)
+        values = {**config.hyperparameters, "training.learning_rate": 0.001 * number}
+        ledger.add("roofs", base_model=base.id, dataset=town.id, hyperparameters=values)
+        ledger.configs["roofs", number] = config
+        path = folder / f"{number}.safetensors"
+        weights.save(tiny_contribution.network(seed), path)
+        ledger.files["roofs", number, "weights"] = path.read_bytes()
+    return World(base, town, turned, catalog, store, ledger)
+
+
+@pytest.fixture(scope="module")
+def compared(world: World) -> Ground:
+    [ground] = world.compare("roofs-v1", "roofs-v2", "tiny")
+    return ground
+
+
+def test_versions_are_measured_on_the_chips_of_the_dataset_that_the_first_was_trained_on(
+    world: World, compared: Ground
+) -> None:
+    assert compared.dataset.id == world.town.id
+    assert [side.contender.id for side in compared.measured] == ["roofs-v1", "roofs-v2", "tiny-v1"]
+    assert [side.contender.kind for side in compared.measured] == ["trained", "trained", "base model"]
+    names = {tuple(side.evaluation.samples) for side in compared.measured if side.evaluation}
+    assert len(names) == 1
+    assert len(names.pop()) == 6
+
+
+def test_the_figures_are_those_that_the_gates_see(world: World, compared: Ground) -> None:
+    measured = measuring.measure(world.base, world.town, world.store, current().cache_folder)
+    [row] = [
+        row
+        for row in comparison_tables.numbers([compared])
+        if row["version"] == "tiny-v1" and row["metric"] == IOU
+    ]
+    assert row["value"] == measured.metrics[IOU]
+    assert (row["low"], row["high"]) == measured.intervals[IOU]
+    assert row["baseline"] == measured.baseline[IOU]
+
+
+def test_the_best_is_the_one_with_the_best_main_metric(compared: Ground) -> None:
+    values = {side.contender.id: comparing.value_of(side, IOU) or 0.0 for side in compared.measured}
+    assert len(set(values.values())) == 3
+    assert compared.best is not None
+    assert compared.best.contender.id == max(values, key=lambda version: values[version])
+
+
+def test_differences_are_told_sample_by_sample_from_the_first(compared: Ground) -> None:
+    first, second, _ = compared.measured
+    assert first.difference is None
+    assert first.evaluation is not None
+    assert second.evaluation is not None
+    more = [
+        value - before
+        for name, values in second.evaluation.samples.items()
+        if (value := values[IOU]) is not None and (before := first.evaluation.samples[name][IOU]) is not None
+    ]
+    assert second.difference == pytest.approx(np.mean(more))
+    assert second.difference_interval is not None
+    low, high = second.difference_interval
+    assert min(more) <= low < np.mean(more) < high <= max(more)
+
+
+def test_the_chips_shown_are_those_on_which_the_versions_differ_most(compared: Ground) -> None:
+    apart = [max(sample.values.values()) - min(sample.values.values()) for sample in compared.samples]
+    assert apart == sorted(apart, reverse=True)
+    assert apart[0] > 0
+    for sample in compared.samples:
+        assert set(sample.pictures) == set(sample.values) == {"roofs-v1", "roofs-v2", "tiny-v1"}
+        assert len({picture.tobytes() for picture in sample.pictures.values()}) > 1
+
+
+def test_hyperparameters_are_listed_where_they_differ(compared: Ground) -> None:
+    labels = [row["of"] for row in comparison_tables.side_by_side(compared)]
+    assert "training.learning_rate" in labels
+    assert "training.epochs" not in labels
+    assert "building, iou" in labels
+
+
+def test_the_report_shows_tables_curves_and_pictures(compared: Ground, tmp_path: Path) -> None:
+    report = comparison_report.write([compared], tmp_path).read_text(encoding="utf-8")
+    [curve] = tmp_path.glob("*.svg")
+    assert curve.name in report
+    assert curve.read_text().count("<polyline") == 3
+    pictures = sorted(tmp_path.glob("*.jpg"))
+    assert len(pictures) == 3 * len(compared.samples)
+    assert all(picture.name in report for picture in pictures)
+    with Image.open(pictures[0]) as opened:
+        assert opened.width > 2 * opened.height
+    within = comparison_report.markdown([compared], comparison_report.within)
+    assert within.count("data:image/jpeg;base64,") == len(pictures)
+
+
+def test_who_learnt_from_the_held_out_chips_is_told(world: World) -> None:
+    [ground] = world.compare("roofs-v1", "tiny", dataset="turned", pictures=0)
+    learnt, base = ground.sides
+    seen = judging.seen("roofs-v1", world.town.id, world.turned, world.catalog, world.store)
+    assert learnt.seen == seen
+    assert seen
+    assert base.seen is None
+    assert ground.samples == []
+    assert "roofs-v1 learnt from" in comparison_report.markdown([ground], comparison_report.within)
+
+
+def test_a_version_that_does_not_fit_is_listed_with_its_reason_beside_the_others(
+    world: World, changed_copy: Callable[..., World]
+) -> None:
+    changed = changed_copy(world)
+    [ground] = changed.compare("roofs-v1", "roofs-v3")
+    assert [side.contender.id for side in ground.measured] == ["roofs-v1"]
+    assert "training.width" in ground.sides[1].problem
+    assert ground.samples  # of one version its worst
+
+
+@pytest.fixture
+def changed_copy() -> Callable[[World], World]:
+    """The same world with a third version whose code takes none of its hyperparameters."""
+
+    def made(world: World) -> World:
+        ledger = MemoryLedger()
+        ledger.records, ledger.configs = dict(world.ledger.records), dict(world.ledger.configs)
+        ledger.files = dict(world.ledger.files)
+        values = {**ledger.configs["roofs", 1].hyperparameters, "training.width": 4000}
+        ledger.add("roofs", base_model=world.base.id, dataset=world.town.id, hyperparameters=values)
+        ledger.configs["roofs", 3] = ledger.configs["roofs", 1]
+        return World(world.base, world.town, world.turned, world.catalog, world.store, ledger)
+
+    return made
+
+
+def test_where_nobody_can_be_measured_the_reasons_are_told(
+    world: World, changed_copy: Callable[..., World]
+) -> None:
+    with pytest.raises(Invalid, match=r"None of the versions can be measured on town-v1\. roofs-v3: .*width"):
+        changed_copy(world).compare("roofs-v3")
+
+
+def cut(world: World, **wishes: Any) -> Item:
+    return publish_slice(
+        SliceDatasetParams.model_validate({"dataset": "town", "name": "part", **wishes}),
+        world.catalog,
+        world.store,
+    )
+
+
+def split_of(world: World, item: Item) -> Split:
+    return Split.read(world.store.fetch(*assets.file_ref(item, assets.SPLIT)))
+
+
+@pytest.fixture(scope="module")
+def western(world: World) -> Item:
+    """The western half of the town."""
+    assert world.town.bbox is not None
+    west, south, east, north = world.town.bbox
+    return cut(world, name="western", area=f"{west},{south},{(west + east) / 2},{north}")
+
+
+def test_a_slice_is_a_dataset_of_the_same_chips_that_derives_from_the_exact_whole(
+    world: World, western: Item
+) -> None:
+    assert western.id == "western-v1"
+    assert assets.file_ref(western, assets.CHIPS) == assets.file_ref(world.town, assets.CHIPS)
+    for role in (assets.LABELS, assets.SPLIT):
+        assert assets.file_ref(western, role)[1] != assets.file_ref(world.town, role)[1]
+    [link] = [link for link in western.links if link.rel == "derived_from"]
+    assert link.get_absolute_href() == world.catalog.href(DATASETS, world.town.id)
+    assert western.properties["fair:slice"]["of"] == world.town.id
+    whole, part = split_of(world, world.town), split_of(world, western)
+    assert {*part.held_out} < {*whole.held_out}
+    assert {*part.train} <= {*whole.train}
+    assert western.properties["fair:chip_count"] == 6
+    with pytest.raises(Conflict, match="western-v1"):
+        retire(
+            RetireParams(name="town", collection="datasets", action="delete", reason="No longer needed"),
+            world.catalog,
+            world.store,
+            world.ledger,
+        )
+
+
+def test_versions_are_judged_on_slices_beside_the_whole(world: World, western: Item) -> None:
+    whole, part = world.compare("roofs-v1", "roofs-v2", slices=["western"], pictures=1)
+    assert (whole.dataset.id, part.dataset.id) == ("town-v1", "western-v1")
+    for before, after in zip(whole.measured, part.measured, strict=True):
+        assert before.evaluation is not None
+        assert after.evaluation is not None
+        assert after.evaluation.samples == {
+            name: before.evaluation.samples[name] for name in split_of(world, western).held_out
+        }
+        assert comparing.value_of(before, IOU) != comparing.value_of(after, IOU)
+    rows = comparison_tables.numbers([whole, part])
+    assert {row["dataset"] for row in rows} == {"town-v1", "western-v1"}
+
+
+def test_the_same_slice_again_makes_no_new_version(world: World, western: Item) -> None:
+    again = cut(world, name="western", area=western.properties["fair:slice"]["area"])
+    assert again.id == "western-v1"
+
+
+def test_a_slice_without_training_chips_can_be_judged_on(world: World) -> None:
+    held_out = split_of(world, world.town).held_out
+    boxes = [chip.grid.footprint for chip in chips_of(world) if chip.name in held_out]
+    block = shapely.union_all(boxes, grid_size=1e-8)
+    part = cut(world, name="held-out-block", area=shapely.to_geojson(block))
+    assert part.properties["fair:split_spec"]["train"] == 0
+    assert part.properties["fair:split_spec"]["held_out"] == len(held_out)
+    [ground] = world.compare("roofs-v1", dataset="held-out-block", pictures=0)
+    assert ground.measured[0].evaluation is not None
+    assert ground.measured[0].evaluation.sample_count == len(held_out)
+
+
+def chips_of(world: World) -> list[chips.Chip]:
+    folder = current().cache_folder / "unpacked"
+    unpack(world.store.fetch(*assets.file_ref(world.town, assets.CHIPS)), folder)
+    return list(chips.find(folder))
+
+
+def test_a_tag_chooses_the_chips_and_keeps_all_their_labels(world: World) -> None:
+    features = orjson.loads(world.store.fetch(*assets.file_ref(world.town, assets.LABELS)).read_bytes())[
+        "features"
+    ]
+    names = {key: value for key, value in features[0]["properties"].items() if isinstance(value, str)}
+    part = cut(world, tags={key: [value] for key, value in names.items()}, classes=["building"])
+    assert part.properties["label:overviews"][0]["counts"][0]["count"] > 1
+    with pytest.raises(Invalid, match="0 belong to part"):
+        cut(world, tags={"building": ["castle in the air"]})
+
+
+@pytest.mark.parametrize(
+    ("wishes", "said"),
+    [
+        ({}, "Give an area, classes or tags"),
+        ({"classes": ["lake"]}, "has no class lake; it has building"),
+        ({"dataset": "western", "classes": ["building"]}, "western-v1 is a slice itself. Slice town-v1"),
+        ({"area": "0,0,1,1"}, "nothing could be measured on it"),
+    ],
+)
+def test_a_slice_that_nothing_could_be_judged_on_is_refused(
+    wishes: dict[str, Any], said: str, world: World, western: Item
+) -> None:
+    with pytest.raises(Invalid, match=said):
+        cut(world, **wishes)
+
+
+def test_base_models_alone_need_a_dataset(world: World) -> None:
+    with pytest.raises(Invalid, match="--dataset"):
+        world.compare("tiny")
+
+
+def test_a_version_that_is_not_there_is_not_found_with_those_that_are(world: World) -> None:
+    with pytest.raises(NotFound, match="did you mean tiny"):
+        world.compare("tony")
+    with pytest.raises(NotFound, match="roofs-v9"):
+        world.compare("roofs-v9")
+
+
+def test_a_run_that_did_not_complete_is_not_compared(world: World) -> None:
+    ledger = MemoryLedger()
+    ledger.add("roofs", base_model=world.base.id, dataset=world.town.id, status="running")
+    with pytest.raises(Invalid, match="its run is running"):
+        comparing.compare(CompareParams(versions=["roofs-v1"]), world.catalog, world.store, ledger)
