@@ -63,6 +63,7 @@ def train(
     buffer_m: float,
     overrides: Mapping[str, Any],
     ingest: Mapping[str, Any] | None = None,
+    random_start: bool = False,
 ) -> Fold:
     """Ingest with the seed's split, train with the seed, measure on the side that was held out.
 
@@ -74,6 +75,7 @@ def train(
         buffer_m: Between train and held-out, in metres.
         overrides: Hyperparameters by full key.
         ingest: Further parameters of the ingest.
+        random_start: Whether published weights are left alone.
     """
     from fair_models.catalog.opening import open_catalog
     from fair_models.params import FinetuneParams, IngestDatasetParams
@@ -84,7 +86,7 @@ def train(
     from fair_models.training.plan import plan_run
 
     catalog, store = open_catalog(current()), open_store(current())
-    base = register.register_base_model(str(model), catalog, store)
+    base = register.register_base_model(str(model), catalog, store, random_start=random_start)
     wish = IngestDatasetParams(
         name="area",
         title="Area",

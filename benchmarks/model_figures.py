@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.held_out import Fold, train
 from fair_models.catalog import figures
-from fair_models.errors import FairModelsError
+from fair_models.errors import FairModelsError, Unavailable
 from fair_models.types import Json
 
 PROJECT = Path(__file__).parents[1]
@@ -55,13 +55,19 @@ class Data:
 
 @dataclass(frozen=True)
 class Row:
-    """What one model reached on one area; `problem` where it could not be trained on it."""
+    """What one model reached on one area.
+
+    model, data: Their names.
+    metrics: `fair:metrics_spec` of the model.
+    fold: What was measured; None where it could not be trained.
+    note: For people: why it could not, or how it was.
+    """
 
     model: str
     data: str
     metrics: Sequence[Json]
     fold: Fold | None = None
-    problem: str = ""
+    note: str = ""
 
 
 def main() -> None:
@@ -98,12 +104,17 @@ def rows(given: argparse.Namespace, folder: Path) -> Iterator[Row]:
 
 
 def row(model: Path, item: Json, data: Data, seed: int, overrides: Mapping[str, Any]) -> Row:
-    """Train one model on one area."""
+    """Train one model on one area; from a random start where its published weights cannot be had."""
+    note = ""
     try:
-        fold = train(model, data.chips, data.labels, seed, 0.0, overrides, data.ingest)
+        try:
+            fold = train(model, data.chips, data.labels, seed, 0.0, overrides, data.ingest)
+        except Unavailable:
+            note = "was trained from a random start: its published weights could not be had"
+            fold = train(model, data.chips, data.labels, seed, 0.0, overrides, data.ingest, random_start=True)
     except FairModelsError as error:
-        return Row(model.name, data.name, [], problem=" ".join(str(error).split()))
-    return Row(model.name, data.name, item["fair:metrics_spec"], fold)
+        return Row(model.name, data.name, [], note=f"was not trained: {' '.join(str(error).split())}")
+    return Row(model.name, data.name, item["fair:metrics_spec"], fold, note)
 
 
 def generated(item: Json, folder: Path, scenes: int) -> Data:
@@ -152,11 +163,7 @@ def told(found: Sequence[Row], epochs: int | None, seed: int) -> str:
             [line for each in found for line in by_class(each)],
         ),
         "",
-        *(
-            f"- `{each.model}` on {each.data} was not trained: {each.problem}"
-            for each in found
-            if each.problem
-        ),
+        *(f"- `{each.model}` on {each.data} {each.note}." for each in found if each.note),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -166,13 +173,14 @@ def summary(one: Row) -> Iterator[list[str]]:
     if one.fold is None:
         return
     evaluation = one.fold.evaluation
+    kind = "images" if one.fold.split["method"] == "image" else "chips"
     for number, entry in enumerate(one.metrics):
         key = entry["key"]
         low, high = evaluation.intervals.get(key) or (None, None)
         guessed = figures.shown(evaluation.baseline.get(key))
         yield [
             f"`{one.model}`" if number == 0 else "",
-            f"{one.data}, {evaluation.sample_count} chips held out" if number == 0 else "",
+            f"{one.data}, {evaluation.sample_count} {kind} held out" if number == 0 else "",
             entry["name"],
             figures.with_interval(evaluation.metrics.get(key), low, high),
             f"{guessed} ({evaluation.baseline_name})" if number == 0 else guessed,
@@ -185,6 +193,8 @@ def by_class(one: Row) -> Iterator[list[str]]:
         return
     for line in figures.classes(one.fold.evaluation.classes):
         name, train_count, held_out_count, *values = line.items()
+        if set(line.values()) <= {name[1], figures.NOT_MEASURED}:
+            continue
         told = ", ".join(f"{key} {value}" for key, value in values if value != figures.NOT_MEASURED)
         yield [f"`{one.model}`", one.data, name[1], train_count[1], held_out_count[1], told or "–"]
 
