@@ -120,6 +120,16 @@ def nothing_left_in_production() -> Iterator[None]:
                 ledger.set_stage(model, version.number, "archived")
 
 
+@pytest.fixture(autouse=True)
+def environment_stays_as_it_was() -> Iterator[None]:
+    """A flow that runs in the process of the tests puts saved blocks into its environment, as a worker does."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("FAIR_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("FAIR_")]:
+        del os.environ[name]
+    os.environ.update(before)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let long files begin first where processes share the files."""
     if "PYTEST_XDIST_WORKER" in os.environ:
