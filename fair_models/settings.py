@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from fair_models.errors import Invalid
 
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"
 """Bytes as Kubernetes writes them, e.g. 4Gi."""
 
 CPUS = r"^[0-9]+(\.[0-9]+)?m?$"
 """Cores as Kubernetes writes them, e.g. 2 or 500m."""
+
+
+def _split(value: Any) -> Any:
+    """A list as it is written in a variable: JSON, or words with commas between them."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+Listed = (NoDecode, BeforeValidator(_split))
 
 
 def checkout_root(start: Path | None = None) -> Path | None:
@@ -67,23 +82,23 @@ class Settings(BaseSettings):
         description="What to do where an extension's schema is neither cached nor reachable: "
         "report it as not checked, or refuse the item.",
     )
-    allowed_extensions: frozenset[str] = Field(
+    allowed_extensions: Annotated[frozenset[str], *Listed] = Field(
         frozenset(),
         description="Addresses of extensions that may stay unchecked where official schemas are required, "
-        "as a JSON list.",
+        "with commas between them.",
     )
     schema_cache: Path | None = Field(
         None, description="Folder with official schemas, laid out as URLs without the scheme."
     )
-    allowed_hosts: tuple[str, ...] = Field(
+    allowed_hosts: Annotated[tuple[str, ...], *Listed] = Field(
         (),
-        description="Hosts that files may be downloaded from, as a JSON list of names or IP addresses; '*' "
+        description="Hosts that files may be downloaded from, names or IP addresses with commas between them; '*' "
         "stands for every public host. Only hosts named here may lie in this network or be asked by plain "
         "http. Default: every public host, by https.",
     )
-    allowed_folders: tuple[Path, ...] = Field(
+    allowed_folders: Annotated[tuple[Path, ...], *Listed] = Field(
         (),
-        description="Folders that paths in requests must lie in, as a JSON list. Default: any path.",
+        description="Folders that paths in requests must lie in, with commas between them. Default: any path.",
     )
     largest_download_bytes: int = Field(
         4 * 2**30, ge=1, description="Largest file that is downloaded for an item, in bytes."
@@ -265,5 +280,13 @@ class Settings(BaseSettings):
 
 
 def current() -> Settings:
-    """The settings of this process as the environment has them now."""
-    return Settings()
+    """The settings of this process as the environment has them now.
+
+    Raises:
+        Invalid: A variable is wrong; says which and why, and never what it holds: it may be a secret.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        reasons = [f"FAIR_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+        raise Invalid(f"The environment is wrong: {'; '.join(reasons)}. Correct or unset it") from None
