@@ -48,7 +48,7 @@ class Choice(BaseModel):
     order: str = Field(
         "name",
         pattern=rf"^(name|id|newest|-?{METRIC})$",
-        description="name (default): by name and number. id. newest: the newest first. A metric: the largest "
+        description="name: by name and number. id. newest: the newest first. A metric: the largest "
         "value first; with - before it the smallest. What was not measured comes last.",
     )
     limit: int = Field(100, ge=1, le=1000, description="Largest number on a page, 1 to 1000. Default: 100.")
@@ -66,8 +66,7 @@ class Choice(BaseModel):
         try:
             return cls(where=parsed, **given)
         except ValidationError as error:
-            reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-            raise InvalidParameters("a list", reasons) from error
+            raise InvalidParameters("a list", list(map(_wrong, error.errors()))) from error
 
     def holds(self, facts: Facts) -> bool:
         """Whether all conditions hold."""
@@ -112,6 +111,14 @@ class Choice(BaseModel):
         """What the pages of one list have in common. The size of a page may change on the way."""
         said = self.model_dump_json(exclude={"limit", "cursor"})
         return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _wrong(found: Any) -> str:
+    """What pydantic found, with the field's own words on what it takes."""
+    name = str(found["loc"][0])
+    if name not in Choice.model_fields:
+        return f"{name}: {found['msg']}"
+    return f"{name} is {found['input']!r}. It takes: {Choice.model_fields[name].description}"
 
 
 _SHAPES: Mapping[str, tuple[type, ...]] = {

@@ -168,4 +168,4 @@ def _number(text: str, number: str) -> float:
     try:
         return float(number)
     except ValueError as error:
-        raise Invalid(f"{text!r} is no condition: {number!r} is no number") from error
+        raise Invalid(f"{text!r} is no condition: {number!r} is no number; write one such as 0.5") from error

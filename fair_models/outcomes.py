@@ -189,6 +189,7 @@ class Prediction(Outcome):
         "why exact was run."
     )
     features: int = Field(description="Number of polygons, lines or points.")
+    by_class: str = Field(description="Their number by class, e.g. `building 30, background 18`.")
     excluded: int = Field(description="Number of features left out because existing ones cover them.")
     same: bool | None = Field(
         description="Whether all files are byte for byte those of the prediction that was repeated. Empty "

@@ -270,6 +270,10 @@ class SliceDatasetParams(Params):
     dry_run: bool = DRY_RUN
 
 
+_TOLD = 4
+"""How many versions the name of a comparison's run has."""
+
+
 class CompareParams(Params):
     """Measure versions side by side."""
 
@@ -295,6 +299,12 @@ class CompareParams(Params):
         le=24,
         description="How many held-out chips on which they differ most are shown, 0 to 24. Default: 6.",
     )
+
+    @property
+    def told(self) -> str:
+        """Who is compared, for the name of a run."""
+        more = len(self.versions) - _TOLD
+        return ", ".join(self.versions[:_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 SearchMethod = Literal["random", "grid"]
@@ -424,7 +434,10 @@ class CleanRunsParams(Params):
     """Delete old training runs that are neither published nor pinned."""
 
     older_than_days: int = Field(
-        30, ge=1, le=10_000, description="Younger runs stay, in days, 1 to 10000. Default: 30."
+        30,
+        ge=0,
+        le=10_000,
+        description="Younger runs stay, in days, 0 to 10000; 0 lets runs of today go too. Default: 30.",
     )
     keep_last: int = Field(
         3,

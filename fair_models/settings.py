@@ -92,13 +92,14 @@ class Settings(BaseSettings):
     )
     allowed_hosts: Annotated[tuple[str, ...], *Listed] = Field(
         (),
-        description="Hosts that files may be downloaded from, names or IP addresses with commas between them; '*' "
+        description="Hosts that files may be downloaded from, names or IP addresses, commas between; '*' "
         "stands for every public host. Only hosts named here may lie in this network or be asked by plain "
         "http. Default: every public host, by https.",
     )
     allowed_folders: Annotated[tuple[Path, ...], *Listed] = Field(
         (),
-        description="Folders that paths in requests must lie in, with commas between them. Default: any path.",
+        description="Folders that paths in requests must lie in, with commas between them. "
+        "Default: any path.",
     )
     largest_download_bytes: int = Field(
         4 * 2**30, ge=1, description="Largest file that is downloaded for an item, in bytes."

@@ -9,7 +9,7 @@ from flows.definition import flow
 from flows.judging import compare_versions
 
 
-@flow(run_name="compare {params.versions}")
+@flow(run_name="compare {params.told}")
 def compare(params: CompareParams) -> Comparison:
     """Measure versions on the same held-out chips: figures with intervals, curves, where they differ most."""
     return write_result(compare_versions(params))

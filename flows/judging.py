@@ -16,7 +16,7 @@ from flows.places import open_catalog, open_store
 from flows.policy import task
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from fair_models.publishing.comparing import Ground
@@ -29,12 +29,12 @@ def compare_versions(params: CompareParams) -> Comparison:
     from fair_models.training.ledger import open_ledger
 
     current = settings.current()
-    bar = artifacts.ProgressBar("comparison", f"Comparing {', '.join(params.versions)}")
+    bar = artifacts.ProgressBar("comparison", f"Comparing {params.told}")
     grounds = comparing.compare(params, open_catalog(), open_store(), open_ledger(current), bar.show)
     for key, rows, told in (
         ("versions", comparison_tables.sides(grounds), "Who was compared on what"),
         ("figures", comparison_tables.numbers(grounds), "Each metric with its 95 % interval"),
-        ("side-by-side", _for_people(grounds), "value [95 % interval] (simplest guess)"),
+        ("side-by-side", _for_people(grounds), "value [95 % interval]"),
     ):
         artifacts.write_table(key, rows, told)
     artifacts.write_card(
@@ -58,7 +58,10 @@ def _for_people(grounds: Sequence[Ground]) -> list[dict[str, str]]:
     """One table of all datasets: a version that could not be measured on one of them has dashes there."""
     from fair_models.publishing import comparison_tables
 
-    tables = [(ground.dataset.id, comparison_tables.side_by_side(ground)) for ground in grounds]
+    tables = [
+        (ground.dataset.id, comparison_tables.side_by_side(ground, is_first=ground is grounds[0]))
+        for ground in grounds
+    ]
     columns = dict.fromkeys(key for _, rows in tables for row in rows for key in row)
     ordered = [key for key in columns if key != "simplest guess"] + ["simplest guess"]
     return [
@@ -85,11 +88,15 @@ def _compared(grounds: Sequence[Ground], report: Path) -> Comparison:
         low=low,
         high=high,
         held_out_count=evaluation.sample_count if evaluation else 0,
-        unmeasured="; ".join(
-            f"{side.contender.id} on {ground.dataset.id}: {side.problem}"
-            for ground in grounds
-            for side in ground.sides
-            if side.problem
-        ),
+        unmeasured="; ".join(_unmeasured(grounds)),
         report=str(report),
     )
+
+
+def _unmeasured(grounds: Sequence[Ground]) -> Iterator[str]:
+    """Who could not be measured on what and why, each reason once."""
+    for ground in grounds:
+        problems = dict.fromkeys(side.problem for side in ground.sides if side.problem)
+        for problem in problems:
+            names = ", ".join(side.contender.id for side in ground.sides if side.problem == problem)
+            yield f"{names} on {ground.dataset.id}: {problem}"

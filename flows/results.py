@@ -87,6 +87,7 @@ def predicted(found: PredictionResult, model: str) -> Prediction:
         item=str(found.folder / ITEM),
         engine=_engine(found.item["properties"]["fair:engine"]),
         features=sum(found.counts.values()),
+        by_class=", ".join(f"{name} {count}" for name, count in found.counts.items()),
         excluded=found.excluded,
         same=found.same,
         area_m2=round(found.area_m2, 1),

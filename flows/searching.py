@@ -133,7 +133,7 @@ class Course:
             return f"{params.patience} trials brought nothing better"
         minutes = (time.monotonic() - self._began) / 60
         if params.most_minutes is not None and minutes >= params.most_minutes and self._trials:
-            return f"{params.most_minutes:g} minutes were over"
+            return f"the time was over, {params.most_minutes:g} min"
         return ""
 
     def _trial(self, number: int, values: Values) -> Trial:

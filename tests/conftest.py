@@ -122,7 +122,7 @@ def nothing_left_in_production() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def environment_stays_as_it_was() -> Iterator[None]:
-    """A flow that runs in the process of the tests puts saved blocks into its environment, as a worker does."""
+    """A flow that runs in the process of the tests puts saved blocks into its environment."""
     before = {name: value for name, value in os.environ.items() if name.startswith("FAIR_")}
     yield
     for name in [name for name in os.environ if name.startswith("FAIR_")]:

@@ -48,18 +48,34 @@ def classes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         `class`, `train`, `held out`, and each measure: its value, its interval in brackets, that of the
         simplest guess in parentheses. All rows have the same columns.
     """
-    measures = dict.fromkeys(
-        key for row in rows for key in row if key not in {"class", "train", "held_out"} and not _is_end(key)
-    )
+    keys = measures(rows)
     return [
         {
             "class": str(row["class"]),
             "train": shown(row.get("train")),
             "held out": shown(row.get("held_out")),
-            **{key: _measure(row, key) for key in measures},
+            **{key: _measure(row, key) for key in keys},
         }
         for row in rows
     ]
+
+
+def measures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is measured of classes, e.g. "iou", in the order in which their rows have it."""
+    counts = {"class", "train", "held_out"}
+    return list(dict.fromkeys(key for row in rows for key in row if key not in counts and not _is_end(key)))
+
+
+def ends(row: Mapping[str, Any], key: str) -> tuple[float | None, float | None]:
+    """Ends of the 95 % interval of a class's measure; None where there is none."""
+    low, high = (number(row, f"{key}{suffix}") for suffix in _SUFFIXES[:2])
+    return low, high
+
+
+def number(row: Mapping[str, Any], key: str) -> float | None:
+    """A figure of a class; None where nothing was measured."""
+    value: float | None = row.get(key)
+    return value
 
 
 def confusion(counts: Mapping[str, Mapping[str, int]]) -> list[dict[str, str]]:
@@ -85,7 +101,7 @@ def shown(value: float | None) -> str:
 
 
 def _measure(row: Mapping[str, Any], key: str) -> str:
-    text = with_interval(*(row.get(f"{key}{suffix}") for suffix in ("", *_SUFFIXES[:2])))
+    text = with_interval(number(row, key), *ends(row, key))
     guessed = row.get(f"{key}_baseline")
     return text if guessed is None else f"{text} ({guessed:.3f})"
 

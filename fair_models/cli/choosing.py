@@ -23,7 +23,7 @@ Where = Annotated[
         "fair:METRIC > NUMBER · fair:METRIC < NUMBER; each also with 'not ' before it. All must hold.",
     ),
 ]
-Limit = Annotated[int, typer.Option("--limit", help=text_of(Choice, "limit"))]
+Limit = Annotated[int, typer.Option("--limit", help=text_of(Choice, "limit"), show_default=False)]
 Cursor = Annotated[str | None, typer.Option("--cursor", help=text_of(Choice, "cursor"))]
 
 _PANEL = "Work (needs a server: fair-models up)"

@@ -98,16 +98,17 @@ def _run_all(
                 rows["metrics"] = client.table(run.id, "metrics")
             return row
 
+        told = task.ingest(demo_tasks.labels_of(area.chips, area.labels))
         ingest = {
             "name": dataset,
             "title": area.title,
             "chips": str(area.chips),
             "labels": str(area.labels) if area.labels else None,
             "provider": area.provider,
-            **task.ingest(demo_tasks.labels_of(area.chips, area.labels)),
+            **told,
         }
         base = step("register-model", "Register the base model", {"source": str(contribution)})
-        data = step("ingest-dataset", "Ingest the dataset", ingest)
+        data = step("ingest-dataset", _ingesting(told), ingest)
         asked = {
             "base_model": base["item"],
             "dataset": data["item"],
@@ -123,6 +124,13 @@ def _run_all(
             rows["rank"] = _asked(published["item"])
         step("audit", "Audit", {})
     return rows
+
+
+def _ingesting(told: Mapping[str, Any]) -> str:
+    """The heading of the ingest; it names the classes where labels tell more than one kind apart."""
+    classes = told.get("classes")
+    apart = f": {', '.join(classes)}, by the labels' {told['class_property']}" if classes else ""
+    return f"Ingest the dataset{apart}"
 
 
 def _asked(model: str) -> dict[str, Any]:
@@ -177,9 +185,11 @@ def _used(rows: Mapping[str, Any]) -> dict[str, Any]:
         asked = rows["rank"]
         return {"asked for": asked["query"], "found": ", ".join(asked["found"])}
     prediction = rows["predict"]
-    area = prediction.get("area_m2")
-    found = f"{prediction['features']} features" + ("" if area is None else f", {area:,.0f} m²")
-    return {"found": found, "vectors": prediction["vectors"], "preview": prediction["preview"]}
+    return {
+        "found": prediction["by_class"] or "nothing",
+        "vectors": prediction["vectors"],
+        "preview": prediction["preview"],
+    }
 
 
 def _next(rows: Mapping[str, Any]) -> str:

@@ -71,7 +71,12 @@ def compare(
     values = {"versions": named, "dataset": dataset, "slices": slices, "pictures": pictures}
     params = build(CompareParams, "compare", values)
     work.do(
-        "compare", params, How(wait, verbose, key, again), title="Compared", also=("side-by-side", "figures")
+        "compare",
+        params,
+        How(wait, verbose, key, again),
+        title="Compared",
+        also=("side-by-side", "versions"),
+        numbers=("figures",),
     )
 
 
@@ -167,7 +172,7 @@ def search(
     stop_after_epoch: Annotated[
         int | None, typer.Option(help=text_of(SearchParams, "stop_after_epoch"))
     ] = None,
-    finish: Annotated[bool, typer.Option(help=text_of(SearchParams, "finish"))] = True,
+    finish: Annotated[bool, typer.Option(help=text_of(SearchParams, "finish"), show_default=False)] = True,
     title: Annotated[str | None, typer.Option(help=text_of(SearchParams, "title"))] = None,
     seed: Annotated[int | None, typer.Option(help=text_of(SearchParams, "seed"))] = None,
     json: Json = False,

@@ -244,7 +244,13 @@ def is_healthy(settings: Settings) -> bool:
 
 def _is_online(settings: Settings, pool: str, worker: str) -> bool:
     address = f"{settings.prefect_api_url}/work_pools/{pool}/workers/filter"
-    workers = httpx.post(address, json={}, timeout=10).raise_for_status().json()
+    try:
+        answer = httpx.post(address, json={}, timeout=10)
+    except httpx.TransportError:  # so busy that it does not answer in time
+        return False
+    if answer.is_server_error:
+        return False
+    workers = answer.raise_for_status().json()
     return any(each["name"] == worker and each["status"] == "ONLINE" for each in workers)
 
 

@@ -54,7 +54,9 @@ def show_rows(title: str, rows: Sequence[Mapping[str, Any]], empty: str) -> None
     if not rows:
         _console().print(empty, soft_wrap=True)
         return
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0))
+    # Rich folds the title of a table to the table's width.
+    _console().print(f"[italic]{escape(title)}[/italic]", soft_wrap=True)
+    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     for name in rows[0]:
         table.add_column(_label(name), overflow="fold", no_wrap=name not in _LONG)
     for row in rows:
@@ -88,8 +90,8 @@ def _console() -> Console:
 
 
 def _label(name: str) -> str:
-    """The name of a column for people. Fields of items stay as they are called."""
-    return name if ":" in name else name.replace("_", " ")
+    """The name of a column for people. Fields of items and hyperparameters stay as they are called."""
+    return name if ":" in name or "." in name else name.replace("_", " ")
 
 
 def _text(value: Any) -> str:

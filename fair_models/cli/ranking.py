@@ -66,9 +66,7 @@ def rank(
     if output.wants_json():
         output.show_json(rows)
         return
-    several = len(texts) + len(images) > 1
-    shown = [{key: row[key] for key in row if several or key != "query"} for row in rows]
-    output.show_rows(f"Most like it, by {item.id}", shown, "The index of the model is empty")
+    output.show_rows(f"Most like it, by {item.id}", _readable(rows), "The index of the model is empty")
 
 
 def _queries(texts: list[str], images: list[Path], batch: Path | None) -> tuple[list[str], list[Path]]:
@@ -84,12 +82,28 @@ def _queries(texts: list[str], images: list[Path], batch: Path | None) -> tuple[
         }
         texts = [*texts, *(line for line in lines if line and line not in paths)]
         images = [*images, *(paths[line] for line in lines if line in paths)]
-    if not 1 <= len(texts) + len(images) <= _MOST_QUERIES:
+    count = len(texts) + len(images)
+    if not count:
+        raise Invalid("There is no query: give --text, --image or --batch, a file with a query on each line")
+    if count > _MOST_QUERIES:
         raise Invalid(
-            f"There are {len(texts) + len(images)} queries: give --text, --image or --batch, "
-            f"{_MOST_QUERIES} at most"
+            f"There are {count} queries, {_MOST_QUERIES} at most are answered: give fewer at a time"
         )
     return texts, images
+
+
+def _readable(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows for people: places to the metre; no query where there is one, no places where none has one."""
+    places = ("longitude", "latitude")
+    hidden = {"query"} if len({row["query"] for row in rows}) == 1 else set()
+    if all(row[name] is None for row in rows for name in places):
+        hidden |= set(places)
+    written = [{**row, **{name: _degrees(row[name]) for name in places}} for row in rows]
+    return [{name: value for name, value in row.items() if name not in hidden} for row in written]
+
+
+def _degrees(value: float | None) -> str | None:
+    return None if value is None else f"{value:.5f}"
 
 
 def _names_image(line: str) -> bool:

@@ -15,7 +15,11 @@ from fair_models.settings import current
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pystac import Item
+
+    from fair_models.catalog.ancestry import Ancestor
 
 _PANEL = "Look"
 COLLECTIONS: tuple[CollectionId, ...] = (BASE_MODELS, DATASETS, LOCAL_MODELS)
@@ -74,11 +78,12 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one item; with --json the whole STAC item."""
-    from fair_models.catalog import agreement, versions
+    from fair_models.catalog import agreement, ancestry, versions
     from fair_models.catalog.opening import open_catalog
     from fair_models.publishing import gates
 
-    found = versions.resolve(open_catalog(current()), [LOCAL_MODELS, BASE_MODELS, DATASETS], item)
+    catalog = open_catalog(current())
+    found = versions.resolve(catalog, [LOCAL_MODELS, BASE_MODELS, DATASETS], item)
     if output.wants_json():
         output.show_json(found.to_dict(transform_hrefs=False))
         return
@@ -88,10 +93,8 @@ def show(
     if agreement.FIELD in found.properties:
         properties["fast against exact"] = agreement.read(found.properties).sentence
     files = {f"{key} file": asset.href for key, asset in found.assets.items()}
-    derived = [link.href for link in found.links if link.rel == "derived_from"]
-    output.show_fields(
-        found.id, {**properties, **files, "derived from": derived, "item": found.get_self_href()}
-    )
+    output.show_fields(found.id, {**properties, **files, "item": found.get_self_href()})
+    _show_ancestors(ancestry.ancestors(catalog, found))
     _show_figures(found.properties)
     if values := found.properties.get("mlm:hyperparameters"):
         spec = {entry["key"]: entry for entry in found.properties.get("fair:hyperparameters_spec", [])}
@@ -100,6 +103,21 @@ def show(
             for key, value in values.items()
         ]
         output.show_rows("\nHyperparameters (change one with --set NAME=VALUE)", rows, "")
+
+
+def _show_ancestors(ancestors: Sequence[Ancestor]) -> None:
+    """What an item came from, each a step further in than what came of it."""
+    if not ancestors:
+        return
+    rows = [
+        {
+            "item": f"{'  ' * each.depth}{each.id}",
+            "collection": each.collection,
+            "title": "as above" if each.is_repeated else each.title,
+        }
+        for each in ancestors
+    ]
+    output.show_rows("\nDerived from, and what that was derived from", rows, "")
 
 
 def _show_figures(properties: dict[str, Any]) -> None:

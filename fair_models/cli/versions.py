@@ -36,7 +36,7 @@ def versions(model: Model, json: Json = False) -> None:
     if output.wants_json():
         output.show_json([_json(version) for version in found])
         return
-    output.show_rows(f"Versions of {model}", [_row(version) for version in found], "None")
+    output.show_rows(f"Versions of {model}", [_row(version) for version in found], f"{model} has no versions")
 
 
 def runs(

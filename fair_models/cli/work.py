@@ -42,6 +42,7 @@ def do(
     tags: Sequence[str] = (),
     title: str = "",
     also: Sequence[str] = (),
+    numbers: Sequence[str] = (),
 ) -> Json | None:
     """Start a run, or find the one that the key stands for. With `wait`, follow it and print its result.
 
@@ -52,6 +53,7 @@ def do(
         tags: Words to find the run by.
         title: What was done, for people.
         also: Keys of further tables that the run writes and people want to see.
+        numbers: Keys of those that only programs get.
 
     Returns:
         The row of the result; None without `wait`.
@@ -75,7 +77,8 @@ def do(
             return None
         ended, row = finish(client, run, how.verbose)
         run = replace(ended, found=run.found)
-        tables = {key: client.table(run.id, key) for key in also}
+        wanted = [*also, *(numbers if output.wants_json() else ())]
+        tables = {key: client.table(run.id, key) for key in wanted}
     if output.wants_json():
         output.show_json({"run": describe(run), "result": row, **tables})
         return row

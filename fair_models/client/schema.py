@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 _LONGEST_PATTERN = 100
-"""Characters of a pattern that a message shows; of longer ones the field's description says more."""
+"""Characters of a pattern that a message shows where no description says what is allowed."""
+
+_LENGTHS = {
+    "minLength": "too short, it takes at least {} characters",
+    "maxLength": "too long, it takes at most {} characters",
+}
 
 _WORD = re.compile(r"^\w+$")
 _Path = tuple[str | int, ...]
@@ -61,13 +66,15 @@ def _fitting_alternative(error: ValidationError) -> list[ValidationError]:
 
 
 def _words(error: ValidationError) -> str:
+    found = repr(error.instance) if len(repr(error.instance)) <= 100 else "the text"
+    if error.validator in _LENGTHS:
+        return f"{found} is {_LENGTHS[error.validator].format(error.validator_value)}"
     if error.validator != "pattern":
         return str(error.message)
-    found = repr(error.instance) if len(repr(error.instance)) <= 100 else "the text"
-    if len(error.validator_value) <= _LONGEST_PATTERN:
+    wanted = next((each["description"] for each in _schemas(error) if "description" in each), "")
+    if not wanted and len(error.validator_value) <= _LONGEST_PATTERN:
         return f"{found} does not match {error.validator_value!r}"
-    wanted = next((each["description"] for each in _schemas(error) if "description" in each), "see the form")
-    return f"{found} does not match what is allowed: {wanted}"
+    return f"{found} does not match what is allowed: {wanted or 'see the form'}"
 
 
 def _schemas(error: Any) -> Iterator[Json]:

@@ -15,7 +15,7 @@ from shapely import STRtree
 
 from fair_models.data import geojson
 from fair_models.data.chips import Chip
-from fair_models.errors import InvalidFeedback
+from fair_models.errors import InvalidFeedback, InvalidLabels
 from fair_models.store import documents
 from fair_models.types import Array, Json
 
@@ -75,12 +75,12 @@ def read(
         classes: Classes that there are, without the background.
 
     Raises:
-        InvalidLabels: It is no GeoJSON in longitude and latitude.
-        InvalidFeedback: It does not fit the prediction; lists every reason.
+        InvalidFeedback: It is no GeoJSON in longitude and latitude, or does not fit the prediction; lists
+            every reason.
     """
-    features = geojson.features(path)
+    features = _features(path)
     joined = [_join(feature, number, predicted, classes) for number, feature in enumerate(features)]
-    reasons = [*_other_prediction(path, prediction), *_shortened(joined), *_twice(joined)]
+    reasons = [*_other_prediction(path, prediction), *_unknown(joined), *_shortened(joined), *_twice(joined)]
     said = [each for each in joined if each.verdict is not None]
     if not reasons and not said:
         reasons = [
@@ -128,11 +128,25 @@ def write_labels(feedback: Feedback, path: Path) -> None:
     path.write_bytes(orjson.dumps({"type": "FeatureCollection", "features": features}))
 
 
+def _features(path: Path) -> list[Json]:
+    if not path.is_file():
+        raise InvalidFeedback(str(path), ["there is no such file; name the GeoJSON with the verdicts"])
+    try:
+        return geojson.features(path)
+    except InvalidLabels as error:
+        raise InvalidFeedback(str(path), error.reasons) from error
+
+
 @dataclass(frozen=True)
 class _Joined:
-    """One feature of the feedback. `wrong` says what stands against it; empty where nothing does."""
+    """One feature of the feedback.
+
+    wrong: What stands against it; empty where nothing does.
+    is_unknown: Whether its id is none of the prediction's.
+    """
 
     wrong: str = ""
+    is_unknown: bool = False
     verdict: str | None = None
     id: str = ""
     outline: shapely.Geometry | None = None
@@ -153,7 +167,7 @@ def _join(feature: Json, number: int, predicted: Mapping[str, Predicted], classe
     if not key:
         return _Joined(f"{what} has no id, so nobody knows what is {verdict}; keep the prediction's ids")
     if key not in predicted:
-        return _Joined(f"{what} is none of the prediction's ids; is it feedback on another prediction?")
+        return _Joined(is_unknown=True, id=key)
     found = predicted[key]
     outline, _ = geojson.polygon(feature.get("geometry"))
     if outline is not None and not shapely.intersects(outline, found.outline):
@@ -195,6 +209,17 @@ def _other_prediction(path: Path, prediction: Mapping[str, str]) -> Iterator[str
             yield f"its {member} is {said}, the prediction's is {here}; name the prediction that it is of"
 
 
+def _unknown(joined: Sequence[_Joined]) -> list[str]:
+    ids = [each.id for each in joined if each.is_unknown]
+    if not ids:
+        return []
+    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+    return [
+        f"the prediction has no polygons with the ids {', '.join(ids[:_SHOWN])}{more}; name the prediction "
+        "that was judged, and keep its ids"
+    ]
+
+
 def _shortened(joined: Sequence[_Joined]) -> list[str]:
     wrong = [each.wrong for each in joined if each.wrong]
     more = [f"{len(wrong) - _SHOWN} more are wrong"] if len(wrong) > _SHOWN else []
@@ -207,7 +232,8 @@ def _twice(joined: Sequence[_Joined]) -> list[str]:
     if not twice:
         return []
     shown = ", ".join(twice[:_SHOWN])
-    return [f"{len(twice)} ids have more than one verdict ({shown}); leave one of each, what is new is added"]
+    more = f" and {len(twice) - _SHOWN} more" if len(twice) > _SHOWN else ""
+    return [f"more than one verdict has the id {shown}{more}; leave one of each, what is new is added"]
 
 
 def _touched(chips: Sequence[Chip], outlines: Sequence[shapely.Geometry]) -> Array:

@@ -109,7 +109,7 @@ def read(path: Path, classes: Sequence[str], class_property: str | None = None) 
     for feature in features:
         properties = feature.get("properties") or {}
         name = _class_of(properties, classes, class_property)
-        found[str(properties.get(class_property)) if class_property else name] += 1
+        found[_said(properties.get(class_property)) if class_property else name] += 1
         outline, happened = geojson.polygon(feature.get("geometry"))
         if outline is None:
             counts[happened or "malformed"] += 1
@@ -217,6 +217,10 @@ def _nothing_left(
         seen = ", ".join(f"{name} ({count})" for name, count in found.most_common(8))
         reason += f"; the property {class_property} says {seen}, asked for were {', '.join(classes)}"
     return [reason + "; export the labels as polygons with the classes that you name"]
+
+
+def _said(value: object) -> str:
+    return "nothing" if value is None else str(value)
 
 
 def _check_degrees(path: Path, outlines: Sequence[Polygon | MultiPolygon]) -> None:

@@ -61,8 +61,8 @@ FAST = (
     Way(session.ENGINE, agreement.INT8),
     Way(openvino_engine.ENGINE, agreement.BFLOAT16),
 )
-"""Quickest first. Milliseconds a chip of 256 px on 2 cores with AVX-512 that others used too, U-Net with
-ResNet-34 / of 0.49 million weights: 20.5 / 2.9, 29 / 3.2, 36 / 4.0; exact 73 / 7.5. OpenVINO in float32 takes
+"""Quickest first. Milliseconds a chip of 256 px on 2 cores with AVX-512 that others used too, U-Net of
+24 / of 0.49 million weights: 20.5 / 2.9, 29 / 3.2, 36 / 4.0; exact 73 / 7.5. OpenVINO in float32 takes
 as long as ONNX Runtime (71 / 7.4), so that there is no reason to leave the exact one for it."""
 
 

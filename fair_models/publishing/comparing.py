@@ -11,7 +11,14 @@ from pystac import Item
 
 from fair_models.catalog import versions
 from fair_models.catalog.protocol import Catalog
-from fair_models.errors import Corrupted, FairModelsError, Invalid, NotFound, TrainingFailed
+from fair_models.errors import (
+    Corrupted,
+    FairModelsError,
+    IncompatibleDataset,
+    Invalid,
+    NotFound,
+    TrainingFailed,
+)
 from fair_models.ml_tasks import intervals
 from fair_models.ml_tasks.results import Evaluation, Interval
 from fair_models.params import CompareParams
@@ -120,7 +127,7 @@ def compare(
     Raises:
         NotFound: A version or dataset is not there; names the nearest.
         Invalid: A version's training did not complete; no version says what to measure on; or none can be
-            measured there. Says why for each.
+            measured on the dataset. Says why for each. A slice that fits none is told beside the others.
     """
     contenders = [find(reference, catalog, store, ledger) for reference in dict.fromkeys(params.versions)]
     grounds = [
@@ -128,14 +135,17 @@ def compare(
         for reference in dict.fromkeys([_dataset(params, contenders), *params.slices])
     ]
     total = len(grounds) * len(contenders)
-    made = []
+    made: list[Ground] = []
     for number, dataset in enumerate(grounds):
         bench = _Bench(dataset, catalog, store)
         sides = []
         for place, contender in enumerate(contenders):
             progress(number * len(contenders) + place, total, f"measuring {contender.id} on {dataset.id}")
             sides.append(bench.side(contender))
-        made.append(_ground(dataset, sides, params.pictures if number == 0 else 0))
+        if made and not any(side.evaluation for side in sides):
+            made.append(Ground(dataset, made[0].metric, sides))
+        else:
+            made.append(_ground(dataset, sides, 0 if made else params.pictures))
     return made
 
 
@@ -148,10 +158,15 @@ class _Bench:
     def side(self, contender: Contender) -> Side:
         try:
             evaluation = contender.open_on(self._dataset).all()
+        except IncompatibleDataset as error:
+            return self._without(contender, f"the dataset does not fit it: {'; '.join(error.reasons)}")
         except (NotFound, Corrupted, Invalid, TrainingFailed) as error:
-            logger.warning("%s is not measured on %s: %s", contender.id, self._dataset.id, error)
-            return Side(contender, problem=str(error))
+            return self._without(contender, str(error))
         return Side(contender, evaluation, seen=self._seen(contender))
+
+    def _without(self, contender: Contender, problem: str) -> Side:
+        logger.warning("%s is not measured on %s: %s", contender.id, self._dataset.id, problem)
+        return Side(contender, problem=problem)
 
     def _seen(self, contender: Contender) -> int | None:
         if contender.trained_on is None:

@@ -35,7 +35,10 @@ def markdown(grounds: Sequence[Ground], link: Link) -> str:
     """
     versions = list(dict.fromkeys(side.contender.id for ground in grounds for side in ground.sides))
     return "\n\n".join(
-        [f"# {' · '.join(versions)}", *(part for each in grounds for part in _ground(each, link))]
+        [
+            f"# {' · '.join(versions)}",
+            *(part for each in grounds for part in _ground(each, link, is_first=each is grounds[0])),
+        ]
     )
 
 
@@ -61,11 +64,14 @@ def within(name: str, content: bytes) -> str:
     return f"data:{_KINDS[Path(name).suffix]};base64,{base64.b64encode(content).decode()}"
 
 
-def _ground(ground: Ground, link: Link) -> Iterator[str]:
+def _ground(ground: Ground, link: Link, *, is_first: bool) -> Iterator[str]:
     best, title = ground.best, ground.dataset.properties.get("title", "")
     yield f"## On {ground.dataset.id}: {title}"
+    if not ground.measured:
+        yield from _warnings(ground)
+        return
     yield _told(ground, best)
-    yield _table(comparison_tables.side_by_side(ground))
+    yield _table(comparison_tables.side_by_side(ground, is_first=is_first))
     yield from _warnings(ground)
     yield from _curves(ground, link)
     if ground.samples:
@@ -80,9 +86,19 @@ def _told(ground: Ground, best: Side | None) -> str:
     held_out = " or ".join(map(str, counts))
     leading = f"Best by `{ground.key}`: **{best.contender.id}**. " if best is not None else ""
     return (
-        f"{leading}Measured now, on {held_out} held-out samples. In brackets: 95 % bootstrap intervals over "
-        "these samples; in parentheses: the simplest guess. Where the interval of a difference holds 0, "
-        "these samples do not tell the versions apart."
+        f"{leading}Measured now, on {held_out} held-out samples{_labelled(ground)}. In brackets: 95 % "
+        "bootstrap intervals over these samples. Where the interval of a difference holds 0, these samples "
+        "do not tell the versions apart."
+    )
+
+
+def _labelled(ground: Ground) -> str:
+    """How many labels of each class they have, where the dataset says so."""
+    counts = ground.dataset.properties.get("fair:class_counts", {}).get("held_out", {})
+    return (
+        f" with labels of {', '.join(f'{name} ({count})' for name, count in counts.items())}"
+        if counts
+        else ""
     )
 
 

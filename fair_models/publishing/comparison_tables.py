@@ -44,25 +44,30 @@ def sides(grounds: Sequence[Ground]) -> list[Row]:
     ]
 
 
-def side_by_side(ground: Ground) -> list[Row]:
+def side_by_side(ground: Ground, *, is_first: bool = True) -> list[Row]:
     """A row for each metric, then each measure of each class, then each hyperparameter that differs.
 
+    Args:
+        ground: The comparison on one dataset.
+        is_first: Whether hyperparameters are told: they are the same on all datasets.
+
     Returns:
-        What the row is of, one column for each version that was measured, such as "0.742 [0.701, 0.778]", and
-        that of the simplest guess.
+        What the row is of (`figure`), one column for each version that was measured, such as
+        "0.742 [0.701, 0.778]", and that of the simplest guess.
     """
     measured = ground.measured
     rows = [(key, [_metric(side, key) for side in measured], _guess(ground, key)) for key in keys(ground)]
     if len(measured) > 1:
-        rows.insert(1, ("better than the first by", [_difference(side) for side in measured], ""))
+        label = f"better than {measured[0].contender.id} by, chip by chip"
+        rows.insert(1, (label, [_difference(side) for side in measured], ""))
     rows += _class_rows(measured)
     rows += [
         (key, [str(side.contender.hyperparameters.get(key, figures.NOT_MEASURED)) for side in measured], "")
-        for key in _differing(measured)
+        for key in (_differing(measured) if is_first else [])
     ]
     columns = [side.contender.id for side in measured]
     return [
-        {"of": label, **dict(zip(columns, values, strict=True)), "simplest guess": guess}
+        {"figure": label, **dict(zip(columns, values, strict=True)), "simplest guess": guess}
         for label, values, guess in rows
     ]
 
@@ -111,24 +116,26 @@ def _guess(ground: Ground, key: str) -> str:
 
 
 def _class_rows(measured: Sequence[Side]) -> Iterator[tuple[str, list[str], str]]:
-    """Each measure of each class that any version has."""
+    """Each measure of each class that any version has.
+
+    Measures that a class never has, as objects of the background, are left out. A class of which nothing was
+    measured keeps its rows: that is told.
+    """
     tables = [
-        {row["class"]: row for row in figures.classes(side.evaluation.classes)} if side.evaluation else {}
+        {str(row["class"]): row for row in side.evaluation.classes} if side.evaluation else {}
         for side in measured
     ]
     for name in dict.fromkeys(name for table in tables for name in table):
-        measures = dict.fromkeys(
-            key
-            for table in tables
-            for key in table.get(name, {})
-            if key not in {"class", "train", "held out"}
-        )
-        for key in measures:
-            yield (
-                f"{name}, {key}",
-                [table.get(name, {}).get(key, figures.NOT_MEASURED) for table in tables],
-                "",
-            )
+        rows = [table.get(name, {}) for table in tables]
+        measures = figures.measures(rows)
+        known = [key for key in measures if any(row.get(key) is not None for row in rows)]
+        for key in known or measures:
+            values = [
+                figures.with_interval(figures.number(row, key), *figures.ends(row, key)) for row in rows
+            ]
+            guesses = [figures.number(row, f"{key}_baseline") for row in rows]
+            guess = next((each for each in guesses if each is not None), None)
+            yield f"{name}, {key}", values, figures.shown(guess)
 
 
 def _differing(measured: Sequence[Side]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,6 +23,9 @@ from fair_models.types import BASE_MODELS, LOCAL_MODELS, Json
 
 if TYPE_CHECKING:
     from fair_models.training.measuring import Measuring
+
+_SHOWN = 10
+"""How many versions a message names."""
 
 Kind = Literal["base model", "published", "trained"]
 
@@ -64,7 +68,16 @@ def find(reference: str, catalog: Catalog, store: Store, ledger: Ledger) -> Cont
         version = _trained(name, number, ledger)
         if version is not None:
             return _of_version(version, catalog, store, ledger)
-    return _of_item(versions.resolve(catalog, [LOCAL_MODELS, BASE_MODELS], reference), store)
+    try:
+        return _of_item(versions.resolve(catalog, [LOCAL_MODELS, BASE_MODELS], reference), store)
+    except NotFound as error:
+        trained = _all_trained(name, ledger)
+        if not trained:
+            raise
+        raise NotFound(
+            f"There is no {reference}{'' if number else ' that is published'}; of {name} there are "
+            f"{', '.join(trained)}. Name one of them exactly"
+        ) from error
 
 
 def _of_item(item: Item, store: Store) -> Contender:
@@ -116,6 +129,13 @@ def _trained(name: str, number: int, ledger: Ledger) -> ModelVersion | None:
         return ledger.get(name, number)
     except NotFound:
         return None
+
+
+def _all_trained(name: str, ledger: Ledger) -> list[str]:
+    """Ids of the latest versions of a model that were trained, published or not."""
+    with suppress(NotFound):
+        return [version.id for version in ledger.versions(name)][-_SHOWN:]
+    return []
 
 
 def _following(base: Item, config: RunConfig) -> Item:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +16,10 @@ from fair_models.catalog.edits import VERSION_LINKS
 from fair_models.catalog.lineage import DERIVED_FROM
 from fair_models.catalog.protocol import Catalog
 from fair_models.data import chips, footprint, labels, slicing
-from fair_models.data.labels import CLASS_PROPERTY
+from fair_models.data.labels import CLASS_PROPERTY, Labels
 from fair_models.data.slicing import Slice, Wish
 from fair_models.data.splits import Split
-from fair_models.errors import Invalid
+from fair_models.errors import Conflict, Invalid
 from fair_models.inference import areas
 from fair_models.params import SliceDatasetParams
 from fair_models.publishing.plans import Tell, nobody
@@ -29,6 +30,9 @@ from fair_models.store.protocol import Store, StoredFile
 from fair_models.types import DATASETS, Json
 
 logger = logging.getLogger(__name__)
+
+_SHOWN = 8
+"""How many values or tags a message names."""
 
 _OF_THE_WHOLE = frozenset({"fair:chip_counts", "updated", pins.FIELD, tombstones.ARCHIVED})
 
@@ -55,17 +59,19 @@ def publish_slice(params: SliceDatasetParams, catalog: Catalog, store: Store, te
         NotFound: There is no such dataset.
         Invalid: Nothing is said of what belongs to it, the dataset has no such class, its labels are no
             polygons, it is a slice itself, or no held-out chip is left.
-        Conflict: Somebody else published a version of this name meanwhile.
+        Conflict: The name is that of a dataset which is no slice, or somebody else published a version of it
+            meanwhile.
     """
     whole = versions.resolve(catalog, DATASETS, params.dataset)
     _require_sliceable(whole, params)
     if params.area is not None:  # the area itself is kept, not the name of a file
         params = params.model_copy(update={"area": areas.read(params.area).text})
     with work_folder("slice") as folder, catalog.exclusive(DATASETS, params.name):
+        current = versions.current(catalog, DATASETS, params.name)
+        _require_own_name(catalog, params)
         cut = _cut(whole, params, store, folder)
         files = _written(cut, folder)
         made = _Made(whole, params, cut, catalog.href(DATASETS, whole.id))
-        current = versions.current(catalog, DATASETS, params.name)
         if current is not None and versions.same(
             current, made.item(versions.number_of(current), as_stored(files))
         ):
@@ -162,6 +168,16 @@ def _require_sliceable(whole: Item, params: SliceDatasetParams) -> None:
         raise Invalid(f"{whole.id} has no class {', '.join(unknown)}; it has {', '.join(known)}")
 
 
+def _require_own_name(catalog: Catalog, params: SliceDatasetParams) -> None:
+    """A slice never becomes the next version of a whole dataset, which would be deprecated by a part."""
+    wholes = [item.id for item in catalog.search(DATASETS, name=params.name) if FIELD not in item.properties]
+    if wholes:
+        raise Conflict(
+            f"{params.name} is the name of a dataset that is no slice ({wholes[-1]}), which the slice would "
+            f"replace. Give the slice a name of its own, for example {params.name}-part"
+        )
+
+
 def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path) -> Slice:
     unpack(store.fetch(*assets.file_ref(whole, assets.CHIPS)), folder / "chips")
     known = labels.read(store.fetch(*assets.file_ref(whole, assets.LABELS)), _classes(whole), CLASS_PROPERTY)
@@ -173,9 +189,26 @@ def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path) ->
         raise Invalid(
             f"Of the {len(split.held_out)} held-out chips of {whole.id}, {len(cut.split.held_out)} belong to "
             f"{params.name} ({_told(params)}), with {len(cut.labels)} labels: nothing could be measured on "
-            "it. Slice it more widely"
+            f"it. Slice it more widely{_hint(params, whole, known)}"
         )
     return cut
+
+
+def _hint(params: SliceDatasetParams, whole: Item, known: Labels) -> str:
+    """Where the chips of a dataset lie and which tags its labels have, for those who missed them."""
+    hints = []
+    if params.area is not None and whole.bbox is not None:
+        hints.append(f"its chips lie in {','.join(f'{value:.5f}' for value in whole.bbox)}")
+    for name in params.tags:
+        counts = Counter(str(each[name]) for each in known.properties if each.get(name) is not None)
+        if counts:
+            found = ", ".join(f"{value} ({count})" for value, count in counts.most_common(_SHOWN))
+            hints.append(f"most of its labels with {name} have {found}")
+            continue
+        tags = Counter(key for each in known.properties for key in each)
+        others = ", ".join(key for key, _ in tags.most_common(_SHOWN))
+        hints.append(f"no label has the tag {name}" + (f", they have {others}" if others else ""))
+    return "".join(f"; {hint}" for hint in hints)
 
 
 def _written(cut: Slice, folder: Path) -> dict[str, Path]:

@@ -123,6 +123,11 @@ class RunConfig(_Part):
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the training.")
     stop: StopRule | None = Field(None, description="When it ends early. Default: never.")
+    quicken: bool = Field(
+        True,
+        description="Whether the network is made in 8 bits too and compared with the exact one. "
+        "Default: true; trials of a search do without, as they cannot be published.",
+    )
     tags: list[Annotated[str, Field(pattern=r"^[a-z0-9:._-]+$", max_length=60)]] = Field(
         default=[], max_length=10, description="Words that tell its version apart, such as trial:3."
     )

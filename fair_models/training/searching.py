@@ -20,7 +20,7 @@ from fair_models.catalog import assets
 from fair_models.catalog.hyperparameters import Values
 from fair_models.data import chips, splits
 from fair_models.data.splits import Split
-from fair_models.errors import NotFound
+from fair_models.errors import InvalidHyperparameters, NotFound
 from fair_models.params import FinetuneParams, SearchParams
 from fair_models.store.archive import unpack
 from fair_models.store.protocol import Store
@@ -87,10 +87,10 @@ class Search:
         return 1 if self.base.properties["fair:metrics_spec"][0].get("higher_is_better", True) else -1
 
     def trial(self, number: int, values: Values, stop: StopRule | None = None) -> RunConfig:
-        """The run config of a trial: on the split that chooses."""
+        """The run config of a trial: on the split that chooses, without what only published versions need."""
         config = self._config(f"trial {number}", str(number), values)
         data = config.data.model_copy(update={"split": self.split, "class_counts": {}})
-        return config.model_copy(update={"data": data, "stop": stop})
+        return config.model_copy(update={"data": data, "stop": stop, "quicken": False})
 
     def final(self, best: Trial) -> RunConfig:
         """The run config of the final training, with the best trial's values on the dataset's own split."""
@@ -152,9 +152,16 @@ def plan(base: Item, dataset: Item, params: SearchParams, store: Store) -> Searc
     """Plan a search: its id, and the split that chooses.
 
     Raises:
+        InvalidHyperparameters: One is to be varied and to stay as it is at once.
         Invalid: The training side has too few chips to choose on some of them.
         NotFound, Corrupted: A file of the dataset is gone, or is another one.
     """
+    both = [name for name in params.vary if name in params.overrides]
+    if both:
+        raise InvalidHyperparameters(
+            base.id,
+            [f"{name} is varied and given one value (--vary and --set); say one of them" for name in both],
+        )
     wish = {**params.model_dump(mode="json", exclude=set(_LIMITS)), "base": base.id, "on": dataset.id}
     digest = hashlib.sha256(orjson.dumps(wish, option=orjson.OPT_SORT_KEYS)).hexdigest()[:10]
     with tempfile.TemporaryDirectory(prefix="fair-search-") as folder:

@@ -16,6 +16,7 @@ from fair_models.contract import extras
 from fair_models.settings import current
 from fair_models.store.opening import open_store
 from fair_models.training import calibrating, decoding, evaluating, exporting, fitting, model_code
+from fair_models.training.agreeing import Quick
 from fair_models.training.environment import LOGGER_NAME
 from fair_models.training.preparation import Preparation, prepare
 from fair_models.training.run_config import RunConfig
@@ -108,7 +109,7 @@ def export_onnx(
         code = model_code.load(config, store)
         onnx = exporting.export(config, code, weights)
         samples = decoding.load(config, store, settings.cache_folder)
-        quick = exporting.quicken(config, code, onnx, samples)
+        quick = exporting.quicken(config, code, onnx, samples) if config.quicken else Quick()
         run.agreement(quick.agreement)
         further = exporting.extra_assets(config, code, weights, samples)
         run.extras(list(further))

@@ -169,9 +169,9 @@ def test_what_is_no_condition_is_told_with_those_that_there_are(text: str, messa
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"order": "size"}, "order: String should match"),
-        ({"limit": 0}, "limit: Input should be greater"),
-        ({"collections": ["models"]}, "collections.0: Input should be"),
+        ({"order": "size"}, "order is 'size'. It takes: name: by name and number"),
+        ({"limit": 0}, "limit is 0. It takes: Largest number on a page, 1 to 1000"),
+        ({"collections": ["models"]}, "collections is 'models'. It takes: Where to look"),
     ],
 )
 def test_a_wrong_list_is_told(values: dict[str, Any], message: str) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fair_models.cli import demo_tasks
+from fair_models.cli import demo, demo_tasks
 from fair_models.cli.demo_tasks import TASKS, TaskName
+from fair_models.data.synthetic.scenes import make_scenes
 from fair_models.params import IngestDatasetParams
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -88,10 +89,32 @@ def test_classes_are_the_materials_of_many_labels(tmp_path: Path) -> None:
     assert asked["class_property"] == "roof:material"
 
 
-def test_labels_without_materials_tell_buildings_from_none(tmp_path: Path) -> None:
+def test_labels_with_too_few_materials_tell_buildings_from_none_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     labels = _labels(tmp_path / "labels.geojson", ("concrete", 51), (None, 3))
     assert "classes" not in demo_tasks.materials(labels)
+    assert "no two values of roof:material are on 20% of the labels" in capsys.readouterr().err
     assert "classes" not in demo_tasks.materials(tmp_path / "missing.geojson")
+
+
+def test_sentences_of_the_demo_tell_roads_from_buildings_where_labels_do(tmp_path: Path) -> None:
+    make_scenes(tmp_path, seed=demo_tasks.SCENES_SEED, count=8)
+    asked = demo_tasks.captions(tmp_path / "labels.geojson")
+    assert (asked["classes"], asked["class_property"]) == (["building", "road"], "class")
+    assert "classes" not in demo_tasks.captions(_labels(tmp_path / "buildings.geojson", ("tin", 3)))
+
+
+def test_what_a_prediction_found_is_told_by_class() -> None:
+    prediction = {"by_class": "concrete 37, tin 11", "vectors": "a.geojson", "preview": "a.png"}
+    assert demo._used({"predict": prediction})["found"] == "concrete 37, tin 11"
+    assert demo._used({"predict": {**prediction, "by_class": ""}})["found"] == "nothing"
+
+
+def test_the_ingest_names_the_classes_that_labels_tell_apart() -> None:
+    told = demo._ingesting({"classes": ["concrete", "tin"], "class_property": "roof:material"})
+    assert told == "Ingest the dataset: concrete, tin, by the labels' roof:material"
+    assert demo._ingesting({}) == "Ingest the dataset"
 
 
 def test_generated_data_are_made_once(tmp_path: Path) -> None:

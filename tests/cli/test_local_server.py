@@ -1,6 +1,7 @@
 """Starting and stopping processes, without Prefect."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from fair_models.cli import local_server
 from fair_models.cli.processes import MARK, Services, end, is_alive
 from fair_models.errors import Conflict, FairModelsError, Invalid
 from fair_models.settings import Settings, current
+from tests.conftest import PROJECT
+from tests.services import free_port
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 STUBBORN = [
@@ -99,6 +102,35 @@ def test_an_up_that_still_goes_on_starts_nothing_more(settings: Settings, servic
     assert set(local_server.down(settings)) == {"run"}
     assert not is_alive(going)
     assert services.all() == []
+
+
+@pytest.mark.service
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_server_whose_start_was_interrupted_or_goes_on_is_ended(
+    settings: Settings, services: Services, monkeypatch: pytest.MonkeyPatch, interrupted: bool
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("FAIR_PREFECT_PORT", str(port))
+    command = [sys.executable, "-c", "from fair_models.cli import main; main()", "up"]
+    starting = psutil.Popen(
+        command,
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Where the tests themselves run in the background of a shell, the signal would be ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while services.find("server") is None:
+        assert is_alive(starting)
+        time.sleep(0.05)
+    if interrupted:
+        starting.send_signal(signal.SIGINT)
+        starting.wait()
+    assert "server" in local_server.down(settings)
+    assert not is_alive(starting)
+    assert services.all() == []
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_stopping_again_ends_what_was_left_when_it_was_interrupted(

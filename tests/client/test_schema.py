@@ -42,7 +42,11 @@ def test_right_parameters_have_no_problems() -> None:
         ({"seed": -1}, "params.seed: -1 is less than the minimum of 0"),
         ({"seed": True}, "params.seed: True is not of type 'integer'"),
         ({"seed": 1.5}, "params.seed: 1.5 is not of type 'integer'"),
-        ({"model_name": "Roofs"}, "params.model_name: 'Roofs' does not match"),
+        (
+            {"model_name": "Roofs"},
+            "params.model_name: 'Roofs' does not match what is allowed: Name of the model that",
+        ),
+        ({"description": "x" * 5000}, "params.description: the text is too long, it takes at most 4000"),
         ({"title": "a/b"}, "params.title: 'a/b' does not match"),
         ({"title": 7}, "params.title: 7 is none of string, null"),
         ({"unknown": 1}, "params: Additional properties are not allowed ('unknown' was unexpected)"),

@@ -1,5 +1,6 @@
 """The contract, held up to every folder in models/."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,12 @@ def test_there_is_a_contribution():
 def test_nothing_is_wrong_with_a_contribution(folder, made, tmp_path):
     made(folder)  # exports it into a folder that stays
     assert checks.problems(tried(folder, tmp_path), random_start=True) == []
+
+
+@every_contribution
+def test_a_model_card_has_nothing_left_to_be_filled_in(folder):
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"@@\w*|TODO|FIXME|\b[A-Z]+_TABLE\b", card) == []
 
 
 @every_contribution

@@ -17,7 +17,9 @@ import pystac
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-PATIENCE_S = 600
+PATIENCE_S = 180
+"""Far longer than anything that tests wait for takes, on a machine with much else to do."""
+
 MANY_EPOCHS = {"training.epochs": 500}
 
 
@@ -75,7 +77,10 @@ class Backend:
 
     def do(self, deployment: str, params: dict[str, Any], key: str | None = None) -> dict[str, Any]:
         """Ask for a run, wait until it has completed, read its result."""
-        run = self.start(deployment, params, key)
+        return self.outcome(self.start(deployment, params, key))
+
+    def outcome(self, run: str) -> dict[str, Any]:
+        """Wait until a run has completed, read its result."""
         state = self.wait(run)
         assert state["type"] == "COMPLETED", state["message"]
         return self.result(run)
@@ -110,7 +115,7 @@ def until(ready: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + PATIENCE_S
     while not (found := ready()):
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.5)
+        time.sleep(0.2)
     return found
 
 

@@ -26,6 +26,9 @@ QUICK = {
 }
 """The server looks more often for runs that died and for what they held: tests wait for both."""
 
+ELSEWHERE = ("PREFECT_", "ZENML_", "FAIR_STORE", "FAIR_CATALOG")
+"""Variables that would lead away from the home of the server that tests start."""
+
 
 @pytest.fixture(scope="session")
 def prefect_api() -> Iterator[str]:
@@ -78,9 +81,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = str(unused.getsockname()[1])
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "ZENML_"))
-    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ELSEWHERE)}
     (home.parent / "tmp").mkdir()
     own = {"FAIR_HOME": str(home), "FAIR_PREFECT_PORT": port, "TMPDIR": str(home.parent / "tmp")}
     made = Backend(home, {**inherited, **QUICK, **own})
@@ -101,7 +102,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
 def registered(backend: Backend, town: Path) -> tuple[str, str]:
     """A base model and a dataset, asked for under the keys that docs/backend.md has."""
     [contribution, *_] = sorted((PROJECT / "models").glob("*/stac-item.json"), reverse=True)
-    base = backend.do("register-model", {"source": str(contribution.parent)}, "register-unet-1")
     town_params = {"name": "town-buildings", "title": "Town", "chips": str(town / "input")}
-    data = backend.do("ingest-dataset", town_params, "ingest-town-1")
-    return base["item"], data["item"]
+    base = backend.start("register-model", {"source": str(contribution.parent)}, "register-unet-1")
+    data = backend.start("ingest-dataset", town_params, "ingest-town-1")
+    return backend.outcome(base)["item"], backend.outcome(data)["item"]

@@ -1,6 +1,8 @@
 """Ranking: words, ties, the ceiling, the loss, and a training that learns."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -186,6 +188,25 @@ def test_a_tiny_training_finds_more_than_a_blind_guess() -> None:
     assert all("validation_recall_at_10" in epoch.values for epoch in epochs)
     kept = ranking.gallery(network, coloured(1, 24), Processing, params).recall_to_image(10)
     assert kept == pytest.approx(max(epoch.values["validation_recall_at_10"] for epoch in epochs))
+
+
+@pytest.mark.parametrize(
+    ("sooner", "kept"), [([(0.2, 0.1), (0.8, 0.3), (0.5, 0.4)], 2.0), ([(0.5, 0.1)] * 3, 3.0)]
+)
+def test_among_few_images_the_epoch_that_finds_them_sooner_is_kept(
+    sooner: list[tuple[float, float]], kept: float
+) -> None:
+    """The recall at 10 among ten images is 1 whatever was learnt."""
+    found = [{10: 1.0, 5: at_5, 1: at_1} for at_5, at_1 in sooner]
+    galleries = iter([SimpleNamespace(recall_to_image=each.__getitem__) for each in found])
+    judge: Any = SimpleNamespace(gallery=lambda *_: next(galleries))
+    network = torch.nn.Linear(1, 1, bias=False)
+    best = training._Best(judge, coloured(1, 10), Processing, training.Params())
+    for epoch in range(1, len(sooner) + 1):
+        torch.nn.init.constant_(network.weight, epoch)
+        assert best.look(network, epoch) == {"validation_recall_at_10": 1.0}
+    best.restore(network)
+    assert network.weight.item() == kept
 
 
 def test_images_that_are_the_same_count_once() -> None:

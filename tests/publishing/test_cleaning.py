@@ -87,6 +87,12 @@ def test_a_dry_run_deletes_nothing_and_is_the_default(world: World) -> None:
     assert sorted(world.stages()) == [1, 2]
 
 
+def test_runs_of_today_go_where_that_is_asked_for(world: World) -> None:
+    add(world, 2)
+    assert clean(world, older_than_days=0).deleted
+    assert world.stages() == {}
+
+
 def test_numbers_of_deleted_runs_are_not_used_again(world: World) -> None:
     add(world, 2)
     clean(world)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ import shapely
 from PIL import Image
 from pystac import Item
 
-from fair_models.catalog import assets
+from fair_models.catalog import assets, figures
 from fair_models.catalog.local import LocalCatalog
 from fair_models.contract import weights
 from fair_models.data import chips
 from fair_models.data.splits import Split
 from fair_models.data.synthetic import make_settlement
-from fair_models.errors import Conflict, Invalid, NotFound
+from fair_models.errors import Conflict, IncompatibleDataset, Invalid, NotFound
 from fair_models.params import (
     CompareParams,
     FinetuneParams,
@@ -28,7 +28,7 @@ from fair_models.params import (
     RetireParams,
     SliceDatasetParams,
 )
-from fair_models.publishing import comparing, comparison_report, comparison_tables, judging
+from fair_models.publishing import comparing, comparison_report, comparison_tables, curve_drawing, judging
 from fair_models.publishing.comparing import Ground
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.register import register_base_model
@@ -152,10 +152,50 @@ def test_the_chips_shown_are_those_on_which_the_versions_differ_most(compared: G
 
 
 def test_hyperparameters_are_listed_where_they_differ(compared: Ground) -> None:
-    labels = [row["of"] for row in comparison_tables.side_by_side(compared)]
+    labels = [row["figure"] for row in comparison_tables.side_by_side(compared)]
     assert "training.learning_rate" in labels
     assert "training.epochs" not in labels
     assert "building, iou" in labels
+
+
+def test_hyperparameters_are_told_once(compared: Ground) -> None:
+    rows = [row["figure"] for row in comparison_tables.side_by_side(compared, is_first=False)]
+    assert "training.learning_rate" not in rows
+
+
+def test_measures_that_a_class_never_has_are_left_out_and_guesses_have_a_column(compared: Ground) -> None:
+    rows = {row["figure"]: row for row in comparison_tables.side_by_side(compared)}
+    assert "background, iou" in rows
+    assert "background, object_f1" not in rows
+    assert "better than roofs-v1 by, chip by chip" in rows
+    assert rows["building, iou"]["simplest guess"] == rows[IOU]["simplest guess"] != figures.NOT_MEASURED
+    assert "(" not in rows["building, iou"]["roofs-v1"]
+
+
+def test_a_class_of_which_nothing_was_measured_keeps_its_rows(compared: Ground) -> None:
+    none = {"class": "hut", "iou": None, "iou_low": None, "iou_high": None}
+    sides = [
+        replace(side, evaluation=replace(side.evaluation, classes=[none]))
+        for side in compared.sides
+        if side.evaluation is not None
+    ]
+    rows = {row["figure"]: row for row in comparison_tables.side_by_side(replace(compared, sides=sides))}
+    assert rows["hut, iou"]["roofs-v1"] == figures.NOT_MEASURED
+
+
+def test_the_report_says_how_many_labels_the_chips_have(compared: Ground) -> None:
+    counts = compared.dataset.properties["fair:class_counts"]["held_out"]
+    report = comparison_report.markdown([compared], comparison_report.within)
+    assert f"with labels of building ({counts['building']})" in report
+
+
+def test_curves_are_drawn_where_they_lie() -> None:
+    good = curve_drawing.draw("good", {"one": [(0.85, 0.99), (0.99, 0.9)]}, "recall", "precision")
+    assert ">0.0<" not in good
+    assert all(f">{tick}<" in good for tick in ("0.75", "0.80", "0.85", "0.90", "0.95", "1.00"))
+    poor = curve_drawing.draw("poor", {"one": [(0.1, 0.9)]}, "recall", "precision")
+    assert ">0.0<" in poor
+    assert curve_drawing.draw("none", {}, "x", "y").count("<path") > 0
 
 
 def test_the_report_shows_tables_curves_and_pictures(compared: Ground, tmp_path: Path) -> None:
@@ -313,7 +353,9 @@ def test_a_tag_chooses_the_chips_and_keeps_all_their_labels(world: World) -> Non
         ({}, "Give an area, classes or tags"),
         ({"classes": ["lake"]}, "has no class lake; it has building"),
         ({"dataset": "western", "classes": ["building"]}, "western-v1 is a slice itself. Slice town-v1"),
-        ({"area": "0,0,1,1"}, "nothing could be measured on it"),
+        ({"area": "0,0,1,1"}, r"nothing could be measured on it.*its chips lie in [0-9.,-]+$"),
+        ({"tags": {"building": ["castle"]}}, "most of its labels with building have"),
+        ({"tags": {"bulding": ["yes"]}}, "no label has the tag bulding, they have .*building"),
     ],
 )
 def test_a_slice_that_nothing_could_be_judged_on_is_refused(
@@ -321,6 +363,32 @@ def test_a_slice_that_nothing_could_be_judged_on_is_refused(
 ) -> None:
     with pytest.raises(Invalid, match=said):
         cut(world, **wishes)
+
+
+def test_a_slice_never_takes_the_name_of_a_whole_dataset(world: World) -> None:
+    with pytest.raises(
+        Conflict, match=r"turned is the name of a dataset that is no slice .turned-v1.*turned-part"
+    ):
+        cut(world, name="turned", classes=["building"])
+    assert not world.catalog.get(DATASETS, "turned-v1").properties["deprecated"]
+
+
+def test_a_slice_that_fits_no_version_is_told_beside_the_rest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = measuring.of_version
+
+    def of_version(trained: Any, base: Item, dataset: Item, *places: Any) -> Any:
+        if dataset.id == world.turned.id:
+            raise IncompatibleDataset(trained.id, dataset.id, ["the classes differ"])
+        return measured(trained, base, dataset, *places)
+
+    monkeypatch.setattr(measuring, "of_version", of_version)
+    whole, part = world.compare("roofs-v1", "roofs-v2", slices=["turned"], pictures=0)
+    assert len(whole.measured) == 2
+    assert part.measured == []
+    report = comparison_report.markdown([whole, part], comparison_report.within)
+    assert "**roofs-v2 could not be measured**: the dataset does not fit it: the classes differ" in report
 
 
 def test_base_models_alone_need_a_dataset(world: World) -> None:
@@ -331,8 +399,10 @@ def test_base_models_alone_need_a_dataset(world: World) -> None:
 def test_a_version_that_is_not_there_is_not_found_with_those_that_are(world: World) -> None:
     with pytest.raises(NotFound, match="did you mean tiny"):
         world.compare("tony")
-    with pytest.raises(NotFound, match="roofs-v9"):
+    with pytest.raises(NotFound, match=r"no roofs-v9; of roofs there are roofs-v1, roofs-v2. Name one"):
         world.compare("roofs-v9")
+    with pytest.raises(NotFound, match="no roofs that is published; of roofs there are roofs-v1, roofs-v2"):
+        world.compare("roofs")
 
 
 def test_a_run_that_did_not_complete_is_not_compared(world: World) -> None:

@@ -12,6 +12,7 @@ import shapely
 from pystac import Item
 
 from fair_models.catalog import assets, profiles, transitions
+from fair_models.catalog.ancestry import ancestors
 from fair_models.catalog.local import LocalCatalog
 from fair_models.data import chips
 from fair_models.data.synthetic import make_settlement
@@ -150,6 +151,36 @@ def test_the_chain_leads_to_the_model_and_the_version_before_and_the_same_again_
     assert [item.id for item in desk.catalog.search(DATASETS)] == ["town-v1", "town-v2"]
 
 
+def test_the_whole_chain_can_be_read_and_says_what_is_gone(desk: Desk) -> None:
+    first = desk.say("accepted")
+    second = desk.say({**dict.fromkeys(range(1, len(desk.outlines) + 1), "accepted"), 1: "rejected"})
+    told = [(each.id, each.depth, each.is_repeated) for each in ancestors(desk.catalog, second)]
+    assert told == [(MODEL, 0, False), (first.id, 0, False), (MODEL, 1, True)]
+
+    params = RetireParams(
+        name="town", version=1, collection=DATASETS, action="delete", force=True, reason="blurred"
+    )
+    retire(params, desk.catalog, desk.store, MemoryLedger())
+    _, gone = ancestors(desk.catalog, desk.catalog.get(DATASETS, second.id))
+    assert gone.id == first.id
+    assert "was deleted" in gone.title
+    assert "blurred" in gone.title
+
+
+def test_a_file_of_verdicts_that_cannot_be_read_is_told_as_such(desk: Desk, tmp_path: Path) -> None:
+    asked = {"prediction": str(desk.prediction), "dataset": "town"}
+    for name, content, said in (
+        ("missing.geojson", None, "no such file; name the GeoJSON with the verdicts"),
+        ("cut.geojson", '{"type": "Feat', "it is no JSON"),
+    ):
+        path = tmp_path / name
+        if content is not None:
+            path.write_text(content)
+        params = CollectFeedbackParams.model_validate({**asked, "feedback": str(path)})
+        with pytest.raises(InvalidFeedback, match=said):
+            collect(params, desk.catalog, desk.store)
+
+
 def test_a_chain_of_versions_is_deleted_as_a_whole(desk: Desk) -> None:
     desk.say("accepted")
     desk.say({**dict.fromkeys(range(1, len(desk.outlines) + 1), "accepted"), 1: "rejected"})
@@ -171,7 +202,7 @@ def test_a_dry_run_publishes_nothing(desk: Desk) -> None:
         (
             {1: {"id": 99999, "properties": {"verdict": "accepted"}}},
             {},
-            "id 99999. is none of the prediction's ids",
+            "no polygons with the ids 99999; name the prediction that was judged",
         ),
         ({1: {"id": None, "properties": {"verdict": "rejected"}}}, {}, "feature 0 has no id"),
         ({2: {"id": 1, "properties": {"verdict": "accepted"}}, 1: "accepted"}, {}, "lies elsewhere"),
@@ -201,7 +232,7 @@ def test_feedback_that_does_not_fit_is_refused_with_the_reason(
 
 def test_two_verdicts_on_one_polygon_are_refused(desk: Desk) -> None:
     same = {"id": 1, "geometry": None, "properties": {"verdict": "rejected"}}
-    with pytest.raises(InvalidFeedback, match=r"1 ids have more than one verdict \(1\)"):
+    with pytest.raises(InvalidFeedback, match="more than one verdict has the id 1; leave one"):
         desk.say({1: "accepted", 2: same})
 
 

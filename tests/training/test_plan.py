@@ -1,6 +1,7 @@
 """From items and parameters to a run config."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from fair_models.errors import (
     InvalidItem,
     InvalidParameters,
 )
-from fair_models.params import FinetuneParams
+from fair_models.params import FinetuneParams, SearchParams, SearchRange
+from fair_models.store.local import LocalStore
 from fair_models.store.protocol import StoredFile
+from fair_models.training import searching
 from fair_models.training.plan import plan_run
-from fair_models.training.run_config import RunConfig
+from fair_models.training.run_config import FileRef, RunConfig
 
 TEMPLATE: dict[str, Any] = {
     "type": "Feature",
@@ -225,3 +228,25 @@ def test_the_seed_of_a_run_config_is_a_whole_number(base, town, seed):
     document = plan_run(base, town, wish()).model_dump()
     with pytest.raises(ValueError, match="seed"):
         RunConfig.model_validate(document | {"seed": seed})
+
+
+def test_what_is_varied_cannot_be_held_at_once(base: Item, town: Item) -> None:
+    params = SearchParams(
+        base_model="tiny",
+        dataset="town",
+        model_name="roofs",
+        vary={"training.epochs": SearchRange(least=1, most=3)},
+        overrides={"training.epochs": 2},
+    )
+    with pytest.raises(InvalidHyperparameters, match=r"training.epochs is varied and given one value"):
+        searching.plan(base, town, params, LocalStore(Path("nowhere")))
+
+
+def test_trials_make_nothing_that_only_published_versions_need(base: Item, town: Item) -> None:
+    params = SearchParams(
+        base_model="tiny", dataset="town", model_name="roofs", vary={"training.epochs": SearchRange()}
+    )
+    split = FileRef(href="/searches/split.json", checksum="1220" + "0" * 64)
+    search = searching.Search("abc", params, base, town, split)
+    assert not search.trial(1, {"training.epochs": 2}).quicken
+    assert search.final(searching.Trial(1, {"training.epochs": 2})).quicken

@@ -28,11 +28,12 @@ def test_a_training_that_does_badly_ends_early_and_is_measured_as_it_is(
     make_config: MakeConfig, ledger: Ledger
 ) -> None:
     badly = StopRule(epoch=2, most=-1.0)
-    config = make_config(model_name="poor-roofs", stop=badly, tags=["search:abc", "trial:4"])
+    config = make_config(model_name="poor-roofs", stop=badly, quicken=False, tags=["search:abc", "trial:4"])
     version = launch.run(config)
     assert version.status == "completed"
     assert [row["epoch"] for row in ledger.curves("poor-roofs", 1)] == [1, 2]
     assert version.metrics["fair:building_iou"] is not None
+    assert version.agreement is None
     assert ledger.config("poor-roofs", 1).tags == ["search:abc", "trial:4"]
     assert set(tags_in_zenml("poor-roofs")) == {"search:abc", "trial:4"}
 

@@ -82,7 +82,7 @@ class _Asked:
 
 def _with_ceiling(figures: dict[str, float | None], gallery: Gallery) -> dict[str, float | None]:
     best = metrics.ceiling([caption.decode() for caption in gallery.captions], gallery.owners, 10)
-    return {**figures, CEILING: best, SHARE: (figures[MAIN] or 0.0) / best}
+    return {MAIN: figures[MAIN], **figures, CEILING: best, SHARE: (figures[MAIN] or 0.0) / best}
 
 
 def _unique(images: Array) -> Array:
