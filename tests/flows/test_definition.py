@@ -1,5 +1,6 @@
 """What every flow promises, without a server."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,20 @@ def objects(node: Any, place: str = "schema") -> Iterator[tuple[str, dict[str, A
     elif isinstance(node, list):
         for index, value in enumerate(node):
             yield from objects(value, f"{place}[{index}]")
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_the_documents_name_all_columns_of_a_result(name: str) -> None:
+    rows = {
+        deployment: columns
+        for line in (PROJECT / "docs" / "backend.md").read_text(encoding="utf-8").splitlines()
+        if line.count("|") == 3
+        for deployments, columns in [line.strip("|").split("|")]
+        for deployment in re.findall(r"`([a-z-]+)`", deployments)
+    }
+    row = rows.get(name, "").replace("those of `ingest-dataset`", rows["ingest-dataset"])
+    row = row.replace("the columns of an item", rows["ingest-dataset"])
+    assert [column for column in OUTCOMES[name].model_fields if f"`{column}`" not in row] == []
 
 
 def test_every_flow_file_is_deployed() -> None:
