@@ -11,6 +11,7 @@ Uses a home of its own in a temporary folder and no ZenML: the same functions th
 import argparse
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,10 +84,13 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fair-figures-") as folder:
         os.environ["FAIR_HOME"] = str(Path(folder) / "home")
-        text = told(list(rows(given, Path(folder))), given.epochs, given.seed)
-    if given.write:
-        write(text, given.write)
-    print(text)
+        found: list[Row] = []
+        for each in rows(given, Path(folder)):
+            found.append(each)
+            print(f"{each.model} on {each.data}: {each.note or 'measured'}", file=sys.stderr, flush=True)
+            if given.write:  # after each, so that hours of training are not lost
+                write(told(found, given.epochs, given.seed), given.write)
+    print(told(found, given.epochs, given.seed))
 
 
 def rows(given: argparse.Namespace, folder: Path) -> Iterator[Row]:
