@@ -156,12 +156,14 @@ def read_with_mask(chip: Chip) -> tuple[Array, Array]:
     Raises:
         InvalidImagery: It cannot be decoded, or is not the image any more that was described.
     """
+    valid: Array = np.ones((chip.height, chip.width), dtype=bool)
     try:
+        if not chip.masked and imagery.format_of(chip.path) == "JPEG":
+            return imagery.decode_jpeg(chip.path, chip.height, chip.width), valid
         with imagery.opened(chip.path) as dataset:
             if (dataset.height, dataset.width) != (chip.height, chip.width) or _wrong_pixels(dataset):
-                raise OSError("it has changed since it was looked at; start again")
+                raise OSError(imagery.CHANGED)
             pixels: Array = dataset.read((1, 2, 3))
-            valid: Array = np.ones((chip.height, chip.width), dtype=bool)
             if chip.masked:
                 valid = dataset.dataset_mask() > 0
                 pixels *= valid

@@ -8,12 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
+from PIL import Image
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+from fair_models.types import Array
+
 MAX_PIXELS = 64_000_000
 """The largest chip that is decoded, in pixels."""
+
+CHANGED = "it has changed since it was looked at; start again"
+"""Why an image is not read that is no longer the one that was described."""
 
 MAX_BANDS = 64
 """The most bands of an image that is opened."""
@@ -100,6 +107,26 @@ def opened(path: Path) -> Iterator[Any]:
         except GDAL_ERRORS as error:
             reason = str(error.__cause__ or error).replace(str(path), path.name)
             raise OSError(f"it cannot be decoded ({reason}); copy or download it again") from error
+
+
+def decode_jpeg(path: Path, height: int, width: int) -> Array:
+    """Pixels of a JPEG in red, green and blue: uint8, shape (3, height, width).
+
+    By Pillow, whose decoder needs a third of the time of the one in rasterio's wheels.
+
+    Raises:
+        OSError: It is not as said, or cannot be decoded; the message is a reason with its remedy.
+    """
+    try:
+        with Image.open(path, formats=["JPEG"]) as image:
+            changed = (image.height, image.width, image.mode) != (height, width, "RGB")
+            pixels = None if changed else np.asarray(image)
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        reason = str(error).replace(str(path), path.name)
+        raise OSError(f"it cannot be decoded ({reason}); copy or download it again") from error
+    if pixels is None:
+        raise OSError(CHANGED)
+    return np.ascontiguousarray(np.moveaxis(pixels, 2, 0))
 
 
 def check_aside(path: Path) -> None:
