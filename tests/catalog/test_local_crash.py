@@ -18,26 +18,10 @@ from fair_models.catalog.local import LocalCatalog
 from fair_models.catalog.local_index import Index
 from fair_models.catalog.protocol import Change
 from fair_models.errors import FairModelsError, Unavailable
+from tests.children import in_child
 
 MakeItem = Callable[..., Item]
 NOBODY = 65534
-
-
-def in_child(work: Callable[[], str]) -> tuple[int, str]:
-    """Run something in a forked process; its end signal (or 0) and what it said."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(writing, work().encode())
-        except BaseException as error:
-            os.write(writing, f"{type(error).__name__}: {error}".encode())
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        said = pipe.read()
-    _, status = os.waitpid(child, 0)
-    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, said
 
 
 def kill_at(count: int, after: bool) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
@@ -65,7 +66,10 @@ def production(database: str, folder: Path) -> Iterator[Client]:
             temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: LOGIN}),
             Client(url, auth=SecretStr(LOGIN)) as client,
         ):
-            yield client
+            try:
+                yield client
+            finally:  # one for all servers: what comes later would wait for this one
+                EventsWorker.drain_all(timeout=60)
     finally:
         end([process for process in started.all() if process.pid != server.pid])
         end([server])

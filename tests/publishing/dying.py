@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fair_models.store.atomic import UNFINISHED
-from tests.catalog.test_local_crash import in_child
+from tests.children import in_child
 
 Moment = Literal["before", "after"]
 Work = Callable[["Countdown"], object]

@@ -15,7 +15,8 @@ from fair_models.contract.contribution import read
 from fair_models.publishing.register import register_base_model
 from fair_models.publishing.workspace import folders_left, work_folder
 from fair_models.types import BASE_MODELS
-from tests.catalog.test_local_crash import in_child, kill_at
+from tests.catalog.test_local_crash import kill_at
+from tests.children import in_child
 from tests.publishing import dying
 from tests.publishing.file_ledger import FileLedger
 from tests.publishing.world import BASE, MODEL, World, broken, unsettled

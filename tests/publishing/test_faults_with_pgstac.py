@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from fair_models.types import LOCAL_MODELS
-from tests.catalog.test_local_crash import in_child
+from tests.children import in_child
 from tests.publishing import dying
 from tests.publishing.file_ledger import FileLedger
 from tests.publishing.world import CATALOG_URL, MODEL, World, broken, unsettled

@@ -13,7 +13,7 @@ import pytest
 
 from fair_models.errors import Unavailable
 from fair_models.publishing.workspace import folders_left, work_folder
-from tests.catalog.test_local_crash import in_child
+from tests.children import in_child
 
 SPAWN = multiprocessing.get_context("spawn")
 

@@ -3,15 +3,14 @@
 import json
 import resource
 import signal
-from collections.abc import Callable
 from datetime import datetime
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
 from fair_models.errors import Conflict, Invalid, Unavailable
 from fair_models.store.atomic import atomic_folder, write_bytes, write_json
+from tests.children import in_child
 
 
 def test_a_file_is_written_with_its_folders_and_replaced(tmp_path: Path) -> None:
@@ -47,24 +46,18 @@ def test_a_path_below_a_file_cannot_be_written(tmp_path: Path) -> None:
         write_bytes(tmp_path / "file" / "below", b"")
 
 
-def run(work: Callable[[], None]) -> int | None:
-    process = get_context("fork").Process(target=work)
-    process.start()
-    process.join()
-    return process.exitcode
-
-
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_bytes(path, b"old")
 
-    def fill() -> None:
+    def fill() -> str:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         with pytest.raises(Unavailable, match="File too large"):
             write_bytes(path, b"new" * 1000)
+        return "refused"
 
-    assert run(fill) == 0
+    assert in_child(fill) == (0, "refused")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

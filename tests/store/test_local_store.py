@@ -15,6 +15,7 @@ from fair_models.store.digests import checksum_bytes
 from fair_models.store.local import LocalStore
 from fair_models.store.naming import key
 from fair_models.store.opening import open_store
+from tests.children import in_child
 
 KEY = "local-models/roofs/v2/model-3f2a9c1b0d4e.onnx"
 FORK = get_context("fork")
@@ -99,14 +100,12 @@ def test_of_several_writers_of_one_key_one_wins(tmp_path: Path, same: bool) -> N
 def test_a_file_that_is_not_finished_is_not_seen(store: LocalStore) -> None:
     """What a killed process leaves behind is neither listed nor in the way."""
 
-    def die() -> None:
+    def die() -> str:
         os.link = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
         store.put(KEY, b"weights")
+        return "alive"
 
-    process = FORK.Process(target=die)
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
+    assert in_child(die) == (signal.SIGKILL, "")
     assert len(files(store.root)) == 1
     assert list(store.hrefs()) == []
     assert not store.exists(str(store.root / KEY))
@@ -114,16 +113,14 @@ def test_a_file_that_is_not_finished_is_not_seen(store: LocalStore) -> None:
 
 
 def test_a_full_disk_leaves_nothing(store: LocalStore) -> None:
-    def fill() -> None:
+    def fill() -> str:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         with pytest.raises(Unavailable, match=r"Cannot store .*File too large.*free space"):
             store.put(KEY, b"x" * 5000)
+        return "refused"
 
-    process = FORK.Process(target=fill)
-    process.start()
-    process.join()
-    assert process.exitcode == 0
+    assert in_child(fill) == (0, "refused")
     assert files(store.root) == []
 
 
