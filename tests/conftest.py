@@ -21,7 +21,9 @@ LONG_FILES = (
     "test_readme.py",
     "test_production.py",
     "test_prediction_runs.py",
+    "test_faults.py",
     "test_run.py",
+    "test_faults_with_zenml.py",
     "test_stateful.py",
 )
 """Of one to three minutes. The process that began one of them last would work alone in the end."""
@@ -30,7 +32,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 settings.register_profile("fair-models", deadline=None)  # how quick the machine is, is no test
 settings.load_profile("fair-models")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # tests run side by side: threads that wait must not spin
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, with their own servers and workers
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait must not spin
 
 
 def shared_folder() -> Path:
@@ -131,9 +134,14 @@ def environment_stays_as_it_was() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let long files begin first where processes share the files."""
+    """Where processes share the files: first those of flows, whose servers end with them, then long ones."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: LONG_FILES.index(item.path.name) if item.path.name in LONG_FILES else 99)
+        items.sort(
+            key=lambda item: (
+                item.path.parent.name != "flows",
+                LONG_FILES.index(item.path.name) if item.path.name in LONG_FILES else len(LONG_FILES),
+            )
+        )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -30,14 +30,14 @@ ELSEWHERE = ("PREFECT_", "ZENML_", "FAIR_STORE", "FAIR_CATALOG")
 """Variables that would lead away from the home of the server that tests start."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prefect_api() -> Iterator[str]:
     """Address of a real server with a database of its own."""
     with prefect_test_harness(server_startup_timeout=120):
         yield str(PREFECT_API_URL.value())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(prefect_api: str) -> httpx.Client:
     """The server's REST API, with everything deployed."""
     deploy("local")
@@ -74,7 +74,7 @@ def registry(prefect_api: str, tmp_path: Path) -> Iterator[Path]:
     places.enter()  # what flows of this process put into its environment goes too
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     """A local server with workers and deployments, started by the command line."""
     home = tmp_path_factory.mktemp("backend") / "home"
@@ -98,7 +98,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     assert not any(str(home) in " ".join(process.cmdline()) for process in processes())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def registered(backend: Backend, town: Path) -> tuple[str, str]:
     """A base model and a dataset, asked for under the keys that docs/backend.md has."""
     [contribution, *_] = sorted((PROJECT / "models").glob("*/stac-item.json"), reverse=True)

@@ -1,0 +1,1 @@
+"""Flows on real servers, which end with these tests."""
