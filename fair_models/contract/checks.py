@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fair_models.catalog import base_models, profiles
 from fair_models.contract import imports, loader, published
@@ -26,23 +27,56 @@ from fair_models.store.digests import checksum_file
 from fair_models.store.protocol import StoredFile
 from fair_models.types import Json
 
+if TYPE_CHECKING:
+    from fair_models.contract.blueprint import Blueprint
+
 NO_DIGEST = "1220" + 64 * "0"
 
 MODEL_CARD_WORDS = ("use", "data", "limit", "licen", "metric")
 """What a model card must speak of, as the beginnings of words."""
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a check found, and what it made meanwhile.
+
+    name: Name of the contribution's folder.
+    reasons: Everything that is wrong, in sentences; empty for one that can be registered.
+    contribution: The contribution with its initial weights on this machine; None where that was not reached.
+    blueprint: Code and ONNX made of it; None likewise.
+    """
+
+    name: str
+    reasons: list[str]
+    contribution: Contribution | None = None
+    blueprint: Blueprint | None = None
+
+    def ready(self) -> tuple[Contribution, Blueprint]:
+        """What is registered.
+
+        Raises:
+            InvalidContribution: Something is wrong; lists every reason.
+        """
+        if self.reasons or self.contribution is None or self.blueprint is None:
+            raise InvalidContribution(self.name, self.reasons)
+        return self.contribution, self.blueprint
+
+
 def problems(folder: Path, *, random_start: bool = False) -> list[str]:
+    """Everything that is wrong with a contribution, in sentences; see `check`."""
+    with tempfile.TemporaryDirectory(prefix="fair-check-") as work_folder:
+        return check(folder, Path(work_folder), random_start=random_start).reasons
+
+
+def check(folder: Path, work_folder: Path, *, random_start: bool = False) -> Checked:
     """Check a contribution: files, item, code, hyperparameters, weights, ONNX against torch.
 
     Its code is imported, its network built and exported. Nothing is stored.
 
     Args:
         folder: The contribution.
+        work_folder: Where what is made of it lies.
         random_start: Whether to look at it without the published weights that it starts from, if it does.
-
-    Returns:
-        Everything that is wrong, in sentences; empty for one that can be registered.
 
     Raises:
         NotFound: There is no such folder, or no stac-item.json in it.
@@ -53,20 +87,18 @@ def problems(folder: Path, *, random_start: bool = False) -> list[str]:
     try:
         template = read_template(folder)
     except InvalidContribution as error:
-        return [*reasons, *error.reasons]
+        return Checked(folder.name, [*reasons, *error.reasons])
     try:
         contribution = read(folder)
     except InvalidContribution as error:
         # The item does not even name its parts: its profile says why, nothing else can be looked at.
-        return _unique([*reasons, *error.reasons, *_item_problems(template, {})])
+        return Checked(folder.name, _unique([*reasons, *error.reasons, *_item_problems(template, {})]))
     weights = published.problems(contribution.published) if contribution.published else None
     reasons += [*(weights or _weights_problems(contribution)), *_name_problems(contribution)]
-    with tempfile.TemporaryDirectory(prefix="fair-check-") as work_folder:
-        reasons += [
-            *_item_problems(template, _files(contribution)),
-            *_code_problems(contribution, Path(work_folder), random_start),
-        ]
-    return _unique(reasons)
+    reasons += _item_problems(template, _files(contribution))
+    work_folder.mkdir(parents=True, exist_ok=True)
+    tried = _try_code(contribution, work_folder, random_start)
+    return Checked(folder.name, _unique([*reasons, *tried.reasons]), tried.contribution, tried.blueprint)
 
 
 def _file_problems(folder: Path) -> Iterator[str]:
@@ -142,11 +174,12 @@ def _files(contribution: Contribution) -> dict[str, StoredFile]:
     }
 
 
-def _code_problems(contribution: Contribution, work_folder: Path, random_start: bool) -> list[str]:
-    archive = work_folder / "source-code.zip"
+def _try_code(contribution: Contribution, work_folder: Path, random_start: bool) -> Checked:
+    """Import it, and make of it what is registered."""
+    name, archive = contribution.name, work_folder / "source-code.zip"
     _, reasons = _tried(pack_code, contribution.folder, archive)
     if reasons:
-        return reasons
+        return Checked(name, reasons)
     checksum = checksum_file(archive)
     expressions = [contribution.preprocess, contribution.postprocess]
     processing, reasons = _tried(loader.load_processing, archive, checksum, *expressions)
@@ -160,9 +193,10 @@ def _code_problems(contribution: Contribution, work_folder: Path, random_start: 
     reasons += pipeline_reasons
     if pipeline is not None and not contribution.own_pipeline:
         reasons += _specification_problems(contribution, pipeline)
-    if processing is not None and pipeline is not None:
-        reasons += _network_problems(contribution, work_folder, random_start)
-    return reasons
+    if processing is None or pipeline is None:
+        return Checked(name, reasons)
+    made = _try_network(contribution, work_folder, random_start)
+    return Checked(name, [*reasons, *made.reasons], made.contribution, made.blueprint)
 
 
 def _specification_problems(contribution: Contribution, pipeline: Pipeline) -> list[str]:
@@ -172,23 +206,23 @@ def _specification_problems(contribution: Contribution, pipeline: Pipeline) -> l
     return specification_problems(specification, pipeline.Params)
 
 
-def _network_problems(contribution: Contribution, work_folder: Path, random_start: bool) -> list[str]:
+def _try_network(contribution: Contribution, work_folder: Path, random_start: bool) -> Checked:
     """Build, load, export and compare; needs code that can be called and weights."""
     from fair_models.contract import blueprint, initial
 
+    name = contribution.name
     settled, reasons = _tried(
         initial.settle, contribution, work_folder / "initial", random_start=random_start
     )
     if settled is None or not settled.weights.is_file():
-        return reasons
-    contribution = settled
-    made, reasons = _tried(blueprint.make, contribution, work_folder / "blueprint")
-    said = contribution.template["properties"].get("mlm:total_parameters")
+        return Checked(name, reasons)
+    made, reasons = _tried(blueprint.make, settled, work_folder / "blueprint")
+    said = settled.template["properties"].get("mlm:total_parameters")
     if made is not None and made.total_parameters is not None and said not in (None, made.total_parameters):
         reasons.append(
             f"{ITEM_FILE}: mlm:total_parameters is {said}, the network has {made.total_parameters}"
         )
-    return reasons
+    return Checked(name, reasons, settled, made)
 
 
 def _tried(step: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Any, list[str]]:

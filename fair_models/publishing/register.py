@@ -11,8 +11,8 @@ from pystac import Item
 
 from fair_models.catalog import base_models, building, versions
 from fair_models.catalog.protocol import Catalog
-from fair_models.contract import blueprint, checks, contribution, initial
-from fair_models.contract.archive import pack_code
+from fair_models.contract import checks
+from fair_models.contract.blueprint import Blueprint
 from fair_models.contract.contribution import Contribution
 from fair_models.errors import InvalidContribution
 from fair_models.publishing import finished_items, template_files
@@ -78,22 +78,17 @@ class _Destination:
 
 
 def _contribution(folder: Path, to: _Destination, random_start: bool) -> Item:
-    problems = checks.problems(folder, random_start=random_start)
-    if problems:
-        raise InvalidContribution(folder.name, problems)
-    read = contribution.read(folder)
-    with work_folder("register") as work, to.catalog.exclusive(BASE_MODELS, read.name):
-        read = initial.settle(read, work / "initial", random_start=random_start)
-        inputs = _inputs(read, work)
-        current = versions.current(to.catalog, BASE_MODELS, read.name)
-        if current is not None and _unchanged(current, read.template, inputs):
-            logger.info("%s is this contribution already; no new version", current.id)
-            return current
-        made = blueprint.make(read, work / "blueprint")
-        onnx = {"model": made.onnx} if made.onnx else {}
-        files = {**inputs, **onnx, **made.extras, "source-code": made.code}
-        number = versions.next_number(to.catalog, BASE_MODELS, read.name)
-        return _publish(read.template, number, files, to)
+    with work_folder("register") as work:
+        read, made = checks.check(folder, work, random_start=random_start).ready()
+        with to.catalog.exclusive(BASE_MODELS, read.name):
+            inputs = _inputs(read, made)
+            current = versions.current(to.catalog, BASE_MODELS, read.name)
+            if current is not None and _unchanged(current, read.template, inputs):
+                logger.info("%s is this contribution already; no new version", current.id)
+                return current
+            onnx = {"model": made.onnx} if made.onnx else {}
+            number = versions.next_number(to.catalog, BASE_MODELS, read.name)
+            return _publish(read.template, number, {**inputs, **onnx, **made.extras}, to)
 
 
 def _finished(source: str, to: _Destination) -> Item:
@@ -112,16 +107,14 @@ def _publish_finished(finished: FinishedItem, to: _Destination) -> Item:
         return _publish(finished.template, number, finished.files, to)
 
 
-def _inputs(read: Contribution, work: Path) -> dict[str, Path]:
+def _inputs(read: Contribution, made: Blueprint) -> dict[str, Path]:
     """What a contribution is made of: files that its item names, model card, and the code as an archive."""
     found = template_files.find(read.template, read.folder, contribution=True)
     if found.reasons:
         raise InvalidContribution(read.name, found.reasons)
-    code = work / "source-code.zip"
-    pack_code(read.folder, code)
     card = {} if read.readme in found.files.values() else {"readme": read.readme}
-    made = {"checkpoint": read.weights} if read.published else {}
-    return {**found.files, **card, **made, "source-code": code}
+    published = {"checkpoint": read.weights} if read.published else {}
+    return {**found.files, **card, **published, "source-code": made.code}
 
 
 def _unchanged(current: Item, template: Json, inputs: Mapping[str, Path]) -> bool:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fair_models.contract import blueprint, checks
-from fair_models.contract.contribution import read
+from fair_models.contract import checks
 from fair_models.publishing.register import register_base_model
 from fair_models.publishing.workspace import folders_left, work_folder
 from fair_models.types import BASE_MODELS
@@ -119,10 +118,8 @@ def test_so_does_a_kill_while_a_contribution_is_registered(
     tmp_path: Path, contribution: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The network is checked and exported once: neither asks the catalogue or the store."""
-    assert checks.problems(contribution) == []
-    made = blueprint.make(read(contribution), tmp_path / "blueprint")
-    monkeypatch.setattr(checks, "problems", lambda folder, random_start: [])
-    monkeypatch.setattr(blueprint, "make", lambda contribution, folder: made)
+    checked = checks.check(contribution, tmp_path / "checked")
+    monkeypatch.setattr(checks, "check", lambda folder, work_folder, random_start: checked)
     template = tmp_path / "template"
     template.mkdir()
 
