@@ -52,6 +52,7 @@ def make(folder: Path, chips: Path | None, labels: Path | None) -> None:
         chips = invented(folder / "settlement", columns=8, rows=6)
         labels = chips / "labels.geojson"
     loaded = split_samples(chips, labels)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in NETWORKS:
         path, figures = folder / f"{name}.onnx", folder / f"{name}-agreement.json"
         if not path.exists():

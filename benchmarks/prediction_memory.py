@@ -10,7 +10,6 @@ network is one node deep, so that imagery, masks, outlines and files are what is
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.memory import peak_mb
 from fair_models.types import Array
 
 GSD_M = 0.3
@@ -110,8 +110,7 @@ def predict(image: Path, formats: Sequence[str]) -> None:
     result = run(request)
     if "torch" in sys.modules:
         raise SystemExit("torch is loaded: this measures something else")
-    kilo_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(kilo_bytes * 1024 / 1e6, sum(result.counts.values()))
+    print(peak_mb(), sum(result.counts.values()))
 
 
 def write_network(path: Path) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ import numpy as np
 import shapely
 from pyproj import Transformer
 
+from benchmarks.memory import peak_mb
 from fair_models.data.grid import WEB_MERCATOR, Grid
 from fair_models.inference.features import Features
 from fair_models.inference.placing import on_map
@@ -101,11 +101,11 @@ def measure(side: str, count: int) -> dict[str, float]:
         SIDES[side](given[:10], Path(folder))
         (path,) = Path(folder).iterdir()
         path.unlink()
-        before, started = _highest_mb(), time.perf_counter()
+        before, started = peak_mb(), time.perf_counter()
         path = SIDES[side](given, Path(folder))
         return {
             "seconds": time.perf_counter() - started,
-            "memory_mb": _highest_mb() - before,
+            "memory_mb": peak_mb() - before,
             "file_mb": path.stat().st_size / 2**20,
         }
 
@@ -138,10 +138,6 @@ def in_a_process(side: str, polygons: int) -> dict[str, float]:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     measured: dict[str, float] = json.loads(done.stdout)
     return measured
-
-
-def _highest_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _listed(ratios: list[float]) -> str:

@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 PROGRAM = """
-import resource, sys
+import sys
 from pathlib import Path
+from benchmarks.memory import peak_mb
 from fair_models.inference.writing.geojson import write_geojson
 from fair_models.inference.writing.geoparquet import GeoParquetSink, features_in
 from fair_models.inference.writing.layers import write_flatgeobuf
@@ -20,7 +21,7 @@ sink.close()
 write_geojson(sink.path, folder / "out.geojson")
 write_flatgeobuf(sink.path, folder / "out.fgb")
 assert sum(len(features) for features in features_in(sink.path, CLASSES)) == count
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(round(peak_mb()))
 """
 
 
