@@ -64,7 +64,7 @@ def shared_schemas() -> Path:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[services.Postgres]:
-    """A PostgreSQL server with pgstac, of this session alone; each test makes databases of its own."""
+    """A PostgreSQL server with pgstac, of these tests alone; each test makes databases of its own."""
     folder = services.programs()
     if folder is None:
         reason = "needs PostgreSQL with PostGIS; Debian has it as postgresql-postgis"

@@ -76,7 +76,7 @@ def production(database: str, folder: Path) -> Iterator[Client]:
 
 
 def _environment(home: Path, url: str, folder: Path) -> dict[str, str]:
-    """What the processes know: their home and the server, and nothing of this session's registry."""
+    """What the processes know: their home and the server, and nothing of the registry of other tests."""
     (home / "prefect").mkdir(parents=True)
     local = environment(Settings(home=home))
     return {name: value for name, value in local.items() if not name.startswith(_FORGOTTEN)} | {
