@@ -40,10 +40,12 @@ class Network:
 
     folder: Where its files lie.
     name: "r34" or "c16".
+    precision: Of its quicker ways the only one that counts; None: the first that agrees well enough.
     """
 
     folder: Path
     name: str
+    precision: str | None = None
 
     @property
     def path(self) -> Path:
@@ -68,7 +70,7 @@ class Network:
         known = agreement.from_json(json.loads(self._figures.read_text(encoding="utf-8")))
         for way in engines.FAST:
             figure = known.figure(way.engine, way.precision)
-            if figure is None or not figure.is_enough:
+            if figure is None or not figure.is_enough or self.precision not in (None, way.precision):
                 continue
             path = self.path.with_name(f"{self.name}-int8.onnx") if way.precision == "int8" else self.path
             if way.engine == openvino_engine.ENGINE:

@@ -83,6 +83,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--copies", type=int, default=2, help="How often the chips are there, apart.")
     parser.add_argument("--networks-in", type=Path, default=Path(tempfile.gettempdir()) / "fair-networks")
     parser.add_argument("--networks", nargs="+", choices=NAMES, default=NAMES)
+    parser.add_argument(
+        "--precision", choices=["int8", "bfloat16"], help="How `fast` computes. Default: as it would choose."
+    )
     parser.add_argument("--only", nargs="+", choices=ROWS, default=ROWS, help="Rows of the table.")
     parser.add_argument("--rounds", type=int, default=5)
     return parser.parse_args()
@@ -90,7 +93,7 @@ def arguments() -> argparse.Namespace:
 
 def made_networks(given: argparse.Namespace) -> dict[str, Network]:
     """The networks; what is not there yet is made."""
-    found = {name: Network(given.networks_in, name) for name in given.networks}
+    found = {name: Network(given.networks_in, name, given.precision) for name in given.networks}
     if not all(network.is_there for network in found.values()):
         command = [sys.executable, "-m", "benchmarks.networks", str(given.networks_in)]
         if given.chips and given.labels:
