@@ -73,6 +73,23 @@ def test_a_contribution_becomes_an_item_with_all_its_files_in_the_store(
     assert item.assets["training-runtime"].href == "local:worker"
 
 
+def test_the_network_is_exported_once_and_the_file_that_was_checked_is_stored(
+    register: Register, contribution: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, made = blueprint.make, []
+
+    def noted(*arguments: Any) -> blueprint.Blueprint:
+        found = make(*arguments)
+        assert found.onnx is not None
+        made.append(checksum_file(found.onnx))
+        return found
+
+    monkeypatch.setattr(blueprint, "make", noted)
+    item = register(contribution)
+
+    assert made == [item.assets["model"].extra_fields["file:checksum"]]
+
+
 def test_the_item_alone_is_enough_to_predict(
     register: Register, contribution: Path, store: LocalStore
 ) -> None:
