@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectAlreadyExists
 
 logger = logging.getLogger("fair_models.flows")
 
@@ -24,7 +25,9 @@ def one_training_of(model: str) -> Iterator[None]:
     """
     limit = f"train-{model}"
     with get_client(sync_client=True) as client:
-        client.upsert_global_concurrency_limit_by_name(limit, 1)
+        # Prefect reads, then creates: another training, or this request itself sent again, may come between.
+        with suppress(ObjectAlreadyExists):
+            client.upsert_global_concurrency_limit_by_name(limit, 1)
         taken = client.read_global_concurrency_limit_by_name(limit).active_slots
     if taken:
         logger.info("Another training of %s is running; this one waits for it", model)

@@ -2,10 +2,12 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
 from prefect import flow
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
 from flows.limits import one_training_of
 
@@ -58,6 +60,28 @@ def test_runs_of_two_names_overlap(prefect_api: str) -> None:
         one.result()
         two.result()
     assert sorted(log.entries[:2]) == ["first in", "second in"]
+
+
+def test_first_runs_of_one_name_that_start_at_once_both_come_in(
+    prefect_api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_have_looked = threading.Barrier(2, timeout=WAIT_S)
+    create = SyncPrefectClient.create_global_concurrency_limit
+
+    def create_after_both_looked(client: SyncPrefectClient, limit: GlobalConcurrencyLimitCreate) -> UUID:
+        both_have_looked.wait()
+        return create(client, limit)
+
+    monkeypatch.setattr(SyncPrefectClient, "create_global_concurrency_limit", create_after_both_looked)
+    log, leave = Log(), threading.Event()
+    leave.set()
+    with ThreadPoolExecutor() as pool:
+        runs = [
+            pool.submit(hold, "new-roofs", name, log, threading.Event(), leave) for name in ("first", "second")
+        ]
+        for run in runs:
+            run.result()
+    assert {log.entries[0][:-3], log.entries[2][:-3]} == {"first", "second"}
 
 
 def test_a_run_that_fails_leaves_its_place(prefect_api: str) -> None:
