@@ -24,6 +24,7 @@ from torch.nn import functional
 from benchmarks.seams import invented, split_samples
 from fair_models.contract import weights
 from fair_models.data.samples import Samples
+from fair_models.ml_tasks.padded import Padded
 from fair_models.ml_tasks.results import Epoch
 from fair_models.training import agreeing
 from models.unet_segmentation import pipeline, processing
@@ -80,7 +81,7 @@ def train(name: str, path: Path, learnt_from: Samples) -> None:
     pipeline.export(network, path, params)
 
 
-class ResidualUNet(nn.Module):
+class ResidualUNet(Padded):
     """U-Net over a ResNet-34 (https://arxiv.org/abs/1512.03385), with channels as most libraries have them.
 
     Takes float32 of shape (n, 3, height, width), gives scores of shape (n, 2, height, width).
@@ -105,7 +106,7 @@ class ResidualUNet(nn.Module):
         )
         self.head = nn.Conv2d(16, 2, kernel_size=3, padding=1)
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def scores(self, pixels: Tensor) -> Tensor:
         """Scores of each class for each pixel."""
         features = self.stem(pixels)
         levels = [features]
@@ -115,10 +116,8 @@ class ResidualUNet(nn.Module):
             levels.append(features)
         levels.pop()
         for block in self.up:
-            above = levels.pop() if levels else None
-            size = (pixels if above is None else above).shape[-2:]
-            features = functional.interpolate(features, size=size, mode="nearest")
-            features = block(features if above is None else torch.cat([features, above], dim=1))
+            features = functional.interpolate(features, scale_factor=2.0, mode="nearest")
+            features = block(torch.cat([features, levels.pop()], dim=1) if levels else features)
         return self.head(features)  # type: ignore[no-any-return]
 
 

@@ -28,7 +28,7 @@ from fair_models.inference.streaming import stream
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 
-CUTS = ((256, 0), (256, 32), (512, 32), (1024, 32), (1024, 64), (1024, 96), (1152, 96))
+CUTS = ((256, 0), (256, 32), (512, 32), (1024, 32), (1024, 64), (1024, 96), (1344, 96), (1344, 112))
 """Height and width of windows and their margin, in pixels."""
 
 CLASSES = ("background", "building")

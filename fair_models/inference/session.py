@@ -139,7 +139,7 @@ def open_session(onnx_path: Path, threads: int | None = None, precision: str = "
 
     Args:
         onnx_path: The file. One float32 input of shape (batch, bands, height, width).
-        threads: CPU threads for one batch at a time; None for all cores, with two batches at a time.
+        threads: CPU threads for one batch at a time; None for all cores.
         precision: What the file computes in: "float32", or "int8" for one that was quantised.
 
     Raises:
@@ -222,12 +222,12 @@ def checked_input(path: Path, inputs: Sequence[Given]) -> Given:
 
 
 def _at_once(threads: int | None, providers: Sequence[str]) -> int:
-    """Two batches at a time, each on half of the cores: one fills the gaps of the other.
+    """Two batches at a time where there are four cores or more, each on half of them.
 
-    It costs an eighth less CPU than one batch on two threads, which wait for each other layer by layer. More
-    than two would gain little, and cost memory.
+    One fills the gaps of the other: threads of one batch wait for each other layer by layer. On two cores
+    that gains 2 % and costs the memory of a second batch.
     """
-    alone = threads is not None or CUDA in providers or (os.cpu_count() or 1) < 2
+    alone = threads is not None or CUDA in providers or (os.cpu_count() or 1) < 4
     return 1 if alone else 2
 
 

@@ -10,9 +10,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
+from onnx import helper, numpy_helper
 from torch import Tensor, nn
+
+from fair_models.ml_tasks.padded import Padded
 
 OPSET = 18
 INPUT = "pixels"
@@ -28,7 +32,8 @@ def export_onnx(
     paths of this machine among them, is taken out.
 
     Args:
-        network: Takes float32 of shape (n, bands, height, width). Left in evaluation mode.
+        network: Takes float32 of shape (n, bands, height, width). Left in evaluation mode. What a `Padded`
+            network does to images whose sides do not divide is written too.
         path: Where to write.
         output: Name of the output.
         size_px: Height and width of the example that is traced.
@@ -38,8 +43,14 @@ def export_onnx(
     network.eval().cpu()
     example = torch.zeros(2, _bands(network), size_px, size_px + (32 if dynamic_size else 0))
     batch, height, width = (torch.export.Dim(name) for name in ("batch", "height", "width"))
-    dynamic = {0: batch, 2: height, 3: width} if dynamic_size else {0: batch}
-    _export(network, path, example, INPUT, output, dynamic)
+    dynamic: dict[int, Any] = {0: batch, 2: height, 3: width} if dynamic_size else {0: batch}
+    multiple_px = network.multiple_px if isinstance(network, Padded) and dynamic_size else 1
+    if multiple_px > 1:
+        dynamic |= {2: multiple_px * height, 3: multiple_px * width}
+    model = _exported(network, example, INPUT, output, dynamic)
+    if multiple_px > 1:
+        _pad_and_crop(model.graph, multiple_px)
+    onnx.save_model(model, path)
 
 
 def export_text_onnx(network: nn.Module, path: Path, output: str, length: int) -> None:
@@ -53,12 +64,13 @@ def export_text_onnx(network: nn.Module, path: Path, output: str, length: int) -
     """
     network.eval().cpu()
     example = torch.ones(2, length, dtype=torch.int64)
-    _export(network, path, example, TOKENS, output, {0: torch.export.Dim("batch")})
+    model = _exported(network, example, TOKENS, output, {0: torch.export.Dim("batch")})
+    onnx.save_model(model, path)
 
 
-def _export(
-    network: nn.Module, path: Path, example: Tensor, name: str, output: str, dynamic: Mapping[int, Any]
-) -> None:
+def _exported(
+    network: nn.Module, example: Tensor, name: str, output: str, dynamic: Mapping[int, Any]
+) -> onnx.ModelProto:
     with _quiet():
         program = torch.onnx.export(
             network,
@@ -74,7 +86,35 @@ def _export(
         raise RuntimeError("torch.onnx.export returned no program")
     model = program.model_proto
     _forget_sources(model)
-    onnx.save_model(model, path)
+    return model
+
+
+def _pad_and_crop(graph: onnx.GraphProto, multiple_px: int) -> None:
+    """Put before and behind the network what `Padded.forward` does to images whose sides do not divide."""
+    (given,), (wanted,) = graph.input, graph.output
+    inside, scores = f"{given.name}_extended", f"{wanted.name}_extended"
+    for node in graph.node:
+        node.input[:] = [inside if name == given.name else name for name in node.input]
+        node.output[:] = [scores if name == wanted.name else name for name in node.output]
+    constants = {"padding_none": [0, 0], "padding_axes": [2, 3], "padding_multiple": [multiple_px] * 2}
+    for name, values in constants.items():
+        graph.initializer.append(numpy_helper.from_array(np.array(values, np.int64), name))
+    before = [
+        helper.make_node("Shape", [given.name], ["padding_size"], start=2, end=4),
+        helper.make_node("Neg", ["padding_size"], ["padding_negative"]),
+        helper.make_node("Mod", ["padding_negative", "padding_multiple"], ["padding_missing"]),
+        helper.make_node("Concat", ["padding_none", "padding_missing"], ["padding_pads"], axis=0),
+        helper.make_node("Pad", [given.name, "padding_pads", "", "padding_axes"], [inside], mode="edge"),
+    ]
+    behind = helper.make_node(
+        "Slice", [scores, "padding_none", "padding_size", "padding_axes"], [wanted.name]
+    )
+    nodes = [*before, *graph.node, behind]
+    del graph.node[:], graph.value_info[:]  # what was noted about shapes inside names other sizes
+    graph.node.extend(nodes)
+    for value in (given, wanted):
+        for axis, name in ((2, "height"), (3, "width")):
+            value.type.tensor_type.shape.dim[axis].dim_param = name
 
 
 def _bands(network: nn.Module) -> int:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional
 
 from fair_models.contract import weights
+from fair_models.ml_tasks.padded import Padded, doubled
 from fair_models.ml_tasks.segmentation import training
 
 from .encoder import FACTORS, Encoder
@@ -60,7 +60,7 @@ train, evaluate, export = training.train, training.evaluate, training.export
 calibrate = training.calibrate
 
 
-class ResNetUNet(nn.Module):
+class ResNetUNet(Padded):
     """U-Net (https://arxiv.org/abs/1505.04597) over the features of a ResNet-34.
 
     Takes float32 of shape (n, 3, height, width), any height and width from 32 px up. Gives scores of shape
@@ -80,14 +80,12 @@ class ResNetUNet(nn.Module):
         self.decoder = nn.ModuleList(blocks)
         self.head = nn.Conv2d(coarse, CLASSES, kernel_size=3, padding=1)
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def scores(self, pixels: Tensor) -> Tensor:
         """Scores of each class for each pixel."""
         *above, features = self.encoder(pixels)
         for block, skip in zip(self.decoder, [*reversed(above), None], strict=True):
-            if skip is None:
-                features = block(_resize_like(features, pixels))
-            else:
-                features = block(torch.cat([_resize_like(features, skip), skip], dim=1))
+            features = doubled(features)
+            features = block(features if skip is None else torch.cat([features, skip], dim=1))
         scores: Tensor = self.head(features)
         return scores
 
@@ -102,7 +100,3 @@ def _convolution(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
-
-
-def _resize_like(features: Tensor, other: Tensor) -> Tensor:
-    return functional.interpolate(features, size=other.shape[-2:], mode="bilinear", align_corners=False)

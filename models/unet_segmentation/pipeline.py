@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fair_models.ml_tasks.padded import Padded, doubled
 from fair_models.ml_tasks.segmentation import training
 
 BANDS = 3
@@ -32,7 +33,7 @@ train, evaluate, export = training.train, training.evaluate, training.export
 calibrate = training.calibrate
 
 
-class UNet(nn.Module):
+class UNet(Padded):
     """U-Net that starts at half resolution (https://arxiv.org/abs/1505.04597).
 
     Takes float32 of shape (n, 3, height, width) in [0, 1], any height and width from 32 px up. Gives scores
@@ -49,19 +50,17 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(_block(lower + upper, upper) for lower, upper in pairwise(reversed(channels)))
         self.head = nn.Conv2d(channels[0], CLASSES, kernel_size=1)
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def scores(self, pixels: Tensor) -> Tensor:
         """Scores of each class for each pixel."""
         features = self.stem(pixels)
         levels: list[Tensor] = []
         for number, block in enumerate(self.down):
-            # With ceil_mode any size goes through, not only multiples of 32.
-            features = block(functional.max_pool2d(features, 2, ceil_mode=True) if number else features)
+            features = block(functional.max_pool2d(features, 2) if number else features)
             levels.append(features)
         levels.pop()
         for block in self.up:
-            above = levels.pop()
-            features = block(torch.cat([_resize_like(features, above), above], dim=1))
-        return _resize_like(self.head(features), pixels)
+            features = block(torch.cat([doubled(features), levels.pop()], dim=1))
+        return doubled(self.head(features))
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -74,7 +73,3 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(_convolution(inputs, outputs), _convolution(outputs, outputs))
-
-
-def _resize_like(features: Tensor, other: Tensor) -> Tensor:
-    return functional.interpolate(features, size=other.shape[-2:], mode="bilinear", align_corners=False)

@@ -77,7 +77,8 @@ def test_first_runs_of_one_name_that_start_at_once_both_come_in(
     leave.set()
     with ThreadPoolExecutor() as pool:
         runs = [
-            pool.submit(hold, "new-roofs", name, log, threading.Event(), leave) for name in ("first", "second")
+            pool.submit(hold, "new-roofs", name, log, threading.Event(), leave)
+            for name in ("first", "second")
         ]
         for run in runs:
             run.result()

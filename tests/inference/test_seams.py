@@ -22,7 +22,7 @@ def test_windows_find_the_objects_of_one_window_over_everything(
     found = seams.objects(chips, session, size, margin)
 
     internal = seams.edges(reference.shape, size, margin)
-    assert (size, margin, internal) == (1152, 96, ([1408], []))
+    assert (size, margin, internal) == (1344, 112, ([1408], []))
     assert reference.max() > 100
     assert seams.object_f1(found, reference) >= 0.99
     assert seams.cut_objects(found, reference, internal) == 0
