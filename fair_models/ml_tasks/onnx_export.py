@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,21 +100,23 @@ def _pad_and_crop(graph: onnx.GraphProto, multiple_px: int) -> None:
     for name, values in constants.items():
         graph.initializer.append(numpy_helper.from_array(np.array(values, np.int64), name))
     before = [
-        helper.make_node("Shape", [given.name], ["padding_size"], start=2, end=4),
-        helper.make_node("Neg", ["padding_size"], ["padding_negative"]),
-        helper.make_node("Mod", ["padding_negative", "padding_multiple"], ["padding_missing"]),
-        helper.make_node("Concat", ["padding_none", "padding_missing"], ["padding_pads"], axis=0),
-        helper.make_node("Pad", [given.name, "padding_pads", "", "padding_axes"], [inside], mode="edge"),
+        _node("Shape", [given.name], "padding_size", start=2, end=4),
+        _node("Neg", ["padding_size"], "padding_negative"),
+        _node("Mod", ["padding_negative", "padding_multiple"], "padding_missing"),
+        _node("Concat", ["padding_none", "padding_missing"], "padding_pads", axis=0),
+        _node("Pad", [given.name, "padding_pads", "", "padding_axes"], inside, mode="edge"),
     ]
-    behind = helper.make_node(
-        "Slice", [scores, "padding_none", "padding_size", "padding_axes"], [wanted.name]
-    )
+    behind = _node("Slice", [scores, "padding_none", "padding_size", "padding_axes"], wanted.name)
     nodes = [*before, *graph.node, behind]
     del graph.node[:], graph.value_info[:]  # what was noted about shapes inside names other sizes
     graph.node.extend(nodes)
     for value in (given, wanted):
         for axis, name in ((2, "height"), (3, "width")):
             value.type.tensor_type.shape.dim[axis].dim_param = name
+
+
+def _node(operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(operator, inputs, [output], name=f"node_{output}", **attributes)
 
 
 def _bands(network: nn.Module) -> int:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,10 +40,7 @@ def calibration_indices(count: int) -> list[int]:
 
 def float_layers(onnx_path: Path) -> list[list[str]]:
     """Names of the nodes that are kept in float32, for each attempt that leaves a layer to be quantised."""
-    import onnx
-
-    nodes = onnx.load(onnx_path, load_external_data=False).graph.node
-    weighted = [node.name for node in nodes if node.op_type in _WEIGHTED]
+    weighted = [node.name for node in _graph(onnx_path).node if node.op_type in _WEIGHTED]
     return [
         [*weighted[:first], *weighted[len(weighted) - last :]]
         for first, last in FLOAT_ENDS
@@ -86,10 +84,30 @@ def quantize(session: Session, chips: Sequence[Array], kept: Sequence[str], targ
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=list(kept),
+            nodes_to_exclude=[*kept, *_moving(session.path)],
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"CalibMovingAverage": True},
         )
+
+
+def _moving(onnx_path: Path) -> list[str]:
+    """Nodes that only move the numbers that come in or go out, such as padding.
+
+    8 bits would round these for nothing.
+    """
+    graph = _graph(onnx_path)
+    outside = {value.name for value in (*graph.input, *graph.output)}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type not in _WEIGHTED and outside.intersection([*node.input, *node.output])
+    ]
+
+
+def _graph(onnx_path: Path) -> Any:
+    import onnx
+
+    return onnx.load(onnx_path, load_external_data=False).graph
 
 
 def _batches(session: Session, chips: Sequence[Array]) -> Iterator[dict[str, Array]]:

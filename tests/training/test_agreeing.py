@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from fair_models.catalog.agreement import Agreement, from_json
@@ -105,6 +106,16 @@ def test_the_network_in_8_bits_is_smaller_and_as_dynamic_in_both_engines(unet: P
         outputs = session.run(batch)["logits"]
         assert outputs.shape == (3, 2, 64, 160)
         assert not np.array_equal(outputs, exact.run(batch)["logits"])
+
+
+def test_what_comes_in_and_goes_out_is_not_rounded_to_8_bits(int8: Path) -> None:
+    nodes = onnx.load(int8).graph.node
+
+    (pad,) = [node for node in nodes if node.op_type == "Pad"]
+    (last,) = [node for node in nodes if "logits" in node.output]
+    assert pad.input[0] == "pixels"
+    assert last.op_type == "Slice"
+    assert any(node.op_type == "QuantizeLinear" for node in nodes)
 
 
 def test_the_same_network_and_chips_give_the_same_bytes(
