@@ -136,7 +136,7 @@ def judged(
     # No batch reaches over the end of a shard: alone, the shard gives to the last bit what it gives here.
     together = (batch for span in spans for batch in batches(islice(windows, len(span))))
     ran = ahead(lambda batch: run(batch, model), together, crew.network, crew.at_once + 1)
-    yield from ahead(lambda batch: judge_each(batch, model, as_raster, failures), ran, crew.judges, 2)
+    yield from ahead(lambda batch: judge_each(batch, model, as_raster, failures), ran, crew.judges, 1)
 
 
 def outlined(
