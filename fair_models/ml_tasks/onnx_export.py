@@ -36,20 +36,22 @@ def export_onnx(
             network does to images whose sides do not divide is written too.
         path: Where to write.
         output: Name of the output.
-        size_px: Height and width of the example that is traced.
+        size_px: Height and width of the example that is traced, unless the network is `Padded`.
         dynamic_size: Whether the file takes any height and width, or those of the example alone. It takes
             any batch.
     """
     network.eval().cpu()
-    example = torch.zeros(2, _bands(network), size_px, size_px + (32 if dynamic_size else 0))
     batch, height, width = (torch.export.Dim(name) for name in ("batch", "height", "width"))
-    dynamic: dict[int, Any] = {0: batch, 2: height, 3: width} if dynamic_size else {0: batch}
-    multiple_px = network.multiple_px if isinstance(network, Padded) and dynamic_size else 1
-    if multiple_px > 1:
-        dynamic |= {2: multiple_px * height, 3: multiple_px * width}
-    model = _exported(network, example, INPUT, output, dynamic)
-    if multiple_px > 1:
-        _pad_and_crop(model.graph, multiple_px)
+    if isinstance(network, Padded) and dynamic_size:
+        # What it computes does not depend on the size, so its sizes are opened afterwards: torch takes three
+        # times as long where it has to reason about any size.
+        example = torch.zeros(2, _bands(network), 2 * network.multiple_px, 3 * network.multiple_px)
+        model = _exported(network, example, INPUT, output, {0: batch})
+        _pad_and_crop(model.graph, network.multiple_px)
+    else:
+        example = torch.zeros(2, _bands(network), size_px, size_px + (32 if dynamic_size else 0))
+        dynamic = {0: batch, 2: height, 3: width} if dynamic_size else {0: batch}
+        model = _exported(network, example, INPUT, output, dynamic)
     onnx.save_model(model, path)
 
 

@@ -15,6 +15,9 @@ class Padded(nn.Module):
     cropped. Inside, every doubling is by exactly two. So an engine may keep the order of the pixels that it
     likes from the first layer to the last, which saves time and memory beside a network that asks for the
     size of each level (`benchmarks.network_forms`). `export_onnx` writes both parts.
+
+    `scores` may not use height or width as numbers, for example to reshape: in the file they are those of
+    one example. Registration and training refuse such a file: it does not agree with its network.
     """
 
     multiple_px: ClassVar[int] = 32

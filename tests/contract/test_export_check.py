@@ -9,6 +9,7 @@ from torch import nn
 from fair_models.contract import export_check
 from fair_models.errors import InvalidContribution
 from fair_models.ml_tasks.onnx_export import export_onnx
+from fair_models.ml_tasks.padded import Padded
 from fair_models.ml_tasks.segmentation import class_probabilities, scale_to_unit
 
 PROCESSING = SimpleNamespace(preprocess=scale_to_unit, postprocess=class_probabilities)
@@ -43,6 +44,28 @@ def test_an_export_of_other_weights_is_refused_with_the_difference(tmp_path):
     ) as error:
         export_check.check(tmp_path / "a.onnx", own, PROCESSING, Facts())
     assert "input of 1 x 3 x 101 x 45" in str(error.value)
+
+
+class Reshaping(Padded):
+    """Uses height and width as numbers, which are those of one example in the file."""
+
+    multiple_px = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 2, 1)
+
+    def scores(self, pixels):
+        features = self.layer(pixels)
+        height, width = features.shape[-2:]
+        return features.flatten(2).softmax(dim=2).reshape(-1, 2, height, width)
+
+
+def test_a_padded_network_that_uses_sizes_as_numbers_is_refused(tmp_path):
+    export_onnx(Reshaping(), tmp_path / "a.onnx", "logits")
+
+    with pytest.raises(InvalidContribution, match="ONNX does not take an input of 2 x 3 x 64 x 64"):
+        export_check.check(tmp_path / "a.onnx", Reshaping(), PROCESSING, Facts())
 
 
 def test_an_export_of_another_shape_is_refused(tmp_path):
