@@ -66,8 +66,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def registry(prefect_api: str, tmp_path: Path) -> Iterator[Path]:
     """An empty catalogue and store. The rest of the home is the session's: a process has one ZenML."""
-    LocalCatalog(folder=tmp_path / "catalog").save("default")
-    LocalStore(folder=tmp_path / "store").save("default")
+    LocalCatalog(folder=tmp_path / "catalog").save("default", overwrite=True)
+    LocalStore(folder=tmp_path / "store").save("default", overwrite=True)
     yield tmp_path
     LocalCatalog.delete("default")
     LocalStore.delete("default")

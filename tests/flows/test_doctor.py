@@ -81,7 +81,7 @@ def test_the_doctor_follows_the_blocks_that_flows_follow(
     command = [sys.executable, "-c", "from fair_models.cli import main; main()", "doctor"]
     environment = {**os.environ, "FAIR_HOME": str(tmp_path / "home"), "PREFECT_API_URL": prefect_api}
     environment.pop("ZENML_CONFIG_PATH", None)
-    LocalStore(folder=tmp_path / "named by a block").save("default")
+    LocalStore(folder=tmp_path / "named by a block").save("default", overwrite=True)
     try:
         done = subprocess.run(
             command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False

@@ -81,8 +81,8 @@ def save_blocks(bucket: str, endpoint: str, catalog: str, mlflow: str) -> None:
         mlflow_uri=mlflow,
         mlflow_username="operator",
         mlflow_password=MLFLOW_SECRET,
-    ).save("default")
-    Runtime(train_pool=APART, predict_pool=APART, train_memory="4Gi").save("default")
+    ).save("default", overwrite=True)
+    Runtime(train_pool=APART, predict_pool=APART, train_memory="4Gi").save("default", overwrite=True)
 
 
 def said_when_refused(chips: Path, catalog: str, denied: str, bucket: str, endpoint: str) -> str:

@@ -46,8 +46,8 @@ WISH: dict[str, Any] = {
 def hamlet(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Item]:
     """A registry of its own with a tiny base model and a small dataset."""
     folder = tmp_path_factory.mktemp("search")
-    LocalCatalog(folder=folder / "catalog").save("default")
-    LocalStore(folder=folder / "store").save("default")
+    LocalCatalog(folder=folder / "catalog").save("default", overwrite=True)
+    LocalStore(folder=folder / "store").save("default", overwrite=True)
     enter()
     register_base_model(str(tiny_contribution.write(folder)), open_catalog(), open_store())
     make_settlement(folder / "hamlet", seed=3, columns=4, rows=3, size_px=64, prediction_columns=0)
