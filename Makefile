@@ -28,7 +28,7 @@ down: $(READY) ## Stop them
 	$(BIN)/fair-models down
 
 test: $(READY) ## Run the tests
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) lint types contracts test ## Everything that CI checks
 

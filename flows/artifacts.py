@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 O = TypeVar("O", bound=Outcome)  # noqa: E741
 
-_EVERY_S = 0.5
+_EVERY_S = 2.0
+"""Between two updates of a progress bar: each is a request and a write of the server."""
+
 _MOST_ROWS = 1000
 _PREVIEW_PX = 900
 

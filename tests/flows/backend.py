@@ -47,12 +47,15 @@ class Backend:
         return self.send("POST", f"/deployments/{deployed}/create_flow_run", body)
 
     def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
-        """Send a request again while the server says that its database is busy."""
+        """Send a request again while the server is busy: it says so, or nothing for a minute."""
         answer: httpx.Response = until(lambda: self._unless_busy(method, path, body))
         return answer
 
     def _unless_busy(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response | None:
-        answer = self.http.request(method, path, json=body)
+        try:
+            answer = self.http.request(method, path, json=body)
+        except httpx.TimeoutException:
+            return None
         return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
 
     def start(self, deployment: str, params: dict[str, Any], key: str | None = None) -> str:

@@ -131,7 +131,7 @@ def test_the_threshold_decides_what_is_found(tmp_path: Path, network: Session) -
 def test_progress_counts_up_to_the_end(tmp_path: Path, network: Session) -> None:
     steps: list[Step] = []
 
-    predict(request_for(scene(tmp_path, 1200, 1200), tmp_path / "out", network), steps.append)
+    predict(request_for(scene(tmp_path, 1500, 1500), tmp_path / "out", network), steps.append)
 
     predicting = [(step.done, step.total) for step in steps if step.doing == "predicting"]
     assert predicting == [(1, 2), (2, 2)]

@@ -113,7 +113,7 @@ def test_a_stream_over_chips_with_gaps_is_what_the_plain_way_gives(tmp_path: Pat
     assert_plain(request_for(chips_with_gaps(tmp_path / "chips"), tmp_path, session))
 
 
-@pytest.mark.parametrize("size", [(1500, 1300), (2300, 90)])
+@pytest.mark.parametrize("size", [(2300, 2000), (4200, 90)])
 def test_windows_of_a_dynamic_network_give_what_the_plain_way_gives(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
@@ -137,7 +137,7 @@ def assert_plain(request: PredictionRequest) -> None:
 def test_windows_give_the_polygons_of_one_window_over_everything(tmp_path: Path) -> None:
     """As far as the network looks no further than the margin."""
     session = open_session(write_blur(tmp_path / "blur.onnx"), threads=1)
-    image = blobs(1504, 1312, seed=5, smooth=9)
+    image = blobs(2304, 2016, seed=5, smooth=9)
     path = write_geotiff(tmp_path / "scene.tif", image, UTM, UTM_CORNER, 0.26)
     request = request_for(path, tmp_path / "out", session)
     outputs = session.run((image / 255).astype(np.float32)[None])
@@ -151,7 +151,7 @@ def test_windows_give_the_polygons_of_one_window_over_everything(tmp_path: Path)
 
 
 def test_features_come_before_everything_is_read(tmp_path: Path, network: Session) -> None:
-    path = write_geotiff(tmp_path / "scene.tif", blobs(9000, 700, 1, 3), UTM, UTM_CORNER, 0.26)
+    path = write_geotiff(tmp_path / "scene.tif", blobs(12_000, 700, 1, 3), UTM, UTM_CORNER, 0.26)
     done: list[tuple[int, int]] = []
 
     with open_imagery(path, Input()) as imagery:
