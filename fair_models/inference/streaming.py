@@ -2,8 +2,8 @@
 
 It has two halves that may be apart in time and place: windows through the network (`judged`), and what they
 say put together into features (`outlined`). Threads read and pre-process windows ahead of the network, and
-judge and outline behind it, so that the network waits for nothing. What comes out does not depend on which
-of them was quicker.
+outline behind it, so that the network waits for nothing. What comes out does not depend on which of them was
+quicker.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Crew:
     def __init__(self, at_once: int) -> None:
         few_arenas()
         self.at_once = at_once
-        self.readers, self.network, self.judges = map(ThreadPoolExecutor, (_READERS, at_once, 1))
+        self.readers, self.network = map(ThreadPoolExecutor, (_READERS, at_once))
 
     def __enter__(self) -> Self:
         return self
@@ -70,7 +70,7 @@ class Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for pool in (self.judges, self.network, self.readers):
+        for pool in (self.network, self.readers):
             pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -136,7 +136,8 @@ def judged(
     # No batch reaches over the end of a shard: alone, the shard gives to the last bit what it gives here.
     together = (batch for span in spans for batch in batches(islice(windows, len(span))))
     ran = ahead(lambda batch: run(batch, model), together, crew.network, crew.at_once + 1)
-    yield from ahead(lambda batch: judge_each(batch, model, as_raster, failures), ran, crew.judges, 1)
+    for batch in ran:
+        yield judge_each(batch, model, as_raster, failures)
 
 
 def outlined(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 
-class Padded(nn.Module):
+class Padded(nn.Module, ABC):
     """A network of one score map as large as its image, whose sides have to divide by a number inside.
 
     Images of other sizes are extended at the right and lower edge by their last pixels, and the scores are
@@ -23,6 +24,7 @@ class Padded(nn.Module):
     multiple_px: ClassVar[int] = 32
     """What height and width divide by inside: 32 for five halvings."""
 
+    @abstractmethod
     def scores(self, pixels: Tensor) -> Tensor:
         """Scores of each class for each pixel.
 
@@ -32,7 +34,6 @@ class Padded(nn.Module):
         Returns:
             float32, shape (n, classes, height, width).
         """
-        raise NotImplementedError
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Scores of each class for each pixel of images of any size."""
