@@ -1,10 +1,11 @@
 """How much memory a prediction takes as its imagery grows.
 
-    python -m benchmarks.prediction_memory [SIDE ...] [--formats geoparquet geojson preview]
+    python -m benchmarks.prediction_memory [SIDE ...] [--formats geoparquet geojson] [--network U.onnx]
 
 For each side (default 5000 10000 20000 px) it writes a square GeoTIFF with 24 building-like blobs a hectare,
 predicts over it in a process of its own without torch, and prints the most memory that this process held. The
-network is one node deep, so that imagery, masks, outlines and files are what is measured.
+network is one node deep, so that imagery, masks, outlines and files are what is measured; or a U-Net of
+`benchmarks.networks`, to see what its layers take beside them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from benchmarks.memory import peak_mb
 from fair_models.types import Array
 
 GSD_M = 0.3
+NETWORK = "network.onnx"
 TILE_PX = 512
 PATTERN_PX = 2048
 BUILT = 0.12
@@ -62,28 +64,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("sides", type=int, nargs="*", default=[5000, 10000, 20000], help="Pixels.")
     parser.add_argument("--formats", nargs="+", default=["geoparquet", "geojson", "preview"])
+    parser.add_argument("--network", type=Path, help="ONNX file of a U-Net. Default: one node.")
     parser.add_argument("--predict", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.predict:
-        predict(given.predict, given.formats)
+        predict(given.predict, given.formats, given.network)
         return
     with tempfile.TemporaryDirectory(prefix="fair-memory-") as folder:
-        write_network(Path(folder) / "network.onnx")
+        write_network(Path(folder) / NETWORK)
         before = None
         for side in given.sides:
-            mega_bytes = measure(Path(folder), side, given.formats)
+            mega_bytes = measure(Path(folder), side, given.formats, given.network)
             if before:
                 print(f"{'':>10} {mega_bytes / before:.3f} times the memory of the size before")
             before = mega_bytes
 
 
-def measure(folder: Path, side: int, formats: Sequence[str]) -> float:
+def measure(folder: Path, side: int, formats: Sequence[str], network: Path | None = None) -> float:
     """Peak memory in MB over an image of one size."""
     image = folder / f"{side}.tif"
     write_image(image, side)
     started = time.monotonic()
     arguments = [sys.executable, "-m", "benchmarks.prediction_memory", "--predict", str(image)]
-    ended = subprocess.run([*arguments, "--formats", *formats], capture_output=True, text=True, check=True)
+    arguments += ["--formats", *formats, *(["--network", str(network)] if network else [])]
+    ended = subprocess.run(arguments, capture_output=True, text=True, check=True)
     image.unlink()
     mega_bytes, count = ended.stdout.split()
     seconds = time.monotonic() - started
@@ -91,17 +95,18 @@ def measure(folder: Path, side: int, formats: Sequence[str]) -> float:
     return float(mega_bytes)
 
 
-def predict(image: Path, formats: Sequence[str]) -> None:
+def predict(image: Path, formats: Sequence[str], network: Path | None) -> None:
     """Predict and print this process's peak memory in MB (10^6 bytes) and the number of polygons."""
     from fair_models.inference.prediction import PredictionRequest
     from fair_models.inference.prediction import predict as run
     from fair_models.inference.session import open_session
+    from models.unet_segmentation import processing
 
     request = PredictionRequest(
         imagery=image,
         output=image.with_suffix(""),
-        session=open_session(image.parent / "network.onnx"),
-        processing=Brightness(),
+        session=open_session(network or image.parent / NETWORK),
+        processing=processing if network else Brightness(),
         input=Input(),
         classes=["background", "building"],
         params={},
