@@ -82,7 +82,7 @@ def serve(path: Path, side: int) -> None:
 
 
 def write(two: Path, size: Path) -> None:
-    """Write both forms with the same weights."""
+    """Write both forms with the same weights, and print what that takes."""
     import torch
     from torch import Tensor, nn
     from torch.nn import functional
@@ -112,8 +112,11 @@ def write(two: Path, size: Path) -> None:
 
     params = pipeline.Params()
     unet = pipeline.build(params)
-    pipeline.export(unet, two, params)
-    pipeline.export(AsksForSizes(unet), size, params)
+    pipeline.export(unet, two, params)  # loads the exporter
+    for form, network, path in zip(FORMS, (unet, AsksForSizes(unet)), (two, size), strict=True):
+        cpu = time.process_time()
+        pipeline.export(network, path, params)
+        print(f"{form:>18}: {time.process_time() - cpu:.1f} s of CPU to export", flush=True)
 
 
 if __name__ == "__main__":

@@ -225,7 +225,7 @@ def _at_once(threads: int | None, providers: Sequence[str]) -> int:
     """Two batches at a time where there are four cores or more, each on half of them.
 
     One fills the gaps of the other: threads of one batch wait for each other layer by layer. On two cores
-    that gains 2 % and costs the memory of a second batch.
+    that gains next to nothing and costs the memory of a second batch.
     """
     alone = threads is not None or CUDA in providers or (os.cpu_count() or 1) < 4
     return 1 if alone else 2

@@ -43,8 +43,8 @@ def export_onnx(
     network.eval().cpu()
     batch, height, width = (torch.export.Dim(name) for name in ("batch", "height", "width"))
     if isinstance(network, Padded) and dynamic_size:
-        # What it computes does not depend on the size, so its sizes are opened afterwards: torch takes three
-        # times as long where it has to reason about any size.
+        # What it computes does not depend on the size, so its sizes are opened afterwards: torch takes far
+        # longer where it has to reason about any size.
         example = torch.zeros(2, _bands(network), 2 * network.multiple_px, 3 * network.multiple_px)
         model = _exported(network, example, INPUT, output, {0: batch})
         _pad_and_crop(model.graph, network.multiple_px)
