@@ -21,8 +21,12 @@ def pin(references: Iterable[str], file: Path = FILE) -> None:
         file: The kustomization with the list.
 
     Raises:
-        SystemExit: A reference is none, or no image of the list has this name. Nothing is written then.
+        SystemExit: There is no reference, one is malformed, or no image of the list has its name. Nothing is
+            written then.
     """
+    references = list(references)
+    if not references:
+        raise SystemExit("No image was named: python -m deployments.pin NAME@sha256:… for each image.")
     known = {entry["newName"]: name for name, entry in pins(file.parent).items()}
     text = file.read_text(encoding="utf-8")
     for reference in references:

@@ -35,3 +35,8 @@ def test_what_is_no_pinned_image_of_ours_is_refused(file: Path, reference: str) 
     with pytest.raises(SystemExit, match="is not NAME@sha256"):
         pin([f"{TRAINING}@{DIGEST}", reference], file)
     assert file.read_text(encoding="utf-8") == before
+
+
+def test_pinning_nothing_is_refused(file: Path) -> None:
+    with pytest.raises(SystemExit, match="No image was named"):
+        pin([], file)

@@ -94,6 +94,74 @@ def test_tokens_may_read_alone_unless_a_job_says_more(path: Path) -> None:
             assert step["with"]["persist-credentials"] is False
 
 
+SHELLS = {None: ["bash", "-e"], "bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail"]}
+"""How GitHub runs the script of a step: without a named shell it leaves pipefail out."""
+
+STAND_IN = """#!/bin/sh
+name="$(basename "$0")"
+echo "$name" >> "$CALLS"
+[ "$FAILS" != "$name" ] || exit 7
+case "$name" in
+  changed-models) echo models/roof_dots;;
+  build-images) echo "ghcr.io/here/training@sha256:00";;
+  git) echo 0123456;;
+esac
+"""
+
+MORE = {"bin/dirname": "echo models/roof_dots", "bin/tee": 'exec /usr/bin/tee "$@"'}
+
+
+def scripts() -> list[Any]:
+    """Each script of each workflow with its shell."""
+    found = []
+    for path in WORKFLOWS:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for name, job in document["jobs"].items():
+            for step in job.get("steps", ()):
+                if "run" in step:
+                    places = [step, *(at.get("defaults", {}).get("run", {}) for at in (job, document))]
+                    shell = next((at["shell"] for at in places if "shell" in at), None)
+                    label = f"{path.stem}-{name}-{step['run'].split()[0]}"
+                    found.append(pytest.param(step["run"], SHELLS[shell], id=label))
+    return found
+
+
+@pytest.mark.parametrize(("text", "shell"), scripts())
+def test_a_step_fails_when_any_of_its_commands_does(text: str, shell: list[str], tmp_path: Path) -> None:
+    programs = {".ci/changed-models", ".ci/check-models", ".ci/build-images", ".ci/register-models"}
+    programs |= {".venv/bin/python", "bin/git", "bin/make", "bin/sudo", "bin/tee", "bin/dirname"}
+    for name in programs:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(STAND_IN + MORE.get(name, ""))
+        (tmp_path / name).chmod(0o755)
+    calls = tmp_path / "calls"
+
+    def run(fails: str, digests: str = "ghcr.io/here/training@sha256:00") -> int:
+        own = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "CALLS": str(calls), "FAILS": fails}
+        own |= {"DIGESTS": digests, "BASE": "HEAD", "GITHUB_OUTPUT": str(tmp_path / "output")}
+        (tmp_path / "step.sh").write_text(text)
+        done = subprocess.run(
+            [*shell, tmp_path / "step.sh"], cwd=tmp_path, env=own, capture_output=True, check=False
+        )
+        return done.returncode
+
+    assert run("") == 0
+    called = list(dict.fromkeys(calls.read_text().split()))
+    assert called
+    for name in called:
+        assert run(name) != 0, name
+    assert "DIGESTS" not in text or run("", digests="") != 0
+
+
+def test_a_merge_whose_run_was_dropped_is_registered_by_the_next_one() -> None:
+    path = CHECKOUT / ".github" / "workflows" / "register.yaml"
+    [step] = [each for each in steps(path) if "register-models" in each.get("run", "")]
+    asked = step["run"].replace("xargs .ci/register-models", "cat")
+    found = subprocess.run(["bash", "-c", asked], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    everything = {path.parent.name for path in CHECKOUT.glob("models/*/stac-item.json")}
+    assert {Path(line).name for line in found.stdout.split()} == everything
+
+
 def test_code_of_strangers_never_meets_a_secret() -> None:
     for path in WORKFLOWS:
         assert "pull_request_target" not in triggers(path)
