@@ -91,6 +91,15 @@ def test_servers_and_runs_get_the_settings_that_they_get_in_kubernetes() -> None
     assert told <= known_settings()
 
 
+def test_the_stac_api_is_healthy_only_while_its_database_answers() -> None:
+    assert "/_mgmt/health" in str(SERVICES["stac-api"]["healthcheck"]["test"])
+
+
+def test_addresses_of_items_lead_out_of_the_containers() -> None:
+    address = SERVICES["worker-train"]["environment"]["FAIR_CATALOG_API_URL"]
+    assert not any(f"//{name}" in address for name in SERVICES)
+
+
 def test_workers_are_those_of_the_place() -> None:
     pools = read(CHECKOUT / "deployments" / "compose.yaml")["work_pools"]
     found = {}

@@ -99,6 +99,14 @@ def test_a_job_ends_and_is_not_started_twice_by_kubernetes() -> None:
     assert behaviour["PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR"] == "reschedule"
 
 
+def test_a_flow_that_waits_has_no_deadline_and_other_jobs_have_one() -> None:
+    deadlines = {pool: job(pool, {})["spec"].get("activeDeadlineSeconds") for pool in PLACE["work_pools"]}
+    assert deadlines == {"control": None, "predict": 21600, "train": 86400, "audit": 86400}
+    waiting = read(CHECKOUT / "prefect.yaml")["deployments"]
+    pools = {each["name"]: each["work_pool"]["name"] for each in waiting}
+    assert {pools[name] for name in ("search", "finetune", "predict")} == {"control"}
+
+
 def test_a_job_has_no_rights_and_no_token() -> None:
     pod = (job("predict", {}))["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == "runs"

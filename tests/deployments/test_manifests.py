@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -441,3 +442,59 @@ def test_patches_merge_as_kubernetes_does(tmp_path: Path) -> None:
 def test_an_unknown_place_is_told_the_known_ones() -> None:
     with pytest.raises(SystemExit, match="small, production"):
         render.render("large")
+
+
+@each_place
+def test_the_stac_api_takes_requests_only_while_its_database_answers(manifests: list[Json]) -> None:
+    [container] = render.pod_spec(of_kind(manifests, "Deployment")["stac-api"])["containers"]
+    paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("readiness", "liveness")}
+    assert paths == {"readiness": "/_mgmt/health", "liveness": "/_mgmt/ping"}
+
+
+def lets_ask_for_names(manifests: list[Json], peer: Json, port: int) -> bool:
+    rules = of_kind(manifests, "NetworkPolicy")["names-for-all"]["spec"]["egress"]
+    wanted = [{"port": port, "protocol": "UDP"}, {"port": port, "protocol": "TCP"}]
+    return any(peer in rule["to"] and all(each in rule["ports"] for each in wanted) for rule in rules)
+
+
+@each_place
+def test_names_are_found_by_each_kind_of_dns(manifests: list[Json]) -> None:
+    def pods_of(namespace: str) -> Json:
+        return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+
+    assert lets_ask_for_names(manifests, pods_of("kube-system"), 53)
+    assert lets_ask_for_names(manifests, {"ipBlock": {"cidr": "169.254.20.10/32"}}, 53)
+    assert lets_ask_for_names(manifests, pods_of("openshift-dns"), 5353)
+
+
+@each_place
+def test_addresses_of_items_lead_out_of_the_cluster(manifests: list[Json]) -> None:
+    host = urlsplit(of_kind(manifests, "ConfigMap")["runs"]["data"]["FAIR_CATALOG_API_URL"]).hostname
+    assert host not in of_kind(manifests, "Service")
+    assert host is not None
+    assert not host.endswith((".svc", ".cluster.local"))
+
+
+@each_place
+def test_keys_of_buckets_outside_may_be_roles_of_service_accounts(manifests: list[Json]) -> None:
+    example = render.documents(render.KUBERNETES / "secrets.example.yaml")
+    for name in (each["metadata"]["name"] for each in example if "AWS_ACCESS_KEY_ID" in each["stringData"]):
+        for reference in references(manifests, "secretKeyRef"):
+            if reference["name"] == name and reference["key"].startswith("AWS_"):
+                assert reference.get("optional") is True, reference
+    used = pods(manifests)
+    reach = {"Deployment mlflow": "mlflow"}
+    reach |= dict.fromkeys(("CronJob backup-postgres", "CronJob backup-mysql"), "backups")
+    assert {name: used[name][1]["serviceAccountName"] for name in reach} == reach
+    others = {spec["serviceAccountName"] for name, (_, spec) in used.items() if name not in reach}
+    assert not others & {"mlflow", "backups", "runs"}
+
+
+def test_what_is_applied_from_a_file_alone_goes_into_no_namespace_by_chance() -> None:
+    text = (CHECKOUT / "docs" / "operations.md").read_text(encoding="utf-8")
+    commands = re.findall(r"kubectl apply ([^\n`]*-f (deployments/[\w./-]+))", text)
+    assert commands
+    for command, file in commands:
+        for each in render.documents(CHECKOUT / file):
+            there = each["kind"] in {"Namespace", "PriorityClass"} or "namespace" in each["metadata"]
+            assert there or "-n fair-models" in command, f"{command}: {each['kind']}"
