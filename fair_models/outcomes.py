@@ -65,6 +65,7 @@ class TrainedVersion(Score, Version):
     seconds: float | None = Field(description="Wall time of the training itself, in seconds.")
     zenml_run: str | None = Field(description="Id of ZenML's run.")
     mlflow_run: str | None = Field(description="Id of MLflow's run.")
+    notes: str = Field("", description="What else is to be known of it, in sentences; mostly empty.")
 
 
 class PromotedVersion(Score, PublishedItem):
@@ -201,6 +202,7 @@ class Prediction(Outcome):
         description="Number of chips and windows that failed and were left out; the artifact `failed` lists "
         "them."
     )
+    notes: str = Field("", description="What else is to be known of it, in sentences; mostly empty.")
     seconds: float = Field(description="Wall time, in seconds.")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fair_models.imagery_rules import Fill, ImageryRules
 from fair_models.licences import License
 from fair_models.text import Line, Prose, Sentence
 from fair_models.types import CollectionId, Name, Reference, Title
@@ -130,6 +131,12 @@ class IngestDatasetParams(Params):
         "most-frequent",
         description="Where chips of several zooms lie in one folder: keep the most frequent zoom (default), "
         "resample all to one ground resolution, or keep the zoom given (14 to 23).",
+    )
+    fill: Fill = Field(
+        "border-is-no-data",
+        description="What wholly white or black areas are that touch the border of a chip, where no mask, "
+        "alpha or nodata value says so. border-is-no-data (default): from 1 % of the chip on they are fill, "
+        "which is neither learnt from nor measured on. kept: they are imagery.",
     )
     dry_run: bool = DRY_RUN
 
@@ -529,6 +536,17 @@ class PredictParams(Params):
         description="Share of the chips, and of the windows, that may fail (a file that cannot be read, an "
         "error of the model's code), 0 to 1. They are left out and listed; with more the prediction fails. "
         "One may always, unless it is all there is; 0 allows none. Default: 0.01.",
+    )
+    fill: Fill | None = Field(
+        None,
+        description="What wholly white or black areas are that touch the border of an image, where no mask, "
+        "alpha or nodata value says so. border-is-no-data: from 1 % of the image on they are fill, and "
+        "nothing is found there. kept: they are imagery. Default: as the model learnt it.",
+    )
+    imagery_rules: ImageryRules | None = Field(
+        None,
+        description="By which rules imagery is read, as the config of a prediction keeps them. Default: the "
+        "rules that the model's item names, by which it has learnt.",
     )
     sub_runs: int = SUB_RUNS
 

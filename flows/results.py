@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fair_models import imagery_rules
 from fair_models.outcomes import (
     AuditSummary,
     Prediction,
@@ -46,6 +47,7 @@ def trained(version: ModelVersion, config: RunConfig) -> TrainedVersion:
         seconds=version.seconds,
         zenml_run=version.run_id,
         mlflow_run=version.mlflow_run_id,
+        notes=imagery_rules.note(config.input.rules, config.dataset, "ingest it again and train on that"),
         **_score_columns(version.metrics, version.baseline, version.baseline_name, version.held_out_count),
     )
 
@@ -93,6 +95,7 @@ def predicted(found: PredictionResult, model: str) -> Prediction:
         area_m2=round(found.area_m2, 1),
         images=found.image_count,
         failed=len(found.failed),
+        notes=". ".join(found.notes),
         seconds=round(found.seconds, 3),
     )
 

@@ -9,6 +9,7 @@ from itertools import count
 
 from pystac import Item
 
+from fair_models import imagery_rules
 from fair_models.catalog import assets, building, extensions, hyperparameters, model_input
 from fair_models.catalog.versions import item_id, split_id
 from fair_models.errors import InvalidItem
@@ -52,6 +53,7 @@ def build(
         "deprecated": False,
         "mlm:name": name,
     }
+    properties.setdefault(imagery_rules.FIELD, imagery_rules.CURRENT.model_dump())
     properties.pop("updated", None)
     bands = building.bands(_bands(properties))
     if bands:

@@ -11,6 +11,8 @@ from pystac import Item
 
 from fair_models.catalog import building, extensions, keywords
 from fair_models.catalog.versions import item_id
+from fair_models.imagery_rules import CURRENT, ImageryRules
+from fair_models.imagery_rules import FIELD as RULES
 from fair_models.store.protocol import StoredFile
 from fair_models.types import DATASETS, Json
 
@@ -45,6 +47,7 @@ class DatasetFacts:
     source_imagery: Where the imagery comes from: an href (which gets a link) or a name.
     repairs: What was repaired or left out, as counts by name.
     bands: Names of the chips' bands.
+    rules: By which rules the chips were read.
     software: Versions of what prepared it, by name.
     derived_from: Addresses and titles of the items that it derives from.
     fields: What else is to say of how it came about, by property.
@@ -75,6 +78,7 @@ class DatasetFacts:
     source_imagery: str | None = None
     repairs: Counts = field(default_factory=dict)
     bands: Sequence[str] = RGB
+    rules: ImageryRules = CURRENT
     software: Mapping[str, str] = field(default_factory=dict)
     derived_from: Sequence[tuple[str, str]] = ()
     fields: Json = field(default_factory=dict)
@@ -120,6 +124,7 @@ def _properties(facts: DatasetFacts) -> Json:
         "fair:class_counts": {side: dict(counts) for side, counts in facts.class_counts.items()},
         "fair:split_spec": dict(facts.split),
         "fair:repairs": dict(facts.repairs),
+        RULES: facts.rules.model_dump(),
         **facts.fields,
     }
     if facts.chip_counts:

@@ -13,6 +13,8 @@ from pystac import Item
 from fair_models.catalog import agreement, assets, building, class_change, extensions, pins
 from fair_models.catalog.agreement import Agreement
 from fair_models.catalog.versions import item_id
+from fair_models.imagery_rules import FIELD as RULES
+from fair_models.imagery_rules import OLD, ImageryRules
 from fair_models.params import HyperparameterValue
 from fair_models.store.protocol import StoredFile
 from fair_models.types import LOCAL_MODELS, Json
@@ -34,6 +36,7 @@ _INHERITED = (
 FIELDS = frozenset(
     {
         *(name for name in _INHERITED if name.startswith("fair:")),
+        RULES,
         "fair:base_model_id",
         "fair:dataset_id",
         "fair:baseline",
@@ -82,6 +85,7 @@ class LocalModelFacts:
     seen_by_parents: Held-out samples that a local model before it in this line was trained on, at least; they
         favour it. None: not known, or there is none before it.
     pin: Why it is kept, where it was pinned before it was published.
+    rules: By which rules it learnt to read imagery, as its run config says.
     gate: `fair:gate`: what it had to reach, and what was overridden for which reason. Empty: not recorded.
     """
 
@@ -113,6 +117,7 @@ class LocalModelFacts:
     parent: Item | None = None
     parent_href: str = ""
     seen_by_parents: int | None = None
+    rules: ImageryRules = OLD
 
 
 def build(facts: LocalModelFacts) -> Item:
@@ -170,6 +175,7 @@ def _properties(facts: LocalModelFacts) -> Json:
         "mlm:pretrained": True,
         "mlm:pretrained_source": started.id,
         "mlm:hyperparameters": dict(facts.hyperparameters),
+        RULES: facts.rules.model_dump(),
         "fair:base_model_id": facts.base.id,
         "fair:dataset_id": facts.dataset.id,
         **facts.metrics,

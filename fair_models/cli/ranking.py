@@ -111,6 +111,7 @@ def _names_image(line: str) -> bool:
 
 
 def _pixels(item: Item, paths: Sequence[Path]) -> list[Any]:
+    from fair_models import imagery_rules
     from fair_models.catalog import model_input
     from fair_models.data.captioned_images import read_whole
 
@@ -118,7 +119,8 @@ def _pixels(item: Item, paths: Sequence[Path]) -> list[Any]:
     for path in paths:
         if not path.expanduser().is_file():
             raise Invalid(f"There is no image {path}. Give its path on this machine")
-    return [read_whole(path.expanduser(), facts.size_px, facts.resampling) for path in paths]
+    rules = imagery_rules.of(item.properties, item.id)
+    return [read_whole(path.expanduser(), facts.size_px, facts.resampling, rules) for path in paths]
 
 
 def _warn(ranker: Ranker, texts: Sequence[str]) -> None:

@@ -107,6 +107,7 @@ def ingest(
     buffer_m: Annotated[float | None, typer.Option(help=text_of(IngestDatasetParams, "buffer_m"))] = None,
     seed: Annotated[int | None, typer.Option(help=text_of(IngestDatasetParams, "seed"))] = None,
     zoom: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "zoom"))] = None,
+    fill: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "fill"))] = None,
     json: Json = False,
     wait: Wait = True,
     verbose: Verbose = False,
@@ -132,6 +133,7 @@ def ingest(
         "buffer_m": buffer_m,
         "seed": seed,
         "zoom": int(zoom) if zoom and zoom.isdigit() else zoom,
+        "fill": fill,
         "dry_run": dry_run,
     }
     params = build(IngestDatasetParams, "ingest", values)
@@ -257,6 +259,7 @@ def predict(
         float | None, typer.Option(help=text_of(PredictParams, "exclude_overlap"))
     ] = None,
     engine: Annotated[str | None, typer.Option(help=text_of(PredictParams, "engine"))] = None,
+    fill: Annotated[str | None, typer.Option(help=text_of(PredictParams, "fill"))] = None,
     most_failed: Annotated[float | None, typer.Option(help=text_of(PredictParams, "most_failed"))] = None,
     sub_runs: Annotated[int | None, typer.Option(help=text_of(PredictParams, "sub_runs"))] = None,
     repeat: Annotated[
@@ -282,6 +285,7 @@ def predict(
         "exclude": absolute(exclude),
         "exclude_overlap": exclude_overlap,
         "engine": engine,
+        "fill": fill,
         "most_failed": most_failed,
     }
     where = {"output": output, "sub_runs": sub_runs}

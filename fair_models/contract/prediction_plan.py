@@ -9,9 +9,11 @@ from typing import Any
 
 from pystac import Item
 
+from fair_models import imagery_rules
 from fair_models.catalog import assets, hyperparameters, keywords, model_classes, model_input, processing
 from fair_models.contract import loader
 from fair_models.errors import Invalid, InvalidHyperparameters, InvalidItem
+from fair_models.imagery_rules import ImageryRules
 from fair_models.inference import areas, engines
 from fair_models.inference.areas import Area
 from fair_models.inference.prediction import PredictionRequest
@@ -20,7 +22,16 @@ from fair_models.params import PredictParams
 from fair_models.store import hrefs
 from fair_models.store.protocol import Store
 
-_NAMED_BY_ITSELF = {"model", "imagery", "parameters", "formats", "output", "sub_runs"}
+_NAMED_BY_ITSELF = {
+    "model",
+    "imagery",
+    "parameters",
+    "formats",
+    "output",
+    "sub_runs",
+    "fill",
+    "imagery_rules",
+}
 
 
 def plan_prediction(
@@ -73,6 +84,7 @@ def plan_prediction(
         options=_options(params, exclude, area),
         original=original,
         most_failed=params.most_failed,
+        rules=rules_of(item, params),
         code_checksum=checksum,
         model_id=item.id,
         model_href=item.get_self_href() or item.id,
@@ -83,6 +95,12 @@ def plan_prediction(
 def _imagery(named: str) -> Path | str:
     """A path that may be read, or an address: whoever opens it judges it, and where it leads."""
     return named if hrefs.scheme_of(named) in {"https", "http", "s3"} else hrefs.local_folder(named)
+
+
+def rules_of(item: Item, params: PredictParams) -> ImageryRules:
+    """By which rules imagery is read: as it was asked for, else as the model learnt it."""
+    rules = params.imagery_rules or imagery_rules.of(item.properties, item.id)
+    return rules if params.fill is None else rules.model_copy(update={"fill": params.fill})
 
 
 def _options(params: PredictParams, exclude: Path | None, area: Area | None) -> dict[str, Any]:

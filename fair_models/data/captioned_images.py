@@ -13,6 +13,7 @@ from PIL import Image
 from fair_models.data import captioned, chips, geojson, imagery
 from fair_models.data.chips import BANDS, Chip
 from fair_models.errors import InvalidImagery, InvalidLabels
+from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.store.digests import checksum_file
 from fair_models.types import Array, Json
 
@@ -49,12 +50,15 @@ class CaptionedImage:
     chip: Chip | None
 
 
-def find(folder: Path, file: Path) -> tuple[list[CaptionedImage], dict[str, int]]:
+def find(
+    folder: Path, file: Path, rules: ImageryRules = CURRENT
+) -> tuple[list[CaptionedImage], dict[str, int]]:
     """The images of a folder that can be used with their captions, by name, and what was left out.
 
     Args:
         folder: Folder with the images.
         file: Their captions, see `captioned.read`.
+        rules: By which rules the images are read.
 
     Raises:
         InvalidLabels: The captions cannot be read, or no image of theirs is there.
@@ -73,7 +77,7 @@ def find(folder: Path, file: Path) -> tuple[list[CaptionedImage], dict[str, int]
             counts["without_captions"] += 1
             continue
         try:
-            grey = read_rgb(there[name])[1]
+            grey = read_rgb(there[name], rules)[1]
         except OSError as error:
             broken.append(f"{name}: {error}")
             continue
@@ -89,12 +93,13 @@ def find(folder: Path, file: Path) -> tuple[list[CaptionedImage], dict[str, int]
     if not by_digest:
         raise _nothing_left(folder, file, broken, said, there)
     images = [
-        CaptionedImage(path, path.stem, captions, _placed(path)) for path, captions in by_digest.values()
+        CaptionedImage(path, path.stem, captions, _placed(path, rules))
+        for path, captions in by_digest.values()
     ]
     return images, {name: count for name, count in counts.items() if count}
 
 
-def read_rgb(path: Path) -> tuple[Array, bool]:
+def read_rgb(path: Path, rules: ImageryRules = CURRENT) -> tuple[Array, bool]:
     """Decode an image: uint8, shape (3, height, width), and whether it was grey.
 
     Raises:
@@ -108,19 +113,20 @@ def read_rgb(path: Path) -> tuple[Array, bool]:
     return pixels, grey
 
 
-def read_whole(path: Path, size_px: int, resampling: str) -> Array:
+def read_whole(path: Path, size_px: int, resampling: str, rules: ImageryRules = CURRENT) -> Array:
     """All of an image as a square of `size_px`: a caption speaks of the whole. uint8, shape (3, size, size).
 
     Args:
         path: The image.
         size_px: Height and width.
         resampling: "average" (area average down), "bilinear" or "nearest".
+        rules: By which rules it is read.
 
     Raises:
         InvalidImagery: It cannot be read.
     """
     try:
-        pixels, _ = read_rgb(path)
+        pixels, _ = read_rgb(path, rules)
     except OSError as error:
         raise InvalidImagery(str(path), [str(error)]) from error
     if pixels.shape[1:] == (size_px, size_px):
@@ -196,9 +202,9 @@ def _kept(captions: Sequence[str], counts: dict[str, int]) -> list[str]:
     return once[:MOST_CAPTIONS]
 
 
-def _placed(path: Path) -> Chip | None:
+def _placed(path: Path, rules: ImageryRules) -> Chip | None:
     try:
-        return chips.describe(path)
+        return chips.describe(path, rules)
     except InvalidImagery:
         return None
 

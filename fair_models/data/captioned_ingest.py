@@ -53,6 +53,7 @@ def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
         gsd_m=round(float(np.median([chip.gsd_m for chip in placed])), 4) if area else None,
         zooms=zooms.counts(placed),
         bands=ingest.BANDS,
+        rules=ingest.rules_of(params),
         bbox=footprint.bbox(area) if area else None,
         geometry=footprint.geometry(area) if area else None,
         created=_created(placed),
@@ -79,7 +80,7 @@ def _keywords(params: IngestDatasetParams) -> list[str]:
 def _given(params: IngestDatasetParams) -> tuple[list[CaptionedImage], dict[str, int]]:
     named = None if params.labels is None else Path(params.labels).expanduser()
     folder, file = captioned.locate(Path(params.chips).expanduser(), named)
-    return captioned_images.find(folder, file)
+    return captioned_images.find(folder, file, ingest.rules_of(params))
 
 
 def _made(params: IngestDatasetParams) -> tuple[list[CaptionedImage], dict[str, int]]:

@@ -13,6 +13,7 @@ from fair_models.data.loading import LoadedSamples
 from fair_models.data.samples import Samples
 from fair_models.data.splits import Split
 from fair_models.errors import Invalid
+from fair_models.imagery_rules import CURRENT, ImageryRules
 
 
 def load_captioned(
@@ -22,6 +23,7 @@ def load_captioned(
     classes: Sequence[str],
     size_px: int,
     resampling: str,
+    rules: ImageryRules = CURRENT,
 ) -> LoadedSamples:
     """Decode the images of a split and read their captions.
 
@@ -32,6 +34,7 @@ def load_captioned(
         classes: Class names; the position is the index, 0 the background.
         size_px: Height and width of a sample; images are brought to it, whatever their shape.
         resampling: "average", "bilinear" or "nearest".
+        rules: By which rules the images are read.
 
     Returns:
         Samples whose targets are captions (UTF-8 bytes); the training side has the validation side.
@@ -52,7 +55,9 @@ def load_captioned(
 
     def samples(names: Sequence[str]) -> Samples:
         return Samples(
-            np.stack([captioned_images.read_whole(there[name], size_px, resampling) for name in names]),
+            np.stack(
+                [captioned_images.read_whole(there[name], size_px, resampling, rules) for name in names]
+            ),
             as_targets([said[name] for name in names]),
             list(names),
             list(classes),

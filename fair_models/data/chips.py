@@ -15,6 +15,7 @@ import numpy as np
 from fair_models.data import imagery, tiles
 from fair_models.data.grid import WEB_MERCATOR, Grid
 from fair_models.errors import Invalid, InvalidImagery
+from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.types import Affine6, Array
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Chip:
     tile: The web-map tile that the name tells, if any.
     placed_by_name: Whether the tile's place is used because the file has none of its own.
     masked: Whether some pixels may be transparent or without data.
+    rules: By which rules it is read.
     created: When the image was made, where the file says so (in UTC: files name no time zone).
     """
 
@@ -51,6 +53,7 @@ class Chip:
     placed_by_name: bool = False
     masked: bool = False
     created: datetime | None = None
+    rules: ImageryRules = CURRENT
 
     @property
     def grid(self) -> Grid:
@@ -67,7 +70,11 @@ class Chip:
         return not (self.tile.x <= x < self.tile.x + 1 and self.tile.y <= y < self.tile.y + 1)
 
 
-def find(folder: Path, pass_over: Callable[[Path, Sequence[str]], None] | None = None) -> list[Chip]:
+def find(
+    folder: Path,
+    pass_over: Callable[[Path, Sequence[str]], None] | None = None,
+    rules: ImageryRules = CURRENT,
+) -> list[Chip]:
     """Describe all chips that lie directly in a folder, in the order of their names. Nothing is decoded.
 
     Content decides, not the ending. What is no image (labels.geojson, .aux.xml, .DS_Store) is passed over.
@@ -76,6 +83,7 @@ def find(folder: Path, pass_over: Callable[[Path, Sequence[str]], None] | None =
         folder: The folder.
         pass_over: Called with each image that cannot be used and why, where the others are wanted without it.
             Default: none may be among them.
+        rules: By which rules they are read.
 
     Raises:
         InvalidImagery: There is no such folder, or no image in it, or some images cannot be used, or none of
@@ -92,7 +100,7 @@ def find(folder: Path, pass_over: Callable[[Path, Sequence[str]], None] | None =
     unusable: dict[Path, Sequence[str]] = {}
     for path in paths:
         try:
-            chips.append(describe(path))
+            chips.append(describe(path, rules))
         except InvalidImagery as error:
             unusable[path] = error.reasons
     reasons = [f"{path.name}: {reason}" for path, why in unusable.items() for reason in why]
@@ -106,11 +114,15 @@ def find(folder: Path, pass_over: Callable[[Path, Sequence[str]], None] | None =
     return chips
 
 
-def describe(path: Path) -> Chip:
+def describe(path: Path, rules: ImageryRules = CURRENT) -> Chip:
     """Say what one image is and where it lies, from its header alone.
 
     Its place is what the file itself says (coordinate reference system and transform, `.aux.xml` beside it
     included), else the web-map tile in its name.
+
+    Args:
+        path: The image.
+        rules: By which rules it is read.
 
     Raises:
         InvalidImagery: It cannot be read or placed, or is not RGB of 8 bits with or without alpha.
@@ -138,7 +150,9 @@ def describe(path: Path) -> Chip:
         raise InvalidImagery(str(path), reasons)
     crs, transform, by_name = place
     gsd_m = gsd_of(path, Grid(crs, transform, height, width))
-    return Chip(path, path.stem, crs, transform, width, height, BANDS, gsd_m, tile, by_name, masked, created)
+    return Chip(
+        path, path.stem, crs, transform, width, height, BANDS, gsd_m, tile, by_name, masked, created, rules
+    )
 
 
 def read(chip: Chip) -> Array:

@@ -18,6 +18,7 @@ from fair_models.data.folders import Source, locate
 from fair_models.data.labels import Labels
 from fair_models.data.splits import Split
 from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
+from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.params import IngestDatasetParams
 from fair_models.store.archive import pack
 from fair_models.types import Array, BBox, Json
@@ -57,6 +58,7 @@ class PreparedDataset:
     class_counts: Labels that touch a chip, by side ("train", "held_out") and class.
     chip_counts: Chips by side and the class that they are as a whole, "background" among them.
     repairs: What was repaired or left out, by the names of `REPAIRS`; only what happened.
+    rules: By which rules the chips were read.
     classes: Classes of its labels, where they are not those that were asked for.
     keywords: Its keywords, likewise.
     """
@@ -76,6 +78,7 @@ class PreparedDataset:
     class_counts: Mapping[str, Mapping[str, int]]
     chip_counts: Mapping[str, Mapping[str, int]]
     repairs: Mapping[str, int]
+    rules: ImageryRules
     classes: Sequence[str] = ()
     keywords: Sequence[str] = ()
 
@@ -119,8 +122,14 @@ def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
         class_counts={side: checked.count(params.classes, names) for side, names in sides.items()},
         chip_counts={side: checked.count_chips(params.classes, names) for side, names in sides.items()},
         repairs=repairs_of(checked, split, area),
+        rules=rules_of(params),
         keywords=_of_boxes(params.keywords) if checked.are_boxes else (),
     )
+
+
+def rules_of(params: IngestDatasetParams) -> ImageryRules:
+    """By which rules the chips of a request are read."""
+    return CURRENT.model_copy(update={"fill": params.fill})
 
 
 def _of_boxes(keywords: Sequence[str]) -> list[str]:
@@ -187,7 +196,7 @@ def check(params: IngestDatasetParams) -> Checked:
     kept: list[Chip] = []
     are_boxes = coco.is_coco(source.labels)
     try:
-        found = chips.find(source.chips)
+        found = chips.find(source.chips, rules=rules_of(params))
         kept = zooms.choose(found, params.zoom, source.chips)
         imagery = _decode_all(kept, source)
     except InvalidImagery as error:

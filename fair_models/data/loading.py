@@ -17,6 +17,7 @@ from fair_models.data.resampling import View, read_at
 from fair_models.data.samples import IGNORE, Samples
 from fair_models.data.splits import Split
 from fair_models.errors import Invalid
+from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.types import Array
 
 Targets = Callable[[Labels, Grid, Sequence[str], Array], Array]
@@ -61,6 +62,7 @@ def load_samples(
     resampling: str,
     targets: Targets,
     class_property: str | None = CLASS_PROPERTY,
+    rules: ImageryRules = CURRENT,
 ) -> LoadedSamples:
     """Decode the chips of a split and make their targets.
 
@@ -78,13 +80,14 @@ def load_samples(
         resampling: "average", "bilinear" or "nearest".
         targets: What the ML task makes of the labels.
         class_property: Property of a label that names its class. None: all are of the only class.
+        rules: By which rules the chips are read.
 
     Raises:
         InvalidImagery, InvalidLabels: A chip or the labels cannot be used.
         Invalid: The folder lacks chips of the split, or a side is left without any pixel.
     """
     known = labels.read(labels_path, classes[1:], class_property)
-    found = {chip.name: chip for chip in chips.find(chips_folder)}
+    found = {chip.name: chip for chip in chips.find(chips_folder, rules=rules)}
     missing = [name for name in (*split.train, *split.held_out) if name not in found]
     if missing:
         raise Invalid(

@@ -16,6 +16,7 @@ from fair_models.data.chips import find
 from fair_models.data.grid import decimation
 from fair_models.data.resampling import Resampling
 from fair_models.errors import Invalid, InvalidImagery, NotFound
+from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference.areas import Area, clip, nothing_common
 from fair_models.inference.blocks import Block
 from fair_models.inference.failures import Failures, ForgivingReader
@@ -121,7 +122,11 @@ class Imagery:
 
 
 def open_imagery(
-    path: Path, model: ModelInput, area: Area | None = None, failures: Failures | None = None
+    path: Path,
+    model: ModelInput,
+    area: Area | None = None,
+    failures: Failures | None = None,
+    rules: ImageryRules = CURRENT,
 ) -> Imagery:
     """Find the chips of a folder, or open one image, and put them together at the model's resolution.
 
@@ -133,6 +138,7 @@ def open_imagery(
         model: Bands, ground sample distance and resampling.
         area: What counts of it. Default: all.
         failures: Notes chips and parts that cannot be read, where some may be. Default: none may.
+        rules: By which rules it is read.
 
     Raises:
         NotFound: There is nothing at `path`.
@@ -144,9 +150,9 @@ def open_imagery(
         raise NotFound(f"There is no imagery at {path}. Name a folder of chips or a georeferenced image")
     check_resampling(model)
     if not path.is_dir():
-        return image_of(path, model, area, failures)
+        return image_of(path, model, area, failures, rules)
     failures = failures or Failures()
-    chips = find(path, failures.pass_over if failures.forgives else None)
+    chips = find(path, failures.pass_over if failures.forgives else None, rules)
     reader = ChipReader(decode=failures.decode)
     check_bands(str(path), reader.bands, model)
     return Imagery(
@@ -159,10 +165,14 @@ def open_imagery(
 
 
 def image_of(
-    image: Path | RemoteImage, model: ModelInput, area: Area | None = None, failures: Failures | None = None
+    image: Path | RemoteImage,
+    model: ModelInput,
+    area: Area | None = None,
+    failures: Failures | None = None,
+    rules: ImageryRules = CURRENT,
 ) -> Imagery:
     """One image as imagery. See `open_imagery`."""
-    reader = ImageReader(image, model.bands)
+    reader = ImageReader(image, model.bands, rules)
     forgiving = ForgivingReader(reader) if failures is not None and failures.forgives else reader
     try:
         found = put_together(str(image), blocks([reader.chip]), forgiving, model, area)

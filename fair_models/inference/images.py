@@ -13,6 +13,7 @@ from fair_models.data import imagery, tiles
 from fair_models.data.chips import Chip, gsd_of
 from fair_models.data.grid import WEB_MERCATOR, Grid
 from fair_models.errors import InvalidImagery
+from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference import mosaics
 from fair_models.inference.pixels import Pixels
 from fair_models.inference.remote import Made, RemoteImage
@@ -31,19 +32,20 @@ class ImageReader:
     Args:
         path: The image, a file or one that is read in parts.
         bands: How many bands the model takes: the first ones without alpha.
+        rules: By which rules it is read.
 
     Raises:
         InvalidImagery: It cannot be opened, is too large, has too few bands or other values than uint8, no
             place, or is a VRT that is more than a mosaic of the images beside it.
     """
 
-    def __init__(self, path: Path | RemoteImage, bands: int) -> None:
+    def __init__(self, path: Path | RemoteImage, bands: int, rules: ImageryRules = CURRENT) -> None:
         self.bands = bands
         self._image = path if isinstance(path, RemoteImage) else LocalImage(path)
         try:
             dataset = _opened(self._image)
             colours = self._image.run(lambda: _colour_bands(dataset))
-            self.chip = self._image.run(lambda: _described(dataset, self._image, bands, colours))
+            self.chip = self._image.run(lambda: _described(dataset, self._image, bands, colours, rules))
         except imagery.GDAL_ERRORS as error:
             self._image.close()
             raise InvalidImagery(
@@ -175,7 +177,7 @@ def _opened(image: Image) -> Any:
         raise InvalidImagery(str(image), [f"it cannot be opened ({error}); give a GeoTIFF"]) from error
 
 
-def _described(dataset: Any, image: Image, bands: int, colours: list[int]) -> Chip:
+def _described(dataset: Any, image: Image, bands: int, colours: list[int], rules: ImageryRules) -> Chip:
     """What an image is and where it lies.
 
     Raises:
@@ -196,6 +198,7 @@ def _described(dataset: Any, image: Image, bands: int, colours: list[int]) -> Ch
         bands=len(colours),
         gsd_m=gsd_of(path, place),
         tile=tiles.parse(path.stem),
+        rules=rules,
     )
 
 

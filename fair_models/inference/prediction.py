@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import rasterio
 
+from fair_models import imagery_rules
 from fair_models.errors import InvalidImagery
+from fair_models.imagery_rules import OLD
 from fair_models.inference import sidecar
 from fair_models.inference.course import Course, course_of
 from fair_models.inference.excluding import Exclusion
@@ -78,6 +81,7 @@ class PredictionResult:
     item: The prediction's STAC item.
     excluded: Features that were left out because existing ones cover them.
     failed: Chips and windows that could not be predicted.
+    notes: What else is to be said of it, each a sentence without a full stop.
     same: Whether the files are byte for byte those of the prediction that was repeated; None where none was.
     """
 
@@ -91,6 +95,7 @@ class PredictionResult:
     excluded: int = 0
     failed: Sequence[Failure] = ()
     same: bool | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,14 @@ def prepared(request: PredictionRequest) -> Iterator[Prepared]:
     failures = Failures(request.most_failed)
     with (
         rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES),
-        open_source(request.imagery, request.input, request.area, request.zoom, failures=failures) as imagery,
+        open_source(
+            request.imagery,
+            request.input,
+            request.area,
+            request.zoom,
+            failures=failures,
+            rules=request.rules,
+        ) as imagery,
     ):
         _check_size(imagery, request)
         made = Prepared(request, imagery, course_of(imagery, request), failures, started)
@@ -211,6 +223,7 @@ def write(
         excluded=left_out,
         failed=failures,
         same=_same(files, request.original),
+        notes=_notes(request),
     )
 
 
@@ -220,7 +233,7 @@ def _finish(
     caption = f"{request.model_id} · {imagery.name}"
     files = outputs.finish(caption, lambda doing: progress(Step(doing, 0, 1)))
     config = sidecar.config_yaml(
-        request.model_id, str(request.imagery), request.params, request.formats, request.options
+        request.model_id, str(request.imagery), request.params, request.formats, _options(request)
     )
     write_bytes(folder / CONFIG, config.encode())
     files.append(sidecar.output_file(folder, CONFIG, "config", "What was asked for", "metadata"))
@@ -250,12 +263,29 @@ def _facts(work: Prepared, tally: Tally, excluded: int, failures: Sequence[Failu
         class_counts=tally.counts,
         area_m2=tally.area_m2,
         seconds=time.monotonic() - work.started,
-        options=request.options,
+        options=_options(request),
         imagery_name=imagery.name,
+        rules=request.rules,
         imagery_facts={**imagery.facts(), **({"fair:failed": said} if said else {})},
         exclude_checksum=checksum_file(request.exclude) if request.exclude else None,
         datetime=request.original.datetime if request.original else None,
     )
+
+
+def _options(request: PredictionRequest) -> dict[str, Any]:
+    """What else was asked for, as config and item keep it.
+
+    Without rules a config means those of before there were any: it is then byte for byte the one of before.
+    """
+    rules = {} if request.rules == OLD else {"imagery_rules": request.rules.model_dump()}
+    return {**request.options, **rules}
+
+
+def _notes(request: PredictionRequest) -> list[str]:
+    """What people should know of the result beside its figures."""
+    remedy = "register or train a new version of the model and predict with that"
+    told = imagery_rules.note(request.rules, request.model_id, remedy)
+    return [told] if told else []
 
 
 def _exclusion(request: PredictionRequest, imagery: Imagery) -> Exclusion | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fair_models.errors import Corrupted, InvalidItem, InvalidParameters, NotFound
+from fair_models.imagery_rules import OLD
 from fair_models.inference.engines import EXACT, Choice, Way
 from fair_models.params import PredictParams, RepeatParams
 from fair_models.store import documents, hrefs
@@ -74,7 +75,10 @@ def settle(params: RepeatParams) -> tuple[PredictParams, Original]:
         original = _original(path, item)
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidItem(path.name, [f"it lacks {error}; name the item of a prediction"]) from error
-    return asked.model_copy(update={"output": params.output, "sub_runs": params.sub_runs}), original
+    asked = asked.model_copy(update={"output": params.output, "sub_runs": params.sub_runs})
+    if asked.imagery_rules is None:  # it was made before configs named their rules
+        asked = asked.model_copy(update={"imagery_rules": OLD})
+    return asked, original
 
 
 def _config(path: Path, item: Json) -> PredictParams:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fair_models.errors import Conflict, Invalid, InvalidHyperparameters
+from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference.areas import Area
 from fair_models.inference.imagery import ModelInput
 from fair_models.inference.processing import Processing
@@ -69,6 +70,7 @@ class PredictionRequest:
     original: The prediction that this one repeats.
     most_failed: Share of the chips, and of the windows, that may fail and be left out, 0 to 1. One may
         always, unless it is all there is; with 0, the default, none may.
+    rules: By which rules imagery is read.
     code_checksum: Digest of the code that `processing` comes from.
     model_id: Exact id of the model's item.
     model_href: Where that item lies.
@@ -94,6 +96,7 @@ class PredictionRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     original: Original | None = None
     most_failed: float = 0
+    rules: ImageryRules = CURRENT
     code_checksum: str = ""
     model_id: str = "unregistered-v1"
     model_href: str = "unregistered"

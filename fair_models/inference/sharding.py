@@ -196,6 +196,7 @@ def digest_of(work: Prepared) -> str:
         [request.input.bands, request.input.size_px, request.input.gsd_m, request.input.resampling],
         [list(request.classes), request.task, request.multiple_px, request.as_raster],
         request.most_failed > 0,
+        request.rules.model_dump(),
         [[shard.start, shard.stop] for shard in course.shards],
     ]
     return hashlib.sha256(orjson.dumps(asked)).hexdigest()[:32]

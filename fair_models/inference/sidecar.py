@@ -16,6 +16,8 @@ import yaml
 
 from fair_models import __version__
 from fair_models.catalog.extensions import CLASSIFICATION, FILE, PROCESSING, RASTER
+from fair_models.imagery_rules import CURRENT, ImageryRules
+from fair_models.imagery_rules import FIELD as RULES
 from fair_models.inference.imagery import Block
 from fair_models.inference.session import Session
 from fair_models.store.digests import checksum_file
@@ -114,6 +116,7 @@ class Facts:
     options: What else was asked for, by the names of the parameters.
     imagery_name: What to call the imagery in the title. Default: the last part of its address.
     imagery_facts: What else is to say of the imagery, e.g. how many tiles were holes.
+    rules: By which rules imagery was read.
     exclude_checksum: Digest of the existing features, where there were any.
     datetime: Time of the prediction that this one repeats; None for now.
     """
@@ -130,6 +133,7 @@ class Facts:
     options: Mapping[str, Any] = field(default_factory=dict)
     imagery_name: str = ""
     imagery_facts: Mapping[str, Any] = field(default_factory=dict)
+    rules: ImageryRules = CURRENT
     exclude_checksum: str | None = None
     datetime: str | None = None
 
@@ -159,6 +163,7 @@ def item(facts: Facts, blocks: Sequence[Block], files: Sequence[OutputFile]) -> 
             "fair:model_id": facts.model_id,
             "fair:model_checksum": checksum,
             "fair:imagery": facts.imagery,
+            RULES: facts.rules.model_dump(),
             **facts.imagery_facts,
             "fair:parameters": parameters,
             "fair:options": options,

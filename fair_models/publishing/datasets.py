@@ -146,6 +146,7 @@ def _item(
             source_imagery=params.source_imagery,
             repairs=prepared.repairs,
             bands=prepared.bands,
+            rules=prepared.rules,
             derived_from=origin[0],
             fields=origin[1],
         )

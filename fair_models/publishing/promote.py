@@ -259,6 +259,7 @@ def _item(
             parent=catalog.get(*parents[0]) if parents else None,
             parent_href=catalog.href(*parents[0]) if parents else "",
             seen_by_parents=seen_chips,
+            rules=config.input.rules,
         )
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pystac import Item
 
+from fair_models import imagery_rules
 from fair_models.catalog import assets, building, pins, tombstones, versions
 from fair_models.catalog.edits import VERSION_LINKS
 from fair_models.catalog.lineage import DERIVED_FROM
@@ -184,7 +185,9 @@ def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path) ->
     split = Split.read(store.fetch(*assets.file_ref(whole, assets.SPLIT)))
     area = None if params.area is None else areas.read(params.area).outline
     wish = Wish(area, params.classes, params.tags)
-    cut = slicing.cut(chips.find(folder / "chips"), known, split, _classes(whole), wish)
+    rules = imagery_rules.of(whole.properties, whole.id)
+    found = chips.find(folder / "chips", rules=rules)
+    cut = slicing.cut(found, known, split, _classes(whole), wish)
     if not cut.split.held_out or not len(cut.labels):
         raise Invalid(
             f"Of the {len(split.held_out)} held-out chips of {whole.id}, {len(cut.split.held_out)} belong to "

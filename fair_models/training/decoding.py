@@ -92,6 +92,7 @@ def _decode(config: RunConfig, store: Store) -> LoadedSamples:
                 classes=config.classes,
                 size_px=config.input.size_px,
                 resampling=config.input.resampling,
+                rules=config.input.rules,
             )
         return load_samples(
             chips_folder=Path(folder),
@@ -102,6 +103,7 @@ def _decode(config: RunConfig, store: Store) -> LoadedSamples:
             gsd_m=config.input.gsd_m,
             resampling=config.input.resampling,
             targets=targets_for(config.task),
+            rules=config.input.rules,
         )
 
 

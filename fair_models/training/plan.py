@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pystac import Item
 
+from fair_models import imagery_rules
 from fair_models.catalog import (
     assets,
     class_change,
@@ -56,7 +57,7 @@ def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
             split=_file(dataset, assets.SPLIT),
             class_counts=dict(dataset.properties.get("fair:class_counts", {})),
         ),
-        input=_input(base),
+        input=_input(base, dataset),
         classes=classes,
         new_layers=[] if classes == model_classes.read(base) else class_change.layers(base),
         hyperparameters=values,
@@ -81,7 +82,8 @@ def _calibrated(base: Item, params: FinetuneParams) -> dict[str, Bounds]:
     }
 
 
-def _input(base: Item) -> InputSpec:
+def _input(base: Item, dataset: Item) -> InputSpec:
+    """What the network takes. Chips are read by the rules that they were ingested by, as labels fit those."""
     facts = model_input.read(base)
     return InputSpec(
         bands=facts.bands,
@@ -89,6 +91,7 @@ def _input(base: Item) -> InputSpec:
         size_px=facts.size_px,
         gsd_m=facts.gsd_m,
         resampling=facts.resampling,
+        rules=imagery_rules.of(dataset.properties, dataset.id),
     )
 
 

@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fair_models.errors import InvalidParameters
+from fair_models.imagery_rules import OLD, ImageryRules
 from fair_models.params import HyperparameterValue
 from fair_models.store import documents
 from fair_models.text import Prose
@@ -70,6 +71,11 @@ class InputSpec(_Part):
     )
     resampling: str = Field(
         "average", description="How imagery is brought to that distance: average, bilinear, nearest."
+    )
+    rules: ImageryRules = Field(
+        OLD,
+        description="By which rules imagery is read: those of the dataset's item. Default: those of before "
+        "there were any.",
     )
 
 

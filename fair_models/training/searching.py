@@ -16,6 +16,7 @@ from pathlib import Path
 import orjson
 from pystac import Item
 
+from fair_models import imagery_rules
 from fair_models.catalog import assets
 from fair_models.catalog.hyperparameters import Values
 from fair_models.data import chips, splits
@@ -186,7 +187,8 @@ def choosing_split(dataset: Item, store: Store, seed: int, folder: Path) -> Spli
         return splits.by_image(split.train, split.held_out_ratio, seed)
     unpack(store.fetch(*assets.file_ref(dataset, assets.CHIPS)), folder / "chips")
     train = set(split.train)
-    found = [chip for chip in chips.find(folder / "chips") if chip.name in train]
+    rules = imagery_rules.of(dataset.properties, dataset.id)
+    found = [chip for chip in chips.find(folder / "chips", rules=rules) if chip.name in train]
     return splits.by_area(found, split.held_out_ratio, seed, split.buffer_m)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urldefrag, urlsplit
 
 from fair_models.errors import Invalid, InvalidImagery, NotFound
+from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference.areas import Area
 from fair_models.inference.failures import Failures
 from fair_models.inference.imagery import Imagery, ModelInput, image_of, open_imagery
@@ -32,6 +33,7 @@ def open_source(
     zoom: int | None = None,
     manners: Manners | None = None,
     failures: Failures | None = None,
+    rules: ImageryRules = CURRENT,
 ) -> Imagery:
     """Open imagery: use it in a `with` block.
 
@@ -44,6 +46,7 @@ def open_source(
         zoom: Zoom of the tiles, 14 to 22. Tile services need it, nothing else takes it.
         manners: How often one host is asked. Default: as the settings say.
         failures: Notes chips and parts that cannot be read, where some may be. Default: none may.
+        rules: By which rules it is read.
 
     Raises:
         NotFound: There is nothing there.
@@ -53,7 +56,7 @@ def open_source(
     with ExitStack() as stack:
         web = Web(manners)
         stack.callback(web.close)
-        opened = _Opening(model, area, zoom, web, failures).open(str(imagery))
+        opened = _Opening(model, area, zoom, web, failures, rules).open(str(imagery))
         return opened.closing(stack.pop_all().close)
 
 
@@ -61,10 +64,16 @@ class _Opening:
     """One way for each kind of imagery."""
 
     def __init__(
-        self, model: ModelInput, area: Area | None, zoom: int | None, web: Web, failures: Failures | None
+        self,
+        model: ModelInput,
+        area: Area | None,
+        zoom: int | None,
+        web: Web,
+        failures: Failures | None,
+        rules: ImageryRules,
     ) -> None:
         self._model, self._area, self._zoom, self._web = model, area, zoom, web
-        self._failures = failures
+        self._failures, self._rules = failures, rules
 
     def open(self, imagery: str) -> Imagery:
         scheme = hrefs.scheme_of(imagery)
@@ -98,7 +107,7 @@ class _Opening:
             if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
                 return self._described(documents.read_json(path, _LIMITS), str(path), key)
         self._refuse_zoom(imagery)
-        return open_imagery(path, self._model, self._area, self._failures)
+        return open_imagery(path, self._model, self._area, self._failures, self._rules)
 
     def _described(self, document: Any, href: str, key: str) -> Imagery:
         """What a JSON document tells of."""
@@ -119,12 +128,12 @@ class _Opening:
         path = hrefs.local_path(target, Path(href).parent)
         if not path.is_file():
             raise NotFound(f"The item {href} names the image {target}, and there is none: put it there")
-        return image_of(path, self._model, self._area, self._failures)
+        return image_of(path, self._model, self._area, self._failures, self._rules)
 
     def _remote(self, href: str, ranges: WebRanges | S3Ranges) -> Imagery:
         self._refuse_zoom(href)
         image = RemoteImage(href, RangedFile(ranges), ranges.start)
-        return image_of(image, self._model, self._area, self._failures)
+        return image_of(image, self._model, self._area, self._failures, self._rules)
 
     def _tiles(self, service: Service) -> Imagery:
         if self._area is None:
@@ -136,7 +145,7 @@ class _Opening:
         least, most = services.ZOOMS
         if not least <= self._zoom <= most:
             raise Invalid(f"The zoom {self._zoom} is not one of {least} to {most}")
-        return open_tiles(service, self._area, self._zoom, self._model, self._web)
+        return open_tiles(service, self._area, self._zoom, self._model, self._web, self._rules)
 
     def _refuse_zoom(self, imagery: str) -> None:
         if self._zoom is not None:

@@ -13,6 +13,7 @@ from fair_models.data.chips import Chip
 from fair_models.data.grid import WEB_MERCATOR, Grid
 from fair_models.data.tiles import HALF_WORLD_M, Tile
 from fair_models.errors import InvalidImagery, Unavailable
+from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference.areas import Area
 from fair_models.inference.grids import NativeBlock, PlacedChip
 from fair_models.inference.imagery import Imagery, ModelInput, check_bands, check_resampling, put_together
@@ -28,7 +29,14 @@ _TILE_PX = 256
 _MOST_LOOKS = 64
 
 
-def open_tiles(service: Service, area: Area, zoom: int, model: ModelInput, web: Web) -> Imagery:
+def open_tiles(
+    service: Service,
+    area: Area,
+    zoom: int,
+    model: ModelInput,
+    web: Web,
+    rules: ImageryRules = CURRENT,
+) -> Imagery:
     """The tiles of a service in an area, as one block. They are fetched while the first ones are read.
 
     Args:
@@ -37,6 +45,7 @@ def open_tiles(service: Service, area: Area, zoom: int, model: ModelInput, web: 
         zoom: Zoom of the tiles.
         model: Bands, ground sample distance and resampling.
         web: Asks for them; it is closed with the imagery.
+        rules: By which rules they are read.
 
     Raises:
         Invalid: The service has not this zoom or nothing in the area, or there are more tiles or pixels than
@@ -54,7 +63,7 @@ def open_tiles(service: Service, area: Area, zoom: int, model: ModelInput, web: 
         size_px = _size_px(fetcher, tiles)
         reader = ChipReader(decode=lambda chip: _decoded(fetcher, chip))
         stack.callback(reader.close)
-        blocks = put_together(service.name, [_block(tiles, size_px)], reader, model, area)
+        blocks = put_together(service.name, [_block(tiles, size_px, rules)], reader, model, area)
         fetcher.start(tiles, limits.most_broken_tiles)
         facts = _Facts(service, fetcher)
         return Imagery(service.name, blocks, stack.pop_all().close, area, facts)
@@ -100,20 +109,20 @@ def _size_px(fetcher: Fetcher, tiles: Sequence[Tile]) -> int:
     return _TILE_PX
 
 
-def _block(tiles: Sequence[Tile], size_px: int) -> NativeBlock:
+def _block(tiles: Sequence[Tile], size_px: int, rules: ImageryRules) -> NativeBlock:
     """Tiles on their common grid."""
     left, top = min(tile.x for tile in tiles), min(tile.y for tile in tiles)
     right, bottom = max(tile.x for tile in tiles) + 1, max(tile.y for tile in tiles) + 1
     transform = Tile(left, top, tiles[0].z).transform(size_px, size_px)
     grid = Grid(WEB_MERCATOR, transform, (bottom - top) * size_px, (right - left) * size_px)
     placed = tuple(
-        PlacedChip(_chip(tile, size_px), (tile.y - top) * size_px, (tile.x - left) * size_px)
+        PlacedChip(_chip(tile, size_px, rules), (tile.y - top) * size_px, (tile.x - left) * size_px)
         for tile in tiles
     )
     return NativeBlock(grid, placed)
 
 
-def _chip(tile: Tile, size_px: int) -> Chip:
+def _chip(tile: Tile, size_px: int, rules: ImageryRules) -> Chip:
     name = f"{tile.z}/{tile.x}/{tile.y}"
     _, bottom, _, top = tile.bounds_mercator()
     shrinks = 1 / np.cosh((bottom + top) / 2 / (HALF_WORLD_M / np.pi))
@@ -129,6 +138,7 @@ def _chip(tile: Tile, size_px: int) -> Chip:
         tile=tile,
         placed_by_name=True,
         masked=True,
+        rules=rules,
     )
 
 
