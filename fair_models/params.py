@@ -191,7 +191,7 @@ class FinetuneParams(Params):
 
     base_model: Reference = Field(
         description="Where to start: a base model, or a local model to train further. A name (its current "
-        "version) or an exact id; where both have one of that name the base model is meant."
+        "version) or an exact id, after its collection where both have it: base-models/NAME."
     )
     dataset: Reference = Field(description="Dataset: a name (its current version) or an exact id.")
     model_name: Name = Field(
@@ -287,8 +287,8 @@ class CompareParams(Params):
     versions: list[Reference] = Field(
         min_length=1,
         max_length=20,
-        description="What is compared, 1 to 20: names (the current version of a local model, else of a base "
-        "model) or exact ids, of versions that are not published too. Differences are told from the first.",
+        description="What is compared, 1 to 20: names (the current version of a local or base model) or "
+        "exact ids, of versions that are not published too. Differences are told from the first.",
     )
     dataset: Reference | None = Field(
         None,
@@ -466,7 +466,8 @@ class PredictParams(Params):
     """Predict over imagery with a registered model."""
 
     model: Reference = Field(
-        description="A local or base model: a name (its current version) or an exact id."
+        description="A local or base model: a name (its current version) or an exact id, after its "
+        "collection where both have it: local-models/NAME."
     )
     imagery: Location = Field(
         description="Folder of chips, georeferenced image (GeoTIFF or COG; also https:// and s3://), STAC "

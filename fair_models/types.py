@@ -35,9 +35,15 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=3, max_
 """A model or dataset, e.g. "banepa-roofs". Its items are "banepa-roofs-v1", "banepa-roofs-v2"."""
 
 Reference = Annotated[
-    str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", min_length=3, max_length=75)
+    str,
+    StringConstraints(
+        pattern=r"^(?:(?:base-models|local-models|datasets)/)?[a-z][a-z0-9]*(?:-[a-z0-9]+)*$",
+        min_length=3,
+        max_length=88,
+    ),
 ]
-"""A bare name (its current version) or an exact item id ("banepa-roofs-v2")."""
+"""A bare name (its current version) or an exact item id ("banepa-roofs-v2"), after its collection or without:
+"local-models/banepa-roofs"."""
 
 Mask = NDArray[np.uint8]
 """Class index of each pixel, shape (height, width)."""

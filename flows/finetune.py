@@ -13,6 +13,6 @@ from flows.tasks import fetch_items, plan_run, train_in_runtime
 @flow(run_name="fine-tune {params.model_name}", ended_early=cancel_children)
 def finetune(params: FinetuneParams) -> TrainedVersion:
     """Train the next version of a model on one dataset, in the runtime that the base model names."""
-    base, dataset = fetch_items(params.base_model, params.dataset)
+    base, dataset = fetch_items(params)
     config = plan_run(base, dataset, params)
     return write_result(train_in_runtime(base, config))

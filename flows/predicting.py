@@ -97,13 +97,17 @@ def shards_made(work: Work, params: PredictShardsParams, making: MakingHere) -> 
 
 
 def _opened(params: PredictParams, original: Original | None = None) -> Work:
-    from fair_models.catalog import versions
+    from fair_models.catalog import names, versions
     from fair_models.contract.prediction_plan import plan_prediction
     from fair_models.inference.sharding import sharded
-    from fair_models.types import BASE_MODELS, LOCAL_MODELS
 
     store = open_store()
-    item = versions.resolve(open_catalog(), [LOCAL_MODELS, BASE_MODELS], params.model)
+    catalog = open_catalog()
+    item = (
+        versions.resolve(catalog, names.MODELS, params.model)
+        if original is None
+        else versions.of_prediction(catalog, original.model_id, original.model_href, original.model_checksum)
+    )
     folder = settings.current().predictions_folder
     request = plan_prediction(item, params, store, folder, original)
     bar = artifacts.ProgressBar("prediction", f"Predicting with {item.id}")

@@ -14,5 +14,5 @@ from flows.tasks import fetch_items
 @flow(run_name="search {params.model_name}", ended_early=cancel_children)
 def search(params: SearchParams) -> FoundHyperparameters:
     """Train with one set of values after another, then once more with the best. Started again, it goes on."""
-    base, dataset = fetch_items(params.base_model, params.dataset)
+    base, dataset = fetch_items(params)
     return write_result(search_in_runtime(base, dataset, params))

@@ -46,7 +46,9 @@ class MakingElsewhere:
         self._rounds += 1
         self._before = self._before or set(self._work.sharding.shards) - set(missing)
         params, digest = self._work.params, self._work.sharding.manifest.digest
-        plain = params.model_copy(update={"sub_runs": 1, "output": None})
+        item = self._work.item
+        exact = f"{item.collection_id}/{item.id}"  # even where two collections have the id
+        plain = params.model_copy(update={"sub_runs": 1, "output": None, "model": exact})
         for group in shared_out(missing, params.sub_runs):
             asked = PredictShardsParams(prediction=plain, digest=digest, first=group[0], last=group[-1])
             run = submit(

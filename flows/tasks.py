@@ -27,6 +27,7 @@ from fair_models.params import (
     PromoteParams,
     RegisterModelParams,
     RetireParams,
+    SearchParams,
 )
 from fair_models.training.run_config import RunConfig
 from flows import announcing, artifacts, closing, results, upkeep
@@ -80,14 +81,11 @@ def collect_verdicts(params: CollectFeedbackParams) -> PublishedItem:
 
 
 @task
-def fetch_items(base_model: str, dataset: str) -> tuple[Item, Item]:
-    """Find the exact items that two references mean."""
-    from fair_models.catalog import versions
-    from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
+def fetch_items(params: FinetuneParams | SearchParams) -> tuple[Item, Item]:
+    """Find the exact items that two references mean, and see that the new model may have its name."""
+    from fair_models.training import plan
 
-    catalog = open_catalog()
-    base = versions.resolve(catalog, [BASE_MODELS, LOCAL_MODELS], base_model)
-    return base, versions.resolve(catalog, DATASETS, dataset)
+    return plan.find_items(open_catalog(), params)
 
 
 @task

@@ -192,6 +192,12 @@ RULES: tuple[Rule, ...] = (
         whole=version_rules.unique_numbers,
     ),
     Rule(
+        "shared-names",
+        "error",
+        "No local model has the name of a base model.",
+        whole=version_rules.shared_names,
+    ),
+    Rule(
         "version-links",
         "error",
         "Predecessor and successor name each other, and latest-version names the active version.",

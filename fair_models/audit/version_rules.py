@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from fair_models.audit.problem import Problem
 from fair_models.audit.scope import Entry, NameKey, Scope
-from fair_models.types import Json
+from fair_models.types import BASE_MODELS, LOCAL_MODELS, Json
 
 CORRECT = "Correct the item's source and publish the next version."
 
@@ -41,6 +41,23 @@ def unique_numbers(scope: Scope) -> Iterator[Problem]:
                     f"version {number} exists {len(same)} times: {', '.join(same)}",
                     "Keep the one that the ledger or the contribution confirms and delete the others.",
                 )
+
+
+def shared_names(scope: Scope) -> Iterator[Problem]:
+    """Names that a base model and a local model both have."""
+    for (collection, name), entries in scope.by_name.items():
+        rivals = scope.by_name.get((BASE_MODELS, name), []) if collection == LOCAL_MODELS else []
+        if not rivals:
+            continue
+        both = sorted({entry.id for entry in entries} & {entry.id for entry in rivals})
+        same = f"; two items have the id {', '.join(both)}" if both else ""
+        yield Problem(
+            f"{collection}/{name}",
+            f"{BASE_MODELS} has a model of that name too ({', '.join(entry.id for entry in rivals)}){same}",
+            "Train the local model again under another name, then take this one out: fair-models retire "
+            f"{name} --collection {LOCAL_MODELS} --delete. Until then say which is meant: "
+            f"{LOCAL_MODELS}/{name} or {BASE_MODELS}/{name}.",
+        )
 
 
 def two_active(scope: Scope) -> Iterator[Problem]:

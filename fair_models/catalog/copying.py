@@ -63,10 +63,12 @@ def copy(source: Catalog, target: Catalog) -> Copied:
     new_graves = [item for address, item in graves.items() if address not in known]
     new = [item for address, item in wanted.items() if address not in there]
     for batch in _batches(new_graves):
-        target.commit(Change(put=batch))  # only what is there can be taken out and leave a tombstone
+        target.commit(
+            Change(put=batch, as_found=True)
+        )  # only what is there can be taken out and leave a tombstone
         target.commit(Change(remove=[key(item) for item in batch], tombstones=batch))
     for batch in _batches(new):
-        target.commit(Change(put=batch))
+        target.commit(Change(put=batch, as_found=True))
     same = len(wanted) + len(graves) - len(new) - len(new_graves)
     return Copied(len(new), len(new_graves), same)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
+from fair_models.catalog import names
 from fair_models.catalog.protocol import Change
 from fair_models.catalog.versions import split_id
 from fair_models.errors import Conflict
@@ -48,6 +49,7 @@ def check(state: State, change: Change, seen: Sequence[Json]) -> None:
     _check_seen(state, seen)
     _check_lineage(state, change)
     _check_free(state, change)
+    _check_names(state, change)
 
 
 def _check_current(state: State, change: Change) -> None:
@@ -71,6 +73,25 @@ def _check_seen(state: State, seen: Sequence[Json]) -> None:
             )
     if changed:
         raise Conflict(f"Somebody else was faster: {', '.join(changed)}. Look at it, then try again")
+
+
+def _check_names(state: State, change: Change) -> None:
+    """No new item has a name that a model of the other kind has. What clashes already can be changed."""
+    if change.as_found:
+        return
+    gone = set(change.remove)
+    for item in change.put:
+        collection = cast(CollectionId, item.collection_id)
+        name, _ = split_id(item.id)
+        rivals = names.rivals(collection)
+        if not rivals or state.has(collection, item.id):
+            continue
+        together = {each.id for each in change.put if each.collection_id in rivals}
+        for other in rivals:
+            ids = [each for each in state.versions(other, name) if (other, each) not in gone]
+            ids += [each for each in sorted(together) if split_id(each)[0] == name and each not in ids]
+            if ids:
+                raise Conflict(names.taken(collection, name, other, ids))
 
 
 def _check_lineage(state: State, change: Change) -> None:

@@ -17,6 +17,7 @@ from fair_models.catalog import (
     local_files,
     local_journal,
     local_tombstones,
+    names,
 )
 from fair_models.catalog.documents import Documents, to_document
 from fair_models.catalog.local_database import Unusable
@@ -30,6 +31,7 @@ from fair_models.catalog.local_layout import (
     to_item,
 )
 from fair_models.catalog.protocol import Change
+from fair_models.catalog.versions import split_id
 from fair_models.errors import NotFound, Unsettled
 from fair_models.store.atomic import encode_json
 from fair_models.types import CollectionId, Json
@@ -136,6 +138,10 @@ def _check_files(index: Index, change: Change, documents: Documents) -> None:
         index.current(collection, name)
     for document in (*documents.put, *documents.seen):
         index.path(document["collection"], document["id"])
+    for document in documents.put:
+        for other in names.rivals(document["collection"]):
+            for each in index.versions(other, split_id(document["id"])[0]):
+                index.path(other, each)
     for collection, item_id in (*change.remove, *change.needs, *change.free):
         index.path(collection, item_id)
     for collection, item_id in change.unused:

@@ -29,6 +29,8 @@ class Change:
     unused: Items that no active item may derive from but those that go too. A Conflict when one does.
     free: Ids that no item may have, nor have had; for a bare name: no version may be there. A Conflict
         otherwise.
+    as_found: Whether it copies what another catalogue has. Otherwise an item that is new here is a Conflict
+        where a model of the other kind has its name (see `names`).
     """
 
     put: Sequence[Item] = ()
@@ -39,6 +41,7 @@ class Change:
     needs: Sequence[ItemKey] = ()
     unused: Sequence[ItemKey] = ()
     free: Sequence[ItemKey] = ()
+    as_found: bool = False
 
 
 class Catalog(Protocol):
@@ -91,7 +94,8 @@ class Catalog(Protocol):
         """Make a change: all of it or nothing.
 
         Raises:
-            Conflict: `expect`, `seen`, `needs`, `unused` or `free` does not hold. Nothing was changed.
+            Conflict: `expect`, `seen`, `needs`, `unused` or `free` does not hold, or a new item has a name
+                that a model of the other kind has. Nothing was changed.
             Unavailable: It cannot be written now. Nothing was changed.
             Unsettled: It counts, but is not in place yet: whoever reads or writes next goes on with it.
         """

@@ -9,7 +9,7 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog import pins, tombstones
+from fair_models.catalog import names, pins, tombstones
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Conflict, NotFound
 from fair_models.types import VERSION_SUFFIX, CollectionId
@@ -48,19 +48,73 @@ def resolve(catalog: Catalog, collection: CollectionId | Sequence[CollectionId],
 
     Args:
         catalog: Where to look.
-        collection: One collection, or several that are asked in this order: the first that knows it wins.
-        reference: A bare name (its current version) or an exact id ("banepa-roofs-v2").
+        collection: One collection, or several.
+        reference: A bare name (its current version) or an exact id ("banepa-roofs-v2"), after its collection
+            where several have it ("local-models/banepa-roofs").
 
     Raises:
         NotFound: There is none; names the nearest, or says that all versions are deprecated.
+        Conflict: Several collections have it; names them all.
     """
     places = [collection] if isinstance(collection, str) else list(collection)
+    named, wanted = names.split_reference(reference)
+    if named is not None and named not in places:
+        raise NotFound(
+            f"{reference} names an item of {named}, and here one of {' or '.join(places)} is meant"
+        )
+    found = known(catalog, places if named is None else [named], wanted)
+    if len(found) > 1:
+        raise Conflict(names.ambiguous(reference, [f"{item.collection_id}/{item.id}" for item in found]))
+    if not found:
+        raise _not_found(catalog, places if named is None else [named], wanted)
+    return found[0]
+
+
+def known(catalog: Catalog, places: Sequence[CollectionId], reference: str) -> list[Item]:
+    """All that a reference without a collection may mean, at most one item of each collection."""
     name, number = split_id(reference)
-    for place in places:
-        found = exact(catalog, place, reference) if number else current(catalog, place, name)
-        if found is not None:
-            return found
-    raise _not_found(catalog, places, reference)
+    found = (
+        exact(catalog, place, reference) if number else current(catalog, place, name) for place in places
+    )
+    return [item for item in found if item is not None]
+
+
+def of_prediction(catalog: Catalog, item_id: str, href: str, checksum: str) -> Item:
+    """The model that made a prediction, even where two collections have its id today.
+
+    Args:
+        catalog: Where to look.
+        item_id: Exact id of the model, as the prediction has it.
+        href: Where the model's item lay.
+        checksum: Digest of the network that ran.
+
+    Raises:
+        NotFound: There is none; names the nearest.
+        Conflict: Several collections have the id, and neither digest nor address says which made it.
+    """
+    found = known(catalog, names.MODELS, item_id)
+    if len(found) > 1:
+        ran = [each for each in found if checksum in _checksums(each)]
+        there = [each for each in ran or found if _is_at(each, href)]
+        found = ran if len(ran) == 1 else there or found
+    if not found:
+        raise _not_found(catalog, names.MODELS, item_id)
+    if len(found) > 1:
+        both = [f"{item.collection_id}/{item.id}" for item in found]
+        raise Conflict(
+            f"{' and '.join(both)} have the id of the model that made the prediction, and neither has the "
+            "network that ran: delete the one that is wrong (fair-models audit names it)"
+        )
+    return found[0]
+
+
+def _checksums(item: Item) -> set[str]:
+    return {str(asset.extra_fields.get("file:checksum")) for asset in item.assets.values()}
+
+
+def _is_at(item: Item, href: str) -> bool:
+    """Whether an address is that of an item, wherever its catalogue lay then."""
+    return item.get_self_href() == href or f"/{item.collection_id}/" in href
 
 
 def next_number(catalog: Catalog, collection: CollectionId, name: str) -> int:

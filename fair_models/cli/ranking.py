@@ -12,7 +12,6 @@ from fair_models.cli import output
 from fair_models.cli.options import Json
 from fair_models.errors import Invalid
 from fair_models.settings import current
-from fair_models.types import BASE_MODELS, LOCAL_MODELS
 
 if TYPE_CHECKING:
     from pystac import Item
@@ -46,14 +45,14 @@ def rank(
     json: Json = False,
 ) -> None:
     """Find the chips that a sentence describes, or the captions that describe an image."""
-    from fair_models.catalog import versions
+    from fair_models.catalog import names, versions
     from fair_models.catalog.opening import open_catalog
     from fair_models.contract.ranking_plan import open_ranker
     from fair_models.store.opening import open_store
 
     texts, images = _queries(text or [], image or [], batch)
     settings = current()
-    item = versions.resolve(open_catalog(settings), [LOCAL_MODELS, BASE_MODELS], model)
+    item = versions.resolve(open_catalog(settings), names.MODELS, model)
     ranker = open_ranker(item, open_store(settings))
     _warn(ranker, texts)
     rows = [

@@ -26,6 +26,8 @@ class Original:
 
     href: Where its item lies.
     datetime: Its time, which the repetition keeps.
+    model_id: Exact id of the model.
+    model_href: Where the model's item lay.
     model_checksum: Digest of the network that ran.
     exclude_checksum: Digest of the existing features, where there were any.
     files: Digests of its files by name.
@@ -34,6 +36,8 @@ class Original:
 
     href: str
     datetime: str
+    model_id: str
+    model_href: str
     model_checksum: str
     exclude_checksum: str | None
     files: Mapping[str, str]
@@ -99,11 +103,19 @@ def _original(path: Path, item: Json) -> Original:
     return Original(
         href=str(path),
         datetime=properties["datetime"],
+        model_id=properties["fair:model_id"],
+        model_href=model_href(item),
         model_checksum=properties["fair:model_checksum"],
         exclude_checksum=properties.get("fair:options", {}).get("exclude_checksum"),
         files={Path(asset["href"]).name: asset["file:checksum"] for asset in item["assets"].values()},
         chosen=_chosen(properties["fair:engine"]),
     )
+
+
+def model_href(prediction: Json) -> str:
+    """Where the item of the model lay that made a prediction; empty where its item does not say."""
+    links = [each for each in prediction.get("links", []) if each.get("rel") == "derived_from"]
+    return str(links[0]["href"]) if links else ""
 
 
 def _chosen(engine: Json) -> Choice:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 from pystac import Item
 
 from fair_models import settings
-from fair_models.catalog import class_change, versions
+from fair_models.catalog import class_change, names, versions
 from fair_models.catalog.protocol import Catalog
-from fair_models.errors import Invalid, NotFound
+from fair_models.errors import Conflict, Invalid, NotFound
 from fair_models.params import HyperparameterValue
 from fair_models.publishing.workspace import work_folder
 from fair_models.store.protocol import Store
@@ -53,8 +53,9 @@ def find(reference: str, catalog: Catalog, store: Store, ledger: Ledger) -> Cont
     """The version that a reference means.
 
     Args:
-        reference: A name (the current version of a local model, else of a base model) or an exact id: of a
-            local model, of a base model, or of a version that was trained and is not published.
+        reference: A name (the current version of a local or base model) or an exact id: of a local model, of
+            a base model, or of a version that was trained and is not published. After its collection where
+            it may mean two.
         catalog: Where published versions are.
         store: Where their files lie.
         ledger: Where all trained versions are.
@@ -62,10 +63,15 @@ def find(reference: str, catalog: Catalog, store: Store, ledger: Ledger) -> Cont
     Raises:
         NotFound: There is none; names the nearest.
         Invalid: Its training did not complete.
+        Conflict: It may mean two; names both.
     """
-    name, number = versions.split_id(reference)
-    if number and versions.exact(catalog, LOCAL_MODELS, reference) is None:
+    place, wanted = names.split_reference(reference)
+    name, number = versions.split_id(wanted)
+    if number and place != BASE_MODELS and versions.exact(catalog, LOCAL_MODELS, wanted) is None:
         version = _trained(name, number, ledger)
+        if version is not None and place is None and versions.exact(catalog, BASE_MODELS, wanted) is not None:
+            both = [f"{BASE_MODELS}/{wanted}", f"{LOCAL_MODELS}/{wanted} (trained, not published)"]
+            raise Conflict(names.ambiguous(wanted, both))
         if version is not None:
             return _of_version(version, catalog, store, ledger)
     try:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import shapely
 from pystac import Item
@@ -18,7 +19,7 @@ from fair_models.data.chips import Chip
 from fair_models.data.feedback import CLASS_PROPERTY, Feedback, Predicted
 from fair_models.data.folders import locate
 from fair_models.errors import InvalidFeedback, InvalidItem, NotFound
-from fair_models.inference.repeating import ITEM
+from fair_models.inference.repeating import ITEM, model_href
 from fair_models.inference.writing.geoparquet import batches
 from fair_models.inference.writing.rows import GEOMETRY
 from fair_models.params import CollectFeedbackParams, IngestDatasetParams
@@ -28,7 +29,7 @@ from fair_models.publishing.workspace import work_folder
 from fair_models.store import documents, hrefs
 from fair_models.store.digests import checksum_file, verify
 from fair_models.store.protocol import Store
-from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId, Json
+from fair_models.types import DATASETS, CollectionId, Json
 
 logger = logging.getLogger(__name__)
 
@@ -122,21 +123,23 @@ def _read(params: CollectFeedbackParams, catalog: Catalog) -> _Prediction:
     if not file.is_file():
         raise NotFound(f"{file} is missing, the polygons of {path}. Copy it beside it")
     verify(file, checksum)
-    model, collection = _model(catalog, model_id, item_id)
+    ran = str(properties.get("fair:model_checksum", ""))
+    model, collection = _model(catalog, model_id, model_href(item), ran, item_id)
     predicted = _from_parquet(file) if key == "geoparquet" else _from_geojson(file)
     return _Prediction(item_id, checksum, imagery, model, collection, predicted)
 
 
-def _model(catalog: Catalog, model_id: str, prediction: str) -> tuple[Item, CollectionId]:
-    places: tuple[CollectionId, ...] = (LOCAL_MODELS, BASE_MODELS)
-    for collection in places:
-        model = versions.exact(catalog, collection, model_id)
-        if model is not None:
-            return model, collection
-    raise NotFound(
-        f"{model_id}, which made {prediction}, is published no more, so nothing can derive from it: predict "
-        "with a current model and judge that"
-    )
+def _model(
+    catalog: Catalog, model_id: str, href: str, checksum: str, prediction: str
+) -> tuple[Item, CollectionId]:
+    try:
+        model = versions.of_prediction(catalog, model_id, href, checksum)
+    except NotFound as error:
+        raise NotFound(
+            f"{model_id}, which made {prediction}, is published no more, so nothing can derive from it: "
+            "predict with a current model and judge that"
+        ) from error
+    return model, cast(CollectionId, model.collection_id)
 
 
 def _from_parquet(path: Path) -> dict[str, Predicted]:

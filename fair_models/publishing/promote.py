@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog import assets, class_change, local_models, tombstones, transitions, versions
+from fair_models.catalog import assets, class_change, local_models, names, tombstones, transitions, versions
 from fair_models.catalog.agreement import is_enough
 from fair_models.catalog.edits import Effect
 from fair_models.catalog.local_models import LocalModelFacts
@@ -62,8 +62,8 @@ def promote(
         GateFailed: It is not good enough, or its figures are none; lists every reason.
         InvalidItem: What is known of it makes no valid item.
         Corrupted: It was published before, and its bytes are no longer those of its digests.
-        Conflict: It was deleted; it was published before and not asked for by its number; or somebody else
-            published meanwhile.
+        Conflict: It was deleted; it was published before and not asked for by its number; a base model has
+            its name; or somebody else published meanwhile.
     """
     with catalog.exclusive(LOCAL_MODELS, params.model):
         number = params.version or _newest_completed(params.model, ledger)
@@ -87,6 +87,7 @@ def _publish(
     ledger: Ledger,
     tell: Tell,
 ) -> Item:
+    names.require_free(catalog, LOCAL_MODELS, version.model)
     _require_completed(version)
     config = ledger.config(version.model, version.number)
     base = class_change.following(catalog.get(BASE_MODELS, config.base_model), config.classes)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog import base_models, building, versions
+from fair_models.catalog import base_models, building, names, versions
 from fair_models.catalog.protocol import Catalog
 from fair_models.contract import checks
 from fair_models.contract.blueprint import Blueprint
@@ -59,7 +59,8 @@ def register_base_model(
         Unavailable: A server that it, or the published weights that it starts from, lie on does not answer.
         InvalidContribution: The contribution breaks the contract; lists every reason. Nothing was stored.
         InvalidItem: The item is not valid; lists every reason. Nothing was stored.
-        Conflict: A finished item's version exists with other content, or somebody else published meanwhile.
+        Conflict: A finished item's version exists with other content, a local model has the name, or
+            somebody else published meanwhile.
     """
     to = _Destination(catalog, store, tell, dry_run)
     if hrefs.is_web(source) or not hrefs.local_folder(source).is_dir():
@@ -128,9 +129,11 @@ def _unchanged(current: Item, template: Json, inputs: Mapping[str, Path]) -> boo
 
 
 def _publish(template: Json, number: int, files: Mapping[str, Path], to: _Destination) -> Item:
+    name = base_models.name_of(template)
+    names.require_free(to.catalog, BASE_MODELS, name)
     new = NewVersion(
         BASE_MODELS,
-        base_models.name_of(template),
+        name,
         number,
         files,
         lambda stored: base_models.build(template, number, stored),

@@ -12,14 +12,30 @@ from fair_models.catalog import (
     hyperparameters,
     model_classes,
     model_input,
+    names,
     processing,
+    versions,
 )
+from fair_models.catalog.protocol import Catalog
 from fair_models.errors import InvalidItem
-from fair_models.params import FinetuneParams
+from fair_models.params import FinetuneParams, SearchParams
 from fair_models.training.run_config import Bounds, CodeRef, DataRef, FileRef, InputSpec, RunConfig
-from fair_models.types import LOCAL_MODELS
+from fair_models.types import DATASETS, LOCAL_MODELS
 
 TITLE_LENGTH = 120
+
+
+def find_items(catalog: Catalog, params: FinetuneParams | SearchParams) -> tuple[Item, Item]:
+    """The exact items that a training starts from and learns from.
+
+    Raises:
+        NotFound: One is not there; names the nearest.
+        Conflict: A reference means two models, or the name of the model that comes out is a base model's.
+    """
+    base = versions.resolve(catalog, names.MODELS, params.base_model)
+    dataset = versions.resolve(catalog, DATASETS, params.dataset)
+    names.require_free(catalog, LOCAL_MODELS, params.model_name)
+    return base, dataset
 
 
 def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:

@@ -330,6 +330,15 @@ def test_an_active_version_that_is_not_the_latest_of_any_link_is_found(
     only(found(), "version-links", SECOND, "no latest-version")
 
 
+def test_a_local_model_with_the_name_of_a_base_model_is_found(found: Found, catalog: LocalCatalog) -> None:
+    twin = catalog.get(LOCAL_MODELS, "banepa-roofs-v2").clone()
+    base = next(catalog.search(BASE_MODELS)).clone()
+    base.id, base.properties["mlm:name"], base.properties["version"] = twin.id, "banepa-roofs", "2"
+    catalog.commit(Change(put=[base], as_found=True))
+    problem = only(found("shared-names"), "shared-names", "local-models/banepa-roofs", twin.id)
+    assert "base-models/banepa-roofs" in problem.next_step
+
+
 def test_version_links_in_a_circle_are_found(found: Found, change: ChangeItem, catalog: LocalCatalog) -> None:
     first, second = (catalog.href(LOCAL_MODELS, f"banepa-roofs-v{number}") for number in (1, 2))
     change(LOCAL_MODELS, "banepa-roofs-v1", lambda item: repoint(item, "predecessor-version", second))

@@ -11,6 +11,7 @@ from pystac import Asset, Item, Link
 from fair_models.catalog import facts, tombstones
 from fair_models.catalog.protocol import Catalog, Change
 from fair_models.errors import Conflict, Invalid, InvalidItem, NotFound
+from fair_models.types import CollectionId
 
 MakeItem = Callable[..., Item]
 MADE = {"self", "root", "parent", "collection"}
@@ -513,3 +514,57 @@ def test_an_id_that_must_be_free_is_a_conflict_where_it_is_or_was_used(
             catalog.commit(Change(put=[make_item("roads-v1")], free=[("local-models", taken)]))
     assert ids(catalog.search("local-models")) == ["roofs-v2"]
     catalog.commit(Change(put=[make_item("roads-v1")], free=[("local-models", "roads-v1")]))
+
+
+@pytest.mark.parametrize(("there", "new"), [("base-models", "local-models"), ("local-models", "base-models")])
+def test_a_new_item_cannot_take_the_name_of_a_model_of_the_other_kind(
+    catalog: Catalog, make_item: MakeItem, there: CollectionId, new: CollectionId
+) -> None:
+    put(catalog, make_item("roofs-v1", there, deprecated=True))
+    for number in (1, 2):
+        with pytest.raises(Conflict, match=f"{there}/roofs-v1.*one name means one model"):
+            put(catalog, make_item(f"roofs-v{number}", new))
+    assert ids(catalog.search(new)) == []
+    put(catalog, make_item("roofs-v1", "datasets"), make_item("roof-v1", new), make_item("roofs-v2", there))
+
+
+def test_two_kinds_of_model_cannot_come_in_together_under_one_name(
+    catalog: Catalog, make_item: MakeItem
+) -> None:
+    with pytest.raises(Conflict, match="one name means one model"):
+        put(catalog, make_item("roofs-v1", "base-models"), make_item("roofs-v2", "local-models"))
+
+
+def test_of_two_that_publish_one_name_in_both_collections_at_once_one_wins(
+    catalog: Catalog, make_item: MakeItem
+) -> None:
+    ready, refused = threading.Barrier(2), []
+
+    def publish(collection: CollectionId) -> None:
+        ready.wait(30)
+        try:
+            put(catalog, make_item("roofs-v1", collection))
+        except Conflict as error:
+            refused.append(str(error))
+
+    kinds: tuple[CollectionId, ...] = ("base-models", "local-models")
+    threads = [threading.Thread(target=publish, args=(kind,)) for kind in kinds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 1
+    assert sum(len(ids(catalog.search(kind))) for kind in kinds) == 1
+
+
+def test_names_that_clash_already_can_be_copied_and_changed_but_get_no_new_version(
+    catalog: Catalog, make_item: MakeItem
+) -> None:
+    both = [make_item("roofs-v1", "base-models"), make_item("roofs-v1", "local-models")]
+    catalog.commit(Change(put=both, as_found=True))
+    put(catalog, make_item("roofs-v1", "local-models", deprecated=True))
+    with pytest.raises(Conflict, match="one name means one model"):
+        put(catalog, make_item("roofs-v2", "local-models"))
+    catalog.commit(Change(remove=[("local-models", "roofs-v1")]))
+    put(catalog, make_item("roofs-v2", "base-models"))
+    assert ids(catalog.search("base-models")) == ["roofs-v1", "roofs-v2"]

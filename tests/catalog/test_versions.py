@@ -238,3 +238,46 @@ def test_plain_pystac_reads_what_is_published(filled: LocalCatalog) -> None:
         "roofs-unet-v1",
         "banepa-buildings-v1",
     }
+
+
+def clashing(catalog: LocalCatalog) -> list[Item]:
+    """A base model and a local model of one name and number, as older versions of the software let in."""
+    made = []
+    for collection in (BASE_MODELS, LOCAL_MODELS):
+        item = local_item(1)
+        item.collection_id = collection
+        item.assets["model"].extra_fields["file:checksum"] = "1220" + f"{len(made)}" * 64
+        made.append(item)
+    catalog.commit(Change(put=made, as_found=True))
+    return [catalog.get(item.collection_id, item.id) for item in made]
+
+
+@pytest.mark.parametrize("reference", ["banepa-roofs", "banepa-roofs-v1"])
+def test_a_reference_that_means_two_models_is_refused_with_both(roofs: LocalCatalog, reference: str) -> None:
+    clashing(roofs)
+    for places in ([BASE_MODELS, LOCAL_MODELS], [LOCAL_MODELS, BASE_MODELS]):
+        with pytest.raises(Conflict) as refused:
+            versions.resolve(roofs, places, reference)
+        for collection in places:
+            assert f"{collection}/banepa-roofs-v1" in str(refused.value)
+            assert versions.resolve(roofs, places, f"{collection}/{reference}").collection_id == collection
+
+
+def test_a_reference_to_another_collection_is_not_found(roofs: LocalCatalog) -> None:
+    publish(roofs, [1])
+    with pytest.raises(NotFound, match="here one of datasets is meant"):
+        versions.resolve(roofs, DATASETS, "local-models/banepa-roofs")
+    with pytest.raises(NotFound, match="There is no banepa-roofs in base-models"):
+        versions.resolve(roofs, [LOCAL_MODELS, BASE_MODELS], "base-models/banepa-roofs")
+
+
+def test_the_model_of_a_prediction_is_found_by_digest_else_by_its_address(roofs: LocalCatalog) -> None:
+    for item in clashing(roofs):
+        checksum = item.assets["model"].extra_fields["file:checksum"]
+        by_digest = versions.of_prediction(roofs, item.id, "https://elsewhere/x.json", checksum)
+        by_address = versions.of_prediction(roofs, item.id, str(item.get_self_href()), "1220" + "f" * 64)
+        assert by_digest.collection_id == by_address.collection_id == item.collection_id
+    with pytest.raises(Conflict, match="neither has the network"):
+        versions.of_prediction(roofs, "banepa-roofs-v1", "unregistered", "1220" + "f" * 64)
+    with pytest.raises(NotFound, match="banepa-roofs"):
+        versions.of_prediction(roofs, "banepa-roof-v1", "", "")

@@ -11,7 +11,8 @@ from pystac import Item
 from fair_models.catalog import assets, profiles, versions
 from fair_models.catalog.agreement import Agreement, Figure
 from fair_models.catalog.local import LocalCatalog
-from fair_models.errors import FairModelsError, GateFailed, Invalid, NotFound
+from fair_models.catalog.protocol import Change
+from fair_models.errors import Conflict, FairModelsError, GateFailed, Invalid, NotFound
 from fair_models.params import Gate, PromoteParams
 from fair_models.publishing.promote import promote
 from fair_models.publishing.workspace import folders_left
@@ -226,6 +227,19 @@ def test_a_version_whose_run_did_not_complete_is_refused(
     ledger.add(status=status)
 
     with pytest.raises(Invalid, match=f"banepa-roofs-v1 cannot be published: its run .*is {status}"):
+        publish(1)
+    assert nothing_changed(catalog, store, ledger)
+
+
+def test_a_version_with_the_name_of_a_base_model_is_refused_before_anything_is_stored(
+    publish: Promote, catalog: LocalCatalog, store: LocalStore, ledger: MemoryLedger
+) -> None:
+    ledger.add()
+    twin = next(catalog.search(BASE_MODELS)).clone()
+    twin.id = "banepa-roofs-v1"
+    catalog.commit(Change(put=[twin]))
+
+    with pytest.raises(Conflict, match="banepa-roofs is the name of a base model already"):
         publish(1)
     assert nothing_changed(catalog, store, ledger)
 

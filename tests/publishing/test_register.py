@@ -13,6 +13,7 @@ from pystac import Item
 
 from fair_models.catalog import assets, base_models, processing, profiles
 from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.protocol import Change
 from fair_models.contract import blueprint, loader
 from fair_models.contract import contribution as contribution_folder
 from fair_models.errors import Conflict, Invalid, InvalidContribution, InvalidItem, NotFound
@@ -22,6 +23,7 @@ from fair_models.publishing.register import register_base_model
 from fair_models.store.digests import checksum_file
 from fair_models.store.local import LocalStore
 from fair_models.types import BASE_MODELS
+from tests.catalog.item_factory import local_item
 from tests.publishing import tiny_contribution
 
 Register = Any
@@ -71,6 +73,20 @@ def test_a_contribution_becomes_an_item_with_all_its_files_in_the_store(
         assert path.parent == store.root / "base-models" / "tiny" / "v1"
         assert path.name.startswith(stem)
     assert item.assets["training-runtime"].href == "local:worker"
+
+
+def test_the_name_of_a_local_model_is_refused_before_anything_is_stored(
+    register: Register, contribution: Path, catalog: LocalCatalog, store: LocalStore
+) -> None:
+    name = orjson.loads((contribution / "stac-item.json").read_bytes())["properties"]["mlm:name"]
+    model = local_item(1)
+    model.id = f"{name}-v7"
+    catalog.commit(Change(put=[model]))
+
+    with pytest.raises(Conflict, match=f"{name} is the name of a local model already"):
+        register(contribution)
+    assert not ids(catalog)
+    assert not list(store.hrefs())
 
 
 def test_the_network_is_exported_once_and_the_file_that_was_checked_is_stored(

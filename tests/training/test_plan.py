@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from pystac import Item
 
-from fair_models.catalog import base_models, datasets
+from fair_models.catalog import base_models, datasets, transitions
+from fair_models.catalog.local import LocalCatalog
 from fair_models.errors import (
+    Conflict,
     IncompatibleDataset,
     InvalidDocument,
     InvalidHyperparameters,
@@ -19,8 +21,9 @@ from fair_models.params import FinetuneParams, SearchParams, SearchRange
 from fair_models.store.local import LocalStore
 from fair_models.store.protocol import StoredFile
 from fair_models.training import searching
-from fair_models.training.plan import plan_run
+from fair_models.training.plan import find_items, plan_run
 from fair_models.training.run_config import FileRef, RunConfig
+from tests.catalog.item_factory import base_item, dataset_item
 
 TEMPLATE: dict[str, Any] = {
     "type": "Feature",
@@ -250,3 +253,14 @@ def test_trials_make_nothing_that_only_published_versions_need(base: Item, town:
     search = searching.Search("abc", params, base, town, split)
     assert not search.trial(1, {"training.epochs": 2}).quicken
     assert search.final(searching.Trial(1, {"training.epochs": 2})).quicken
+
+
+def test_a_model_cannot_be_trained_under_the_name_of_a_base_model(tmp_path: Path) -> None:
+    catalog = LocalCatalog(tmp_path / "catalog")
+    for item in (base_item(), dataset_item()):
+        transitions.publish(catalog, item)
+    wish = FinetuneParams(base_model="roofs-unet", dataset="banepa-buildings", model_name="roofs-unet")
+    with pytest.raises(Conflict, match="roofs-unet is the name of a base model already"):
+        find_items(catalog, wish)
+    base, dataset = find_items(catalog, wish.model_copy(update={"model_name": "my-roofs"}))
+    assert (base.id, dataset.id) == ("roofs-unet-v1", "banepa-buildings-v1")
