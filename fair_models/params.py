@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fair_models import places
 from fair_models.imagery_rules import Fill, ImageryRules
 from fair_models.licences import License
 from fair_models.text import Line, Prose, Sentence
@@ -16,7 +17,20 @@ from fair_models.types import CollectionId, Name, Reference, Title
 HyperparameterValue = bool | int | float | str
 """One value; its type, bounds and choices are the model's `fair:hyperparameters_spec`."""
 
-Location = Annotated[str, Field(min_length=1, max_length=2000)]
+Location = Annotated[
+    str, Field(min_length=1, max_length=2000, json_schema_extra={places.KEYWORD: places.READ})
+]
+"""A file, folder or address that is read."""
+
+Destination = Annotated[
+    str, Field(min_length=1, max_length=2000, json_schema_extra={places.KEYWORD: places.WRITTEN})
+]
+"""A file or folder that is written."""
+
+AreaText = Annotated[
+    str, Field(min_length=1, max_length=250_000, json_schema_extra={places.KEYWORD: places.READ_OR_TEXT})
+]
+"""A box or GeoJSON as text, or the file that holds it."""
 
 
 DRY_RUN: bool = Field(
@@ -255,7 +269,7 @@ class SliceDatasetParams(Params):
     )
     title: Title | None = Field(None, description="Title for people. Default: made of what belongs to it.")
     description: Prose = Field("", max_length=4000, description="What it is for, up to 4000 characters.")
-    area: Annotated[str, Field(min_length=1, max_length=250_000)] | None = Field(
+    area: AreaText | None = Field(
         None,
         description="Chips whose middle lies here belong to it: west,south,east,north in degrees (WGS 84), "
         "GeoJSON, or the path or https address of a GeoJSON file. Default: anywhere.",
@@ -474,7 +488,7 @@ class PredictParams(Params):
         "item of imagery, or service of tiles: an address with {z}, {x} and {y} (or {-y}), a TileJSON, a WMS "
         "with service=WMS&layers=..., a WMTS with service=WMTS&layer=... Paths are as the worker sees them.",
     )
-    area: Annotated[str, Field(min_length=1, max_length=250_000)] | None = Field(
+    area: AreaText | None = Field(
         None,
         description="What counts of the imagery: west,south,east,north in degrees (WGS 84), GeoJSON, or the "
         "path or https address of a GeoJSON file. Polygons end at its edge. Services of tiles need one. "
@@ -492,7 +506,7 @@ class PredictParams(Params):
         "the model's item says that such masks agree with the exact ones (mask IoU of at least 0.995 on "
         "held-out chips); where it does not, exact is run, and the result says why.",
     )
-    output: Location | None = Field(
+    output: Destination | None = Field(
         None,
         description="Folder for the results, new or empty, as the worker sees it. Default: one under "
         "FAIR_HOME; where the registry's store is a bucket, the results are put there, under predictions/.",
@@ -559,7 +573,7 @@ class RepeatParams(Params):
         description="The prediction to repeat, as the worker sees it: its folder, or its prediction.json. "
         "Model, imagery and all else are the prediction's.",
     )
-    output: Location | None = Field(
+    output: Destination | None = Field(
         None, description="Folder for the results. It must be new or empty. Default: one under FAIR_HOME."
     )
     sub_runs: int = SUB_RUNS
@@ -626,8 +640,8 @@ class AuditParams(Params):
         '{"fair:building_iou": {"least": 0.5, "most": 0.999}}. A * stands for the class: its mean over the '
         "classes, weighted by held-out labels. What was not measured is not compared. Default: none.",
     )
-    report: Location | None = Field(
+    report: Destination | None = Field(
         None,
-        description="File for the report, .json or .md, as the worker sees it. "
-        "Default: both, under FAIR_HOME/audits by time.",
+        description="File for the report, .json or .md, as the worker sees it: new, or an earlier report, "
+        "which is replaced. Default: both, under FAIR_HOME/audits by time.",
     )

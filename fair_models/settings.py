@@ -227,6 +227,19 @@ class Settings(BaseSettings):
         return self.home / "audits"
 
     @property
+    def state_folders(self) -> tuple[Path, ...]:
+        """Where the registry, Prefect, ZenML and MLflow keep their state: no result may go there."""
+        named = (os.environ.get(name) for name in ("PREFECT_HOME", "ZENML_CONFIG_PATH"))
+        below = ("catalog", "store", "cache", "schemas", "run", "prefect", "zenml", "mlflow")
+        return (
+            self.catalog_folder,
+            self.store_folder,
+            self.schema_folder,
+            *(self.home / name for name in below),
+            *(Path(place) for place in named if place),
+        )
+
+    @property
     def comparisons_folder(self) -> Path:
         """Reports of comparisons, a folder for each."""
         return self.home / "comparisons"

@@ -1,4 +1,4 @@
-"""The policy of all tasks: they follow the blocks, and faults that pass are tried again."""
+"""The policy of all tasks: they follow the blocks, judge places, and try again what passes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import httpx
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from pydantic import BaseModel
 
 from fair_models.errors import Unavailable
+from fair_models.store import asked_places
 from flows import places
 
 P = ParamSpec("P")
@@ -24,7 +26,7 @@ _PAUSES_S = [2.0, 10.0, 30.0]
 
 
 def task(function: Callable[P, R]) -> Task[P, R]:
-    """Make a task that works where the saved blocks say.
+    """Make a task that works where the saved blocks say, and only with places that may be used.
 
     It is tried again after a transient fault, and its inputs are never a cache key.
     """
@@ -32,6 +34,9 @@ def task(function: Callable[P, R]) -> Task[P, R]:
     @wraps(function)
     def in_its_places(*args: P.args, **kwargs: P.kwargs) -> R:
         places.enter_once()
+        for asked in (*args, *kwargs.values()):
+            if isinstance(asked, BaseModel):
+                asked_places.check(asked)
         return function(*args, **kwargs)
 
     return Task(

@@ -123,7 +123,7 @@ def _refuse_training_values(item: Item, params: PredictParams) -> None:
 
 def _output(item: Item, params: PredictParams, folder: Path) -> Path:
     if params.output is not None:
-        return hrefs.local_path(params.output)
+        return hrefs.output_path(params.output)
     return folder / f"{item.id}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 

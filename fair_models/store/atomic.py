@@ -83,6 +83,27 @@ def write_bytes(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
 
 
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet; its folder is made where it is missing.
+
+    Raises:
+        Conflict: Something lies there, and be it since a moment ago.
+        Unavailable: The disk is full, read-only or not ours to write. Nothing was changed.
+    """
+    temporary = temporary_beside(path)
+    with told_as_unavailable(f"write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write_synced(temporary, data)
+            os.link(temporary, path)  # fails where the name exists
+        except FileExistsError as error:
+            raise Conflict(f"{path} exists already and is not overwritten: name a new file") from error
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
 def encode_json(value: Any) -> bytes:
     """JSON as it lies on disk: UTF-8, two spaces, the order of the keys kept.
 

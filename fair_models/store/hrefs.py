@@ -1,10 +1,11 @@
-"""What may be read: the one place that judges paths and web addresses from callers and from items.
+"""What may be read and written: the one place that judges paths and web addresses from callers and items.
 
-A path must lie in one of the folders that FAIR_ALLOWED_FOLDERS names, where it names any. An address on the
-web is https, without a login in it, at a host that FAIR_ALLOWED_HOSTS names or, where that names none, at any
-public host. Machines of this network, and plain http, are for hosts that are named there. Buckets (s3://) are
-read with the credentials of this machine; where FAIR_ALLOWED_HOSTS has entries they must be among them. The
-registry's own files (FAIR_STORE, FAIR_PUBLIC_STORE_URL) need no entry.
+A path must lie in one of the folders that FAIR_ALLOWED_FOLDERS names, where it names any. Results are never
+written among the state of the registry, of Prefect, ZenML or MLflow. An address on the web is https, without
+a login in it, at a host that FAIR_ALLOWED_HOSTS names or, where that names none, at any public host. Machines
+of this network, and plain http, are for hosts that are named there. Buckets (s3://) are read with the
+credentials of this machine; where FAIR_ALLOWED_HOSTS has entries they must be among them. The registry's own
+files (FAIR_STORE, FAIR_PUBLIC_STORE_URL) need no entry.
 """
 
 from __future__ import annotations
@@ -97,6 +98,36 @@ def local_folder(href: str | Path) -> Path:
                 if entry.is_symlink():
                     local_path(entry.path)
     return path
+
+
+def output_path(href: str | Path) -> Path:
+    """As `local_path`, for what is written: it must not lie where the registry keeps its state.
+
+    Folders are compared as the disk knows them, so that another spelling or a mount changes nothing.
+
+    Raises:
+        Invalid: It is no path, or lies outside of the allowed folders or among the registry's state.
+        Unavailable: It cannot be looked at.
+    """
+    path = local_path(href)
+    state = [folder.expanduser().resolve() for folder in settings.current().state_folders]
+    kept = {identity for folder in state if (identity := _identity(folder)) is not None}
+    for folder in (path, *path.parents):
+        if _identity(folder) in kept or folder in state:
+            raise Invalid(
+                f"{href} lies in {folder}, where the registry keeps its own files: "
+                "name a place outside of it for what is written"
+            )
+    return path
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What the disk knows a file or folder by; None where there is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def joined(address: str, href: str) -> str:

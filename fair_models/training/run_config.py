@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fair_models import places
 from fair_models.errors import InvalidParameters
 from fair_models.imagery_rules import OLD, ImageryRules
 from fair_models.params import HyperparameterValue
@@ -27,7 +28,12 @@ class _Part(BaseModel):
 class FileRef(_Part):
     """Bytes, by place and digest."""
 
-    href: str = Field(min_length=1, max_length=2000, description="Where the file lies.")
+    href: str = Field(
+        min_length=1,
+        max_length=2000,
+        description="Where the file lies.",
+        json_schema_extra={places.KEYWORD: places.REGISTERED},
+    )
     checksum: Checksum = Field(description="sha-256 multihash of the file, in hex.")
 
 

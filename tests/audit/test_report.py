@@ -15,7 +15,7 @@ from fair_models.audit import filing
 from fair_models.audit.findings import Finding, Repair, Report
 from fair_models.audit.rules import RULES, select
 from fair_models.cli.app import app
-from fair_models.errors import Invalid
+from fair_models.errors import Conflict, Invalid
 
 Run = Callable[..., Report]
 
@@ -126,6 +126,59 @@ def test_reports_are_kept_by_time(tmp_path: Path) -> None:
     path = filing.write(report(ERROR), None, tmp_path / "audits")
     assert path == tmp_path / "audits" / "20261121T083000Z.json"
     assert sorted(each.suffix for each in path.parent.iterdir()) == [".json", ".md"]
+
+
+@pytest.mark.parametrize("name", ["found.md", "found.json"])
+def test_a_report_takes_the_place_of_an_earlier_one(tmp_path: Path, name: str) -> None:
+    first = filing.write(report(), str(tmp_path / name), tmp_path / "audits").read_bytes()
+    (tmp_path / "kept").hardlink_to(tmp_path / name)
+    assert filing.write(report(ERROR), str(tmp_path / name), tmp_path / "audits").read_bytes() != first
+    assert (tmp_path / "kept").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("item.json", b'{"type": "Feature", "stac_version": "1.1.0"}'),
+        ("notes.md", b"# Audit\n\nof last year, by hand\n"),
+        ("broken.json", b"{"),
+        ("list.json", b"[]"),
+        ("empty.md", b""),
+    ],
+)
+def test_a_report_takes_the_place_of_nothing_else(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    (tmp_path / f"link-{name}").symlink_to(path)
+    for named in (path, tmp_path / f"link-{name}", f"file://{path}"):
+        for refuse in (filing.check, lambda named: filing.write(report(), named, tmp_path)):
+            with pytest.raises(Conflict, match="is no report"):
+                refuse(str(named))
+    assert path.read_bytes() == content
+
+
+def test_an_item_that_holds_all_that_a_report_has_is_an_item_still(tmp_path: Path) -> None:
+    path = tmp_path / "item.json"
+    path.write_bytes(orjson.dumps({**report().to_json(), "type": "Feature", "stac_version": "1.1.0"}))
+    with pytest.raises(Conflict):
+        filing.check(str(path))
+
+
+def test_a_folder_is_no_report(tmp_path: Path) -> None:
+    (tmp_path / "found.json").mkdir()
+    with pytest.raises(Conflict):
+        filing.check(str(tmp_path / "found.json"))
+
+
+def test_a_report_is_not_written_into_the_catalogue(home: Path, registry: None) -> None:
+    item = next((home / "catalog").rglob("banepa-roofs-v1.json"))
+    before = item.read_bytes()
+    for path in (item, item.with_name("new.json"), item.parent / "new" / "x.md"):
+        with pytest.raises(Invalid, match="keeps its own files"):
+            filing.check(str(path))
+        with pytest.raises(Invalid, match="keeps its own files"):
+            filing.write(report(), str(path), home / "audits")
+    assert item.read_bytes() == before
 
 
 def test_a_report_of_another_format_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+"""Judges the places that parameters name, before anything is done with one of them."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from fair_models import places
+from fair_models.errors import Invalid
+from fair_models.store import hrefs
+
+
+def check(params: BaseModel) -> None:
+    """Hold every place that parameters name against the settings.
+
+    Whoever opens an address on the web or of a bucket judges that, and where it leads.
+
+    Raises:
+        Invalid: A path lies where it may not; names the parameter.
+        Unavailable: A path cannot be looked at.
+    """
+    for where, use, place in places.named(params):
+        if use == places.REGISTERED or (use == places.READ_OR_TEXT and places.is_inline(place)):
+            continue
+        if use != places.WRITTEN and "://" in place and hrefs.scheme_of(place) != "file":
+            continue
+        try:
+            hrefs.output_path(place) if use == places.WRITTEN else hrefs.local_path(place)
+        except Invalid as error:
+            raise Invalid(f"{where}: {error}") from error
