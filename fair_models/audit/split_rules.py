@@ -65,6 +65,7 @@ def overlaps(chips: Path, split: Path) -> list[tuple[str, str]]:
     """
     import shapely
 
+    from fair_models.data import antimeridian
     from fair_models.data import chips as images
     from fair_models.data.splits import Split
     from fair_models.store.archive import unpack
@@ -72,7 +73,9 @@ def overlaps(chips: Path, split: Path) -> list[tuple[str, str]]:
     sides = Split.read(split)
     with work_folder("audit") as folder:
         unpack(chips, folder / "chips")
-        outlines = {chip.name: chip.grid.footprint for chip in images.find(folder / "chips")}
+        outlines = {
+            chip.name: antimeridian.cut(chip.grid.footprint) for chip in images.find(folder / "chips")
+        }
     missing = [name for name in (*sides.train, *sides.held_out) if name not in outlines]
     if missing:
         raise Invalid(f"{len(missing)} chips of the split are not in the archive, the first is {missing[0]}")

@@ -49,9 +49,13 @@ def identity(item: Json) -> list[str]:
 
 
 def place(item: Json) -> list[str]:
-    """The box lies on the Earth and its south is not north of its north."""
+    """The box lies on the Earth, its south not north of its north.
+
+    Its west is east of its east where its area has parts on both sides of the antimeridian.
+    """
     west, south, east, north = item["bbox"]
-    if not (-90 <= south <= north <= 90 and west <= east):
+    over_the_antimeridian = west > east and item["geometry"]["type"] == "MultiPolygon"
+    if not (-90 <= south <= north <= 90 and (west <= east or over_the_antimeridian)):
         return [f"bbox: is {item['bbox']}, should be [west, south, east, north] in degrees"]
     return []
 

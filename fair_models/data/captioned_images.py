@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from PIL import Image
 
-from fair_models.data import captioned, chips, geojson, imagery
+from fair_models.data import antimeridian, captioned, chips, footprint, geojson, imagery
 from fair_models.data.chips import BANDS, Chip
 from fair_models.errors import InvalidImagery, InvalidLabels
 from fair_models.imagery_rules import CURRENT, ImageryRules
@@ -147,8 +147,7 @@ def write(images: Iterable[CaptionedImage], path: Path) -> None:
         outline = None if image.chip is None else image.chip.grid.footprint
         geometry = None
         if outline is not None:
-            ring = np.round(np.asarray(outline.exterior.coords), 8).tolist()
-            geometry = {"type": "Polygon", "coordinates": [ring]}
+            geometry = footprint.geometry(outline)
         features += [
             {
                 "type": "Feature",
@@ -177,7 +176,8 @@ def read_written(path: Path) -> tuple[dict[str, list[str]], dict[str, tuple[floa
         said.setdefault(name, []).append(caption)
         outline, _ = geojson.polygon(feature.get("geometry"))
         if outline is not None and name not in middles:
-            middles[name] = float(outline.centroid.x), float(outline.centroid.y)
+            middle = antimeridian.cut(antimeridian.together([outline])[0].centroid)
+            middles[name] = float(middle.x), float(middle.y)
     return said, middles
 
 

@@ -89,7 +89,7 @@ def describe(labels: Labels, grid: Grid, classes: Sequence[str]) -> list[str]:
 
 def look(labels: Labels, grid: Grid, name: str) -> Seen | None:
     """What lies of one class on a chip; None where nothing does."""
-    outlines, _ = labels.in_crs(grid.crs)
+    outlines, _ = labels.around(grid)
     touching = [index for index in labels.touching(grid) if labels.names[index] == name]
     shapes = _on_chip(outlines[touching], grid)
     inside = shapely.intersection(shapes, _CHIP)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fair_models.data import imagery, tiles
+from fair_models.data import antimeridian, imagery, tiles
 from fair_models.data.grid import WEB_MERCATOR, Grid
 from fair_models.errors import Invalid, InvalidImagery
 from fair_models.imagery_rules import CURRENT, ImageryRules
@@ -66,7 +66,7 @@ class Chip:
         if self.tile is None or self.placed_by_name:
             return False
         middle = self.grid.footprint.centroid
-        x, y = tiles.position(middle.x, middle.y, self.tile.z)
+        x, y = tiles.position(antimeridian.wrapped(middle.x), middle.y, self.tile.z)
         return not (self.tile.x <= x < self.tile.x + 1 and self.tile.y <= y < self.tile.y + 1)
 
 

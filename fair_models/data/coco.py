@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from fair_models.data import geojson, labels
+from fair_models.data import antimeridian, geojson, labels
 from fair_models.data.chips import Chip, shortened
 from fair_models.data.grid import to_lonlat
 from fair_models.data.labels import Labels
@@ -243,7 +243,7 @@ def _outlines(boxes: Array, chip: Chip) -> Array:
     columns, rows = boxes[:, [0, 2, 2, 0, 0]], boxes[:, [1, 1, 3, 3, 1]]
     longitude, latitude = to_lonlat(chip.crs, *chip.grid.places(columns.ravel(), rows.ravel()))
     corners = np.stack([longitude, latitude], axis=-1).reshape(len(boxes), 5, 2)
-    return np.asarray(shapely.polygons(corners))
+    return antimeridian.normal(shapely.polygons(corners))
 
 
 def _nothing_left(document: _Document, counts: Mapping[str, int], classes: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import orjson
 import shapely
 from shapely import STRtree
 
-from fair_models.data import geojson
+from fair_models.data import antimeridian, geojson
 from fair_models.data.chips import Chip
 from fair_models.errors import InvalidFeedback, InvalidLabels
 from fair_models.store import documents
@@ -238,7 +238,7 @@ def _twice(joined: Sequence[_Joined]) -> list[str]:
 
 def _touched(chips: Sequence[Chip], outlines: Sequence[shapely.Geometry]) -> Array:
     """Which chips share area with any of the outlines, bool, shape (number of chips,)."""
-    places = np.array([chip.grid.footprint for chip in chips])
+    places = np.array([antimeridian.cut(chip.grid.footprint) for chip in chips])
     if not len(outlines):
         return np.zeros(len(places), dtype=bool)
     shapes = np.array(outlines)

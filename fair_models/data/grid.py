@@ -9,9 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 import shapely
-from pyproj import Geod, Transformer
+from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import ProjError
 
+from fair_models.data import antimeridian
 from fair_models.errors import Invalid
 from fair_models.types import Affine6, Array
 
@@ -20,6 +21,7 @@ LONLAT = "EPSG:4326"
 
 WEB_MERCATOR = "EPSG:3857"
 _COARSEST_UPSAMPLING = 8
+_EDGE_STEPS = 16
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,30 @@ class Grid:
         return float(left), float(bottom), float(right), float(top)
 
     @property
+    def middle(self) -> tuple[float, float]:
+        """Map coordinates of its middle."""
+        x, y = self.places(np.asarray(self.width / 2), np.asarray(self.height / 2))
+        return float(x), float(y)
+
+    @property
     def footprint(self) -> shapely.Polygon:
-        """Outline in longitude and latitude, counter-clockwise."""
-        polygon = shapely.Polygon(np.column_stack(to_lonlat(self.crs, *self.corners.T)))
+        """Outline in longitude and latitude, counter-clockwise.
+
+        It is whole: over the antimeridian its longitudes go on beyond 180° (see `antimeridian`).
+        """
+        longitude, latitude = to_lonlat(self.crs, *self.corners.T)
+        if np.abs(np.diff(longitude, append=longitude[:1])).max() > antimeridian.HALF_TURN:
+            longitude = self._unrolled_corners()
+        polygon = shapely.Polygon(np.column_stack([longitude, latitude]))
         return shapely.geometry.polygon.orient(polygon)
+
+    def _unrolled_corners(self) -> Array:
+        """Longitudes of the corners, followed along the edges so that none jumps over 180°."""
+        ends = np.vstack([self.corners, self.corners[:1]])
+        steps = np.linspace(0, 1, _EDGE_STEPS, endpoint=False)[:, None]
+        edges = np.concatenate([ends[at] + steps * (ends[at + 1] - ends[at]) for at in range(4)])
+        longitude, _ = to_lonlat(self.crs, *edges.T)
+        return antimeridian.unrolled(longitude)[::_EDGE_STEPS]
 
     @property
     def gsd_m(self) -> float:
@@ -70,6 +92,17 @@ class Grid:
             return math.nan
         _, _, metres = _geod().inv(longitude[[0, 2]], latitude[[0, 2]], longitude[[1, 3]], latitude[[1, 3]])
         return math.sqrt(float(metres[0]) / self.width * float(metres[1]) / self.height)
+
+    def nearest(self, places: Array) -> Array:
+        """Map coordinates (x, y), shape (n, 2), each moved to the equal place that is nearest to the grid.
+
+        Degrees and Web Mercator repeat themselves after a turn of the Earth.
+        """
+        period = repeats_after(self.crs)
+        if period is None:
+            return places
+        turns = np.rint((self.middle[0] - places[:, 0]) / period)
+        return np.column_stack([places[:, 0] + period * turns, places[:, 1]])
 
     def places(self, columns: Array, rows: Array) -> tuple[Array, Array]:
         """Map coordinates of pixel positions; whole numbers are pixel corners."""
@@ -118,6 +151,22 @@ def decimation(gsd_chip_m: float, gsd_model_m: float) -> Fraction:
             f"at {gsd_model_m:.3g} m: use imagery of at most {_COARSEST_UPSAMPLING * gsd_model_m:.3g} m"
         )
     return Fraction(1, factor)
+
+
+@lru_cache(maxsize=64)
+def repeats_after(crs: str) -> float | None:
+    """After how many units eastwards a reference system comes to the same place; None where it never does."""
+    if crs == WEB_MERCATOR:
+        return 2 * math.pi * 6378137.0
+    if crs == LONLAT:
+        return antimeridian.TURN
+    try:
+        known = CRS.from_user_input(crs)
+    except ProjError:
+        return None
+    if known.is_geographic:
+        return antimeridian.TURN
+    return repeats_after(WEB_MERCATOR) if known.to_epsg() == 3857 else None
 
 
 def to_lonlat(crs: str, x: Array, y: Array) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from fair_models.data import chips, coco, coverage, footprint, labels, splits, zooms
+from fair_models.data import antimeridian, chips, coco, coverage, footprint, labels, splits, zooms
 from fair_models.data.chips import Chip
 from fair_models.data.folders import Source, locate
 from fair_models.data.labels import Labels
@@ -251,10 +251,9 @@ def _decode_all(kept: Sequence[Chip], source: Source) -> dict[str, Array]:
 
 def _far_away(around: BBox, known: Labels) -> str:
     where = ", ".join(f"{value:.5f}" for value in around)
-    bounds = [float(value) for value in shapely.total_bounds(known.outlines)]
+    south, west, north, east = bounds = antimeridian.bbox(known.outlines)
     theirs = ", ".join(f"{value:.5f}" for value in bounds)
-    south, west, north, east = bounds
-    swapped = shapely.intersects(shapely.box(west, south, east, north), shapely.box(*around))
+    swapped = shapely.intersects(shapely.box(west, south, east, north), antimeridian.box(*around))
     remedy = (
         "longitude and latitude are swapped in the labels, longitude comes first"
         if swapped
@@ -269,7 +268,8 @@ def _far_away(around: BBox, known: Labels) -> str:
 def repairs_of(checked: Checked, split: Split, area: Polygon | MultiPolygon) -> dict[str, int]:
     """What was repaired or left out, by the names of `REPAIRS`; only what happened."""
     on_chips = checked.on(checked.labelled)
-    inside = shapely.covers(footprint.widened(area), checked.labels.outlines[on_chips])
+    outlines = antimeridian.near(checked.labels.outlines[on_chips], float(area.centroid.x))
+    inside = shapely.covers(footprint.widened(area), outlines)
     counts = {
         **checked.labels.mended,
         "touching_no_chip": len(checked.labels) - len(on_chips),

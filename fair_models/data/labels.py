@@ -16,8 +16,8 @@ import orjson
 import shapely
 from shapely import MultiPolygon, Polygon, STRtree
 
-from fair_models.data import geojson
-from fair_models.data.grid import LONLAT, Grid, reproject
+from fair_models.data import antimeridian, geojson
+from fair_models.data.grid import LONLAT, Grid, repeats_after, reproject
 from fair_models.errors import InvalidLabels
 from fair_models.types import Affine6, Array, Json, Mask
 
@@ -42,7 +42,7 @@ class Labels:
     names: Sequence[str]
     properties: Sequence[Json]
     mended: Mapping[str, int] = field(default_factory=dict)
-    _projected: dict[str, tuple[Array, STRtree]] = field(default_factory=dict, repr=False)
+    _projected: dict[tuple[str, int], tuple[Array, STRtree]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.outlines)
@@ -59,20 +59,38 @@ class Labels:
 
     def touching(self, grid: Grid) -> Array:
         """Indices of the labels that share area with a grid, in the order of the file."""
-        outlines, tree = self.in_crs(grid.crs)
+        outlines, tree = self.around(grid)
         found = tree.query(Polygon(grid.corners), predicate="intersects")
         shared = ~shapely.touches(outlines[found], Polygon(grid.corners))
         return np.sort(found[shared])
 
-    def in_crs(self, crs: str) -> tuple[Array, STRtree]:
-        """The outlines in a reference system, reprojected in one call, and an index over them."""
-        if crs not in self._projected:
-            outlines = self.outlines
+    def around(self, grid: Grid) -> tuple[Array, STRtree]:
+        """The outlines in a grid's reference system, and an index over them.
+
+        Where the system repeats itself after a turn of the Earth, outlines lie in the grid's turn.
+        """
+        period = repeats_after(grid.crs)
+        quarter = 0 if period is None else round(grid.middle[0] / period * 4)
+        return self.in_crs(grid.crs, quarter)
+
+    def in_crs(self, crs: str, quarter: int = 0) -> tuple[Array, STRtree]:
+        """The outlines in a reference system, reprojected in one call, and an index over them.
+
+        Args:
+            crs: The system.
+            quarter: Where it repeats itself after a turn of the Earth: outlines lie within half a turn of
+                this quarter of a turn, 0 at longitude 0, 1 at 90° and so on.
+        """
+        key = crs, quarter
+        if key not in self._projected:
+            outlines, period = self.outlines, repeats_after(crs)
             if crs != LONLAT:
                 x, y = reproject(LONLAT, crs, *shapely.get_coordinates(outlines).T)
                 outlines = shapely.set_coordinates(outlines.copy(), np.column_stack([x, y]))
-            self._projected[crs] = (outlines, STRtree(outlines))
-        return self._projected[crs]
+            if period is not None:
+                outlines = antimeridian.near(outlines, quarter / 4 * period, period)
+            self._projected[key] = (outlines, STRtree(outlines))
+        return self._projected[key]
 
 
 REPAIRS = {
@@ -169,7 +187,7 @@ def rasterise(
     inside = [label for label in labels.touching(grid) if labels.names[label] in index]
     if not inside:
         return np.zeros((height, width), dtype=np.uint8)
-    outlines, _ = labels.in_crs(crs)
+    outlines, _ = labels.around(grid)
     inside.sort(key=lambda label: -float(shapely.area(outlines[label])))
     mask: Mask = rasterize(
         [(outlines[label], index[labels.names[label]]) for label in inside],

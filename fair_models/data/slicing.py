@@ -11,6 +11,7 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
+from fair_models.data import antimeridian
 from fair_models.data.chips import Chip
 from fair_models.data.labels import Labels
 from fair_models.data.splits import Split
@@ -78,7 +79,8 @@ def cut(chips: Sequence[Chip], labels: Labels, split: Split, classes: Sequence[s
 
 
 def _belongs(chip: Chip, touching: Array, wanted: Array, wish: Wish) -> bool:
-    if wish.area is not None and not shapely.covers(wish.area, chip.grid.footprint.centroid):
+    middle = antimeridian.cut(chip.grid.footprint.centroid)
+    if wish.area is not None and not shapely.covers(wish.area, middle):
         return False
     return not (wish.classes or wish.tags) or bool(wanted[touching].any())
 

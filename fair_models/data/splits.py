@@ -15,6 +15,7 @@ import numpy as np
 import shapely
 from pydantic import TypeAdapter, ValidationError
 
+from fair_models.data import antimeridian
 from fair_models.data.chips import Chip
 from fair_models.errors import Invalid
 from fair_models.store import atomic
@@ -176,7 +177,7 @@ def _names(chips: Sequence[Chip], chosen: Array) -> tuple[str, ...]:
 
 def _boxes(chips: Sequence[Chip]) -> tuple[Array, float]:
     """Outlines of the chips in metres around their middle, and the typical width of one."""
-    outlines = np.array([chip.grid.footprint for chip in chips])
+    outlines = antimeridian.together(chip.grid.footprint for chip in chips)
     west, south, east, north = shapely.total_bounds(outlines)
     middle, squeeze = (west + east) / 2, np.cos(np.radians((south + north) / 2))
     metres = shapely.transform(

@@ -17,7 +17,7 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from fair_models.data import geojson
+from fair_models.data import antimeridian, geojson
 from fair_models.data.grid import LONLAT, Grid, reproject
 from fair_models.errors import Invalid, InvalidDocument
 from fair_models.inference.georeference import pixels_of
@@ -40,7 +40,7 @@ _STEPS = 256
 class Area:
     """An area on the map.
 
-    outline: In longitude and latitude.
+    outline: In longitude and latitude, with parts on both sides of the antimeridian where it lies over that.
     text: The same as "west,south,east,north", or as a GeoJSON geometry in one line.
     """
 
@@ -49,18 +49,19 @@ class Area:
 
     @property
     def bbox(self) -> BBox:
-        """West, south, east, north in degrees."""
-        west, south, east, north = map(float, self.outline.bounds)
-        return west, south, east, north
+        """West, south, east, north in degrees; west > east over the antimeridian."""
+        return antimeridian.bbox([self.outline])
 
-    def on_map(self, crs: str, within: Polygon | MultiPolygon | None = None) -> Polygon | MultiPolygon:
-        """The area in another reference system, or the part of it in an outline in degrees.
+    def on_map(self, crs: str, within: Polygon | None = None) -> Polygon | MultiPolygon:
+        """The area in another reference system, or the part of it in a whole outline in degrees.
 
         Edges are straight in longitude and latitude, so they get further vertices.
         """
-        shape = self.outline if within is None else shapely.intersection(self.outline, within)
-        west, south, east, north = shape.bounds if not shape.is_empty else (0.0, 0.0, 1.0, 1.0)
-        dense = shapely.segmentize(shape, max(east - west, north - south, 1e-9) / _STEPS)
+        shape = self.outline if within is None else antimeridian.part_in(self.outline, within)
+        if shape.is_empty:
+            return shape
+        west, south, east, north = shapely.bounds(shapely.get_parts([shape])).T
+        dense = shapely.segmentize(shape, max((east - west).max(), (north - south).max(), 1e-9) / _STEPS)
         return shapely.transform(
             dense, lambda xy: np.column_stack(reproject(LONLAT, crs, xy[:, 0], xy[:, 1]))
         )
@@ -108,11 +109,10 @@ class Clip:
 
 def clip(area: Area, grid: Grid) -> Clip | None:
     """An area on the pixels of a grid; None where they have no ground in common."""
-    around = grid.footprint.buffer(0.1 * max(1e-4, math.sqrt(grid.footprint.area)))
-    shape = area.on_map(grid.crs, around)
+    shape = area.on_map(grid.crs, _around(grid.footprint))
     if shape.is_empty:
         return None
-    found = Clip(area, shapely.transform(shape, lambda xy: pixels_of(grid, xy)))
+    found = Clip(area, shapely.transform(shape, lambda xy: pixels_of(grid, grid.nearest(xy))))
     return found if found.touches(Rectangle(0, 0, grid.height, grid.width)) else None
 
 
@@ -120,11 +120,11 @@ def read(text: str) -> Area:
     """The area that a text means.
 
     Args:
-        text: "west,south,east,north" in degrees; GeoJSON; or the path or https address of a GeoJSON file with
-            polygons. Of several polygons all count.
+        text: "west,south,east,north" in degrees, with west > east over the antimeridian; GeoJSON; or the path
+            or https address of a GeoJSON file with polygons. Of several polygons all count.
 
     Raises:
-        Invalid: It is no area of the Earth in WGS 84, reaches over the antimeridian, or has more than 5,000
+        Invalid: It is no area of the Earth in WGS 84, is wider than half of it, or has more than 5,000
             corners.
         NotFound: There is no such file.
         Unavailable: The file cannot be read now.
@@ -153,14 +153,19 @@ def _document(href: str) -> Any:
 
 def _of_box(west: float, south: float, east: float, north: float) -> Area:
     text = ",".join(format(number, ".15g") for number in (west, south, east, north))
-    if -180 <= east < west <= 180:
+    if west == east or not south < north:
+        raise _refused(text, "it has no extent; write west,south,east,north in degrees")
+    if east < west and west - east < antimeridian.HALF_TURN:
         raise _refused(
             text,
-            "its west lies east of its east: boxes over the antimeridian have to be predicted in two parts",
+            "its west lies east of its east, and over the antimeridian it is wider than half the Earth; "
+            "write west,south,east,north in degrees",
         )
-    if not (west < east and south < north):
-        raise _refused(text, "it has no extent; write west,south,east,north in degrees")
-    return _checked(shapely.box(west, south, east, north), text, text)
+    if not west < east and not -180 <= east < west <= 180:
+        raise _refused(text, "longitude goes from -180 to 180; write west,south,east,north in degrees")
+    if east - west > antimeridian.HALF_TURN:
+        raise _refused(text, "it is wider than half the Earth; give a smaller area")
+    return _checked(antimeridian.box(west, south, east, north), text, text)
 
 
 def _of_document(document: Any, name: str) -> Area:
@@ -175,7 +180,8 @@ def _of_document(document: Any, name: str) -> Area:
             f"it has to hold polygons and nothing else ({', '.join(wrong) or 'there is none'}); "
             "export the area as GeoJSON",
         )
-    outline = shapely.union_all([shape for shape, _ in found])
+    shapes = np.array([shape for shape, _ in found], dtype=object)
+    outline = shapely.union_all(antimeridian.normal(shapes))
     shape = json.loads(shapely.to_geojson(outline))
     return _checked(outline, json.dumps(shape, separators=(",", ":")), name)
 
@@ -197,12 +203,21 @@ def _checked(outline: Polygon | MultiPolygon, text: str, name: str) -> Area:
             f"it reaches from {west:g}, {south:g} to {east:g}, {north:g}, and longitude goes from -180 to "
             "180, latitude from -90 to 90 degrees; write longitude first, in WGS 84",
         )
-    if east - west > 180:
-        raise _refused(name, "it is wider than half the Earth; an area over the antimeridian is two areas")
+    west, _, east, _ = antimeridian.bbox([outline])
+    if (east - west) % antimeridian.TURN > antimeridian.HALF_TURN or east - west >= antimeridian.TURN:
+        raise _refused(name, "it is wider than half the Earth; give a smaller area")
     corners = shapely.get_num_coordinates(outline)
     if corners > MOST_POSITIONS:
         raise _refused(name, f"it has {corners:,} corners, at most {MOST_POSITIONS:,} are read; simplify it")
     return Area(outline, text)
+
+
+def _around(footprint: Polygon) -> Polygon:
+    """A footprint and some ground around it, no wider than the Earth."""
+    wider = footprint.buffer(0.1 * max(1e-4, math.sqrt(footprint.area)))
+    west, _, east, _ = footprint.bounds
+    spare = max(0.0, antimeridian.TURN - (east - west)) / 2
+    return shapely.intersection(wider, shapely.box(west - spare, -90.0, east + spare, 90.0))
 
 
 def _box(area: Rectangle) -> Polygon:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fair_models.data import geojson
+from fair_models.data import antimeridian, geojson
 from fair_models.data.grid import LONLAT
 from fair_models.errors import Invalid, InvalidFeatures, InvalidLabels
 from fair_models.inference.features import Features, concatenate
@@ -34,7 +34,8 @@ class Exclusion:
         path: GeoJSON (RFC 7946) or GeoParquet with polygons; other geometries cover nothing.
         ratio: New features of which more than this part of the area is covered are left out, 0 to 1. New
             points are left out where they lie in an existing polygon.
-        bounds: West, south, east, north of the imagery: what lies outside is not held.
+        bounds: West, south, east, north of the imagery, west > east over the antimeridian: what lies outside
+            is not held.
 
     Raises:
         InvalidFeatures: The file is missing, of another kind, broken, or has too many features there.
@@ -91,7 +92,7 @@ class Exclusion:
 def _existing(path: Path, bounds: Sequence[float]) -> Array:
     import shapely
 
-    around = shapely.box(*bounds)
+    around = antimeridian.box(*bounds)
     shapely.prepare(around)
     held: list[Any] = []
     for shapes in _read(path):

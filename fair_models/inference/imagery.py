@@ -10,8 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, get_args
 
-import shapely
-
+from fair_models.data import antimeridian
 from fair_models.data.chips import find
 from fair_models.data.grid import decimation
 from fair_models.data.resampling import Resampling
@@ -212,9 +211,9 @@ def put_together(
             block = Block(part, factor, model.resampling, reader)
             found.append(block if area is None else replace(block, clip=clip(area, block.grid)))
     if area is not None and not found:
-        outlines = shapely.union_all([one.grid.footprint for one in native])
-        west, south, east, north = map(float, outlines.bounds)
-        raise nothing_common(f"Imagery {name}", (west, south, east, north), area)
+        raise nothing_common(
+            f"Imagery {name}", antimeridian.bbox([one.grid.footprint for one in native]), area
+        )
     _check_size(name, [block.native for block in found])
     return found
 

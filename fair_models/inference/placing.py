@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from fair_models.data import antimeridian
 from fair_models.data.grid import LONLAT, Grid
 from fair_models.inference.georeference import equal_area_at, moved, places_of
 from fair_models.types import Array
@@ -32,9 +31,7 @@ def on_map(shapes: Array, grid: Grid) -> Array:
     placed = _placed(shapes, grid, LONLAT, COORDINATE_DECIMALS)
     if not len(placed):
         return placed
-    west, _, east, _ = shapely.bounds(placed).T
-    for index in np.flatnonzero(east - west > 180):
-        placed[index] = _cut_at_antimeridian(placed[index])
+    placed = antimeridian.normal(placed)
     crossing = ~shapely.is_valid(placed)
     mended = shapely.make_valid(placed[crossing], method="structure", keep_collapsed=False)
     placed[crossing] = shapely.set_precision(mended, 10.0**-COORDINATE_DECIMALS)
@@ -70,16 +67,3 @@ def _placed(shapes: Array, grid: Grid, crs: str, decimals: int | None = None) ->
     placed = np.asarray(shapely.from_ragged_array(kind, places, offsets))
     # One multipolygon among them makes all of them multipolygons.
     return np.where(shapely.get_num_geometries(placed) == 1, shapely.get_geometry(placed, 0), placed)
-
-
-def _cut_at_antimeridian(shape: Any) -> Any:
-    """A shape over 180° of longitude as one with parts on both sides (RFC 7946, 3.1.9)."""
-    import shapely
-
-    def shifted(places: Array) -> Array:
-        return places + np.where(places[:, :1] < 0, (360.0, 0.0), (0.0, 0.0))
-
-    whole = shapely.transform(shape, shifted)
-    west_side = shapely.intersection(whole, shapely.box(0, -90, 180, 90))
-    east_side = shapely.intersection(whole, shapely.box(180, -90, 360, 90))
-    return shapely.union(west_side, shapely.transform(east_side, lambda places: places - (360.0, 0.0)))

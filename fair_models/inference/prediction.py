@@ -12,6 +12,7 @@ from typing import Any
 import rasterio
 
 from fair_models import imagery_rules
+from fair_models.data import antimeridian
 from fair_models.errors import InvalidImagery
 from fair_models.imagery_rules import OLD
 from fair_models.inference import sidecar
@@ -291,7 +292,9 @@ def _notes(request: PredictionRequest) -> list[str]:
 def _exclusion(request: PredictionRequest, imagery: Imagery) -> Exclusion | None:
     if request.exclude is None:
         return None
-    return Exclusion(request.exclude, request.exclude_overlap, sidecar.footprint(imagery.blocks).bounds)
+    return Exclusion(
+        request.exclude, request.exclude_overlap, antimeridian.bbox([sidecar.footprint(imagery.blocks)])
+    )
 
 
 def _same(files: Sequence[OutputFile], original: Original | None) -> bool | None:

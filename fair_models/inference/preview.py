@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fair_models.data.grid import LONLAT, WEB_MERCATOR, Grid
+from fair_models.data import antimeridian, tiles
+from fair_models.data.grid import LONLAT, WEB_MERCATOR, Grid, repeats_after
 from fair_models.inference.features import Features
 from fair_models.inference.georeference import moved, pixel_size_m, pixels_of
 from fair_models.inference.legend import Legend, add_legend
@@ -45,6 +46,11 @@ _SUPERSAMPLING = 2
 _LEAST_OUTLINED_PX = 3
 """Smaller shapes are filled alone: an outline would be larger than they are."""
 
+
+_TURNED = {
+    LONLAT: "+proj=longlat +datum=WGS84 +pm=180 +no_defs",
+    WEB_MERCATOR: "+proj=merc +a=6378137 +b=6378137 +lon_0=180 +units=m +nadgrids=@null +no_defs",
+}
 
 Read = Callable[[], Iterable[Features]]
 """Gives the features from the start, some at a time."""
@@ -82,7 +88,7 @@ def colour(index: int) -> tuple[int, int, int]:
 
 
 def _shown(blocks: Sequence[Block]) -> Sequence[Block]:
-    boxes = np.array([_mercator_box(block) for block in blocks])
+    boxes = _mercator_boxes(blocks)
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     west, south = boxes[:, :2].min(axis=0)
     east, north = boxes[:, 2:].max(axis=0)
@@ -91,14 +97,20 @@ def _shown(blocks: Sequence[Block]) -> Sequence[Block]:
     return [blocks[int(areas.argmax())]]
 
 
-def _mercator_box(block: Block) -> tuple[float, float, float, float]:
-    """Left, bottom, right, top in Web Mercator."""
-    places = moved(block.grid.corners, block.grid.crs, WEB_MERCATOR)
-    return (*places.min(axis=0), *places.max(axis=0))
+def _mercator_boxes(blocks: Sequence[Block]) -> Array:
+    """Left, bottom, right, top of each block in Web Mercator, which goes on beyond 180°; shape (n, 4)."""
+    import shapely
+
+    outlines = antimeridian.together(block.grid.footprint for block in blocks)
+    corners = np.stack([moved(block.grid.corners, block.grid.crs, WEB_MERCATOR) for block in blocks])
+    world = repeats_after(WEB_MERCATOR) or 0.0
+    middles = np.radians(shapely.bounds(outlines)[:, [0, 2]].mean(axis=1)) / (2 * np.pi) * world
+    corners[:, :, 0] += world * np.rint((middles[:, None] - corners[:, :, 0]) / world)
+    return np.hstack([corners.min(axis=1), corners.max(axis=1)])
 
 
 def _frame(blocks: Sequence[Block]) -> Grid:
-    boxes = np.array([_mercator_box(block) for block in blocks])
+    boxes = _mercator_boxes(blocks)
     west, south = boxes[:, :2].min(axis=0)
     east, north = boxes[:, 2:].max(axis=0)
     longest = max(east - west, north - south)
@@ -119,22 +131,35 @@ def _imagery(blocks: Sequence[Block], frame: Grid) -> Image.Image:
     canvas = np.broadcast_to(
         np.array(_NO_IMAGERY, np.uint8)[:, None, None], (3, frame.height, frame.width)
     ).copy()
+    turn = abs(frame.corners[:, 0]).max() > tiles.HALF_WORLD_M
+    target = _turned(frame) if turn else frame
     for block in blocks:
         pixels, valid, grid = block.overview(max(frame.height, frame.width))
+        grid = _turned(grid) if turn else grid
         warped = np.zeros((4, frame.height, frame.width), np.uint8)
         reproject(
             np.concatenate([_as_rgb(pixels), valid[None].astype(np.uint8) * 255]),
             warped,
             src_transform=Affine(*grid.transform),
             src_crs=grid.crs,
-            dst_transform=Affine(*frame.transform),
-            dst_crs=frame.crs,
+            dst_transform=Affine(*target.transform),
+            dst_crs=target.crs,
             resampling=Resampling.bilinear,
         )
         seen = warped[3] > 127
         canvas[:, seen] = warped[:3, seen]
     picture = Image.fromarray(np.ascontiguousarray(np.moveaxis(canvas, 0, -1)))
     return ImageEnhance.Color(picture).enhance(_SATURATION)
+
+
+def _turned(grid: Grid) -> Grid:
+    """The same places in a system that goes on at 180°, for GDAL finds none beyond the usual ones' edges."""
+    period, system = repeats_after(grid.crs), _TURNED.get(grid.crs)
+    if period is None or system is None:
+        return grid
+    a, b, c, d, e, f = grid.transform
+    left = c - period / 2
+    return Grid(system, (a, b, left - period * round(left / period), d, e, f), grid.height, grid.width)
 
 
 def _as_rgb(pixels: Array) -> Array:
@@ -178,7 +203,7 @@ def _by_class(features: Features, frame: Grid) -> Iterator[tuple[int, Array]]:
 
     drawn = shapely.transform(
         features.geometry,
-        lambda places: pixels_of(frame, moved(places, LONLAT, WEB_MERCATOR)) * _SUPERSAMPLING,
+        lambda places: pixels_of(frame, frame.nearest(moved(places, LONLAT, WEB_MERCATOR))) * _SUPERSAMPLING,
     )
     for index in np.unique(features.classes).tolist():
         yield index, drawn[features.classes == index]

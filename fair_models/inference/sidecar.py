@@ -16,6 +16,7 @@ import yaml
 
 from fair_models import __version__
 from fair_models.catalog.extensions import CLASSIFICATION, FILE, PROCESSING, RASTER
+from fair_models.data import antimeridian
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.imagery_rules import FIELD as RULES
 from fair_models.inference.imagery import Block
@@ -155,7 +156,7 @@ def item(facts: Facts, blocks: Sequence[Block], files: Sequence[OutputFile]) -> 
         "stac_extensions": [FILE, PROCESSING, *_extensions(files)],
         "id": f"prediction-{_digest(facts.model_id, checksum, facts.imagery, parameters, options)}",
         "geometry": orjson.loads(orjson.dumps(mapping(outline))),
-        "bbox": [float(number) for number in outline.bounds],
+        "bbox": list(antimeridian.bbox([outline])),
         "properties": {
             "datetime": facts.datetime or now,
             "created": now,
@@ -261,7 +262,7 @@ def footprint(blocks: Sequence[Block]) -> Any:
     whole = (
         shapely.union_all(outlines)
         if len(outlines) <= _MANY_BLOCKS
-        else shapely.box(*shapely.total_bounds(outlines))
+        else antimeridian.box(*antimeridian.bbox(outlines))
     )
     return shapely.orient_polygons(whole)
 

@@ -16,6 +16,7 @@ from pystac import Item
 from fair_models import settings
 from fair_models.catalog import assets
 from fair_models.catalog.protocol import Catalog
+from fair_models.data import antimeridian
 from fair_models.data.splits import Split
 from fair_models.errors import Corrupted, IncompatibleDataset, Invalid, NotFound, TrainingFailed
 from fair_models.params import Gate
@@ -210,4 +211,4 @@ def _overlap(one: Item, other: Item) -> bool:
         return False
     west, south, east, north = one.bbox
     other_west, other_south, other_east, other_north = other.bbox
-    return bool(west < other_east and other_west < east and south < other_north and other_south < north)
+    return antimeridian.share((west, south, east, north), (other_west, other_south, other_east, other_north))

@@ -78,7 +78,7 @@ def test_an_area_on_the_web_is_read_under_the_rules(tmp_path: Path, monkeypatch:
     [
         ("85.5,27.6,85.52", "it is no box"),
         ("85.52,27.6,85.5,27.61", "antimeridian"),
-        ("179.9,0,-179.9,1", "antimeridian"),
+        ("179.9,0,-180.1,1", "longitude goes from -180 to 180"),
         ("85.5,27.61,85.52,27.6", "no extent"),
         ("85.5,27.6,85.5,27.61", "no extent"),
         ("27.6,85.5,27.61,95.52", "latitude from -90 to 90"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
+from fair_models.data import antimeridian
 from fair_models.data.grid import WEB_MERCATOR
 from fair_models.data.tiles import HALF_WORLD_M, Tile
 from fair_models.errors import InvalidImagery
@@ -34,8 +35,8 @@ def tiles_of(area: Area, zoom: int, most: int, name: str, bounds: BBox | None = 
     """
     west, south, east, north = bounds or (-180.0, -90.0, 180.0, 90.0)
     south, north = max(south, -FARTHEST_LATITUDE), min(north, FARTHEST_LATITUDE)
-    there = shapely.box(west, south, east, north)
-    outline = area.on_map(WEB_MERCATOR, there)
+    there = shapely.get_parts([antimeridian.box(west, south, east, north)])
+    outline = shapely.union_all([area.on_map(WEB_MERCATOR, part) for part in there])
     if outline.is_empty or not outline.area:
         raise nothing_common(f"Imagery {name}", (west, south, east, north), area)
     shapely.prepare(outline)

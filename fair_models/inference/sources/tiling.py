@@ -110,16 +110,26 @@ def _size_px(fetcher: Fetcher, tiles: Sequence[Tile]) -> int:
 
 
 def _block(tiles: Sequence[Tile], size_px: int, rules: ImageryRules) -> NativeBlock:
-    """Tiles on their common grid."""
-    left, top = min(tile.x for tile in tiles), min(tile.y for tile in tiles)
-    right, bottom = max(tile.x for tile in tiles) + 1, max(tile.y for tile in tiles) + 1
+    """Tiles on their common grid, which goes on beyond 180° where they lie over the antimeridian."""
+    columns = _columns(tiles)
+    left, top = min(columns), min(tile.y for tile in tiles)
+    right, bottom = max(columns) + 1, max(tile.y for tile in tiles) + 1
     transform = Tile(left, top, tiles[0].z).transform(size_px, size_px)
     grid = Grid(WEB_MERCATOR, transform, (bottom - top) * size_px, (right - left) * size_px)
     placed = tuple(
-        PlacedChip(_chip(tile, size_px, rules), (tile.y - top) * size_px, (tile.x - left) * size_px)
-        for tile in tiles
+        PlacedChip(_chip(tile, size_px, rules), (tile.y - top) * size_px, (column - left) * size_px)
+        for tile, column in zip(tiles, columns, strict=True)
     )
     return NativeBlock(grid, placed)
+
+
+def _columns(tiles: Sequence[Tile]) -> list[int]:
+    """Where tiles lie from west to east: an area is at most half the Earth wide."""
+    count: int = 2 ** tiles[0].z
+    columns = [tile.x for tile in tiles]
+    if max(columns) - min(columns) <= count // 2:
+        return columns
+    return [column + count if column < count // 2 else column for column in columns]
 
 
 def _chip(tile: Tile, size_px: int, rules: ImageryRules) -> Chip:

@@ -74,7 +74,7 @@ def _visible(labels: Labels, inside: Sequence[int], grid: Grid, imagery: Array) 
 
     if not len(inside) or not imagery.any():
         return np.empty((len(inside), 4), np.float32) * np.nan
-    outlines, _ = labels.in_crs(grid.crs)
+    outlines, _ = labels.around(grid)
     a, b, c, d, e, f = tuple(~Affine(*grid.transform))[:6]
 
     def to_pixels(places: Array) -> Array:
