@@ -122,7 +122,7 @@ def from_json(said: Mapping[str, Any]) -> Agreement:
     """What a value of `fair:agreement` says."""
     return Agreement(
         figures=tuple(
-            Figure(each["engine"], each["version"], each["precision"], each["mask_iou"])
+            Figure(each["engine"], each["version"], each["precision"], each.get("mask_iou"))
             for each in said.get("figures", [])
         ),
         held_out_count=said.get("held_out_count", 0),

@@ -150,7 +150,11 @@ def _times(facts: DatasetFacts) -> Json:
 
 
 def _labels(facts: DatasetFacts) -> Json:
-    """Fields of the label extension. A raster has no properties and its classes no name."""
+    """Fields of the label extension. A raster has no properties and its classes no name.
+
+    Labels in vectors always name the property of their class, also where there is one class: the null that
+    would say "all are of it" is dropped by catalogues in a database.
+    """
     vector = facts.label_type == "vector"
     name = (facts.class_property or "class") if vector else None
     overview: Json = {"counts": [{"name": each, "count": _total(facts, each)} for each in facts.classes]}
@@ -160,7 +164,7 @@ def _labels(facts: DatasetFacts) -> Json:
         "label:type": facts.label_type,
         "label:tasks": keywords.label_tasks(facts.keywords) or ["segmentation"],
         "label:classes": [{"name": name, "classes": list(facts.classes)}],
-        "label:properties": [facts.class_property] if vector and facts.class_property else None,
+        "label:properties": [name] if name else None,
         "label:description": _summary(facts),
         "label:overviews": [overview],
     }

@@ -18,11 +18,11 @@ from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from fair_models.catalog import collections, lineage
-from fair_models.catalog.building import WORLD
 from fair_models.catalog.documents import made_item, to_document
 from fair_models.catalog.facts import KEYWORDS, TASKS, Asked, facts_of, place, sums_of
 from fair_models.catalog.pgstac_database import Connection
 from fair_models.catalog.pgstac_places import Places
+from fair_models.catalog.pgstac_served import served
 from fair_models.catalog.versions import split_id
 from fair_models.errors import InvalidItem
 from fair_models.types import VERSION_SUFFIX, CollectionId, Json
@@ -242,8 +242,7 @@ class Rows:
             raise InvalidItem(stored[0]["id"], [f"pgstac cannot hold it: {_said(error)}"]) from error
 
     def _put(self, stored: Sequence[Json]) -> None:
-        served = [{**each, "geometry": each["geometry"] or WORLD} for each in stored]
-        self._db.execute("SELECT upsert_items(%s)", [_json(served)])
+        self._db.execute("SELECT upsert_items(%s)", [_json([served(each) for each in stored])])
         own = _json(
             [{"collection": each["collection"], "id": each["id"], "own": {OWN: each}} for each in stored]
         )

@@ -183,6 +183,7 @@ def test_a_dataset_says_what_its_labels_are() -> None:
     item = dataset_item()
     assert item.properties["label:tasks"] == ["segmentation"]
     assert item.properties["label:classes"] == [{"name": "class", "classes": ["building"]}]
+    assert item.properties["label:properties"] == ["class"]
     assert item.properties["label:overviews"][0]["counts"] == [{"name": "building", "count": 1200}]
     assert item.properties["fair:repairs"] == {"repaired": 3, "left_out": 2}
     assert [link.href for link in item.links if link.rel == "source"]

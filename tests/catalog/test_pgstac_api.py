@@ -13,16 +13,19 @@ from urllib.parse import unquote, urlsplit
 import httpx
 import pytest
 from pydantic import SecretStr
+from pystac import Item
 from pystac_client import Client
 
-from fair_models.catalog import query, tombstones
+from fair_models import settings
+from fair_models.catalog import extensions, official_schemas, profiles, query, tombstones
+from fair_models.catalog.agreement import Agreement, Figure
 from fair_models.catalog.collections import COLLECTIONS
 from fair_models.catalog.pgstac import PgstacCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.choosing import Choice
 from fair_models.client import Published
 from fair_models.errors import Invalid, Unavailable
-from tests.catalog.item_factory import base_item, dataset_item, local_item
+from tests.catalog.item_factory import NOW, base_item, dataset_item, local_item, raw
 from tests.catalog.small_items import small_item
 from tests.services import Postgres, free_port
 
@@ -143,6 +146,78 @@ def test_what_is_served_is_the_item_and_its_links_lead_to_items(served: tuple[Pg
     assert document["assets"].keys() == ours.assets.keys()
     assert document["geometry"] == ours.geometry
     assert client.get_collection("local-models").summaries.to_dict()["mlm:tasks"]
+
+
+def with_nulls(name: str) -> list[Item]:
+    """Items with each null that the schemas of our items allow, but that of a main metric."""
+    base = base_item()
+    road = {**base.properties["fair:metrics_spec"][0], "key": "fair:road_iou", "name": "Road IoU"}
+    base.properties["fair:metrics_spec"].append(road)
+    measured = {"fair:building_iou": 0.7, "fair:road_iou": None}
+    rows = [{"class": "background", "train": None, "held_out": None, "iou": None}]
+    agreed = Agreement((Figure("onnxruntime", "1.31.1", "int8", None),), 3, 3)
+    ends = dict.fromkeys(measured)
+    model = local_item(
+        name=name,
+        base=base,
+        metrics=measured,
+        baseline=measured,
+        intervals=ends,
+        classes=rows,
+        agreement=agreed,
+    )
+    old = dataset_item(name=f"{name}-old")  # as datasets were published at first
+    old.properties["label:properties"] = None
+    return [model, old, dataset_item(name=f"{name}-span", start=NOW, end=NOW), base_item()]
+
+
+def nulls(node: object) -> Iterator[str]:
+    """Names of the members that are null, also in lists."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if value is None:
+                yield str(key)
+            yield from nulls(value)
+    if isinstance(node, list):
+        for value in node:
+            yield from nulls(value)
+
+
+@pytest.mark.shared
+def test_what_is_served_keeps_all_schemas_though_pgstac_drops_nulls(
+    served: tuple[PgstacCatalog, Client],
+) -> None:
+    catalog, api = served
+    items = with_nulls("nothing")
+    given = {name for item in items for name in nulls(raw(item))}
+    assert {"label:properties", "datetime", "interval", "train", "iou", "mask_iou", "fair:road_iou"} <= given
+    catalog.commit(Change(put=items[:3]))
+    try:
+        for item in items:
+            assert item.collection_id is not None
+            answer = httpx.get(catalog.href(item.collection_id, item.id)).json()
+            found = httpx.post(f"{api.get_self_href()}/search", json={"ids": [item.id]}).json()["features"]
+            for document in (answer, *found):
+                assert list(nulls(document)) == []
+                assert profiles.validate(document).unchecked == []
+            assert raw(catalog.get(item.collection_id, item.id))["properties"] == raw(item)["properties"]
+    finally:
+        catalog.commit(Change(remove=[(item.collection_id, item.id) for item in items[:3]]))
+
+
+@pytest.mark.shared
+def test_labels_in_rasters_are_served_without_the_extension_that_wants_nulls(
+    served: tuple[PgstacCatalog, Client],
+) -> None:
+    catalog, _ = served
+    item = dataset_item(name="rasters", label_type="raster")
+    catalog.commit(Change(put=[item]))
+    try:
+        answer = httpx.get(catalog.href("datasets", item.id)).json()
+    finally:
+        catalog.commit(Change(remove=[("datasets", item.id)]))
+    assert extensions.LABEL not in answer["stac_extensions"]
+    assert official_schemas.check(answer, settings.current().schema_folder).problems == []
 
 
 def test_what_was_deleted_is_not_served(served: tuple[PgstacCatalog, Client]) -> None:
