@@ -2,7 +2,7 @@
 
 The first task of a flow run puts the saved blocks into the environment of its process. From then on
 everything opens through the settings, as it does without blocks: the steps of ZenML, boto3, GDAL and child
-processes too. `python -m flows.places COMMAND` starts any other command like this, e.g. `fair-models models`.
+processes too. `python -m flows.places COMMAND` starts any other command like this, e.g. `fair-models list`.
 """
 
 from __future__ import annotations
