@@ -9,6 +9,7 @@ FairModelsError
 │   ├── InvalidParameters        a request that a flow does not take
 │   ├── InvalidHyperparameters   overrides that the model does not allow
 │   ├── InvalidImagery           chips or rasters that cannot be read or placed
+│   │   └── NothingLookedAt          imagery without a single pixel that counts
 │   ├── InvalidLabels            labels that cannot be used
 │   ├── InvalidFeatures          existing features that cannot be used
 │   ├── InvalidFeedback          verdicts on a prediction that cannot be used
@@ -85,6 +86,12 @@ class InvalidImagery(_Listed):
     """Chips or rasters that cannot be read or placed."""
 
     sentence = "Imagery {subject} cannot be used"
+
+
+class NothingLookedAt(InvalidImagery):
+    """Imagery without a single pixel that counts: a result would say "nothing is there" of nothing."""
+
+    sentence = "Nothing was predicted over {subject}"
 
 
 class InvalidLabels(_Listed):

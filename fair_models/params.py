@@ -485,8 +485,9 @@ class PredictParams(Params):
     )
     imagery: Location = Field(
         description="Folder of chips, georeferenced image (GeoTIFF or COG; also https:// and s3://), STAC "
-        "item of imagery, or service of tiles: an address with {z}, {x} and {y} (or {-y}), a TileJSON, a WMS "
-        "with service=WMS&layers=..., a WMTS with service=WMTS&layer=... Paths are as the worker sees them.",
+        "item of imagery, or service of tiles: an address with {z}, {x} and {y} (or {-y}) as JOSM, the "
+        "Tasking Manager, iD or QGIS copy it (tms[1,22]:..., type=xyz&url=...), a TileJSON, a WMS with "
+        "service=WMS&layers=..., a WMTS with service=WMTS&layer=... Paths are as the worker sees them.",
     )
     area: AreaText | None = Field(
         None,
@@ -498,7 +499,8 @@ class PredictParams(Params):
         None,
         ge=14,
         le=22,
-        description="Zoom of the tiles, 14 to 22. Services of tiles need it, other imagery has none.",
+        description="Zoom of the tiles of a service, 14 to 22. Other imagery has none. Default: the zoom "
+        "whose pixels are nearest in size to the model's, within the range that the address names.",
     )
     engine: Literal["exact", "fast"] = Field(
         "exact",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from urllib.parse import unquote
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -83,7 +84,7 @@ def assignments(texts: Sequence[str], option: str) -> dict[str, Any]:
 
 def absolute(location: str | None) -> str | None:
     """A path as the worker sees it, wherever it was typed. Addresses stay as they are."""
-    if location is None or "://" in location:
+    if location is None or "://" in unquote(location):
         return location
     return str(Path(location).expanduser().resolve())
 

@@ -18,6 +18,7 @@ from fair_models.inference import areas, engines
 from fair_models.inference.areas import Area
 from fair_models.inference.prediction import PredictionRequest
 from fair_models.inference.repeating import Original
+from fair_models.inference.sources import addresses
 from fair_models.params import PredictParams
 from fair_models.store import hrefs
 from fair_models.store.protocol import Store
@@ -94,7 +95,7 @@ def plan_prediction(
 
 def _imagery(named: str) -> Path | str:
     """A path that may be read, or an address: whoever opens it judges it, and where it leads."""
-    return named if hrefs.scheme_of(named) in {"https", "http", "s3"} else hrefs.local_folder(named)
+    return named if addresses.is_address(named) else hrefs.local_folder(named)
 
 
 def rules_of(item: Item, params: PredictParams) -> ImageryRules:

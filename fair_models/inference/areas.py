@@ -198,10 +198,12 @@ def _geometries(document: Any) -> list[Json | None]:
 def _checked(outline: Polygon | MultiPolygon, text: str, name: str) -> Area:
     west, south, east, north = outline.bounds
     if not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
+        swapped = west >= -90 and east <= 90 and south >= -180 and north <= 180
+        remedy = longitude_first(outline.bounds) if swapped else "write longitude first, in WGS 84"
         raise _refused(
             name,
             f"it reaches from {west:g}, {south:g} to {east:g}, {north:g}, and longitude goes from -180 to "
-            "180, latitude from -90 to 90 degrees; write longitude first, in WGS 84",
+            f"180, latitude from -90 to 90 degrees; {remedy}",
         )
     west, _, east, _ = antimeridian.bbox([outline])
     if (east - west) % antimeridian.TURN > antimeridian.HALF_TURN or east - west >= antimeridian.TURN:
@@ -236,10 +238,23 @@ def nothing_common(name: str, imagery: BBox, area: Area) -> Invalid:
         imagery: Its box in degrees.
         area: The area.
     """
+    south, west, north, east = area.bbox
+    swapped = west < imagery[2] and imagery[0] < east and south < imagery[3] and imagery[1] < north
+    remedy = (
+        f"longitude and latitude of the area are swapped: {longitude_first(area.bbox)}"
+        if swapped
+        else "correct the area"
+    )
     return Invalid(
         f"{name} and the area have no ground in common: the imagery covers {told(imagery)}, the area "
-        f"{told(area.bbox)} (west, south, east, north); correct the area"
+        f"{told(area.bbox)} (west, south, east, north); {remedy}"
     )
+
+
+def longitude_first(box: BBox) -> str:
+    """How to write a box whose numbers were given as south, west, north, east."""
+    south, west, north, east = (f"{number:.15g}" for number in box)
+    return f"write longitude first, {west},{south},{east},{north} (WGS 84)"
 
 
 def told(box: BBox) -> str:

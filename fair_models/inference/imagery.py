@@ -63,6 +63,9 @@ class Imagery:
         area: The area that counts, if not all of it does.
         facts: What the prediction's item says of it; asked in the end.
         identity: What tells it from other imagery, and from itself before it was changed, as JSON.
+        zoom: Zoom of its tiles; None where it is no service of tiles.
+        why_empty: Why no pixel of it counts, where that is so; None where it does not know.
+        warnings: What people should know of it, once everything was read, in sentences.
     """
 
     def __init__(
@@ -73,10 +76,15 @@ class Imagery:
         area: Area | None = None,
         facts: Callable[[], Json] = dict,
         identity: Callable[[], object] = dict,
+        zoom: int | None = None,
+        why_empty: Callable[[], str | None] = lambda: None,
+        warnings: Callable[[], Sequence[str]] = list,
     ) -> None:
         self.name = name
         self.blocks = tuple(blocks)
         self.area = area
+        self.zoom = zoom
+        self.why_empty, self.warnings = why_empty, warnings
         self._close, self._facts, self._identity = close, facts, identity
 
     def __enter__(self) -> Imagery:
@@ -96,7 +104,17 @@ class Imagery:
             finally:
                 also()
 
-        return Imagery(self.name, self.blocks, close, self.area, self._facts, self._identity)
+        return Imagery(
+            self.name,
+            self.blocks,
+            close,
+            self.area,
+            self._facts,
+            self._identity,
+            self.zoom,
+            self.why_empty,
+            self.warnings,
+        )
 
     def facts(self) -> Json:
         """What the prediction's item says of it, once everything was read, e.g. its tiles.

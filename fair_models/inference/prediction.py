@@ -15,14 +15,15 @@ from fair_models import imagery_rules
 from fair_models.data import antimeridian
 from fair_models.errors import InvalidImagery
 from fair_models.imagery_rules import OLD
-from fair_models.inference import sidecar
+from fair_models.inference import emptiness, sidecar
 from fair_models.inference.course import Course, course_of
+from fair_models.inference.emptiness import Watch
 from fair_models.inference.excluding import Exclusion
 from fair_models.inference.failures import Failure, Failures, check
 from fair_models.inference.imagery import Imagery
 from fair_models.inference.memory import give_back
 from fair_models.inference.repeating import ITEM, Original
-from fair_models.inference.request import PredictionRequest, check_request
+from fair_models.inference.request import PredictionRequest, check_request, with_zoom
 from fair_models.inference.running import Judged
 from fair_models.inference.sidecar import OutputFile
 from fair_models.inference.sources.opening import open_source
@@ -149,6 +150,7 @@ def prepared(request: PredictionRequest) -> Iterator[Prepared]:
         ) as imagery,
     ):
         _check_size(imagery, request)
+        request = with_zoom(request, imagery.zoom)
         made = Prepared(request, imagery, course_of(imagery, request), failures, started)
         made.check([])
         yield made
@@ -166,6 +168,7 @@ def predict(request: PredictionRequest, progress: Progress = lambda step: None) 
     Raises:
         Conflict: The output folder holds something.
         Invalid: Parameters, imagery or model do not fit; every reason is named.
+        NothingLookedAt: No pixel of the imagery counted; says why.
         NotFound: There is no such imagery.
     """
     with prepared(request) as work, Crew(request.session.at_once) as crew:
@@ -197,20 +200,24 @@ def write(
 
     Raises:
         InvalidImagery: More failed than may.
+        NothingLookedAt: No pixel of all windows counted; says why.
         Unavailable: A file cannot be written.
     """
     request, imagery = work.request, work.imagery
-    exclusion = _exclusion(request, imagery)
+    exclusion, watched = _exclusion(request, imagery), Watch(windows)
     with atomic_folder(request.output) as folder:
         with Outputs(folder, request.formats, request.classes, imagery.blocks) as outputs:
-            for features in outlined(work.course, windows, request, outputs.rasters):
+            for features in outlined(work.course, iter(watched), request, outputs.rasters):
                 outputs.write(exclusion.new(features) if exclusion else features)
             failures = sorted({*work.failures.at_opening, *failed()})
             work.check(failures)
+            if not watched.pixels:
+                raise emptiness.refuse(request.imagery, imagery, failures)
             give_back()
             files = _finish(folder, outputs, imagery, request, progress)
         left_out = exclusion.left_out if exclusion else 0
-        facts = _facts(work, outputs.tally, left_out, failures)
+        counts = {"pixels": watched.pixels, "excluded": left_out}
+        facts = _facts(work, outputs.tally, counts, failures)
         document = sidecar.item(facts, imagery.blocks, files)
         write_json(folder / ITEM, document)
     return PredictionResult(
@@ -224,7 +231,7 @@ def write(
         excluded=left_out,
         failed=failures,
         same=_same(files, request.original),
-        notes=_notes(request),
+        notes=[*_notes(request), *imagery.warnings()],
     )
 
 
@@ -242,7 +249,9 @@ def _finish(
     return files
 
 
-def _facts(work: Prepared, tally: Tally, excluded: int, failures: Sequence[Failure]) -> sidecar.Facts:
+def _facts(
+    work: Prepared, tally: Tally, counted: Mapping[str, int], failures: Sequence[Failure]
+) -> sidecar.Facts:
     request, imagery = work.request, work.imagery
     counts = {
         "images": imagery.image_count,
@@ -251,9 +260,10 @@ def _facts(work: Prepared, tally: Tally, excluded: int, failures: Sequence[Failu
         "failed_chips": sum(failure.kind == "chip" for failure in failures),
         "failed_windows": sum(failure.kind == "window" for failure in failures),
         "features": sum(tally.counts.values()),
-        "excluded": excluded,
+        **counted,
     }
     said = [f"{failure.name}: {failure.reason}" for failure in failures[:_MOST_TOLD]]
+    warnings = list(imagery.warnings())
     return sidecar.Facts(
         model_id=request.model_id,
         model_href=request.model_href,
@@ -267,7 +277,11 @@ def _facts(work: Prepared, tally: Tally, excluded: int, failures: Sequence[Failu
         options=_options(request),
         imagery_name=imagery.name,
         rules=request.rules,
-        imagery_facts={**imagery.facts(), **({"fair:failed": said} if said else {})},
+        imagery_facts={
+            **imagery.facts(),
+            **({"fair:failed": said} if said else {}),
+            **({"fair:warnings": warnings} if warnings else {}),
+        },
         exclude_checksum=checksum_file(request.exclude) if request.exclude else None,
         datetime=request.original.datetime if request.original else None,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from fair_models.inference.repeating import Original
 from fair_models.inference.session import Session
 from fair_models.inference.shaping import OutlineParams
 from fair_models.inference.windows import DEFAULT_MULTIPLE_PX
+from fair_models.params import PredictParams
+
+logger = logging.getLogger(__name__)
 
 FORMATS = ("geoparquet", "geojson", "flatgeobuf", "pmtiles", "classes", "confidence", "preview")
 """All formats. Their files are assets of the item under the same keys."""
@@ -175,6 +179,22 @@ def check_request(request: PredictionRequest) -> None:
         )
     if problems:
         raise Invalid(f"{request.model_id} cannot predict: {'; '.join(problems)}")
+
+
+def with_zoom(request: PredictionRequest, zoom: int | None) -> PredictionRequest:
+    """The request with the zoom that was taken where none was asked for, so that config and item say it."""
+    if zoom is None or request.zoom is not None:
+        return request
+    named = {**request.options, "zoom": zoom}
+    known = list(PredictParams.model_fields)
+    options = {name: named[name] for name in sorted(named, key=lambda name: _position(name, known))}
+    logger.info("No zoom was given: %d is nearest to the model's %g m a pixel", zoom, request.input.gsd_m)
+    return replace(request, zoom=zoom, options=options)
+
+
+def _position(name: str, known: Sequence[str]) -> int:
+    """Where a parameter stands, so that a config is the same whether its zoom was given or taken."""
+    return known.index(name) if name in known else len(known)
 
 
 def _out_of_range(request: PredictionRequest, key: str, bounds: _Bounds) -> Iterator[str]:

@@ -101,6 +101,7 @@ class Judged:
     raster: The same pixel by pixel, where that was asked for.
     found: Boxes and points in the core.
     scores: Scores of the source, each with the core's number of pixels.
+    pixels: Pixels of the core that are imagery and count.
     """
 
     source: str
@@ -108,6 +109,7 @@ class Judged:
     raster: Raster | None
     found: Sequence[Found]
     scores: Sequence[tuple[int, Mapping[str, float]]]
+    pixels: int = 0
 
 
 def read(block: Block, view: View, model: Model) -> Loaded:
@@ -160,15 +162,15 @@ def judge(ran: Ran, model: Model, as_raster: bool) -> list[Judged]:
 
 
 def _judged(view: View, valid: Array, said: Findings, as_raster: bool) -> Judged:
-    mask = said.mask
+    mask, pixels = said.mask, int(np.count_nonzero(valid))
     if mask is None:
-        return Judged(view.window.source, runs.none(), None, said.found, said.scores)
+        return Judged(view.window.source, runs.none(), None, said.found, said.scores, pixels)
     raster = None
     if as_raster:
         classes = np.where(valid, mask.classes, np.uint8(NO_IMAGERY))
         raster = Raster(view.core, classes, to_percent(mask.probability, valid))
     found = runs.of_mask(mask.classes, mask.probability, view.core.row, view.core.column)
-    return Judged(view.window.source, found, raster, said.found, said.scores)
+    return Judged(view.window.source, found, raster, said.found, said.scores, pixels)
 
 
 def _preprocessed(pixels: Array, view: View, model: Model) -> Array:

@@ -21,7 +21,7 @@ from fair_models.inference.runs import Runs
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 
-VERSION = 2
+VERSION = 3
 """Changes with the content of the files; it is a part of what a shard is called by."""
 
 _RUNS = tuple(field.name for field in fields(Runs))
@@ -32,7 +32,11 @@ _KEY = b"windows"
 def pack(windows: Sequence[Judged]) -> bytes:
     """A file of what windows say. The same windows give the same bytes."""
     said = [
-        {"source": each.source, "scores": [(weight, dict(values)) for weight, values in each.scores]}
+        {
+            "source": each.source,
+            "scores": [(weight, dict(values)) for weight, values in each.scores],
+            "pixels": each.pixels,
+        }
         for each in windows
     ]
     return _written(_arrays(windows), orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY))
@@ -100,7 +104,7 @@ def _windows(arrays: Mapping[str, Array], said: Sequence[Any]) -> Iterator[Judge
             raster = Raster(Rectangle(*area), classes, confidence)
         in_window = Runs(**{name: takes[f"runs.{name}"].next(run_count) for name in _RUNS})
         scores = [(weight, values) for weight, values in each["scores"]]
-        yield Judged(each["source"], in_window, raster, found, scores)
+        yield Judged(each["source"], in_window, raster, found, scores, int(each["pixels"]))
 
 
 def _found(takes: Mapping[str, _Pieces], count: int, width: int) -> Found:

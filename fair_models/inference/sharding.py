@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from fair_models.errors import FairModelsError
+from fair_models.errors import FairModelsError, NothingLookedAt
 from fair_models.inference import sidecar
 from fair_models.inference.failures import Failure
 from fair_models.inference.manifest import Manifest
@@ -114,10 +114,15 @@ class Sharding:
 
         Raises:
             InvalidImagery: More failed than may.
+            NothingLookedAt: No pixel of all shards counted.
             Unavailable: Imagery, store or disk do not answer.
         """
         self._failures.clear()
-        result = write(self.work, self._all(wait), self._failed, progress)
+        try:
+            result = write(self.work, self._all(wait), self._failed, progress)
+        except NothingLookedAt:
+            self.manifest.clear()  # they say nothing, and the imagery may have something the next time
+            raise
         self.manifest.clear()
         return result
 

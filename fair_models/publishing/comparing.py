@@ -162,6 +162,12 @@ class _Bench:
             return self._without(contender, f"the dataset does not fit it: {'; '.join(error.reasons)}")
         except (NotFound, Corrupted, Invalid, TrainingFailed) as error:
             return self._without(contender, str(error))
+        if all(value is None for value in evaluation.metrics.values()):
+            return self._without(
+                contender,
+                f"none of its metrics has a value on the {evaluation.sample_count} held-out chips: nothing "
+                "of its classes is labelled there; choose a dataset or slice with such labels",
+            )
         return Side(contender, evaluation, seen=self._seen(contender))
 
     def _without(self, contender: Contender, problem: str) -> Side:

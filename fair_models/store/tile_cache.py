@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -84,6 +85,11 @@ class TileCache:
             _write(self._data(digest), data)
         _write(self._entry(address), orjson.dumps(asdict(entry)))
         return entry
+
+    def forget(self, address: str) -> None:
+        """Know nothing of an address any more."""
+        with suppress(OSError):
+            self._entry(address).unlink(missing_ok=True)
 
     def _entry(self, address: str) -> Path:
         name = hashlib.sha256(address.encode()).hexdigest()

@@ -233,6 +233,13 @@ def test_an_area_beside_the_imagery_is_refused_with_both_boxes(image: Path) -> N
         open_imagery(image, Input(), areas.read("10,10,11,11"))
 
 
+@pytest.mark.parametrize("text", ["27.56,85.51,27.64,85.53", "27.56,85.51,27.64,95.53"])
+def test_an_area_with_latitude_first_is_refused_with_the_box_to_write(image: Path, text: str) -> None:
+    south, west, north, east = text.split(",")
+    with pytest.raises(Invalid, match=f"write longitude first, {west},{south},{east},{north}"):
+        open_imagery(image, Input(), areas.read(text))
+
+
 def test_more_pixels_than_the_settings_allow_are_refused(
     image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

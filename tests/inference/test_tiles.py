@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -16,10 +16,11 @@ import pytest
 from fair_models.catalog import profiles
 from fair_models.data import tiles
 from fair_models.data.grid import WEB_MERCATOR
-from fair_models.errors import FairModelsError, Invalid, InvalidImagery, Unavailable
+from fair_models.errors import FairModelsError, Invalid, InvalidImagery, NothingLookedAt, Unavailable
 from fair_models.inference import areas
 from fair_models.inference.imagery import Imagery
 from fair_models.inference.prediction import predict
+from fair_models.inference.request import PredictionRequest
 from fair_models.inference.session import Session
 from fair_models.inference.sources.opening import open_source
 from fair_models.inference.windows import Rectangle
@@ -403,7 +404,6 @@ def test_too_many_pixels_are_refused_before_the_tiles_are_asked_for(
     ("imagery", "area", "zoom", "reason"),
     [
         ("https://tiles.example/{z}/{x}/{y}", False, 19, "give the area"),
-        ("https://tiles.example/{z}/{x}/{y}", True, None, "give the zoom"),
         ("https://tiles.example/{z}/{x}/{y}", True, 23, "14 to 22"),
         ("https://tiles.example/{z}/{x}/{y}/{token}", True, 19, "{token} is not known"),
         ("https://tiles.example/{z}/{x}", True, 19, "needs {z}, {x} and {y}"),
@@ -426,3 +426,120 @@ def test_a_zoom_for_what_is_no_service_is_refused(tmp_path: Path) -> None:
     for imagery in (image, tmp_path):
         with pytest.raises(Invalid, match="leave the zoom out"):
             open_source(imagery, Input(), None, 19)
+
+
+def test_without_a_zoom_the_one_nearest_to_the_model_is_taken_and_written_down(
+    server: TileServer, tmp_path: Path, network: Session
+) -> None:
+    request = request_for(tmp_path, tmp_path / "taken", network, options={"area": "x", "most_failed": 0})
+    request = replace(request, imagery=template(server), area=server.area(0.3))
+    taken = predict(request)
+    options = {"area": "x", "zoom": 19, "most_failed": 0}
+    given = predict(replace(request, output=tmp_path / "given", zoom=19, options=options))
+
+    assert taken.item["properties"]["fair:options"]["zoom"] == 19
+    assert (taken.folder / "predict.yaml").read_bytes() == (given.folder / "predict.yaml").read_bytes()
+
+
+def test_a_service_that_is_down_is_told_after_a_few_tiles(server: TileServer) -> None:
+    server.answers = dict.fromkeys(server.answers, failing(503, Retry_After="0"))
+    with pytest.raises(Unavailable, match=r"try again later. Zoom 19 was asked for, .* give the zoom"):
+        open_source(template(server), Input(), server.area(), None, QUICK)
+    assert len(set(server.asked)) == 3
+
+
+def test_a_zoom_beyond_the_range_of_an_address_is_refused_with_the_range(server: TileServer) -> None:
+    with pytest.raises(InvalidImagery, match="zooms 14 to 18 and not 19"):
+        opened(server, imagery=f"tms[1,18]:{template(server)}")
+    with opened(server, imagery=f"tms[1,19]:{template(server)}") as imagery:
+        np.testing.assert_array_equal(whole(imagery)[0], server.pixels)
+
+
+def test_a_picture_of_one_pixel_is_a_hole(server: TileServer) -> None:
+    hole = server.all()[0]
+    server.answers[server.path(hole)] = lambda request: send(request, png(grey(1, 1)))
+    for _ in range(2):  # the second time it comes from the cache
+        with opened(server) as imagery:
+            _, valid = whole(imagery)
+            assert imagery.facts()["fair:tiles"] == {"all": 12, "holes": 1, "broken": 0}
+            assert imagery.warnings() == ["1 of 12 tiles is not there: nothing was looked for in its place"]
+        assert not valid[:TILE_PX, :TILE_PX].any()
+        assert valid.sum() == 11 * TILE_PX**2
+
+
+def asked_of(server: TileServer, tmp_path: Path, network: Session, **changes: object) -> PredictionRequest:
+    request = request_for(tmp_path, tmp_path / "out", network)
+    asked = {"imagery": template(server), "area": server.area(0.3), "zoom": 19}
+    return replace(request, **(asked | changes))  # type: ignore[arg-type]
+
+
+def moved(server: TileServer, place: Callable[[tiles.Tile], tiles.Tile]) -> None:
+    """The tiles of the server are elsewhere."""
+    server.answers = {server.path(place(tile)): server.good(tile) for tile in server.all()}
+
+
+def test_where_no_tile_is_there_the_prediction_fails_with_an_address_and_the_zoom(
+    server: TileServer, tmp_path: Path, network: Session
+) -> None:
+    server.answers = {}
+    with pytest.raises(
+        NothingLookedAt, match=r"none of the 12 tiles of zoom 19 in the area is there"
+    ) as told:
+        predict(asked_of(server, tmp_path, network))
+    assert server.url(f"19/{CORNER.x + 2}/{CORNER.y + 1}.png") in str(told.value)
+    assert "{-y}" in str(told.value)
+    assert not (tmp_path / "out").exists()
+
+    server.answers = {server.path(tile): server.good(tile) for tile in server.all()}
+    assert predict(asked_of(server, tmp_path, network)).counts["building"] > 0  # holes are not remembered
+
+
+@pytest.mark.parametrize(
+    ("place", "hint"),
+    [
+        (lambda tile: tiles.Tile(tile.x, 2**19 - 1 - tile.y, 19), r"write \{-y\} in place of \{y\}"),
+        (lambda tile: tiles.Tile(tile.x // 4, tile.y // 4, 17), r"a tile of zoom 17: ask for that one"),
+        (lambda tile: tiles.Tile(tile.x * 2 + 1, tile.y * 2 + 1, 20), r"a tile of zoom 20: ask for that"),
+    ],
+)
+def test_where_tiles_are_elsewhere_that_is_told(
+    server: TileServer,
+    tmp_path: Path,
+    network: Session,
+    place: Callable[[tiles.Tile], tiles.Tile],
+    hint: str,
+) -> None:
+    moved(server, place)
+    with pytest.raises(NothingLookedAt, match=hint):
+        predict(asked_of(server, tmp_path, network))
+
+
+def test_an_area_with_latitude_first_is_told_by_the_tiles_that_are_there(
+    server: TileServer, tmp_path: Path, network: Session
+) -> None:
+    kampala = tiles.at(32.58, 0.31, 19)
+    with TileServer(tmp_path, blobs(TILE_PX, 2 * TILE_PX), kampala).running() as elsewhere:
+        assert isinstance(elsewhere, TileServer)
+        west, south, east, north = elsewhere.area(0.3).bbox
+        swapped = areas.read(f"{south:.12f},{west:.12f},{north:.12f},{east:.12f}")
+        with pytest.raises(NothingLookedAt, match=r"are swapped: write longitude first, 32\.58[0-9]*,0\.309"):
+            predict(asked_of(elsewhere, tmp_path, network, area=swapped))
+
+
+def test_tiles_without_a_visible_pixel_are_nothing_to_look_at(
+    server: TileServer, tmp_path: Path, network: Session
+) -> None:
+    clear = png(np.zeros((4, TILE_PX, TILE_PX), np.uint8))
+    server.answers = dict.fromkeys(server.answers, lambda request: send(request, clear))
+    with pytest.raises(NothingLookedAt, match="no pixel in the area is imagery"):
+        predict(asked_of(server, tmp_path, network))
+
+
+def test_missing_tiles_are_told_in_the_result(server: TileServer, tmp_path: Path, network: Session) -> None:
+    for tile in server.all()[:3]:
+        server.answers.pop(server.path(tile))
+    found = predict(asked_of(server, tmp_path, network))
+    warning = found.notes[-1]
+    assert warning.startswith("3 of 12 tiles are not there")
+    assert found.item["properties"]["fair:warnings"] == [warning]
+    assert profiles.problems(found.item) == []

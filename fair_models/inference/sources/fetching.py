@@ -24,6 +24,9 @@ LARGEST_BYTES = 20_000_000
 LARGEST_PX = 4096
 """Most pixels along a tile's side."""
 
+PLACEHOLDER_PX = (1, 1)
+"""Size of the picture that some services send where they have no tile."""
+
 FORMATS = ("JPEG", "PNG", "WEBP")
 HOLE_DAYS = 1.0
 """How long it is believed that a service has no tile somewhere: imagery grows."""
@@ -127,6 +130,19 @@ class Fetcher:
                 f"{tile.z}/{tile.x}/{tile.y}: {why}" for tile, why in sorted(self._broken.items())[:_SHOWN]
             ]
 
+    def has(self, tile: Tile) -> bool:
+        """Whether the service has a tile that is none of those that were asked for."""
+        try:
+            return not self._fetch(tile).is_hole
+        except FairModelsError:
+            return False
+
+    def forget_holes(self) -> None:
+        """Let the cache forget that there were no tiles: whoever asks again wants to know it anew."""
+        for tile, fetched in self._fetched.items():
+            if fetched.done() and fetched.exception() is None and fetched.result().is_hole:
+                self._cache.forget(self._service.address(tile))
+
     def close(self) -> None:
         """Stop; what was not begun is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -169,7 +185,9 @@ class Fetcher:
                 continue
             if answer.status != 200:
                 return self._cache.put(address, None)
-            problem = _problem(answer)
+            size, problem = _looked_at(answer)
+            if size == PLACEHOLDER_PX:
+                return self._cache.put(address, None)
             if problem is None:
                 return self._cache.put(address, answer.body, answer.headers.get("etag", ""))
             if failures < manners.attempts:
@@ -196,11 +214,10 @@ def opened(data: bytes) -> Image:
     return image
 
 
-def _problem(answer: Answer) -> str | None:
-    """Why an answer is no tile: many servers say 200 and send a page."""
+def _looked_at(answer: Answer) -> tuple[tuple[int, int] | None, str | None]:
+    """The size of an answer's image, or why it is no tile: many servers say 200 and send a page."""
     try:
-        opened(answer.body)
+        return opened(answer.body).size, None
     except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises over broken files
         kind = answer.headers.get("content-type", "unknown content")[:60]
-        return f"{kind}, {str(error)[:200]}" if answer.body else "it is empty"
-    return None
+        return None, f"{kind}, {str(error)[:200]}" if answer.body else "it is empty"

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urldefrag, urlsplit
 
-from fair_models.errors import Invalid, InvalidImagery, NotFound
+from fair_models.errors import Invalid, InvalidImagery, NotFound, Unavailable
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference.areas import Area
 from fair_models.inference.failures import Failures
 from fair_models.inference.imagery import Imagery, ModelInput, image_of, open_imagery
 from fair_models.inference.remote import RemoteImage
-from fair_models.inference.sources import ogc, services, stac
+from fair_models.inference.sources import addresses, ogc, services, stac
 from fair_models.inference.sources.services import Service
 from fair_models.inference.sources.tiling import open_tiles
 from fair_models.store import documents, hrefs
@@ -39,11 +39,13 @@ def open_source(
 
     Args:
         imagery: A folder of chips; a georeferenced image by path, https:// or s3://; a STAC item of imagery
-            by path or https://; a tile service: a template with {z}, {x} and {y} or {-y}, a TileJSON by path
-            or https://, a WMS or WMTS address with `service` and `layers` or `layer` in its query.
+            by path or https://; a tile service: a template with {z}, {x} and {y} or {-y}, as `addresses` has
+            them, a TileJSON by path or https://, a WMS or WMTS address with `service` and `layers` or `layer`
+            in its query.
         model: Bands, ground sample distance and resampling.
         area: What counts of it. Default: all. Tile services need one.
-        zoom: Zoom of the tiles, 14 to 22. Tile services need it, nothing else takes it.
+        zoom: Zoom of the tiles, 14 to 22. Default: the one whose pixels are nearest in size to the model's.
+            Other imagery has none.
         manners: How often one host is asked. Default: as the settings say.
         failures: Notes chips and parts that cannot be read, where some may be. Default: none may.
         rules: By which rules it is read.
@@ -76,19 +78,20 @@ class _Opening:
         self._failures, self._rules = failures, rules
 
     def open(self, imagery: str) -> Imagery:
-        scheme = hrefs.scheme_of(imagery)
-        if services.is_template(imagery):
+        read = addresses.read(imagery)
+        if read.kind == "template":
             return self._tiles(services.from_template(imagery))
-        if scheme == "s3":
+        if hrefs.scheme_of(read.href) == "s3":
             return self._remote(imagery, S3Ranges(imagery))
-        if hrefs.is_web(imagery):
-            kind = parse_qs(urlsplit(imagery.lower()).query).get("service", [""])[-1]
-            if kind == "wms":
-                return self._tiles(ogc.from_wms(imagery))
-            if kind == "wmts" or urlsplit(imagery).path.lower().endswith("wmtscapabilities.xml"):
-                return self._tiles(ogc.from_wmts(imagery, self._web))
-            return self._on_the_web(imagery)
-        return self._here(imagery)
+        if not hrefs.is_web(read.href):
+            return self._here(imagery)
+        address = urlsplit(read.href)
+        kind = read.kind if read.kind != "other" else parse_qs(address.query.lower()).get("service", [""])[-1]
+        if kind == "wms":
+            return self._tiles(ogc.from_wms(read.href).within(read.zooms))
+        if kind == "wmts" or address.path.lower().endswith("wmtscapabilities.xml"):
+            return self._tiles(ogc.from_wmts(read.href, self._web).within(read.zooms))
+        return self._on_the_web(read.href)
 
     def _on_the_web(self, imagery: str) -> Imagery:
         href, key = urldefrag(imagery)
@@ -141,11 +144,21 @@ class _Opening:
                 f"Imagery {service.name} is a service of tiles: give the area (west,south,east,north)"
             )
         if self._zoom is None:
-            raise Invalid(f"Imagery {service.name} is a service of tiles: give the zoom, 14 to 22")
+            return self._tiles_of_nearest_zoom(service, self._area)
         least, most = services.ZOOMS
         if not least <= self._zoom <= most:
             raise Invalid(f"The zoom {self._zoom} is not one of {least} to {most}")
         return open_tiles(service, self._area, self._zoom, self._model, self._web, self._rules)
+
+    def _tiles_of_nearest_zoom(self, service: Service, area: Area) -> Imagery:
+        zoom = services.nearest_zoom(service, area, self._model.gsd_m)
+        try:
+            return open_tiles(service, area, zoom, self._model, self._web, self._rules)
+        except Unavailable as error:
+            raise Unavailable(
+                f"{error}. Zoom {zoom} was asked for, the nearest to the model's {self._model.gsd_m:g} m; "
+                "give the zoom (--zoom) for another"
+            ) from error
 
     def _refuse_zoom(self, imagery: str) -> None:
         if self._zoom is not None:

@@ -7,23 +7,25 @@ XYZ counts y from the north, TMS from the south ({-y}). Zooms and places are tho
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from fair_models.data.tiles import Tile
+from fair_models.data.tiles import HALF_WORLD_M, Tile
 from fair_models.errors import InvalidDocument, InvalidImagery
+from fair_models.inference.areas import Area
+from fair_models.inference.sources import addresses
 from fair_models.store import hrefs
 from fair_models.types import BBox
 
 ZOOMS = (14, 22)
 """Least and most zoom that is asked for."""
 
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_SWITCH = "switch:"
-_KNOWN = frozenset({"z", "zoom", "x", "y", "-y", "s"})
-_SUBDOMAINS = "a,b,c"
+TILE_PX = 256
+"""Pixels along a tile's side, as most services have them."""
+
 _MARKUP = re.compile(r"<[^>]{0,2000}>")
 
 
@@ -44,40 +46,54 @@ class Service:
     bounds: BBox | None = None
     attribution: str = ""
 
-
-def is_template(imagery: str) -> bool:
-    """Whether the imagery is a template of tile addresses."""
-    return bool(re.search(r"\{z(oom)?\}", imagery))
+    def within(self, zooms: tuple[int, int] | None) -> Service:
+        """The same service, with the zooms that its address says besides."""
+        if zooms is None:
+            return self
+        return replace(self, zooms=(max(self.zooms[0], zooms[0]), min(self.zooms[1], zooms[1])))
 
 
 def from_template(template: str, tms: bool = False) -> Service:
     """The service of a template.
 
     Args:
-        template: Address with {z} (or {zoom}), {x} and {y}, or {-y} for y counted from the south; {s} stands
-            for the hosts a, b and c, {switch:a,b} for those named.
+        template: Address with {z} (or {zoom}), {x} and {y}, or {-y} for y counted from the south, in any of
+            the spellings that `addresses` reads.
         tms: Whether {y} counts from the south too.
 
     Raises:
-        InvalidImagery: A placeholder is missing or not known, or the address may not be read.
+        InvalidImagery: A placeholder is missing or not known.
+        Invalid: The address, or one of its alternative hosts, may not be asked.
     """
-    names = _PLACEHOLDER.findall(template)
-    unknown = [name for name in names if name not in _KNOWN and not name.startswith(_SWITCH)]
-    if unknown:
-        raise InvalidImagery(
-            hrefs.shown(template),
-            [f"{{{unknown[0][:40]}}} is not known; write {{z}}, {{x}} and {{y}} or {{-y}}"],
-        )
-    if not ("x" in names and {"y", "-y"} & set(names) and {"z", "zoom"} & set(names)):
-        raise InvalidImagery(
-            hrefs.shown(template), ["a template of tiles needs {z}, {x} and {y}, or {-y} for TMS"]
-        )
+    read = addresses.read(template)
+    first, address = Tile(0, 0, 1), addresses.addresses(read.href, tms)
+    hosts = [
+        hrefs.web_address(addresses.addresses(one, tms)(first)).host
+        for one in addresses.alternatives(read.href)
+    ]
+    return Service(hosts[0], address).within(read.zooms)
 
-    def address(tile: Tile) -> str:
-        return _PLACEHOLDER.sub(lambda found: _value(found.group(1), tile, tms), template)
 
-    host = hrefs.web_address(address(Tile(0, 0, 1))).host
-    return Service(host, address)
+def nearest_zoom(service: Service, area: Area, gsd_m: float) -> int:
+    """The zoom whose pixels in an area are nearest in size to a model's, of those that the service has.
+
+    Args:
+        service: The service.
+        area: The area; the middle of its box counts.
+        gsd_m: Ground sample distance that the model works at, in metres.
+
+    Raises:
+        InvalidImagery: The service has none of the zooms that are asked for.
+    """
+    least, most = max(ZOOMS[0], service.zooms[0]), min(ZOOMS[1], service.zooms[1])
+    if least > most:
+        raise InvalidImagery(
+            service.name,
+            [f"it has zooms {service.zooms[0]} to {service.zooms[1]}, {ZOOMS[0]} to {ZOOMS[1]} are used"],
+        )
+    _, south, _, north = area.bbox
+    width_m = 2 * HALF_WORLD_M * math.cos(math.radians((south + north) / 2)) / TILE_PX
+    return min(most, max(least, round(math.log2(width_m / gsd_m))))
 
 
 def from_tilejson(document: dict[str, Any], href: str) -> Service:
@@ -111,22 +127,6 @@ def from_tilejson(document: dict[str, Any], href: str) -> Service:
         bounds=(west, south, east, north),
         attribution=_line(str(document.get("attribution") or ""), 1000),
     )
-
-
-def _value(name: str, tile: Tile, tms: bool) -> str:
-    """What stands in the place of a placeholder."""
-    from_south = 2**tile.z - 1 - tile.y
-    values = {
-        "z": tile.z,
-        "zoom": tile.z,
-        "x": tile.x,
-        "y": from_south if tms else tile.y,
-        "-y": from_south,
-    }
-    if name in values:
-        return str(values[name])
-    hosts = (name.removeprefix(_SWITCH) if name.startswith(_SWITCH) else _SUBDOMAINS).split(",")
-    return hosts[(tile.x + tile.y) % len(hosts)]
 
 
 def _line(text: str, longest: int) -> str:

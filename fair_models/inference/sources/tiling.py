@@ -18,15 +18,17 @@ from fair_models.inference.areas import Area
 from fair_models.inference.grids import NativeBlock, PlacedChip
 from fair_models.inference.imagery import Imagery, ModelInput, check_bands, check_resampling, put_together
 from fair_models.inference.pixels import ChipReader, Pixels
+from fair_models.inference.sources import missing
 from fair_models.inference.sources.covering import tiles_of
 from fair_models.inference.sources.fetching import Fetcher
-from fair_models.inference.sources.services import Service
+from fair_models.inference.sources.services import TILE_PX, Service
 from fair_models.store.asking import Web
 from fair_models.store.tile_cache import TileCache
 from fair_models.types import Json
 
-_TILE_PX = 256
 _MOST_LOOKS = 64
+_MOST_UNAVAILABLE = 3
+"""After so many tiles that could not be had, and none that could, the service is down."""
 
 
 def open_tiles(
@@ -50,7 +52,7 @@ def open_tiles(
     Raises:
         Invalid: The service has not this zoom or nothing in the area, or there are more tiles or pixels than
             the settings allow.
-        Unavailable: The first tile cannot be had.
+        Unavailable: The first tiles cannot be had.
     """
     limits = settings.current()
     check_resampling(model)
@@ -65,15 +67,24 @@ def open_tiles(
         stack.callback(reader.close)
         blocks = put_together(service.name, [_block(tiles, size_px, rules)], reader, model, area)
         fetcher.start(tiles, limits.most_broken_tiles)
-        facts = _Facts(service, fetcher)
-        return Imagery(service.name, blocks, stack.pop_all().close, area, facts)
+        facts = _Facts(service, fetcher, tiles, area)
+        return Imagery(
+            service.name,
+            blocks,
+            stack.pop_all().close,
+            area,
+            facts,
+            zoom=zoom,
+            why_empty=facts.why_empty,
+            warnings=facts.warnings,
+        )
 
 
 class _Facts:
     """What the item says of tiles."""
 
-    def __init__(self, service: Service, fetcher: Fetcher) -> None:
-        self._service, self._fetcher = service, fetcher
+    def __init__(self, service: Service, fetcher: Fetcher, tiles: Sequence[Tile], area: Area) -> None:
+        self._service, self._fetcher, self._tiles, self._area = service, fetcher, tiles, area
 
     def __call__(self) -> Json:
         self._fetcher.check()
@@ -83,6 +94,27 @@ class _Facts:
             **({"fair:broken_tiles": broken} if broken else {}),
             **({"fair:attribution": self._service.attribution} if self._service.attribution else {}),
         }
+
+    def warnings(self) -> list[str]:
+        """How much of the area has no tile."""
+        counts = self._fetcher.counts()
+        gone = [(counts["holes"], "is not there", "are not there")]
+        gone.append((counts["broken"], "could not be had", "could not be had"))
+        return [
+            f"{number} of {counts['all']} tiles {one if number == 1 else more}: nothing was looked for in "
+            f"{'its' if number == 1 else 'their'} place"
+            for number, one, more in gone
+            if number
+        ]
+
+    def why_empty(self) -> str | None:
+        """Why there is nothing to look at: no tile is there. None where some are."""
+        counts = self._fetcher.counts()
+        if counts["holes"] + counts["broken"] < counts["all"]:
+            return None
+        reason = missing.why(self._service, self._fetcher, self._tiles, self._area)
+        self._fetcher.forget_holes()
+        return reason
 
 
 def _check_zoom(service: Service, zoom: int) -> None:
@@ -97,16 +129,18 @@ def _size_px(fetcher: Fetcher, tiles: Sequence[Tile]) -> int:
     """Pixels along a tile's side, by one near the middle that is there."""
     middle_x, middle_y = np.mean([(tile.x, tile.y) for tile in tiles], axis=0)
     nearest = sorted(tiles, key=lambda tile: (abs(tile.x - middle_x) + abs(tile.y - middle_y), tile))
+    unavailable = 0
     for tile in nearest[:_MOST_LOOKS]:
         try:
             image = fetcher.first(tile)
         except Unavailable:
-            if len(tiles) == 1:
+            unavailable += 1
+            if unavailable == min(_MOST_UNAVAILABLE, len(tiles)):
                 raise
             continue  # it is asked for again with all others, and counted there
         if image is not None:
             return image.width
-    return _TILE_PX
+    return TILE_PX
 
 
 def _block(tiles: Sequence[Tile], size_px: int, rules: ImageryRules) -> NativeBlock:
