@@ -18,6 +18,7 @@ FairModelsError
 │   └── GateFailed               a run that is not good enough to be published
 ├── Corrupted            bytes that are not what their digest says
 ├── TrainingFailed       a run that did not complete
+│   └── TrainingCancelled        somebody cancelled it
 ├── PredictionFailed     shards that nobody could make
 └── Unavailable          a server or store that does not answer; trying again may help
     └── Unsettled                a change that counts, although it is not in place yet
@@ -141,6 +142,10 @@ class Corrupted(FairModelsError):
 
 class TrainingFailed(FairModelsError):
     """A run that did not complete."""
+
+
+class TrainingCancelled(TrainingFailed):
+    """A training that somebody cancelled."""
 
 
 class PredictionFailed(FairModelsError):

@@ -119,6 +119,7 @@ class FoundHyperparameters(Outcome):
     trials: int = Field(description="Number of trials.")
     found: int = Field(description="How many of them had been made before.")
     failed: int = Field(description="How many failed.")
+    cancelled: int = Field(0, description="How many somebody cancelled.")
     stopped: int = Field(description="How many were ended early.")
     ended: str = Field(description="Why the search ended.")
     seconds: float = Field(description="Wall time, in seconds.")

@@ -1,4 +1,4 @@
-"""Closes trainings whose process is gone: what ZenML still believes to be running of them becomes failed.
+"""Closes trainings whose process is gone: what ZenML believes to be running becomes failed or cancelled.
 
 `python -m flows.closing RUN` does it for one run that ended early. Every training does it for those of its
 model before it begins, for those that died together with their worker and machine.
@@ -20,7 +20,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 
 from fair_models import settings
-from fair_models.errors import NotFound, TrainingFailed
+from fair_models.errors import NotFound, TrainingCancelled, TrainingFailed
 from fair_models.training.ledger import ModelVersion, open_ledger
 from flows import places
 
@@ -59,9 +59,14 @@ def close_dead(model: str, gone: Set[UUID] = frozenset()) -> list[str]:
     closed = []
     with get_client(sync_client=True) as client:
         for version in versions:
-            if version.status == "running" and version.run_id and is_dead(client, version, gone):
+            if version.status != "running" or not version.run_id:
+                continue
+            makers = dead_makers(client, version, gone)
+            if makers and any(_is_cancelled(run) for run in makers):
+                ledger.mark_cancelled(version.run_id)
+            elif makers:
                 ledger.mark_failed(version.run_id)
-                closed.append(version.id)
+            closed += [version.id] if makers else []
     return closed
 
 
@@ -85,17 +90,40 @@ def stop_when_over() -> Callable[[], None]:
         except httpx.HTTPError:  # a server that is away for a while does not end a training
             return
         if state is not None and state.is_final():
-            raise TrainingFailed(f"The run is {state.type.value.lower()} already: {state.message}")
+            told = f"The run is {state.type.value.lower()} already: {state.message}"
+            raise TrainingCancelled(told) if state.is_cancelled() else TrainingFailed(told)
 
     return look
 
 
+def was_cancelled() -> bool:
+    """Whether somebody cancelled this flow run: a process is ended too when its machine is taken away."""
+    run_id = runtime.flow_run.id
+    if run_id is None:
+        return True
+    try:
+        with get_client(sync_client=True) as client:
+            return _is_cancelled(client.read_flow_run(UUID(run_id)))
+    except httpx.HTTPError:
+        return False
+
+
 def is_dead(client: SyncPrefectClient, version: ModelVersion, gone: Set[UUID] = frozenset()) -> bool:
     """Whether flow runs were going when a version was made, and all of them are over."""
+    return bool(dead_makers(client, version, gone))
+
+
+def dead_makers(
+    client: SyncPrefectClient, version: ModelVersion, gone: Set[UUID] = frozenset()
+) -> list[FlowRun]:
+    """The flow runs that were going when a version was made, where all of them are over; else none."""
     makers = _going_at(client, version)
-    return bool(makers) and all(
-        run.id in gone or (run.state is not None and run.state.is_final()) for run in makers
-    )
+    over = all(run.id in gone or (run.state is not None and run.state.is_final()) for run in makers)
+    return makers if over else []
+
+
+def _is_cancelled(run: FlowRun) -> bool:
+    return run.state is not None and (run.state.is_cancelled() or run.state.is_cancelling())
 
 
 def _going_at(client: SyncPrefectClient, version: ModelVersion) -> list[FlowRun]:

@@ -7,17 +7,21 @@ instead of creating a run that crashes.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import coolname.data
 from prefect import Flow, runtime
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.callables import ParameterSchema
+
+from fair_models.errors import TrainingCancelled
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,7 +58,7 @@ def flow(
             raise TypeError(f"flow {function.__name__} must take one parameter named params")
         hooks: Any = [ended_early] if ended_early else None
         made: Flow[P, R] = Flow(
-            function,
+            _cancelled_with_its_training(function),
             flow_run_name=lambda: _name_of_run(run_name),
             task_runner=runner,
             on_cancellation=hooks,
@@ -64,6 +68,19 @@ def flow(
         return made
 
     return decorate
+
+
+def _cancelled_with_its_training(function: Callable[P, R]) -> Callable[P, R]:
+    """A flow whose training somebody cancelled is cancelled too, not failed."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except TrainingCancelled as error:
+            return cast(R, Cancelled(message=str(error)))
+
+    return run
 
 
 def published_schema(made: Flow[..., Any]) -> dict[str, Any]:

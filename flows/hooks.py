@@ -26,7 +26,7 @@ def cancel_children(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) 
 
 
 def close_training(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Mark what ZenML still believes to be running of this training as failed.
+    """Mark what ZenML still believes to be running of this training as cancelled or failed.
 
     A process that was asked to end does that itself; one that was killed cannot. It is done in another
     process, which nobody waits for: ZenML must not be loaded into the worker, and until the hooks are done

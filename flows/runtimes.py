@@ -15,7 +15,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment
 
 from fair_models import settings
-from fair_models.errors import NotFound, TrainingFailed
+from fair_models.errors import NotFound, TrainingCancelled, TrainingFailed
 from fair_models.outcomes import TrainedVersion
 from fair_models.training.run_config import RunConfig
 from flows import resources
@@ -87,6 +87,7 @@ def run_train(base: Item, config: RunConfig) -> TrainedVersion:
 
     Raises:
         Invalid: The runtime is an image, and the deployment's work pool cannot start images.
+        TrainingCancelled: Somebody cancelled the run.
         TrainingFailed: The run did not complete; says why.
     """
     from fair_models.catalog import assets
@@ -100,6 +101,10 @@ def run_train(base: Item, config: RunConfig) -> TrainedVersion:
         [f"model:{config.model_name}", *config.tags],
     )
     run = wait(started.id)
+    if run.state is not None and run.state.is_cancelled():
+        raise TrainingCancelled(
+            f"Training {config.model_name} was cancelled (run {run.id}); start it again to train it"
+        )
     if run.state is None or not run.state.is_completed():
         raise TrainingFailed(_why(run, config.model_name))
     return _result(run)

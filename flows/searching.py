@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from fair_models import settings
-from fair_models.errors import TrainingFailed
+from fair_models.errors import TrainingCancelled, TrainingFailed
 from fair_models.outcomes import FoundHyperparameters
 from fair_models.params import SearchParams
 from flows import artifacts
@@ -81,7 +81,7 @@ class Course:
                 return enough
             self._show(f"trial {number}: {_told(values)}")
             self._trials.append(self._trial(number, values))
-            problems = [trial.problem for trial in self._trials if trial.version is None]
+            problems = [trial.problem for trial in self._trials if trial.failed]
             if len(problems) == len(self._trials) == HOPELESS:
                 raise TrainingFailed(
                     f"The first {HOPELESS} trials of search {self._search.id} failed, so that it ends. The "
@@ -118,7 +118,8 @@ class Course:
             held_out_value=final.metrics.get(search.metric) if final else None,
             trials=len(self._trials),
             found=self._found,
-            failed=sum(trial.version is None for trial in self._trials),
+            failed=sum(trial.failed for trial in self._trials),
+            cancelled=sum(trial.cancelled for trial in self._trials),
             stopped=sum(trial.stopped for trial in self._trials),
             ended=ended,
             seconds=round(time.monotonic() - self._began, 1),
@@ -144,6 +145,9 @@ class Course:
             version = self._done.get(str(number)) or self._train(
                 self._search.trial(number, values, self._stop())
             )
+        except TrainingCancelled as error:
+            logger.warning("trial %d was cancelled", number)
+            return Trial(number, values, cancelled=True, problem=str(error))
         except TrainingFailed as error:
             logger.warning("trial %d failed: %s", number, error)
             return Trial(number, values, problem=str(error))
@@ -170,11 +174,10 @@ class Course:
     def _row(self, trial: Trial) -> dict[str, Any]:
         version, metric = trial.version, self._search.metric
         low, high = (version.intervals.get(metric) if version else None) or (None, None)
-        state = "failed" if version is None else "stopped early" if trial.stopped else "completed"
         return {
             "trial": trial.number,
             "version": version.number if version else None,
-            "state": state,
+            "state": trial.state,
             "value": self._search.value(trial),
             "low": low,
             "high": high,

@@ -108,7 +108,7 @@ def train_in_runtime(base: Item, config: RunConfig) -> TrainedVersion:
 
 @task
 def close_dead_trainings(model: str) -> list[str]:
-    """Mark versions as failed whose training died together with its worker."""
+    """Mark versions as failed or cancelled whose training ended together with its worker."""
     return closing.close_dead(model)
 
 
@@ -129,7 +129,7 @@ def train_model(config: RunConfig) -> TrainedVersion:
         bar.show(epoch.number, epoch.total, f"epoch {epoch.number} of {epoch.total}: {figures}")
 
     used = versions.next_number(open_catalog(), LOCAL_MODELS, config.model_name) - 1
-    version = launch.run(config, report, above=used)
+    version = launch.run(config, report, above=used, cancelled=closing.was_cancelled)
     artifacts.write_metrics(results.metric_rows(version), version.baseline_name, version.held_out_count)
     artifacts.write_classes(figures.classes(version.classes))
     return results.trained(version, config)

@@ -195,7 +195,8 @@ def _require_completed(version: ModelVersion) -> None:
     """Trust the run's own status, never the stage."""
     steps = {
         "running": "wait until it has ended; if its worker died, train again",
-        "failed": "a failed or cancelled run is never published; train again",
+        "failed": "a failed run is never published; train again",
+        "cancelled": "a cancelled run is never published; train again",
         "missing": "nobody knows how it came about; train again",
     }
     if version.status != "completed":

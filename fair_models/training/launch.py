@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,22 +18,29 @@ from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
 from fair_models.training.mlflow_tracking import MlflowRun, Outcome
 from fair_models.training.progress import reporting_to
 from fair_models.training.run_config import RunConfig
-from fair_models.training.termination import ending_on_request
+from fair_models.training.termination import asking, ending_on_request
 
 
-def run(config: RunConfig, report: Report | None = None, above: int = 0) -> ModelVersion:
+def run(
+    config: RunConfig,
+    report: Report | None = None,
+    above: int = 0,
+    cancelled: Callable[[], bool] | None = None,
+) -> ModelVersion:
     """Train: run the pipeline that the config's entrypoint asks for, and say which version came out.
 
     Args:
         config: All that the training depends on.
         report: Called after each epoch. What it raises ends the training.
         above: The version gets a larger number than this: the largest that was ever published.
+        cancelled: Asked when the training is interrupted: whether somebody cancelled it. Default: so it is.
 
     Returns:
         The version, its run completed.
 
     Raises:
         FairModelsError: What a step found wrong, unchanged; nothing can be promoted from the run.
+        TrainingCancelled: What `report` raised because the run was cancelled.
         TrainingFailed: A step failed for another reason.
     """
     settings = current()
@@ -41,7 +48,7 @@ def run(config: RunConfig, report: Report | None = None, above: int = 0) -> Mode
     stack.arrange(client, settings)
     pipeline = _pipeline(config, settings)
     name = f"{config.model_name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
-    with ending_on_request():
+    with ending_on_request(), asking(cancelled):
         open_ledger(settings).reserve(config.model_name, above)
         try:
             with reporting_to(report):
@@ -82,13 +89,17 @@ def _start(pipeline: Any, config: RunConfig, name: str) -> None:
 
 def _end(client: Any, settings: Settings, name: str, error: BaseException) -> None:
     """Leave no run open: neither in ZenML nor in MLflow."""
-    from fair_models.training.tracking import outcome_of
+    from fair_models.training.tracking import outcome_of, was_cancelled
 
     run = _find(client, name)
     if run is None:  # it failed before ZenML knew of it
         return
     _end_mlflow(run, settings, outcome_of(error))
-    open_ledger(settings).mark_failed(str(run.id))
+    ledger = open_ledger(settings)
+    if was_cancelled(error):
+        ledger.mark_cancelled(str(run.id))
+    else:
+        ledger.mark_failed(str(run.id))
 
 
 def _completed(client: Any, settings: Settings, name: str, tags: Sequence[str]) -> ModelVersion:

@@ -21,10 +21,10 @@ from fair_models.training.run_config import RunConfig
 Stage = Literal["none", "production", "archived"]
 """What a version is used for. It follows the catalogue."""
 
-Status = Literal["completed", "running", "failed", "missing"]
+Status = Literal["completed", "running", "failed", "cancelled", "missing"]
 """What became of the run that made a version: its own status, never concluded from the stage.
 
-A cancelled run is `failed`. A run whose process was killed outright stays `running` until it is marked.
+Somebody ended a `cancelled` run. One whose process was killed outright stays `running` until it is marked.
 `missing`: no run is known that made the version.
 """
 
@@ -136,6 +136,12 @@ class Ledger(Protocol):
 
     def mark_failed(self, run_id: str) -> None:
         """Record that an unfinished run is dead. One that has ended is left as it is. Raises NotFound."""
+
+    def mark_cancelled(self, run_id: str) -> None:
+        """Record that a run did not complete because somebody cancelled it.
+
+        A completed one is left as it is. Raises NotFound.
+        """
 
 
 def open_ledger(settings: Settings) -> Ledger:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import orjson
 from pystac import Item
@@ -46,15 +47,29 @@ class Trial:
     """One set of values, and what came of it.
 
     number: 1, 2, 3, ...
-    version: The version; None where its training failed, and `problem` says why.
+    version: The version; None where its training failed or was cancelled, and `problem` says why.
     stopped: Whether it was ended early, as worse than the median.
+    cancelled: Whether somebody cancelled its training.
     """
 
     number: int
     values: Values
     version: ModelVersion | None = None
     stopped: bool = False
+    cancelled: bool = False
     problem: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether its training failed."""
+        return self.version is None and not self.cancelled
+
+    @property
+    def state(self) -> Literal["completed", "stopped early", "failed", "cancelled"]:
+        """What became of it, for people."""
+        if self.version is None:
+            return "cancelled" if self.cancelled else "failed"
+        return "stopped early" if self.stopped else "completed"
 
 
 @dataclass(frozen=True)

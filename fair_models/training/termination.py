@@ -7,12 +7,31 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from types import FrameType
 
 GRACE_S = 12.0
 """How long a training that was asked to end may take to close its run, in seconds; then it is killed."""
+
+_asked: ContextVar[Callable[[], bool] | None] = ContextVar("fair_models_training_cancelled", default=None)
+
+
+@contextmanager
+def asking(cancelled: Callable[[], bool] | None) -> Iterator[None]:
+    """Within, `is_cancelled` asks somebody who knows. A process is interrupted for other reasons too."""
+    token = _asked.set(cancelled)
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+def is_cancelled() -> bool:
+    """Whether an interrupted training was cancelled; so it is where nobody knows better."""
+    cancelled = _asked.get()
+    return cancelled is None or cancelled()
 
 
 @contextmanager

@@ -21,9 +21,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fair_models.catalog.agreement import Agreement
+from fair_models.errors import TrainingCancelled
 from fair_models.ml_tasks.results import Epoch, Evaluation, Interval
 from fair_models.settings import current
-from fair_models.training import progress, software
+from fair_models.training import progress, software, termination
 from fair_models.training.environment import LOGGER_NAME
 from fair_models.training.mlflow_tracking import MlflowRun, Outcome
 from fair_models.training.run_config import RunConfig
@@ -122,7 +123,25 @@ def tracked(config: RunConfig) -> Iterator[TrackedRun]:
         yield run
     except BaseException as error:
         run.mlflow.end(outcome_of(error))
+        if was_cancelled(error):
+            _stop_step(context.step_run.id)
         raise
+
+
+def was_cancelled(error: BaseException) -> bool:
+    """Whether a run ended because somebody cancelled it: not by an error, nor because its machine went."""
+    return isinstance(error, TrainingCancelled) or (
+        outcome_of(error) == "KILLED" and termination.is_cancelled()
+    )
+
+
+def _stop_step(step_id: Any) -> None:
+    """Have ZenML call a step stopped that is about to end by an exception, and its run too."""
+    from zenml.client import Client
+    from zenml.enums import ExecutionStatus
+    from zenml.models import StepRunUpdate
+
+    Client().zen_store.update_run_step(step_id, StepRunUpdate(status=ExecutionStatus.STOPPING))
 
 
 def outcome_of(error: BaseException) -> Outcome:
@@ -130,7 +149,7 @@ def outcome_of(error: BaseException) -> Outcome:
     from zenml.exceptions import RunInterruptedException, RunStoppedException
 
     cancelled = not isinstance(error, Exception) or isinstance(
-        error, RunInterruptedException | RunStoppedException
+        error, RunInterruptedException | RunStoppedException | TrainingCancelled
     )
     return "KILLED" if cancelled else "FAILED"
 

@@ -39,6 +39,12 @@ FILES: Mapping[Artifact, str] = {
 _PINNED = "fair-pinned"
 """Tag of a version that is pinned, and the metadata that say why."""
 
+_ENDED, _CANCELLED = "ended", "cancelled"
+"""Metadata of a run that somebody cancelled: ZenML may have called it failed before that was known."""
+
+_STOPPED = frozenset({"stopped", "cancelled"})
+"""What ZenML calls a run that somebody ended."""
+
 _RESERVED = "number-in-use-"
 """How versions are called that only keep the numbers of deleted ones from being used again."""
 
@@ -153,21 +159,44 @@ class ZenmlLedger:
     def mark_failed(self, run_id: str) -> None:
         """Record that an unfinished run is dead, in MLflow too."""
         from zenml.enums import ExecutionStatus
-        from zenml.models import PipelineRunUpdate, StepRunUpdate
 
         run = self._run_by_id(run_id)
-        if run.status.is_finished:
+        if not run.status.is_finished:
+            self._close(run, ExecutionStatus.FAILED, ExecutionStatus.FAILED)
+            logger.warning("marked run %s (%s) as failed", run.name, run.id)
+
+    def mark_cancelled(self, run_id: str) -> None:
+        """Record that a run was cancelled, in MLflow too. ZenML calls it stopped, or failed as before."""
+        from zenml.enums import ExecutionStatus, MetadataResourceTypes
+        from zenml.models import RunMetadataResource
+
+        run = self._run_by_id(run_id)
+        if run.status.is_successful:
             return
+        if not run.status.is_finished:
+            self._close(run, ExecutionStatus.STOPPED, ExecutionStatus.STOPPING)
+        resource = RunMetadataResource(id=run.id, type=MetadataResourceTypes.PIPELINE_RUN)
+        self._client.create_run_metadata({_ENDED: _CANCELLED}, [resource])
+        logger.warning("marked run %s (%s) as cancelled", run.name, run.id)
+
+    def _close(self, run: Any, of_steps: Any, of_run: Any) -> None:
+        """End an unfinished run. A static run's status follows its steps: its own alone leaves it unfinished.
+
+        Args:
+            run: ZenML's run.
+            of_steps: Status of its unfinished steps.
+            of_run: Status of the run where it died between two steps.
+        """
+        from zenml.models import PipelineRunUpdate, StepRunUpdate
+
         for step in self._all(self._client.list_run_steps, pipeline_run_id=run.id):
             if not step.status.is_finished:
-                # A static run's status follows its steps: setting the run's alone leaves it unfinished.
                 self._client.zen_store.update_run_step(
-                    step.id, StepRunUpdate(status=ExecutionStatus.FAILED, end_time=datetime.now(UTC))
+                    step.id, StepRunUpdate(status=of_steps, end_time=datetime.now(UTC))
                 )
-        if not self._run_by_id(run_id).status.is_finished:  # it died between two steps
-            self._client.zen_store.update_run(run.id, PipelineRunUpdate(status=ExecutionStatus.FAILED))
+        if not self._run_by_id(str(run.id)).status.is_finished:
+            self._client.zen_store.update_run(run.id, PipelineRunUpdate(status=of_run))
         MlflowRun(self._settings, run.run_metadata.get(MLFLOW_RUN_ID) or None).end("KILLED")
-        logger.warning("marked run %s (%s) as failed", run.name, run.id)
 
     def _delete_run(self, run: Any | None) -> None:
         """Delete a run with its artifacts, their files, and its run in MLflow."""
@@ -282,4 +311,7 @@ def _status(run: Any | None) -> Status:
         return "missing"
     if run.status.is_successful:
         return "completed"
-    return "failed" if run.status.is_finished else "running"
+    if not run.status.is_finished:
+        return "running"
+    stopped = run.status.value in _STOPPED or dict(run.run_metadata).get(_ENDED) == _CANCELLED
+    return "cancelled" if stopped else "failed"

@@ -1,19 +1,22 @@
 """Which trainings are dead. A real Prefect; versions as the ledger tells them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.states import Cancelled, Crashed, Running
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Crashed, Failed, Running
 
-from fair_models.errors import TrainingFailed
+from fair_models.errors import TrainingCancelled
+from fair_models.params import AuditParams
 from fair_models.training.ledger import ModelVersion
-from flows import closing
+from flows import closing, definition
 from flows.closing import is_dead
 from flows.train import train
+from tests.publishing.memory_ledger import MemoryLedger
 
 
 @pytest.fixture
@@ -70,6 +73,23 @@ def test_a_run_that_was_cancelled_while_it_waited_does_not_close_the_one_that_tr
     assert not is_dead(prefect, version, gone={waiting})
 
 
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [(Cancelled, "cancelled"), (Crashed, "failed"), (Failed, "failed")],
+)
+def test_what_a_training_left_is_called_as_its_flow_run_ended(
+    prefect: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch, state: Callable[[], State], status: str
+) -> None:
+    model = f"left-{state.__name__.lower()}"
+    run = begin(prefect, model)
+    ledger = MemoryLedger()
+    version = ledger.add(model=model, status="running", created=datetime.now(UTC))
+    monkeypatch.setattr(closing, "open_ledger", lambda settings: ledger)
+    prefect.set_flow_run_state(run, state(), force=True)
+    assert closing.close_dead(model) == [version.id]
+    assert ledger.get(model, 1).status == status
+
+
 def test_runs_of_other_models_and_times_say_nothing_of_a_version(prefect: SyncPrefectClient) -> None:
     end(prefect, begin(prefect, "other-roofs"))
     end(prefect, begin(prefect, "own-roofs"))
@@ -97,8 +117,18 @@ def test_a_training_whose_run_is_over_ends_itself(
             prefect.set_flow_run_state(run_id, Cancelled(message="nobody ended it"), force=True)
         try:
             look()
-        except TrainingFailed as error:
+        except TrainingCancelled as error:
             reached.append(str(error))
+        assert closing.was_cancelled() is over
 
     outlive(return_state=True)
     assert reached == (["The run is cancelled already: nobody ended it"] if over else [])
+
+
+def test_a_flow_whose_training_somebody_cancelled_is_cancelled(prefect: SyncPrefectClient) -> None:
+    @definition.flow(run_name="wait")
+    def wait_for_training(params: AuditParams) -> None:
+        raise TrainingCancelled("Training roofs was cancelled")
+
+    state: State[None] = wait_for_training(AuditParams(), return_state=True)
+    assert (state.type.value, state.message) == ("CANCELLED", "Training roofs was cancelled")

@@ -118,11 +118,17 @@ class FileLedger:
                 versions[str(up_to)] = {"stage": "none", "status": "reserved"}
 
     def mark_failed(self, run_id: str) -> None:
+        self._end(run_id, "failed")
+
+    def mark_cancelled(self, run_id: str) -> None:
+        self._end(run_id, "cancelled")
+
+    def _end(self, run_id: str, status: str) -> None:
         for model in self.models():
             with self._changing(model) as versions:
                 for number, version in versions.items():
                     if f"run-{model}-{number}" == run_id and version["status"] == "running":
-                        version["status"] = "failed"
+                        version["status"] = status
 
     def _seen(self, versions: Versions) -> Versions:
         return {number: each for number, each in versions.items() if each["status"] != "reserved"}

@@ -13,7 +13,7 @@ import numpy as np
 from fair_models.catalog.pins import Pin
 from fair_models.errors import Conflict, NotFound
 from fair_models.store.protocol import StoredFile
-from fair_models.training.ledger import Artifact, ModelVersion, Stage
+from fair_models.training.ledger import Artifact, ModelVersion, Stage, Status
 from fair_models.training.run_config import CodeRef, DataRef, FileRef, InputSpec, RunConfig
 from tests.catalog.item_factory import base_files, dataset_facts
 
@@ -174,6 +174,12 @@ class MemoryLedger:
         self.reserved[model] = max(up_to, self.reserved.get(model, 0))
 
     def mark_failed(self, run_id: str) -> None:
+        self._end(run_id, "failed")
+
+    def mark_cancelled(self, run_id: str) -> None:
+        self._end(run_id, "cancelled")
+
+    def _end(self, run_id: str, status: Status) -> None:
         for key, version in self.records.items():
             if version.run_id == run_id and version.status == "running":
-                self.records[key] = replace(version, status="failed")
+                self.records[key] = replace(version, status=status)

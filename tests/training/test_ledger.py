@@ -99,6 +99,7 @@ def test_curves_have_a_row_for_each_epoch(completed, ledger):
 
 def test_marking_a_completed_run_changes_nothing(completed, ledger):
     ledger.mark_failed(completed.run_id)
+    ledger.mark_cancelled(completed.run_id)
 
     assert ledger.get(completed.model, completed.number).status == "completed"
 

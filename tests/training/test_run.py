@@ -13,10 +13,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from fair_models.catalog.agreement import is_enough
-from fair_models.errors import Conflict, Corrupted, TrainingFailed
+from fair_models.errors import Conflict, Corrupted, TrainingCancelled, TrainingFailed
 from fair_models.ml_tasks.results import Epoch
 from fair_models.settings import current
 from fair_models.training import launch
+from fair_models.training.environment import zenml_client
 from fair_models.training.ledger import Ledger, ModelVersion
 from fair_models.training.run_config import FileRef
 
@@ -230,8 +231,29 @@ def test_a_cancellation_ends_the_run_everywhere(make_config, ledger):
         launch.run(make_config(model_name="cancelled-roofs"), cancel)
 
     version = ledger.get("cancelled-roofs", 1)
-    assert version.status == "failed"
+    assert version.status == "cancelled"
+    assert zenml_client(current()).get_pipeline_run(version.run_id).status == "stopped"
     assert mlflow_run(version).info.status == "KILLED"
+
+
+def test_a_training_that_was_interrupted_without_being_cancelled_is_failed(make_config, ledger):
+    def evict(epoch: Epoch) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        launch.run(make_config(model_name="evicted-roofs"), evict, cancelled=lambda: False)
+
+    assert ledger.get("evicted-roofs", 1).status == "failed"
+
+
+def test_a_training_that_hears_of_its_cancellation_is_cancelled(make_config, ledger):
+    def hear(epoch: Epoch) -> None:
+        raise TrainingCancelled("The run is cancelled already: nobody ended it")
+
+    with pytest.raises(TrainingCancelled):
+        launch.run(make_config(model_name="deaf-roofs"), hear, cancelled=lambda: False)
+
+    assert ledger.get("deaf-roofs", 1).status == "cancelled"
 
 
 def start_elsewhere(config, tmp_path: Path) -> subprocess.Popen[str]:
@@ -257,7 +279,7 @@ def start_elsewhere(config, tmp_path: Path) -> subprocess.Popen[str]:
     raise AssertionError(f"the training ended with {process.wait()} before its first epoch")
 
 
-def test_sigterm_fails_the_run(make_config, ledger, tmp_path):
+def test_sigterm_cancels_the_run(make_config, ledger, tmp_path):
     config = make_config(model_name="stopped-roofs", training={"seconds_per_epoch": 30})
     process = start_elsewhere(config, tmp_path)
 
@@ -265,7 +287,7 @@ def test_sigterm_fails_the_run(make_config, ledger, tmp_path):
 
     assert process.wait(timeout=240) == 128 + signal.SIGTERM
     version = ledger.get("stopped-roofs", 1)
-    assert version.status == "failed"
+    assert version.status == "cancelled"
     assert mlflow_run(version).info.status == "KILLED"
 
 
@@ -283,6 +305,8 @@ def test_a_killed_run_stays_running_and_cannot_be_promoted_until_it_is_marked(ma
     ledger.mark_failed(zombie.run_id)
     assert ledger.get("zombie-roofs", 1).status == "failed"
     assert mlflow_run(zombie).info.status == "KILLED"
+    ledger.mark_cancelled(zombie.run_id)  # its flow run was cancelled, as turns out later
+    assert ledger.get("zombie-roofs", 1).status == "cancelled"
 
 
 def test_a_pipeline_of_the_models_own_gets_config_logging_and_versions(make_config, ledger: Ledger, tmp_path):
