@@ -116,9 +116,11 @@ def close_dead_trainings(model: str) -> list[str]:
 def train_model(config: RunConfig) -> TrainedVersion:
     """Run the training pipeline in this process, and show each epoch."""
     from fair_models.catalog import figures, versions
-    from fair_models.training import launch
+    from fair_models.training import launch, registered
     from fair_models.types import LOCAL_MODELS
 
+    catalog = open_catalog()
+    config = registered.settled(config, catalog, open_store())
     bar = artifacts.ProgressBar("training", f"Training {config.model_name}")
 
     stop_when_over = closing.stop_when_over()
@@ -128,7 +130,7 @@ def train_model(config: RunConfig) -> TrainedVersion:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in epoch.values.items())
         bar.show(epoch.number, epoch.total, f"epoch {epoch.number} of {epoch.total}: {figures}")
 
-    used = versions.next_number(open_catalog(), LOCAL_MODELS, config.model_name) - 1
+    used = versions.next_number(catalog, LOCAL_MODELS, config.model_name) - 1
     version = launch.run(config, report, above=used, cancelled=closing.was_cancelled)
     artifacts.write_metrics(results.metric_rows(version), version.baseline_name, version.held_out_count)
     artifacts.write_classes(figures.classes(version.classes))

@@ -15,6 +15,7 @@ from fair_models.audit import (
     link_rules,
     performance_rules,
     repairs,
+    run_config_rules,
     split_rules,
     version_rules,
 )
@@ -229,6 +230,13 @@ RULES: tuple[Rule, ...] = (
         "error",
         "The archive of code has the modules and functions that its item names. It is read, not executed.",
         each=code_rules.entrypoints,
+        needs=("bytes",),
+    ),
+    Rule(
+        "run-configs",
+        "error",
+        "A local model's run used the code that its item names, and began with registered weights.",
+        each=run_config_rules.registered,
         needs=("bytes",),
     ),
     Rule(

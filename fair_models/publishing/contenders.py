@@ -17,6 +17,7 @@ from fair_models.errors import Conflict, Invalid, NotFound
 from fair_models.params import HyperparameterValue
 from fair_models.publishing.workspace import work_folder
 from fair_models.store.protocol import Store
+from fair_models.training import registered
 from fair_models.training.ledger import Ledger, ModelVersion
 from fair_models.training.run_config import RunConfig
 from fair_models.types import BASE_MODELS, LOCAL_MODELS, Json
@@ -111,6 +112,9 @@ def _of_version(version: ModelVersion, catalog: Catalog, store: Store, ledger: L
         )
     config = ledger.config(version.model, version.number)
     base = catalog.get(BASE_MODELS, config.base_model)
+    other = list(registered.code_problems(config.code, base))
+    if other:
+        raise Invalid(f"{version.id} cannot be compared: its code is not registered. {'; '.join(other)}")
 
     def open_on(dataset: Item) -> Measuring:
         from fair_models.training import measuring

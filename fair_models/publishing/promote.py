@@ -30,6 +30,7 @@ from fair_models.publishing.storing import NewVersion, publish
 from fair_models.publishing.workspace import work_folder
 from fair_models.store.atomic import write_bytes
 from fair_models.store.protocol import Store, StoredFile
+from fair_models.training import registered
 from fair_models.training.ledger import Ledger, ModelVersion
 from fair_models.training.run_config import RunConfig
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, Json
@@ -58,7 +59,8 @@ def promote(
 
     Raises:
         NotFound: The model, the version, one of its artifacts, or an item that it derives from.
-        Invalid: Its run did not complete, its ONNX cannot be run, or a gate is set for a roll back.
+        Invalid: Its run did not complete, or used code or weights that are not registered; its ONNX cannot be
+            run; or a gate is set for a roll back.
         GateFailed: It is not good enough, or its figures are none; lists every reason.
         InvalidItem: What is known of it makes no valid item.
         Corrupted: It was published before, and its bytes are no longer those of its digests.
@@ -90,7 +92,9 @@ def _publish(
     names.require_free(catalog, LOCAL_MODELS, version.model)
     _require_completed(version)
     config = ledger.config(version.model, version.number)
-    base = class_change.following(catalog.get(BASE_MODELS, config.base_model), config.classes)
+    registered_base = catalog.get(BASE_MODELS, config.base_model)
+    _require_registered(version.id, config, registered_base, catalog)
+    base = class_change.following(registered_base, config.classes)
     dataset = catalog.get(DATASETS, config.dataset)
     candidate = Candidate(version, config, base, dataset)
     current = versions.current(catalog, LOCAL_MODELS, version.model)
@@ -128,6 +132,7 @@ def _roll_back(
             f"{item.id} was published before, and judged then: leave the gate out to make it active again"
         )
     _require_bytes(item, store)
+    _require_own_config(item, catalog, store)
     planned = transitions.rolling_back(catalog, item)
     _tell(tell, f"roll back to {item.id}", planned.change, params, catalog, ledger, planned.effects)
     if params.dry_run:
@@ -189,6 +194,32 @@ def _require_bytes(item: Item, store: Store) -> None:
                 store.verify(assets.address(asset), checksum)
         except (NotFound, Corrupted) as error:
             raise Corrupted(f"{item.id} cannot become active again, its asset {key}: {error}") from error
+
+
+def _require_registered(subject: str, config: RunConfig, base: Item, catalog: Catalog) -> None:
+    """An item names the code of its base model; so that code has to be what made its weights."""
+    parents = _parent(config)
+    problems = list(registered.model_problems(config, base, catalog.get(*parents[0]) if parents else base))
+    if problems:
+        raise Invalid(
+            f"{subject} cannot be published: its run used what is not registered. Its run config says: "
+            f"{'; '.join(problems)}"
+        )
+
+
+def _require_own_config(item: Item, catalog: Catalog, store: Store) -> None:
+    """A version becomes active again only where it was made of what was registered."""
+    asset = item.assets.get("run-config")
+    if asset is None:  # an old item
+        return
+    config = RunConfig.from_zenml(store.fetch(assets.address(asset)).read_text(encoding="utf-8"))
+    base = versions.exact(catalog, BASE_MODELS, config.base_model)
+    problems = list(registered.code_problems(config.code, base if base is not None else item))
+    if problems:
+        raise Invalid(
+            f"{item.id} cannot become active again: its run used what is not registered. Its run config "
+            f"says: {'; '.join(problems)}"
+        )
 
 
 def _require_completed(version: ModelVersion) -> None:

@@ -28,6 +28,7 @@ from fair_models.store.archive import unpack
 from fair_models.store.protocol import Store
 from fair_models.training.ledger import Ledger, ModelVersion
 from fair_models.training.plan import TITLE_LENGTH, plan_run
+from fair_models.training.registered import SEARCHES
 from fair_models.training.run_config import FileRef, RunConfig, StopRule
 
 FIGURE = "loss"
@@ -184,7 +185,7 @@ def plan(base: Item, dataset: Item, params: SearchParams, store: Store) -> Searc
         split = choosing_split(dataset, store, params.seed, Path(folder))
         path = Path(folder) / "choosing.json"
         split.write(path)
-        stored = store.put(f"searches/{digest}/split.json", path)
+        stored = store.put(f"{SEARCHES}{digest}/split.json", path)
     return Search(digest, params, base, dataset, FileRef(href=stored.href, checksum=stored.checksum))
 
 

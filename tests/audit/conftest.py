@@ -18,6 +18,8 @@ from fair_models.catalog.protocol import Change
 from fair_models.params import AuditParams, PromoteParams
 from fair_models.publishing.promote import promote
 from fair_models.store.local import LocalStore
+from fair_models.store.protocol import StoredFile
+from fair_models.training.run_config import FileRef
 from fair_models.types import CollectionId
 from tests.audit.small_files import HELD_OUT, TRAIN, a_chips_archive, a_code_archive, a_split
 from tests.catalog.item_factory import dataset_facts, template
@@ -66,9 +68,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, MemoryLedger]:
     for number in (1, 2):
         ledger.add()
         config = ledger.configs["banepa-roofs", number]
-        ledger.configs["banepa-roofs", number] = config.model_copy(update={"data": a_dataset(data)})
+        made_of = {
+            "code": config.code.model_copy(update={"archive": ref(base["source-code"])}),
+            "weights": ref(base["checkpoint"]),
+            "data": a_dataset(data),
+        }
+        ledger.configs["banepa-roofs", number] = config.model_copy(update=made_of)
         promote(PromoteParams(model="banepa-roofs", version=number), catalog, store, ledger)
     return folder / "home", ledger
+
+
+def ref(file: StoredFile) -> FileRef:
+    return FileRef(href=file.href, checksum=file.checksum)
 
 
 @pytest.fixture

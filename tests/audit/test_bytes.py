@@ -18,6 +18,8 @@ from fair_models.params import AuditParams
 from fair_models.store.local import LocalStore
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
 from tests.audit.small_files import HELD_OUT, PROCESSING, TRAIN, a_chips_archive, a_code_archive, a_split
+from tests.publishing.memory_ledger import MemoryLedger
+from tests.publishing.test_promote import of_other_bytes
 
 pytestmark = pytest.mark.usefixtures("registry")
 
@@ -167,3 +169,46 @@ def test_a_damaged_file_is_found_on_the_day_that_it_is_read(
         if look(select(["digests"]), replace(scope, moment=day + timedelta(days=later), entries=[])).findings
     ]
     assert len(days) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("code.archive", "that of banepa-roofs-v1 is"),
+        ("weights", "that of roofs-unet-v1 is"),
+    ],
+)
+def test_a_version_that_was_made_of_what_is_not_registered_is_found(
+    found: Found, change: Callable[..., None], store: LocalStore, ledger: MemoryLedger, file: str, told: str
+) -> None:
+    config = of_other_bytes(ledger.configs["banepa-roofs", 1], file)
+    put = store.put("local-models/banepa-roofs/v1/other/run.yaml", config.to_zenml().encode())
+
+    def exchange(item: Item) -> None:
+        item.assets["run-config"].href = put.href
+        item.assets["run-config"].extra_fields |= {"file:checksum": put.checksum, "file:size": put.size}
+
+    change(LOCAL_MODELS, "banepa-roofs-v1", exchange)
+    [finding] = found("run-configs")
+    assert (finding.severity, finding.item) == ("error", "local-models/banepa-roofs-v1")
+    assert f"{file} has the digest eeeeeeeeeeee…" in finding.message
+    assert told in finding.message
+
+
+def test_a_run_config_that_is_none_is_found(
+    found: Found, change: Callable[..., None], store: LocalStore
+) -> None:
+    put = store.put("local-models/banepa-roofs/v1/other/run.yaml", b"\xff")
+
+    def exchange(item: Item) -> None:
+        item.assets["run-config"].href = put.href
+        item.assets["run-config"].extra_fields |= {"file:checksum": put.checksum, "file:size": put.size}
+
+    change(LOCAL_MODELS, "banepa-roofs-v1", exchange)
+    [finding] = found("run-configs")
+    assert "its run config: cannot be read" in finding.message
+
+
+def test_items_from_before_run_configs_are_left_alone(found: Found, change: Callable[..., None]) -> None:
+    change(LOCAL_MODELS, "banepa-roofs-v1", lambda item: item.assets.pop("run-config"))
+    assert found("run-configs") == []

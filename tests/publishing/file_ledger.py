@@ -76,7 +76,8 @@ class FileLedger:
         code = config.code.model_copy(update={"archive": _file("source-code.zip", base)})
         files = ("chips.zip", "labels.geojson", "split.json")
         data = DataRef(**{name.partition(".")[0]: _file(name, dataset) for name in files})
-        return config.model_copy(update={"code": code, "data": data})
+        weights = _file("checkpoint.safetensors", base)
+        return config.model_copy(update={"code": code, "weights": weights, "data": data})
 
     def curves(self, model: str, number: int) -> Sequence[Mapping[str, float]]:
         return [{"epoch": 1.0, "loss": 0.5}]

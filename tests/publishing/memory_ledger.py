@@ -38,8 +38,7 @@ def a_network(seed: int = 0) -> bytes:
 
 
 def a_config(model: str, base_model: str, dataset: str) -> RunConfig:
-    file = FileRef(href="/data/store/file", checksum="1220" + 64 * "a")
-    code = base_files()["source-code"]
+    code, weights = (base_files()[key] for key in ("source-code", "checkpoint"))
     return RunConfig(
         model_name=model,
         title="Roofs of Banepa",
@@ -52,7 +51,7 @@ def a_config(model: str, base_model: str, dataset: str) -> RunConfig:
             preprocess="models.roofs.processing:preprocess",
             postprocess="models.roofs.processing:postprocess",
         ),
-        weights=file,
+        weights=FileRef(href=weights.href, checksum=weights.checksum),
         data=a_dataset(),
         input=InputSpec(bands=3, size_px=256, gsd_m=0.3),
         classes=["background", "building"],

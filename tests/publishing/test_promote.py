@@ -21,6 +21,7 @@ from fair_models.training.run_config import RunConfig
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
 from tests.catalog.item_factory import base_item, dataset_item
 from tests.publishing.memory_ledger import IOU, MemoryLedger, a_network
+from tests.publishing.world import World
 
 pytestmark = pytest.mark.usefixtures("parents")
 
@@ -360,3 +361,44 @@ def test_a_failed_promotion_leaves_no_work_folder_behind(publish: Promote, ledge
     with pytest.raises(FairModelsError):
         publish(1)
     assert folders_left() == []
+
+
+@pytest.mark.parametrize("file", ["code.archive", "weights"])
+def test_a_run_of_what_is_not_registered_is_never_published(
+    publish: Promote, catalog: LocalCatalog, ledger: MemoryLedger, parents: None, file: str
+) -> None:
+    ledger.add()
+    ledger.configs[MODEL, 1] = of_other_bytes(ledger.configs[MODEL, 1], file)
+    for gate in ({}, {"override_reason": "It is the only one that we have"}):
+        with pytest.raises(Invalid, match=rf"not registered.*{file} has the digest e{{12}}….*roofs-unet-v1"):
+            publish(1, **gate)
+    assert items(catalog) == []
+    assert ledger.stages() == ["none"]
+
+
+def test_a_version_that_ran_what_is_not_registered_does_not_become_active_again(tmp_path: Path) -> None:
+    """As one that was published before anybody looked."""
+    world = World.at(tmp_path)
+    world.register(1)
+    world.ingest(1)
+    for number in (1, 2):
+        world.ledger.add(MODEL)  # type: ignore[attr-defined]
+        world.promote(number)
+    item = world.catalog.get(LOCAL_MODELS, "banepa-roofs-v1")
+    config = of_other_bytes(world.ledger.config(MODEL, 1), "code.archive")
+    put = world.store.put("local-models/banepa-roofs/v1/other/run.yaml", config.to_zenml().encode())
+    item.assets["run-config"].href = put.href
+    item.assets["run-config"].extra_fields |= {"file:checksum": put.checksum, "file:size": put.size}
+    world.catalog.commit(Change(put=[item]))
+    with pytest.raises(Invalid, match="cannot become active again: its run used what is not registered"):
+        world.promote(1)
+    assert world.items() == {"banepa-roofs-v1": False, "banepa-roofs-v2": True}
+
+
+def of_other_bytes(config: RunConfig, file: str) -> RunConfig:
+    document = config.model_dump(mode="json")
+    part = document
+    for key in file.split("."):
+        part = part[key]
+    part["checksum"] = "1220" + 64 * "e"
+    return RunConfig.model_validate(document)
