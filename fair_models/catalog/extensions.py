@@ -14,6 +14,9 @@ RASTER = f"{_HOST}/raster/v2.0.0/schema.json"
 FILE = f"{_HOST}/file/v2.1.0/schema.json"
 PROCESSING = f"{_HOST}/processing/v1.1.0/schema.json"
 
+USED = (MLM, VERSION, CLASSIFICATION, LABEL, RASTER, FILE, PROCESSING)
+"""All of them."""
+
 ITEM = "https://schemas.stacspec.org/v1.1.0/item-spec/json-schema/item.json"
 """Not an extension: the core schema that every item follows."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -64,6 +64,20 @@ def check(item: Json, folder: Path) -> OfficialResult:
         except (re.error, RecursionError):  # a schema that Python cannot evaluate
             unchecked.append(address)
     return OfficialResult(list(dict.fromkeys(problems)), list(dict.fromkeys(unchecked)))
+
+
+def fill(folder: Path, addresses: Iterable[str]) -> list[str]:
+    """Fetch schemas, and all that they refer to, so that a machine without the web can check items.
+
+    Args:
+        folder: The cache. What it has already is not fetched again.
+        addresses: Of the schemas.
+
+    Returns:
+        Addresses of schemas that could not be had.
+    """
+    schemas = SchemaCache(folder)
+    return list(dict.fromkeys(absent for each in addresses for absent in _closure(schemas, each)[1]))
 
 
 def _title(address: str) -> str:

@@ -13,16 +13,6 @@ from fair_models.settings import Settings
 from fair_models.store.opening import open_store
 from fair_models.types import BASE_MODELS
 
-_USED = (
-    extensions.MLM,
-    extensions.VERSION,
-    extensions.CLASSIFICATION,
-    extensions.LABEL,
-    extensions.RASTER,
-    extensions.FILE,
-    extensions.PROCESSING,
-)
-
 
 def store(settings: Settings) -> str:
     """Put a file, fetch it and take it away again."""
@@ -50,10 +40,10 @@ def catalogue(settings: Settings) -> str:
 def official_schemas(settings: Settings) -> str:
     """Have the schema of each extension that our items use, from the cache or the web."""
     folder = settings.schema_folder
-    missing = schemas.check({"stac_extensions": [*_USED]}, folder).unchecked
+    missing = schemas.check({"stac_extensions": [*extensions.USED]}, folder).unchecked
     missing = [address for address in missing if address not in settings.allowed_extensions]
     if not missing:
-        return f"all {len(_USED)} that our items use are there"
+        return f"all {len(extensions.USED)} that our items use are there"
     if settings.official_schemas == "required":
         again = f"{schema_cache.RETRY_AFTER_S / 60:.0f} minutes"
         raise Invalid(
@@ -61,4 +51,6 @@ def official_schemas(settings: Settings) -> str:
             f"{', '.join(missing)}. Put them there as their addresses without https://, or let this machine "
             f"reach them (it asks again after {again})"
         )
-    return f"{len(missing)} of {len(_USED)} are not to be had, so that items are checked without them"
+    return (
+        f"{len(missing)} of {len(extensions.USED)} are not to be had, so that items are checked without them"
+    )
