@@ -230,6 +230,9 @@ class AuditSummary(Outcome):
     rules: int = Field(description="Number of rules that ran.")
     skipped: str = Field(description="Rules that did not run, and why.")
     unchecked_schemas: int = Field(description="Official schemas that were neither cached nor reachable.")
+    catalog: str = Field(
+        "", description="The catalogue that was read: a folder, or a database without login."
+    )
     report: str = Field(description="File with the report, on the worker's machine.")
     seconds: float = Field(description="Wall time, in seconds.")
 

@@ -150,6 +150,7 @@ def audited(report: Report, path: Path) -> AuditSummary:
         rules=len(report.rules),
         skipped="; ".join(f"{rule}: {reason}" for rule, reason in report.skipped.items()),
         unchecked_schemas=len(report.unchecked),
+        catalog=report.catalog,
         report=str(path),
         seconds=round(report.seconds, 3),
     )

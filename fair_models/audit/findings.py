@@ -60,6 +60,7 @@ class Report:
     repairs: What was put right, in order.
     unrepaired: Rules whose repair failed, and why.
     sample: Part of the assets whose bytes were read, 0 to 1.
+    catalog: Which catalogue was read: a folder, or host, port and name of a database.
     """
 
     findings: Sequence[Finding]
@@ -72,6 +73,7 @@ class Report:
     repairs: Sequence[Repair] = ()
     unrepaired: Mapping[str, str] = field(default_factory=dict)
     sample: float = 1.0
+    catalog: str = ""
     counts: Mapping[Severity, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,6 +89,7 @@ class Report:
         """The report as a JSON object, for programs."""
         return {
             "ok": self.ok,
+            "catalog": self.catalog,
             "started": self.started.isoformat(),
             "seconds": round(self.seconds, 3),
             "counts": dict(self.counts),
@@ -122,10 +125,12 @@ class Report:
 
     def _summary(self) -> str:
         items = ", ".join(f"{count} in {collection}" for collection, count in self.checked.items())
+        where = f"Catalogue: {self.catalog}. " if self.catalog else ""
         return (
             f"{_count(self.counts['error'], 'error').capitalize()}, "
             f"{_count(self.counts['warning'], 'warning')}. "
-            f"Items checked: {items}. Bytes read: {_share(self.sample)}. Rules: {', '.join(self.rules)}. "
+            f"{where}Items checked: {items}. Bytes read: {_share(self.sample)}. "
+            f"Rules: {', '.join(self.rules)}. "
             f"Started {self.started:%Y-%m-%d %H:%M:%S} UTC, took {self.seconds:.1f} s."
         )
 

@@ -14,7 +14,7 @@ from fair_models.audit.findings import Finding, Repair, Report
 from fair_models.audit.problem import Problem
 from fair_models.audit.rules import Need, Rule, select
 from fair_models.audit.scope import Scope
-from fair_models.catalog import profiles
+from fair_models.catalog import opening, profiles
 from fair_models.catalog.collections import COLLECTIONS
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import FairModelsError
@@ -61,6 +61,7 @@ def audit(catalog: Catalog, store: Store, ledger: Ledger | None, params: AuditPa
         repairs=repairs,
         unrepaired=unrepaired,
         sample=1.0 if params.digests else params.sample,
+        catalog=opening.name_of(catalog),
     )
 
 

@@ -48,6 +48,12 @@ def open_at(place: SecretStr, settings: Settings) -> Catalog:
     return LocalCatalog(Path(said) if said else settings.catalog_folder)
 
 
+def name_of(catalog: Catalog) -> str:
+    """Which catalogue it is, for people: its folder, or host:port/name of its database. Never a password."""
+    database = getattr(catalog, "database", None)
+    return str(getattr(catalog, "root", "") if database is None else database.address)
+
+
 def open_pgstac(place: SecretStr, settings: Settings) -> PgstacCatalog:
     """The catalogue of a database.
 

@@ -9,7 +9,8 @@ import typer
 from pydantic import SecretStr
 
 from fair_models.cli import output
-from fair_models.cli.options import Json
+from fair_models.cli.options import Json, text_of
+from fair_models.params import AuditParams
 from fair_models.settings import current
 
 _PLACE = (
@@ -20,9 +21,10 @@ _PLACE = (
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Make a catalogue in pgstac, copy a catalogue.", no_args_is_help=True)
+    group = typer.Typer(help="Make a catalogue in pgstac, copy or check a catalogue.", no_args_is_help=True)
     group.command("init")(init)
     group.command("copy")(copy)
+    group.command("audit")(audit)
     app.add_typer(group, name="catalog", rich_help_panel="Operate")
 
 
@@ -62,3 +64,29 @@ def copy(
     output.say(
         f"Copied {copied.items} items and {copied.tombstones} tombstones; {copied.same} were there already."
     )
+
+
+def audit(
+    place: Annotated[str, typer.Argument(metavar="PLACE", help=_PLACE)] = "configured",
+    digests: Annotated[bool, typer.Option("--digests", help=text_of(AuditParams, "digests"))] = False,
+    json: Json = False,
+) -> None:
+    """Check a catalogue in this process, such as one just restored. Changes nothing; code 1 where errors are.
+
+    `fair-models audit` asks the workers instead, which read the catalogue of their own settings.
+    """
+    from fair_models.audit.run import audit as check
+    from fair_models.catalog.opening import open_at
+    from fair_models.store.opening import open_store
+    from fair_models.training.ledger import open_ledger
+
+    settings = current()
+    where = settings.catalog if place == "configured" else SecretStr(place)
+    params = AuditParams(digests=digests)
+    report = check(open_at(where, settings), open_store(settings), open_ledger(settings), params)
+    if output.wants_json():
+        output.show_json(report.to_json())
+    else:
+        typer.echo(report.to_markdown())
+    if not report.ok:
+        raise typer.Exit(1)

@@ -21,7 +21,9 @@ from fair_models.catalog.protocol import Catalog, Change
 from fair_models.catalog.transitions import deleting, publish
 from fair_models.cli.app import app
 from fair_models.errors import Conflict
+from fair_models.training import ledger
 from tests.catalog.item_factory import base_item, dataset_item, local_item, raw
+from tests.publishing.memory_ledger import MemoryLedger
 
 API = "https://stac.example.org"
 WHEN = datetime(2026, 11, 21, tzinfo=UTC)
@@ -154,3 +156,23 @@ def test_init_of_a_folder_says_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_
     done = CliRunner().invoke(app, ["catalog", "init"])
     assert done.exit_code == 2
     assert "set FAIR_CATALOG to postgresql://" in " ".join(done.output.split())
+
+
+def test_a_restored_catalogue_is_checked_itself_and_not_the_one_of_the_settings(
+    folder: LocalCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIR_CATALOG", str(tmp_path / "in-use"))
+    monkeypatch.setattr(ledger, "open_ledger", lambda _: MemoryLedger())
+    restored = LocalCatalog(tmp_path / "restored")
+    copying.copy(folder, restored)
+
+    done = CliRunner().invoke(app, ["catalog", "audit", str(restored.root), "--json"])
+    said = json.loads(done.stdout)
+    assert said["catalog"] == str(restored.root)
+    assert sum(said["checked"].values()) == 4
+    assert done.exit_code == 1  # its files are not in this store
+    assert {"assets"} <= {finding["rule"] for finding in said["findings"]}
+
+    unused = json.loads(CliRunner().invoke(app, ["catalog", "audit", "--json"]).stdout)
+    assert (unused["catalog"], sum(unused["checked"].values())) == (str(tmp_path / "in-use"), 0)
+    assert "Catalogue: " in CliRunner().invoke(app, ["catalog", "audit"]).stdout
