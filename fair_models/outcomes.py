@@ -34,6 +34,9 @@ class PublishedItem(Outcome):
     version: int = Field(description="Its version.")
     title: str = Field(description="Its title.")
     href: str = Field(description="Where the item lies.")
+    notes: str = Field(
+        "", description="What of a dataset's chips and labels was mended, left out or counted, in sentences."
+    )
     dry_run: bool = Field(description="Whether this is only what would be, and nothing was changed.")
 
 

@@ -95,6 +95,15 @@ def write_preview(picture: Path, description: str) -> None:
     write_card("preview", f"![{description}](data:image/jpeg;base64,{data})\n\n`{picture}`", description)
 
 
+def duration(seconds: float) -> str:
+    """A time for people, e.g. "12 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
 class ProgressBar:
     """A progress artifact that is not written more often than people can see."""
 
@@ -104,10 +113,18 @@ class ProgressBar:
             raise TypeError("a progress bar belongs into a task that is not async")
         self._id = made
         self._written = time.monotonic()
+        self._first: tuple[float, float] | None = None
 
-    def show(self, done: float, total: float, description: str) -> None:
-        """Show that `done` of `total` is done."""
+    def show(self, done: float, total: float, description: str, *, with_time_left: bool = False) -> None:
+        """Show that `done` of `total` is done, and about how long the rest takes if asked for.
+
+        The time is told from the second call on, by how fast it went since the first.
+        """
         now = time.monotonic()
+        began, before = self._first = self._first or (now, done)
+        if with_time_left and before < done < total:
+            left = (total - done) * (now - began) / (done - before)
+            description = f"{description}, about {duration(left)} left"
         if now - self._written < _EVERY_S and done < total:
             return
         self._written = now

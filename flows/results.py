@@ -34,7 +34,18 @@ Values = Mapping[str, float | None]
 
 def published(item: Item, *, dry_run: bool) -> PublishedItem:
     """The row of an item."""
-    return PublishedItem.model_validate({**_item_columns(item), "dry_run": dry_run})
+    notes = "; ".join(repair_sentences(item.properties.get("fair:repairs", {})))
+    return PublishedItem.model_validate({**_item_columns(item), "notes": notes, "dry_run": dry_run})
+
+
+def repair_sentences(counts: Mapping[str, int]) -> list[str]:
+    """What was mended, left out or counted on ingestion, e.g. "35 chips of another zoom, left out"."""
+    if not counts:
+        return []
+    from fair_models.data import captioned_images, ingest
+
+    known = {**captioned_images.REPAIRS, **ingest.REPAIRS}
+    return [f"{count} {known.get(name, name)}" for name, count in counts.items() if count]
 
 
 def trained(version: ModelVersion, config: RunConfig) -> TrainedVersion:

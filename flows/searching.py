@@ -190,7 +190,8 @@ class Course:
         best = self._search.best(self._trials)
         value = self._search.value(best) if best else None
         so_far = f"; best so far: {value:.4g} (trial {best.number})" if best and value is not None else ""
-        self._bar.show(len(self._trials), self._search.params.most_trials + 1, f"{doing}{so_far}")
+        told = f"{doing}{so_far}"
+        self._bar.show(len(self._trials), self._search.params.most_trials + 1, told, with_time_left=True)
 
 
 def _told(values: Values) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from prefect.futures import PrefectFuture
 
-from flows.artifacts import ProgressBar
+from flows.artifacts import ProgressBar, duration
 
 if TYPE_CHECKING:
     from pystac import Item
@@ -92,15 +92,7 @@ def said(done: int, total: int, worked_on: int, pixels: int, seconds: float) -> 
     if not worked_on or seconds <= 0:
         return text
     left = (total - done) * seconds / worked_on
-    return f"{text}, {pixels / seconds / 1e6:.3g} Mpx/s, {_time(left)} left"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    return f"{text}, {pixels / seconds / 1e6:.3g} Mpx/s, {duration(left)} left"
 
 
 class Making(Protocol):

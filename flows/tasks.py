@@ -128,7 +128,8 @@ def train_model(config: RunConfig) -> TrainedVersion:
     def report(epoch: Epoch) -> None:
         stop_when_over()
         figures = ", ".join(f"{name} {value:.4g}" for name, value in epoch.values.items())
-        bar.show(epoch.number, epoch.total, f"epoch {epoch.number} of {epoch.total}: {figures}")
+        told = f"epoch {epoch.number} of {epoch.total}: {figures}"
+        bar.show(epoch.number, epoch.total, told, with_time_left=True)
 
     used = versions.next_number(catalog, LOCAL_MODELS, config.model_name) - 1
     version = launch.run(config, report, above=used, cancelled=closing.was_cancelled)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from pystac import Item
 
 from fair_models.catalog import assets, class_change, keywords, model_classes, model_input
 from fair_models.errors import IncompatibleDataset, NotFound
+from fair_models.types import VERSION_SUFFIX
 
 FINEST = 1 / 8
 """Least ground sample distance of a dataset, as a share of the model's: finer imagery only costs space."""
@@ -105,8 +107,15 @@ def _classes(model: Item, dataset: Item) -> list[str]:
         ]
     said = f"the model tells apart {_listed(ours)}, the dataset has {_listed(theirs)}"
     unknown = sorted(set(theirs) - set(ours))
+    name = re.sub(VERSION_SUFFIX, "", dataset.id)
+    asked = " ".join(f"--class {each}" for each in ours)
+    by_property = " --class-property PROPERTY" if len(ours) > 1 else ""
     return [
-        f"the classes differ: {said}" + (f"; the model does not know {_listed(unknown)}" if unknown else "")
+        f"the classes differ: {said}"
+        + (f"; the model does not know {_listed(unknown)}" if unknown else "")
+        + ". Ingest the labels with the model's classes: "
+        f"fair-models ingest {name} CHIPS {asked}{by_property}; or start from a model that follows the "
+        "classes of its dataset: fair-models list base-models"
     ]
 
 

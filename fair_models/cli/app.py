@@ -52,6 +52,9 @@ class Commands(TyperGroup):
         except Interrupted as stopped:
             output.say(f"\n{stopped}")
             raise typer.Exit(INTERRUPTED) from stopped
+        except KeyboardInterrupt as stopped:
+            output.say("\nStopped. Runs that were started go on; list them with: fair-models flow-runs")
+            raise typer.Exit(INTERRUPTED) from stopped
         except FairModelsError as error:
             output.show_error(error)
             raise typer.Exit(exit_code(error)) from error

@@ -72,17 +72,27 @@ def follow(client: Client, run: FlowRun, verbose: bool) -> FlowRun:
     Raises:
         Interrupted: Ctrl-C. The run goes on; the message says how to cancel it.
     """
+    with leaving(run), _screen(verbose) as screen:
+        for event in client.follow(run.id):
+            if screen is not None:
+                screen.show(event)
+    return client.run(run.id)
+
+
+@contextmanager
+def leaving(run: FlowRun) -> Iterator[None]:
+    """Within, Ctrl-C ends the command and says what becomes of the run.
+
+    Raises:
+        Interrupted: Ctrl-C; names the run, and how to follow or cancel it.
+    """
     try:
-        with _screen(verbose) as screen:
-            for event in client.follow(run.id):
-                if screen is not None:
-                    screen.show(event)
+        yield
     except KeyboardInterrupt:
         raise Interrupted(
-            f"{run.name} goes on. Follow it again: fair-models follow {run.id} · "
+            f"Stopped looking; {run.name} goes on. Follow it again: fair-models follow {run.id} · "
             f"Cancel it: fair-models cancel {run.id}"
         ) from None
-    return client.run(run.id)
 
 
 @contextmanager

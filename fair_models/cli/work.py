@@ -75,10 +75,11 @@ def do(
         if not how.wait:
             _show_started(run)
             return None
-        ended, row = finish(client, run, how.verbose)
-        run = replace(ended, found=run.found)
-        wanted = [*also, *(numbers if output.wants_json() else ())]
-        tables = {key: client.table(run.id, key) for key in wanted}
+        with live.leaving(run):
+            ended, row = finish(client, run, how.verbose)
+            run = replace(ended, found=run.found)
+            wanted = [*also, *(numbers if output.wants_json() else ())]
+            tables = {key: client.table(run.id, key) for key in wanted}
     if output.wants_json():
         output.show_json({"run": describe(run), "result": row, **tables})
         return row

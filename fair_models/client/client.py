@@ -16,7 +16,7 @@ from fair_models.client.events import Event
 from fair_models.client.following import Follower
 from fair_models.client.http import Http, Refused
 from fair_models.client.reading import Reader
-from fair_models.client.requests import Request, deployment_of
+from fair_models.client.requests import Request, deployment_of, run_name
 from fair_models.client.runs import FlowRun
 from fair_models.client.schema import problems
 from fair_models.errors import Invalid, InvalidParameters
@@ -98,7 +98,7 @@ class Client(Reader):
                 `found` set, and starts nothing. Default: a new one, which only this call's own retries share.
             again: Where the run that the key stands for failed, crashed or was cancelled, start it anew under
                 the same key. A run that goes on or has completed is given as it is.
-            name: Name of the run for people. Default: the flow makes one.
+            name: Name of the run for people. Default: made of what is asked for, e.g. "fine-tune roofs".
             tags: Words to find the run by.
 
         Raises:
@@ -114,6 +114,7 @@ class Client(Reader):
         reasons = problems({**target["parameters"], **sent}, target["parameter_openapi_schema"])
         if reasons:
             raise InvalidParameters(deployment, reasons)
+        name = name or run_name(target["name"], sent["params"])
         body = {
             "parameters": sent,
             "tags": [*target["tags"], *tags],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -61,6 +63,36 @@ DEPLOYMENTS = MappingProxyType(
     }
 )
 """The deployment that takes these parameters. `train` and `predict-shards` are asked for by other runs."""
+
+
+RUN_NAMES = MappingProxyType(
+    {
+        "register-model": "register {source}",
+        "ingest-dataset": "ingest {name}",
+        "finetune": "fine-tune {model_name}",
+        "train": "train {model_name}",
+        "promote": "promote {model}",
+        "retire": "{action} {name}",
+        "slice-dataset": "slice {dataset} as {name}",
+        "search": "search {model_name}",
+        "pin": "pin {name}",
+        "clean-runs": "clean runs",
+        "collect-feedback": "feedback {dataset}",
+        "predict": "predict with {model}",
+        "repeat-prediction": "repeat {prediction}",
+        "audit": "audit",
+    }
+)
+"""What a run is called for people, from when it is asked for. The flows use the same names."""
+
+
+def run_name(deployment: str, params: Mapping[str, Any]) -> str | None:
+    """Name of a run; None where the server has to make one until the run begins."""
+    template = RUN_NAMES.get(deployment)
+    try:
+        return None if template is None else template.format(**params)
+    except (LookupError, AttributeError):  # a parameter that the name needs is left at its default
+        return None
 
 
 def deployment_of(params: BaseModel) -> str:

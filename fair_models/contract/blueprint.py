@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ValidationError
 
 from fair_models.catalog import hyperparameters
-from fair_models.contract import class_check, classes, export_check, extras, loader, weights
+from fair_models.contract import class_check, classes, export_check, exporting, extras, loader, weights
 from fair_models.contract.archive import pack_code
 from fair_models.contract.calling import called
 from fair_models.contract.contribution import Contribution
@@ -82,7 +82,8 @@ def make(contribution: Contribution, folder: Path) -> Blueprint:
     weights.load(network, contribution.weights)
     check_classes(contribution, archive, pipeline, network)
     onnx = folder / "model.onnx"
-    called(contribution.name, "export", pipeline.export, network, onnx, params)
+    bands = input_of(contribution.template).bands
+    exporting.export(contribution.name, pipeline, network, onnx, params, bands)
     difference = export_check.check(onnx, network, processing, input_of(contribution.template))
     total = sum(weight.numel() for weight in network.parameters())
     further = extras.make(contribution.name, pipeline, network, None, processing, params)

@@ -7,6 +7,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,25 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
+from fair_models.errors import Invalid
 from fair_models.ml_tasks.padded import Padded
 
 OPSET = 18
 INPUT = "pixels"
 TOKENS = "tokens"
+
+
+_bands_of_input: ContextVar[int | None] = ContextVar("fair_models_bands_of_input", default=None)
+
+
+@contextlib.contextmanager
+def of_bands(count: int) -> Iterator[None]:
+    """Within, networks take images of so many bands, as `mlm:input` says. Else their first layer tells it."""
+    token = _bands_of_input.set(count)
+    try:
+        yield
+    finally:
+        _bands_of_input.reset(token)
 
 
 def export_onnx(
@@ -122,9 +137,14 @@ def _node(operator: str, inputs: Sequence[str], output: str, **attributes: Any) 
 
 
 def _bands(network: nn.Module) -> int:
-    """Bands that the first convolution takes."""
-    first = next(layer for layer in network.modules() if isinstance(layer, nn.Conv2d))
-    return first.in_channels * first.groups
+    """Bands of the model's input, where somebody says them; else those that the first convolution takes."""
+    known = _bands_of_input.get()
+    if known is not None:
+        return known
+    first = next((layer for layer in network.modules() if isinstance(layer, nn.Conv2d)), None)
+    if first is None:
+        raise Invalid(f"{type(network).__name__} has no convolution that says how many bands it takes")
+    return first.in_channels
 
 
 def _forget_sources(model: onnx.ModelProto) -> None:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from fair_models.catalog.model_input import InputFacts
-from fair_models.contract import export_check, extras
+from fair_models.contract import export_check, exporting, extras
 from fair_models.data.loading import LoadedSamples
 from fair_models.training import agreeing
 from fair_models.training.agreeing import Quick
@@ -19,12 +19,12 @@ def export(config: RunConfig, code: ModelCode, state: bytes) -> bytes:
     """The network as ONNX, after it has given the same as torch.
 
     Raises:
-        InvalidContribution: ONNX and torch differ.
+        InvalidContribution: It could not be written, or ONNX and torch differ.
     """
     with tempfile.TemporaryDirectory(prefix="fair-onnx-") as folder, repeatable(config):
         network = restore(config, code, state)
         path = Path(folder) / "model.onnx"
-        code.pipeline.export(network, path, code.params)
+        exporting.export(config.model_name, code.pipeline, network, path, code.params, config.input.bands)
         export_check.check(path, network, code.processing, _input_facts(config.input))
         return path.read_bytes()
 

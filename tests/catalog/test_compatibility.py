@@ -54,7 +54,10 @@ def test_a_dataset_may_differ_where_it_does_not_matter(changes: dict[str, Any]) 
             {"classes": ["hut"], "class_counts": {"train": {"hut": 1}, "held_out": {"hut": 1}}},
             ["building", "hut"],
         ),
-        ({"classes": ["building", "hut"]}, ["classes differ", "does not know hut"]),
+        (
+            {"classes": ["building", "hut"]},
+            ["classes differ", "does not know hut", "fair-models ingest", "--class building"],
+        ),
         ({"bands": ("red", "green")}, ["bands are missing", "red, green, blue", "red, green"]),
         ({"gsd_m": 0.61}, ["ground resolutions", "0.3 m per px", "0.61"]),
         ({"gsd_m": 0.03}, ["ground resolutions", "0.0375", "0.03"]),

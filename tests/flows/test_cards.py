@@ -5,7 +5,7 @@ from pathlib import Path
 from fair_models.catalog import figures
 from fair_models.store.local import LocalStore
 from flows import results
-from tests.catalog.item_factory import local_item
+from tests.catalog.item_factory import dataset_item, local_item
 
 CLASSES = [
     {"class": "background", "train": None, "held_out": None, "iou": 0.9, "iou_baseline": 0.0},
@@ -53,3 +53,12 @@ def test_all_rows_of_classes_have_the_same_columns():
 
     assert [list(row) for row in rows] == [["class", "train", "held out", "iou", "object_f1"]] * 2
     assert rows[1]["iou"] == "–"
+
+
+def test_the_result_of_an_ingestion_says_what_was_mended_and_left_out() -> None:
+    item = dataset_item()
+    item.properties["fair:repairs"] = {"other_zoom": 35, "without_labels": 2, "invented_later": 1}
+    told = results.published(item, dry_run=False).notes
+    assert told == "35 chips of another zoom, left out; 2 chips that no label touches, kept; 1 invented_later"
+    del item.properties["fair:repairs"]
+    assert results.published(item, dry_run=False).notes == ""

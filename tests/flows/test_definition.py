@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -11,9 +12,10 @@ from prefect import Flow
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.names import generate_slug
 
+from fair_models.client.requests import RUN_NAMES
 from fair_models.outcomes import OUTCOMES
 from fair_models.params import PromoteParams
-from flows import tasks
+from flows import artifacts, tasks
 from flows.definition import _is_generated, flow, published_schema
 from flows.policy import TRANSIENT, is_transient
 
@@ -146,3 +148,24 @@ def test_descriptions_say_the_bounds_because_the_form_never_shows_them(name: str
         and f"{bound:g}" not in schema["description"].replace("2147483647", "2.14748e+09")
     ]
     assert unsaid == []
+
+
+@pytest.mark.parametrize("name", RUN_NAMES)
+def test_a_run_is_called_the_same_by_who_asks_for_it_and_by_its_flow(name: str) -> None:
+    source = (PROJECT / "flows" / f"{name.replace('-', '_')}.py").read_text(encoding="utf-8")
+    (template,) = re.findall(r'run_name="(.*?)"', source)
+    assert template.replace("{params.", "{") == RUN_NAMES[name]
+
+
+def test_a_bar_tells_the_time_left_from_the_second_step_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    times = iter([0.0, 0.0, 10.0, 20.0, 30.0])
+    monkeypatch.setattr(artifacts, "create_progress_artifact", lambda **_: uuid4())
+    monkeypatch.setattr(
+        artifacts, "update_progress_artifact", lambda _, description, **__: shown.append(description)
+    )
+    monkeypatch.setattr(artifacts.time, "monotonic", lambda: next(times))
+    bar = artifacts.ProgressBar("training", "Training")
+    for epoch in (0, 1, 2, 4):
+        bar.show(epoch, 4, f"epoch {epoch}", with_time_left=True)
+    assert shown == ["epoch 1, about 30 s left", "epoch 2, about 20 s left", "epoch 4"]

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fair_models.ml_tasks.onnx_export import export_onnx
+from fair_models.errors import Invalid
+from fair_models.ml_tasks.onnx_export import export_onnx, of_bands
 from fair_models.ml_tasks.padded import Padded, doubled
 
 
@@ -73,3 +74,41 @@ def test_the_file_declares_any_size_and_doubles_by_a_constant(exported: tuple[Ho
     doublings = [node for node in graph.node if node.op_type == "Resize"]
     assert len(doublings) == 3
     assert all(node.input[2] in constants and len(node.input) == 3 for node in doublings)
+
+
+class TwoEyes(nn.Module):
+    """Its first convolution is not the one that takes the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refine, self.look = nn.Conv2d(8, 2, 1), nn.Conv2d(4, 8, 3, padding=1)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        scores: Tensor = self.refine(self.look(pixels))
+        return scores
+
+
+class Mixing(nn.Module):
+    """It has no convolution of two dimensions at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Linear(4, 2)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        scores: Tensor = self.mix(pixels.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return scores
+
+
+@pytest.mark.parametrize("network", [TwoEyes(), Mixing()])
+def test_a_network_is_written_with_the_bands_that_its_item_says(network: nn.Module, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    with of_bands(4):
+        export_onnx(network, path, "logits")
+    (given,) = onnx.load(path).graph.input
+    assert given.type.tensor_type.shape.dim[1].dim_value == 4
+
+
+def test_a_network_that_does_not_say_its_bands_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="Mixing has no convolution"):
+        export_onnx(Mixing(), tmp_path / "model.onnx", "logits")
