@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from fair_models.cli import live, output
+from fair_models.cli import beforehand, live, output
 from fair_models.client import Client, FlowRun
 from fair_models.errors import FairModelsError
 from fair_models.types import Json
@@ -62,10 +62,11 @@ def do(
         RunFailed: The run did not complete; says why.
         RunEnded: A run that was started before under the key did not complete.
         Conflict: The key stands for another request.
-        Invalid: The parameters are not right. No run was created.
+        Invalid, NotFound: What is asked for cannot be done. No run was created.
         Unavailable: No server answers.
     """
     with Client() as client:
+        beforehand.look(params, client)
         run = client.start(deployment, params, idempotency_key=how.key, again=how.again, tags=tags)
         if run.found:
             output.say(

@@ -41,6 +41,14 @@ class Reader:
             raise NotFound(f"No deployment {name!r} at {self._http.api_url}. {hint}") from error
         return found
 
+    def has_block(self, slug: str, name: str = "default") -> bool:
+        """Whether a block of a kind is saved under a name."""
+        try:
+            self._http.get(f"/block_types/slug/{slug}/block_documents/name/{name}")
+        except NotFound:
+            return False
+        return True
+
     def deployments(self) -> list[str]:
         """Names of all deployments."""
         return sorted(each["name"] for each in self._http.pages("/deployments/filter", {}))

@@ -9,16 +9,13 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models import imagery_rules
-from fair_models.catalog import assets, hyperparameters, keywords, model_classes, model_input, processing
-from fair_models.contract import loader
-from fair_models.errors import Invalid, InvalidHyperparameters, InvalidItem
-from fair_models.imagery_rules import ImageryRules
-from fair_models.inference import areas, engines
+from fair_models.catalog import assets, hyperparameters, model_classes, model_input, processing
+from fair_models.contract import loader, prediction_wish
+from fair_models.errors import InvalidItem
+from fair_models.inference import engines
 from fair_models.inference.areas import Area
 from fair_models.inference.prediction import PredictionRequest
 from fair_models.inference.repeating import Original
-from fair_models.inference.sources import addresses
 from fair_models.params import PredictParams
 from fair_models.store import hrefs
 from fair_models.store.protocol import Store
@@ -55,20 +52,15 @@ def plan_prediction(
         Corrupted: A file of the item is not what its digest says. Nothing of it was used.
         InvalidContribution: The item's code cannot be used here.
     """
-    if keywords.SEARCH in (item.properties.get("mlm:tasks") or []):
-        raise Invalid(
-            f"{item.id} compares images and texts and finds nothing on a map. Ask it with: fair-models rank"
-        )
-    values = hyperparameters.resolve(item, params.parameters)
-    _refuse_training_values(item, params)
+    values = prediction_wish.settle(item, params)
     href, checksum = assets.file_ref(item, assets.SOURCE_CODE)
     classes = model_classes.read(item)
     archive = store.fetch(href, checksum)
     functions = loader.load_processing(archive, checksum, *processing.expressions(item), classes)
     exclude = hrefs.local_path(params.exclude) if params.exclude is not None else None
-    area = areas.read(params.area) if params.area is not None else None
+    area = prediction_wish.area_of(params)
     return PredictionRequest(
-        imagery=_imagery(str(params.imagery)),
+        imagery=prediction_wish.imagery_of(params),
         output=_output(item, params, folder),
         session=engines.open_for(item, store, params.engine, original.chosen if original else None),
         processing=functions,
@@ -85,23 +77,12 @@ def plan_prediction(
         options=_options(params, exclude, area),
         original=original,
         most_failed=params.most_failed,
-        rules=rules_of(item, params),
+        rules=prediction_wish.rules_of(item, params),
         code_checksum=checksum,
         model_id=item.id,
         model_href=item.get_self_href() or item.id,
         task=_task(item),
     )
-
-
-def _imagery(named: str) -> Path | str:
-    """A path that may be read, or an address: whoever opens it judges it, and where it leads."""
-    return named if addresses.is_address(named) else hrefs.local_folder(named)
-
-
-def rules_of(item: Item, params: PredictParams) -> ImageryRules:
-    """By which rules imagery is read: as it was asked for, else as the model learnt it."""
-    rules = params.imagery_rules or imagery_rules.of(item.properties, item.id)
-    return rules if params.fill is None else rules.model_copy(update={"fill": params.fill})
 
 
 def _options(params: PredictParams, exclude: Path | None, area: Area | None) -> dict[str, Any]:
@@ -112,14 +93,6 @@ def _options(params: PredictParams, exclude: Path | None, area: Area | None) -> 
     if area is not None:
         options["area"] = area.text  # not the file: it may change
     return options
-
-
-def _refuse_training_values(item: Item, params: PredictParams) -> None:
-    """An override that would change nothing is a mistake that somebody should hear of."""
-    wrong = [key for key in params.parameters if not key.startswith(f"{hyperparameters.INFERENCE}.")]
-    if wrong:
-        reasons = [f"{key} is not of inference; a prediction does not use it" for key in wrong]
-        raise InvalidHyperparameters(item.id, reasons)
 
 
 def _output(item: Item, params: PredictParams, folder: Path) -> Path:

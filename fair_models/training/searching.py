@@ -22,10 +22,11 @@ from fair_models.catalog import assets
 from fair_models.catalog.hyperparameters import Values
 from fair_models.data import chips, splits
 from fair_models.data.splits import Split
-from fair_models.errors import InvalidHyperparameters, NotFound
+from fair_models.errors import NotFound
 from fair_models.params import FinetuneParams, SearchParams
 from fair_models.store.archive import unpack
 from fair_models.store.protocol import Store
+from fair_models.training import wishes
 from fair_models.training.ledger import Ledger, ModelVersion
 from fair_models.training.plan import TITLE_LENGTH, plan_run
 from fair_models.training.registered import SEARCHES
@@ -173,12 +174,7 @@ def plan(base: Item, dataset: Item, params: SearchParams, store: Store) -> Searc
         Invalid: The training side has too few chips to choose on some of them.
         NotFound, Corrupted: A file of the dataset is gone, or is another one.
     """
-    both = [name for name in params.vary if name in params.overrides]
-    if both:
-        raise InvalidHyperparameters(
-            base.id,
-            [f"{name} is varied and given one value (--vary and --set); say one of them" for name in both],
-        )
+    wishes.refuse_both(base, params)
     wish = {**params.model_dump(mode="json", exclude=set(_LIMITS)), "base": base.id, "on": dataset.id}
     digest = hashlib.sha256(orjson.dumps(wish, option=orjson.OPT_SORT_KEYS)).hexdigest()[:10]
     with tempfile.TemporaryDirectory(prefix="fair-search-") as folder:

@@ -11,6 +11,10 @@ from fair_models.contract import exporting
 from fair_models.errors import InvalidContribution
 
 
+class Nothing(BaseModel):
+    """No parameters."""
+
+
 class Stubborn:
     """A pipeline whose export raises what exporters raise: hundreds of lines."""
 
@@ -27,7 +31,7 @@ def test_an_export_that_fails_is_told_in_three_lines_and_kept_in_a_file(
     monkeypatch.setenv("FAIR_HOME", str(tmp_path))
     pipeline: Any = Stubborn()
     with pytest.raises(InvalidContribution) as refused:
-        exporting.export("roofs", pipeline, nn.Identity(), tmp_path / "model.onnx", BaseModel(), 3)
+        exporting.export("roofs", pipeline, nn.Identity(), tmp_path / "model.onnx", Nothing(), 3)
     (reason,) = refused.value.reasons
     first, second, third = reason.splitlines()
     assert first.startswith("export failed: RuntimeError: Failed to export xxx")

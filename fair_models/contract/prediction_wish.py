@@ -1,0 +1,92 @@
+"""What stands against a prediction that can be told from the request and the model's item alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pystac import Item
+
+from fair_models import imagery_rules
+from fair_models.catalog import hyperparameters, keywords, model_input
+from fair_models.catalog.hyperparameters import Values
+from fair_models.errors import Invalid, InvalidHyperparameters, NotFound
+from fair_models.imagery_rules import ImageryRules
+from fair_models.inference import areas
+from fair_models.inference.areas import Area
+from fair_models.inference.sources import addresses
+from fair_models.params import PredictParams
+from fair_models.store import hrefs
+
+
+def settle(item: Item, params: PredictParams) -> Values:
+    """All hyperparameters of a prediction.
+
+    Args:
+        item: The model's exact item.
+        params: What was asked for.
+
+    Raises:
+        Invalid: The model makes no predictions of this kind.
+        InvalidHyperparameters: Parameters that the model does not allow, or that are not of inference.
+    """
+    if keywords.SEARCH in (item.properties.get("mlm:tasks") or []):
+        raise Invalid(
+            f"{item.id} compares images and texts and finds nothing on a map. Ask it with: fair-models rank"
+        )
+    values = hyperparameters.resolve(item, params.parameters)
+    wrong = [key for key in params.parameters if not key.startswith(f"{hyperparameters.INFERENCE}.")]
+    if wrong:  # an override that would change nothing is a mistake that somebody should hear of
+        reasons = [f"{key} is not of inference; a prediction does not use it" for key in wrong]
+        raise InvalidHyperparameters(item.id, reasons)
+    return values
+
+
+def area_of(params: PredictParams) -> Area | None:
+    """The area that was asked for. Raises what `areas.read` raises."""
+    return areas.read(params.area) if params.area is not None else None
+
+
+def imagery_of(params: PredictParams) -> Path | str:
+    """A path that may be read, or an address: whoever opens it judges it, and where it leads."""
+    named = str(params.imagery)
+    return named if addresses.is_address(named) else hrefs.local_folder(named)
+
+
+def rules_of(item: Item, params: PredictParams) -> ImageryRules:
+    """By which rules imagery is read: as it was asked for, else as the model learnt it."""
+    rules = params.imagery_rules or imagery_rules.of(item.properties, item.id)
+    return rules if params.fill is None else rules.model_copy(update={"fill": params.fill})
+
+
+def look_at_files(item: Item, params: PredictParams, area: Area | None) -> None:
+    """See that the files are there which a request names, and fit each other as far as their headers tell.
+
+    Chips of a folder are not opened, and nothing is asked of other machines.
+
+    Raises:
+        NotFound: Imagery or existing features are not there.
+        Invalid: The imagery cannot be used, or does not fit area, zoom or model.
+    """
+    if params.exclude is not None and not hrefs.local_path(params.exclude).is_file():
+        raise NotFound(f"There is no file {params.exclude} with existing features. Name one, or leave it out")
+    imagery = imagery_of(params)
+    if isinstance(imagery, str):
+        return
+    from fair_models.inference.sources.opening import open_source
+
+    if imagery.is_dir():
+        if params.zoom is not None:
+            raise Invalid(
+                f"A zoom is for services of tiles, and {imagery} is a folder of chips: leave it out"
+            )
+    elif not _is_json(imagery):  # which may name addresses
+        facts = model_input.read(item)
+        with open_source(imagery, facts, area, params.zoom, rules=rules_of(item, params)):
+            pass
+
+
+def _is_json(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"

@@ -1,0 +1,145 @@
+"""What is wrong with a request, told before a run is created, by the code that its flow runs first.
+
+The command line asks here, and so can a program that sees the registry. What only the work itself shows is
+left to the flow. Nothing here loads torch or ZenML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fair_models.catalog import names, versions
+from fair_models.catalog.protocol import Catalog
+from fair_models.errors import NotFound
+from fair_models.params import (
+    AuditParams,
+    CollectFeedbackParams,
+    CompareParams,
+    FinetuneParams,
+    IngestDatasetParams,
+    Params,
+    PredictParams,
+    PromoteParams,
+    RegisterModelParams,
+    RepeatParams,
+    SearchParams,
+    SliceDatasetParams,
+)
+from fair_models.store import hrefs
+from fair_models.types import DATASETS, LOCAL_MODELS
+
+
+def check(params: Params, catalog: Catalog, *, files: bool = True) -> None:
+    """Look at a request as its flow will.
+
+    Args:
+        params: The request, e.g. `FinetuneParams`. Kinds that nothing is known of beforehand pass.
+        catalog: The registry's catalogue.
+        files: Whether paths mean the same here as where the flow runs.
+
+    Raises:
+        FairModelsError: What the flow would end with.
+    """
+    look = _CHECKS.get(type(params))
+    if look is not None:
+        look(params, catalog, files)
+
+
+def _finetune(params: FinetuneParams, catalog: Catalog, files: bool) -> None:
+    from fair_models.training import plan
+
+    plan.plan_run(*plan.find_items(catalog, params), params)
+
+
+def _search(params: SearchParams, catalog: Catalog, files: bool) -> None:
+    from fair_models.catalog.search_space import candidates
+    from fair_models.training import plan, wishes
+
+    base, dataset = plan.find_items(catalog, params)
+    candidates(base, params.vary, params.method, params.seed)
+    wishes.refuse_both(base, params)
+    wish = FinetuneParams(
+        base_model=base.id,
+        dataset=dataset.id,
+        model_name=params.model_name,
+        overrides=params.overrides,
+        seed=params.seed,
+    )
+    plan.plan_run(base, dataset, wish)
+
+
+def _predict(params: PredictParams, catalog: Catalog, files: bool) -> None:
+    from fair_models.contract import prediction_wish
+
+    item = versions.resolve(catalog, names.MODELS, params.model)
+    prediction_wish.settle(item, params)
+    if files:
+        prediction_wish.look_at_files(item, params, prediction_wish.area_of(params))
+
+
+def _repeat(params: RepeatParams, catalog: Catalog, files: bool) -> None:
+    from fair_models.inference import repeating
+
+    if files:
+        _, original = repeating.settle(params)
+        versions.of_prediction(catalog, original.model_id, original.model_href, original.model_checksum)
+
+
+def _ingest(params: IngestDatasetParams, catalog: Catalog, files: bool) -> None:
+    if not files:
+        return
+    chips = hrefs.local_path(params.chips)
+    if not chips.exists():
+        raise NotFound(f"There is no folder {chips}. Name the folder with the image chips")
+    if params.labels is not None and not hrefs.local_path(params.labels).exists():
+        raise NotFound(f"There is no file {params.labels} with labels. Name it, or put it among the chips")
+
+
+def _register(params: RegisterModelParams, catalog: Catalog, files: bool) -> None:
+    if files and not hrefs.is_web(params.source) and not hrefs.local_path(params.source).exists():
+        raise NotFound(f"There is no model at {params.source}. Name its folder or its STAC item")
+
+
+def _promote(params: PromoteParams, catalog: Catalog, files: bool) -> None:
+    if next(iter(catalog.search(LOCAL_MODELS, name=params.model, limit=1)), None) is None:
+        names.require_free(catalog, LOCAL_MODELS, params.model)
+
+
+def _compare(params: CompareParams, catalog: Catalog, files: bool) -> None:
+    for reference in (params.dataset, *params.slices):
+        if reference is not None:
+            versions.resolve(catalog, DATASETS, reference)
+
+
+def _slice(params: SliceDatasetParams, catalog: Catalog, files: bool) -> None:
+    versions.resolve(catalog, DATASETS, params.dataset)
+
+
+def _feedback(params: CollectFeedbackParams, catalog: Catalog, files: bool) -> None:
+    for path in (params.prediction, params.feedback) if files else ():
+        if not hrefs.local_path(path).exists():
+            raise NotFound(f"There is no {path}. Name the prediction's folder, and the file with verdicts")
+
+
+def _audit(params: AuditParams, catalog: Catalog, files: bool) -> None:
+    from fair_models.audit import filing, rules
+
+    rules.select(params.rules)
+    if files:
+        filing.check(params.report)
+
+
+_CHECKS: Mapping[type[Params], Callable[[Any, Catalog, bool], None]] = {
+    FinetuneParams: _finetune,
+    SearchParams: _search,
+    PredictParams: _predict,
+    RepeatParams: _repeat,
+    IngestDatasetParams: _ingest,
+    RegisterModelParams: _register,
+    PromoteParams: _promote,
+    CompareParams: _compare,
+    SliceDatasetParams: _slice,
+    CollectFeedbackParams: _feedback,
+    AuditParams: _audit,
+}
