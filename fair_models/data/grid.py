@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import shapely
@@ -22,6 +23,9 @@ LONLAT = "EPSG:4326"
 WEB_MERCATOR = "EPSG:3857"
 _COARSEST_UPSAMPLING = 8
 _EDGE_STEPS = 16
+_SQUARE = 1.1
+"""Sides of a pixel that differ by less are taken as equal."""
+_PARTS, _NEAR = 5, 0.03
 
 
 @dataclass(frozen=True)
@@ -84,14 +88,23 @@ class Grid:
         Where pixels are not square it is the side of a square of the same area. Not finite where the grid
         lies outside its reference system.
         """
+        across, down = self.pixel_size_m
+        return math.sqrt(across * down)
+
+    @property
+    def pixel_size_m(self) -> tuple[float, float]:
+        """Width and height of a pixel on the ground in metres, along the middle of the grid.
+
+        Not finite where the grid lies outside its reference system.
+        """
         middle_x, middle_y = self.width / 2, self.height / 2
         columns = np.array([0.0, self.width, middle_x, middle_x])
         rows = np.array([middle_y, middle_y, 0.0, self.height])
         longitude, latitude = to_lonlat(self.crs, *self.places(columns, rows))
         if not (np.isfinite(longitude).all() and np.abs(latitude).max() <= 90):
-            return math.nan
+            return math.nan, math.nan
         _, _, metres = _geod().inv(longitude[[0, 2]], latitude[[0, 2]], longitude[[1, 3]], latitude[[1, 3]])
-        return math.sqrt(float(metres[0]) / self.width * float(metres[1]) / self.height)
+        return float(metres[0]) / self.width, float(metres[1]) / self.height
 
     def nearest(self, places: Array) -> Array:
         """Map coordinates (x, y), shape (n, 2), each moved to the equal place that is nearest to the grid.
@@ -109,22 +122,78 @@ class Grid:
         a, b, c, d, e, f = self.transform
         return a * columns + b * rows + c, d * columns + e * rows + f
 
-    def decimated(self, factor: Fraction) -> Grid:
-        """The grid after a change of resolution by `factor` (of `decimation`).
+    def decimated(self, factor: Fraction | Factors) -> Grid:
+        """The grid after a change of resolution by one factor, or one for each axis.
 
         The top left corner stays where it is and the transform is scaled exactly. Where the size is no
         multiple of the factor, the last row and column reach beyond the image: nothing is cut off.
         """
         a, b, c, d, e, f = self.transform
-        scale = float(factor)
-        transform = (a * scale, b * scale, c, d * scale, e * scale, f)
-        return Grid(self.crs, transform, math.ceil(self.height / factor), math.ceil(self.width / factor))
+        each = Factors.of(factor)
+        across, down = float(each.across), float(each.down)
+        transform = (a * across, b * down, c, d * across, e * down, f)
+        return Grid(
+            self.crs, transform, math.ceil(self.height / each.down), math.ceil(self.width / each.across)
+        )
 
     def window(self, row: int, column: int, height: int, width: int) -> Grid:
         """A part of the grid; it may reach beyond it."""
         a, b, _, d, e, _ = self.transform
         x, y = self.places(np.asarray(column), np.asarray(row))
         return Grid(self.crs, (a, b, float(x), d, e, float(y)), height, width)
+
+
+@dataclass(frozen=True)
+class Factors:
+    """How many stored pixels make one of the model's along each axis, as p / q.
+
+    `q` pixels of the model lie exactly on `p` stored ones.
+
+    across: Along a row of pixels.
+    down: Along a column.
+    """
+
+    across: Fraction
+    down: Fraction
+
+    @classmethod
+    def of(cls, factor: Fraction | Factors) -> Factors:
+        """The same factor for both axes, where there is one."""
+        return factor if isinstance(factor, Factors) else cls(factor, factor)
+
+
+def factors(grid: Grid, gsd_model_m: float, scale: Literal["mean", "each-axis"]) -> Factors:
+    """How the pixels of a grid become those of a model: the one rule for training and prediction.
+
+    Args:
+        grid: The pixels as they are stored.
+        gsd_model_m: Metres per pixel that the model works at.
+        scale: "mean" takes one factor for both axes, by the mean size of a pixel. "each-axis" does so where
+            pixels are square on the ground to a tenth. Else the longer side gets its whole factor, and the
+            shorter one the simple fraction that makes pixels square: at 70° north pixels in degrees are three
+            times as high as wide.
+
+    Raises:
+        Invalid: A distance is no positive number, or the imagery is more than 8 times too coarse.
+    """
+    across, down = grid.pixel_size_m
+    whole = decimation(grid.gsd_m, gsd_model_m)
+    longer, shorter = max(across, down), min(across, down)
+    if scale == "mean" or longer <= _SQUARE * shorter:
+        return Factors(whole, whole)
+    coarse = decimation(longer, gsd_model_m)
+    fine = _simple(longer * float(coarse) / shorter)
+    return Factors(fine, coarse) if down > across else Factors(coarse, fine)
+
+
+def _simple(value: float) -> Fraction:
+    """The simplest fraction that is near to a value; the smaller of its numbers is at most 5."""
+    if value < 1:
+        return 1 / _simple(1 / value)
+    found = [Fraction(max(1, round(value * parts)), parts) for parts in range(1, _PARTS + 1)]
+    errors = [abs(math.log(float(each) / value)) for each in found]
+    near = [each for each, error in zip(found, errors, strict=True) if error < _NEAR]
+    return near[0] if near else found[errors.index(min(errors))]
 
 
 def decimation(gsd_chip_m: float, gsd_model_m: float) -> Fraction:

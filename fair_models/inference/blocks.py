@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from fair_models.data.chips import Chip
-from fair_models.data.grid import Grid
+from fair_models.data.grid import Factors, Grid
 from fair_models.data.resampling import resample
 from fair_models.inference.areas import Clip
 from fair_models.inference.grids import NativeBlock
@@ -24,14 +24,14 @@ class Block:
     """Imagery that hangs together on one pixel grid, at the model's resolution.
 
     native: The chips, on the pixels as they are stored.
-    factor: Stored pixels per pixel of the model, along each axis.
+    factors: Stored pixels per pixel of the model, along each axis.
     resampling: How stored pixels become the model's.
     reader: Where the pixels come from.
     clip: The area that counts, on the block's pixels. None where all of it does.
     """
 
     native: NativeBlock
-    factor: Fraction
+    factors: Factors
     resampling: str
     reader: PixelReader
     clip: Clip | None = None
@@ -44,7 +44,12 @@ class Block:
     @cached_property
     def grid(self) -> Grid:
         """Where its pixels lie. The last row and column may reach over the imagery."""
-        return self.native.grid.decimated(self.factor)
+        return self.native.grid.decimated(self.factors)
+
+    @property
+    def factor(self) -> Fraction:
+        """Stored pixels per pixel of the model along its rows."""
+        return self.factors.across
 
     def read(self, area: Rectangle) -> Pixels:
         """Pixels of a rectangle of the block, resampled just as in training.
@@ -53,11 +58,11 @@ class Block:
             uint8, shape (bands, height, width), black where there is no imagery; and which of them are
             imagery that counts, bool, shape (height, width): around the area there are pixels to be seen.
         """
-        stored = self._stored(area, self._halo)
+        stored = self._stored(area, around=True)
         pixels, valid = mosaic(self.reader, self.native, stored)
-        pixels, valid = resample(pixels, valid, self.factor, self.resampling)
+        pixels, valid = resample(pixels, valid, self.factors, self.resampling)
         rows, columns = area.seen_from(
-            round(stored.row / self.factor), round(stored.column / self.factor)
+            round(stored.row / self.factors.down), round(stored.column / self.factors.across)
         ).slices
         valid = valid[rows, columns]
         return pixels[:, rows, columns], valid if self.clip is None else valid & self.clip.inside(area)
@@ -70,7 +75,7 @@ class Block:
 
     def chips_at(self, area: Rectangle) -> list[Chip]:
         """Chips that are read for a rectangle of the block."""
-        return [placed.chip for placed in self.native.chips_in(self._stored(area, self._halo))]
+        return [placed.chip for placed in self.native.chips_in(self._stored(area, around=True))]
 
     def overview(self, longest_px: int) -> tuple[Array, Array, Grid]:
         """The whole block for a picture: pixels, which of them are imagery, and where they lie."""
@@ -86,7 +91,7 @@ class Block:
 
     def names_at(self, points: Array) -> Array:
         """Names of the chips at pixel positions (column, row), shape (n, 2) to (n,)."""
-        return self.native.names_at(points * float(self.factor))
+        return self.native.names_at(points * (float(self.factors.across), float(self.factors.down)))
 
     def sources(self, cell_px: int) -> dict[str, Rectangle]:
         """What is judged as a whole, by name: each chip, or cells of `cell_px` of an image that stands alone.
@@ -116,25 +121,31 @@ class Block:
             for column in range(0, self.grid.width, cell_px)
         }
 
-    @property
-    def _halo(self) -> int:
-        """Pixels around an area that its resampling looks at too: the larger ones of both resolutions."""
-        return 0 if self.factor == 1 or (self.factor > 1 and self.resampling == "average") else 1
+    def _stored(self, area: Rectangle, around: bool = False) -> Rectangle:
+        """An area in stored pixels, rounded outwards to pixels of both resolutions.
 
-    def _stored(self, area: Rectangle, halo: int = 0) -> Rectangle:
-        """An area in stored pixels, rounded outwards to pixels of both resolutions."""
-        step = max(1, int(self.factor))
-        top, left = (
-            max(0, (math.floor(at * self.factor / step) - halo) * step) for at in (area.row, area.column)
-        )
-        ends = area.row + area.height, area.column + area.width
-        bottom, right = ((math.ceil(end * self.factor / step) + halo) * step for end in ends)
-        bottom, right = min(bottom, self.native.grid.height), min(right, self.native.grid.width)
+        Args:
+            area: The area, in pixels of the model.
+            around: With what its resampling looks at too.
+        """
+        down, across, size = self.factors.down, self.factors.across, self.native.grid
+        top, bottom = self._span(area.row, area.height, down, around)
+        left, right = self._span(area.column, area.width, across, around)
+        bottom, right = min(bottom, size.height), min(right, size.width)
         return Rectangle(top, left, bottom - top, right - left)
+
+    def _span(self, start: int, length: int, factor: Fraction, around: bool) -> tuple[int, int]:
+        """First and last of the stored pixels along an axis: `numerator` of them are `denominator` others."""
+        averaged = factor == 1 or (factor.numerator > 1 and self.resampling == "average")
+        halo = int(around and not averaged)
+        first = max(0, start // factor.denominator - halo)
+        last = math.ceil((start + length) / factor.denominator) + halo
+        return first * factor.numerator, last * factor.numerator
 
     def _scaled(self, stored: Rectangle) -> Rectangle:
         """A rectangle of stored pixels at the model's resolution, at least one pixel."""
-        top, left = round(stored.row / self.factor), round(stored.column / self.factor)
-        bottom = round((stored.row + stored.height) / self.factor)
-        right = round((stored.column + stored.width) / self.factor)
+        down, across = self.factors.down, self.factors.across
+        top, left = round(stored.row / down), round(stored.column / across)
+        bottom = round((stored.row + stored.height) / down)
+        right = round((stored.column + stored.width) / across)
         return Rectangle(top, left, max(1, bottom - top), max(1, right - left))

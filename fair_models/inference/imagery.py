@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, get_args
 
 from fair_models.data import antimeridian
 from fair_models.data.chips import find
-from fair_models.data.grid import decimation
+from fair_models.data.grid import Factors, factors
 from fair_models.data.resampling import Resampling
 from fair_models.errors import Invalid, InvalidImagery, NotFound
 from fair_models.imagery_rules import CURRENT, ImageryRules
@@ -223,7 +222,7 @@ def put_together(
     """
     found = []
     for one in native:
-        factor = decimation(one.grid.gsd_m, model.gsd_m)
+        factor = factors(one.grid, model.gsd_m, one.chips[0].chip.rules.scale)
         part = one if area is None else _around(one, factor, area)
         if part is not None:
             block = Block(part, factor, model.resampling, reader)
@@ -252,7 +251,7 @@ def check_bands(name: str, bands: int, model: ModelInput) -> None:
         )
 
 
-def _around(native: NativeBlock, factor: Fraction, area: Area) -> NativeBlock | None:
+def _around(native: NativeBlock, factor: Factors, area: Area) -> NativeBlock | None:
     """The rectangle of a block that holds an area and a margin, on the same pixels of the model.
 
     Of several chips those that reach into it stay whole: they may be judged as wholes.
@@ -260,9 +259,9 @@ def _around(native: NativeBlock, factor: Fraction, area: Area) -> NativeBlock | 
     found = clip(area, native.grid)
     if found is None:
         return None
-    margin = MARGIN_PX * float(factor)
+    wide, high = MARGIN_PX * float(factor.across), MARGIN_PX * float(factor.down)
     left, top, right, bottom = found.outline.bounds
-    sides = _aligned(native, factor, left - margin, top - margin, right + margin, bottom + margin)
+    sides = _aligned(native, factor, left - wide, top - high, right + wide, bottom + high)
     if len(native.chips) > 1:
         chips = [placed.area for placed in native.chips_in(sides)]
         if not chips:
@@ -275,13 +274,13 @@ def _around(native: NativeBlock, factor: Fraction, area: Area) -> NativeBlock | 
 
 
 def _aligned(
-    native: NativeBlock, factor: Fraction, left: float, top: float, right: float, bottom: float
+    native: NativeBlock, factor: Factors, left: float, top: float, right: float, bottom: float
 ) -> Rectangle:
     """A rectangle of a block, moved outwards to whole pixels of the model, as far as the block goes."""
-    step = max(1, int(factor))
-    column, row = (max(0, math.floor(at / step) * step) for at in (left, top))
-    width = min(native.grid.width, math.ceil(right / step) * step) - column
-    height = min(native.grid.height, math.ceil(bottom / step) * step) - row
+    across, down = factor.across.numerator, factor.down.numerator
+    column, row = max(0, math.floor(left / across) * across), max(0, math.floor(top / down) * down)
+    width = min(native.grid.width, math.ceil(right / across) * across) - column
+    height = min(native.grid.height, math.ceil(bottom / down) * down) - row
     return Rectangle(row, column, height, width)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fair_models.data.grid import Grid, decimation, reproject
+from fair_models.data.grid import Factors, Grid, decimation, factors, reproject
 from fair_models.errors import Invalid
 from tests.data.messy import TILE
 
@@ -80,6 +80,25 @@ def test_a_tilted_grid_has_the_resolution_of_its_pixels() -> None:
     tilted = Grid("EPSG:32645", (cos, sin, 354000.0, sin, -cos, 3057000.0), 100, 100)
 
     assert tilted.gsd_m == pytest.approx(0.3, rel=1e-3)
+
+
+@given(latitude=st.floats(-84, 84), size_m=st.floats(0.02, 0.8), model=st.sampled_from([0.15, 0.3, 0.5, 1.0]))
+def test_a_factor_for_each_axis_makes_pixels_in_degrees_square_at_any_latitude(
+    latitude: float, size_m: float, model: float
+) -> None:
+    step = size_m / 111_195
+    grid = Grid("EPSG:4326", (step, 0.0, 25.0, 0.0, -step, latitude), 64, 64)
+
+    each = factors(grid, model, "each-axis")
+
+    made = grid.decimated(each)
+    across, down = made.pixel_size_m
+    assert 0.9 < across / down < 1.12
+    assert factors(grid, model, "mean") == Factors.of(decimation(grid.gsd_m, model))
+
+
+def test_pixels_that_are_square_have_one_factor_by_either_rule() -> None:
+    assert factors(GRID, 0.9, "each-axis") == factors(GRID, 0.9, "mean") == Factors.of(Fraction(2))
 
 
 def test_mercator_metres_are_not_taken_for_metres_on_the_ground() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fair_models.data import chips
+from fair_models.data.grid import Factors
 from fair_models.data.resampling import read_at, resample
 from fair_models.errors import Invalid
 from tests.data.messy import jpeg_named_tif, rgba
@@ -22,6 +23,25 @@ def test_averaging_is_the_mean_of_each_square(pixels: np.ndarray, times: int) ->
     expected = pixels.reshape(3, 12 // times, times, 18 // times, times).mean(axis=(2, 4))
     assert np.abs(means - expected).max() <= 0.5
     assert valid.all()
+
+
+@given(
+    down=st.sampled_from([Fraction(1), Fraction(2), Fraction(1, 2), Fraction(3, 2), Fraction(4, 5)]),
+    across=st.sampled_from([Fraction(1), Fraction(3), Fraction(7, 5), Fraction(1, 3), Fraction(5, 7)]),
+)
+def test_a_factor_for_each_axis_keeps_what_is_where(down: Fraction, across: Fraction) -> None:
+    rows, columns = np.mgrid[0:70, 0:105]
+    pixels = np.stack([2 * rows, 2 * columns, 0 * rows + 99]).astype(np.uint8)
+
+    made, valid = resample(pixels, np.ones((70, 105), bool), Factors(across, down))
+
+    assert valid.all()
+    assert made.shape == (3, -(-70 // down), -(-105 // across))
+    middles = (np.arange(made.shape[1]) + 0.5) * float(down) * 2 - 1
+    assert np.abs(made[0, 2:-2, 5] - middles[2:-2]).max() <= 1 + 2 * max(1, float(1 / down)) / 2
+    middles = (np.arange(made.shape[2]) + 0.5) * float(across) * 2 - 1
+    assert np.abs(made[1, 5, 2:-2] - middles[2:-2]).max() <= 1 + 2 * max(1, float(1 / across)) / 2
+    assert (made[2] == 99).all()
 
 
 def test_a_square_that_reaches_beyond_the_image_is_made_of_what_it_has() -> None:

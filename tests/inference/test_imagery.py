@@ -10,7 +10,9 @@ from PIL import Image
 from rasterio.shutil import copy
 
 from fair_models.data import chips, resampling, tiles
+from fair_models.data.grid import Factors
 from fair_models.errors import Invalid, InvalidImagery, NotFound
+from fair_models.imagery_rules import OLD
 from fair_models.inference.grids import blocks
 from fair_models.inference.imagery import open_imagery
 from fair_models.inference.windows import Rectangle
@@ -80,6 +82,46 @@ def test_windows_of_a_block_are_cut_from_what_training_would_see(
                 method == "bilinear"
             )
             assert (valid == expected.valid[area.slices]).all()
+
+
+@pytest.mark.parametrize("method", ["average", "bilinear", "nearest"])
+@pytest.mark.parametrize(
+    ("latitude", "size_m"), [(70.0, 0.66), (45.0, 0.3), (60.0, 0.12), (80.0, 0.2), (65.0, 1.3)]
+)
+def test_windows_of_pixels_in_degrees_are_cut_from_what_training_would_see(
+    tmp_path: Path, method: str, latitude: float, size_m: float
+) -> None:
+    path = write_geotiff(
+        tmp_path / "scene.tif", blobs(250, 301), "EPSG:4326", (25.0, latitude), size_m / 111_195
+    )
+    expected = resampling.read_at(chips.describe(path), 0.3, method)
+
+    with open_imagery(path, Input(gsd_m=0.3, resampling=method)) as imagery:
+        (block,) = imagery.blocks
+        across, down = block.grid.pixel_size_m
+        assert 0.9 < across / down < 1.12
+        assert (block.grid.height, block.grid.width) == expected.valid.shape
+        assert block.grid.transform == pytest.approx(expected.grid.transform)
+        height, width = block.grid.height, block.grid.width
+        for area in (
+            Rectangle(7, 11, 20, 17),
+            Rectangle(height - 9, width - 11, 9, 11),
+            Rectangle(0, 0, height, width),
+        ):
+            pixels, valid = block.read(area)
+            assert np.abs(pixels.astype(int) - expected.pixels[:, *area.slices]).max() <= (
+                method == "bilinear"
+            )
+            assert (valid == expected.valid[area.slices]).all()
+
+
+def test_models_of_before_take_one_factor_for_both_axes(tmp_path: Path) -> None:
+    path = write_geotiff(tmp_path / "scene.tif", blobs(90, 120), "EPSG:4326", (25.0, 70.0), 0.66 / 111_195)
+
+    with open_imagery(path, Input(gsd_m=0.3), rules=OLD) as imagery:
+        assert imagery.blocks[0].factors == Factors.of(Fraction(1))
+    with open_imagery(path, Input(gsd_m=0.3)) as imagery:
+        assert imagery.blocks[0].factors == Factors(Fraction(3, 2), Fraction(1, 2))
 
 
 def test_a_folder_and_a_mosaic_of_it_read_the_same(tmp_path: Path) -> None:
