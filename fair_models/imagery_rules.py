@@ -37,12 +37,18 @@ class ImageryRules(BaseModel):
         description="mean: one factor brings both axes to the model's resolution. each-axis: a factor for "
         "each, as pixels may be wider than high on the ground."
     )
+    chips: Literal["alone", "together"] = Field(
+        "alone",
+        description="alone: each chip is a sample of its own in training, and ground that several chips show "
+        "is predicted several times. together: neighbouring chips are put together into samples, and ground "
+        "counts once, at the resolution nearest to the model's. Default: alone.",
+    )
 
 
-OLD = ImageryRules(bands="position", fill="kept", scale="mean")
+OLD = ImageryRules(bands="position", fill="kept", scale="mean", chips="alone")
 """The rules of items and configs that name none."""
 
-CURRENT = ImageryRules(bands="interpretation", fill="border-is-no-data", scale="each-axis")
+CURRENT = ImageryRules(bands="interpretation", fill="border-is-no-data", scale="each-axis", chips="together")
 """The rules of what is registered, ingested and trained now."""
 
 
@@ -76,5 +82,6 @@ def note(rules: ImageryRules, subject: str, remedy: str) -> str:
         return ""
     return (
         f"{subject} reads imagery by the rules of before: bands by position, EXIF orientation ignored, white "
-        f"and black fill as imagery, one factor for both axes. To use the current rules, {remedy}"
+        f"and black fill as imagery, one factor for both axes, each chip alone. To use the current "
+        f"rules, {remedy}"
     )

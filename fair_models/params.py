@@ -499,8 +499,9 @@ class PredictParams(Params):
         None,
         ge=14,
         le=22,
-        description="Zoom of the tiles of a service, 14 to 22. Other imagery has none. Default: the zoom "
-        "whose pixels are nearest in size to the model's, within the range that the address names.",
+        description="Zoom of the tiles of a service, or of the chips of a folder that are used, 14 to 22. "
+        "Other imagery has none. Default: the zoom whose pixels are nearest in size to the model's, of a "
+        "service within the range that the address names, of a folder where its chips overlap.",
     )
     engine: Literal["exact", "fast"] = Field(
         "exact",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+import statistics
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,21 @@ def zoom_of(chip: Chip) -> int:
     latitude = chip.grid.footprint.centroid.y
     widest = 2 * HALF_WORLD_M * math.cos(math.radians(latitude)) / _TILE_PX
     return round(math.log2(widest / chip.gsd_m))
+
+
+def nearest(chips: Sequence[Chip], gsd_m: float) -> list[int]:
+    """Zooms of the chips, by how near their resolution is to a model's; of equally near ones the finer first.
+
+    Args:
+        chips: At least one chip.
+        gsd_m: Ground sample distance that the model works at.
+    """
+    sizes: dict[int, list[float]] = defaultdict(list)
+    for chip in chips:
+        sizes[zoom_of(chip)].append(chip.gsd_m)
+    return sorted(
+        sizes, key=lambda zoom: (round(abs(math.log2(statistics.median(sizes[zoom]) / gsd_m)), 3), -zoom)
+    )
 
 
 def counts(chips: Sequence[Chip]) -> dict[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -12,6 +12,7 @@ import numpy as np
 from fair_models.data.chips import Chip
 from fair_models.data.grid import Factors, Grid
 from fair_models.data.resampling import resample
+from fair_models.inference import overlaps
 from fair_models.inference.areas import Clip
 from fair_models.inference.grids import NativeBlock
 from fair_models.inference.pixels import PixelReader, Pixels, mosaic, overview, shared
@@ -28,6 +29,8 @@ class Block:
     resampling: How stored pixels become the model's.
     reader: Where the pixels come from.
     clip: The area that counts, on the block's pixels. None where all of it does.
+    before: Blocks whose imagery counts in the place of this one's where both lie.
+    judged: Names of the chips that are judged where images are judged as wholes. None: all.
     """
 
     native: NativeBlock
@@ -35,6 +38,8 @@ class Block:
     resampling: str
     reader: PixelReader
     clip: Clip | None = None
+    before: tuple[Block, ...] = ()
+    judged: frozenset[str] | None = None
 
     @property
     def name(self) -> str:
@@ -64,8 +69,17 @@ class Block:
         rows, columns = area.seen_from(
             round(stored.row / self.factors.down), round(stored.column / self.factors.across)
         ).slices
-        valid = valid[rows, columns]
-        return pixels[:, rows, columns], valid if self.clip is None else valid & self.clip.inside(area)
+        pixels, valid = pixels[:, rows, columns], valid[rows, columns]
+        if self.clip is not None:
+            valid = valid & self.clip.inside(area)
+        if self.before and valid.any():
+            grid = self.grid.window(area.row, area.column, area.height, area.width)
+            valid = valid & ~overlaps.counted(self.before, grid)
+        return pixels, valid
+
+    def imagery_in(self, area: Rectangle) -> Array:
+        """Which pixels of a rectangle are imagery, whether they count or not, bool, shape (height, width)."""
+        return replace(self, clip=None, before=()).read(area)[1]
 
     def has_imagery(self, area: Rectangle) -> bool:
         """Whether any chip lies there, and anything there counts."""
@@ -100,6 +114,10 @@ class Block:
         has its middle there.
         """
         found = self._all_sources(cell_px)
+        if self.judged is not None and len(self.native.chips) >= len(found):
+            found = {name: area for name, area in found.items() if name in self.judged}
+        if not found:
+            return found
         if self.clip is None:
             return found
         middles = [(area.column + area.width / 2, area.row + area.height / 2) for area in found.values()]

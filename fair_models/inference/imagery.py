@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, get_args
 
-from fair_models.data import antimeridian
+from fair_models.data import antimeridian, zooms
 from fair_models.data.chips import find
 from fair_models.data.grid import Factors, factors
 from fair_models.data.resampling import Resampling
 from fair_models.errors import Invalid, InvalidImagery, NotFound
 from fair_models.imagery_rules import CURRENT, ImageryRules
+from fair_models.inference import overlaps
 from fair_models.inference.areas import Area, clip, nothing_common
 from fair_models.inference.blocks import Block
 from fair_models.inference.failures import Failures, ForgivingReader
 from fair_models.inference.grids import NativeBlock, blocks
 from fair_models.inference.images import ImageReader
+from fair_models.inference.overlaps import Settled
 from fair_models.inference.pixels import ChipReader, PixelReader
 from fair_models.inference.remote import RemoteImage
 from fair_models.inference.windows import Rectangle
@@ -143,11 +145,12 @@ def open_imagery(
     area: Area | None = None,
     failures: Failures | None = None,
     rules: ImageryRules = CURRENT,
+    zoom: int | None = None,
 ) -> Imagery:
     """Find the chips of a folder, or open one image, and put them together at the model's resolution.
 
     Chips that lie on one pixel grid and touch become one block; chips of another zoom, resolution or
-    reference system become blocks of their own.
+    reference system become blocks of their own. Ground that several of them show counts once, see `overlaps`.
 
     Args:
         path: A folder of chips, or a GeoTIFF, VRT or other raster with a place (its own, or a tile name's).
@@ -155,6 +158,7 @@ def open_imagery(
         area: What counts of it. Default: all.
         failures: Notes chips and parts that cannot be read, where some may be. Default: none may.
         rules: By which rules it is read.
+        zoom: Which chips of a folder are used. Default: all.
 
     Raises:
         NotFound: There is nothing at `path`.
@@ -171,11 +175,24 @@ def open_imagery(
     chips = find(path, failures.pass_over if failures.forgives else None, rules)
     reader = ChipReader(decode=failures.decode)
     check_bands(str(path), reader.bands, model)
+    if zoom is not None:
+        chips = zooms.choose(chips, zoom, path)
+    if rules.chips == "alone":
+        found, said = put_together(str(path), blocks(chips), reader, model, area), _Overlaps(None, "")
+    else:
+        settled = overlaps.settle(chips, model.gsd_m)
+        found = [
+            replace(block, judged=settled.judged)
+            for block in put_together(str(path), blocks(settled.chips), reader, model, area)
+        ]
+        found, said = overlaps.ranked(found, model.gsd_m), _Overlaps(settled, settled.note(model.gsd_m))
     return Imagery(
         path.name or str(path),
-        put_together(str(path), blocks(chips), reader, model, area),
+        found,
         reader.close,
         area,
+        facts=said.facts,
+        warnings=lambda: [said.note] if said.note else [],
         identity=lambda: _states(sorted(each for each in path.iterdir() if not each.name.startswith("."))),
     )
 
@@ -203,6 +220,22 @@ def image_of(
         area,
         identity=lambda: _states(reader.files) if isinstance(image, Path) else image.state,
     )
+
+
+@dataclass(frozen=True)
+class _Overlaps:
+    """What is said of chips that show the same ground."""
+
+    settled: Settled | None
+    note: str
+
+    def facts(self) -> Json:
+        """For the prediction's item."""
+        if self.settled is None or not (self.settled.left_out or len(self.settled.used) > 1):
+            return {}
+        used = {str(zoom): count for zoom, count in self.settled.used.items()}
+        left_out = {str(zoom): count for zoom, count in self.settled.left_out.items()}
+        return {"fair:zooms": {"best": self.settled.best, "used": used, "left_out": left_out}}
 
 
 def _states(paths: Sequence[Path]) -> list[tuple[str, int, int]]:

@@ -44,8 +44,8 @@ def open_source(
             in its query.
         model: Bands, ground sample distance and resampling.
         area: What counts of it. Default: all. Tile services need one.
-        zoom: Zoom of the tiles, 14 to 22. Default: the one whose pixels are nearest in size to the model's.
-            Other imagery has none.
+        zoom: Zoom of the tiles of a service, 14 to 22. Default: the one whose pixels are nearest in size to
+            the model's. Of a folder with chips of several zooms: the one used. Other imagery has none.
         manners: How often one host is asked. Default: as the settings say.
         failures: Notes chips and parts that cannot be read, where some may be. Default: none may.
         rules: By which rules it is read.
@@ -109,8 +109,9 @@ class _Opening:
                 start = file.read(64)
             if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
                 return self._described(documents.read_json(path, _LIMITS), str(path), key)
-        self._refuse_zoom(imagery)
-        return open_imagery(path, self._model, self._area, self._failures, self._rules)
+        if not path.is_dir():
+            self._refuse_zoom(imagery)
+        return open_imagery(path, self._model, self._area, self._failures, self._rules, self._zoom)
 
     def _described(self, document: Any, href: str, key: str) -> Imagery:
         """What a JSON document tells of."""
