@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fair_models import places
+from fair_models import class_names, places
+from fair_models.class_names import ClassName
 from fair_models.imagery_rules import Fill, ImageryRules
 from fair_models.licences import License
 from fair_models.text import Line, Prose, Sentence
@@ -96,12 +97,14 @@ class IngestDatasetParams(Params):
         "Flickr8k, and needs no place on the map. from-labels: captions are written from the labels of each "
         "chip. The images are split by chance into training, validation and held-out. Default: none.",
     )
-    classes: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]] = Field(
+    classes: list[ClassName] = Field(
         default=["building"],
         min_length=1,
         max_length=50,
         description="Classes that the labels mean, without the background: lower-case words. "
-        "With one class (default: building), every label is of it.",
+        "With one class (default: building), every label is of it. Where the data has other values, they are "
+        "mapped: building=Building, building=yes,house, building=1. background=VALUES names values that mean "
+        "none of the classes, background=* all others; the ground of other labels counts neither way.",
     )
     class_property: Line | None = Field(
         None,
@@ -153,6 +156,16 @@ class IngestDatasetParams(Params):
         "which is neither learnt from nor measured on. kept: they are imagery.",
     )
     dry_run: bool = DRY_RUN
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes without the values that mean them."""
+        return class_names.names(self.classes)
+
+    @property
+    def class_values(self) -> dict[str, list[str]]:
+        """The values of `class_property` that mean each class, "background" among them."""
+        return class_names.values(self.classes)
 
 
 class CollectFeedbackParams(Params):

@@ -42,7 +42,7 @@ class DatasetFacts:
     gsd_m: Ground sample distance of the chips in metres; None for images without a place.
     split: `fair:split_spec`: method, held_out_ratio, buffer_m, seed; counts train, held_out, left_out.
     created: When it was ingested.
-    class_property: Property of a label that names its class. None where all labels are of the one class.
+    class_property: Property of the stored labels that names their class. None where none does.
     start, end: When the imagery was taken, where that is known. Both or none.
     source_imagery: Where the imagery comes from: an href (which gets a link) or a name.
     repairs: What was repaired or left out, as counts by name.

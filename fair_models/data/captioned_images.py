@@ -140,7 +140,7 @@ def read_whole(path: Path, size_px: int, resampling: str, rules: ImageryRules = 
 def write(images: Iterable[CaptionedImage], path: Path) -> None:
     """Write captions as GeoJSON: one feature each, with the image's outline, or without a place.
 
-    Its properties are `image` (the image's name), `caption` and `fair:class`, which is "caption".
+    Its properties are `image` (the image's name), `caption` and `class`, which is "caption".
     """
     features: list[Json] = []
     for image in images:
@@ -151,7 +151,7 @@ def write(images: Iterable[CaptionedImage], path: Path) -> None:
         features += [
             {
                 "type": "Feature",
-                "properties": {"image": image.name, "caption": caption, "fair:class": CLASS},
+                "properties": {"image": image.name, "caption": caption, "class": CLASS},
                 "geometry": geometry,
             }
             for caption in image.captions

@@ -88,7 +88,7 @@ def _made(params: IngestDatasetParams) -> tuple[list[CaptionedImage], dict[str, 
     checked = ingest.check(params)
     images = [
         CaptionedImage(
-            chip.path, chip.name, captions.describe(checked.labels, chip.grid, params.classes), chip
+            chip.path, chip.name, captions.describe(checked.labels, chip.grid, params.class_names), chip
         )
         for chip in checked.chips
     ]

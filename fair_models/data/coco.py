@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import shapely
 
+from fair_models.class_names import ANY_VALUE, option
 from fair_models.data import antimeridian, geojson, labels
 from fair_models.data.chips import Chip, shortened
 from fair_models.data.grid import to_lonlat
@@ -49,7 +50,7 @@ class _Document:
     """A COCO file whose ids fit together.
 
     images: By id.
-    names: Name of each category as a class, by id.
+    names: Name of each category, by id.
     annotations: As they are written.
     """
 
@@ -66,38 +67,67 @@ def is_coco(path: Path) -> bool:
         return _MEMBER.search(file.read(_PEEK_BYTES)) is not None
 
 
-def read(path: Path, classes: Sequence[str], chips: Sequence[Chip]) -> Labels:
+def read(
+    path: Path,
+    classes: Sequence[str],
+    chips: Sequence[Chip],
+    values: Mapping[str, Sequence[str]] | None = None,
+) -> Labels:
     """Read boxes and place them. What cannot be used is left out and counted.
 
     Args:
         path: A COCO file.
         classes: Classes that are wanted, without the background; categories are compared in lower case.
         chips: The chips that its images are.
+        values: Categories that mean a class, by class; by "background" those that mean none. Default: each
+            class is meant by its own name.
 
     Returns:
-        A polygon of four corners for each box.
+        A polygon of four corners for each box. Those of other categories are among `ignored`.
 
     Raises:
-        InvalidLabels: The file cannot be used, an image is no chip's size, or no box of these classes is
-            left.
+        InvalidLabels: The file cannot be used, an image is no chip's size, or no box of a class is left.
     """
-    document = _document(path)
+    document = _mapped(_document(path), classes, values or {})
     by_name = {chip.name: chip for chip in chips}
     placed = {key: by_name.get(_name(image)) for key, image in document.images.items()}
     if reasons := list(_other_sizes(document, placed)):
         raise InvalidLabels(str(path), shortened(reasons))
     counts = dict.fromkeys({**labels.REPAIRS, **REPAIRS}, 0)
     boxes: dict[str, list[tuple[int, Array]]] = {}
+    others: dict[str, list[tuple[int, Array]]] = {}
     for number, annotation in enumerate(document.annotations):
-        chip = placed[annotation["image_id"]]
-        box, happened = _box(annotation, chip, document.names[annotation["category_id"]] in classes)
+        chip, name = placed[annotation["image_id"]], document.names[annotation["category_id"]]
+        box, happened = _box(annotation, chip)
+        if happened != "malformed" and name not in classes:
+            happened = "background_value" if name == labels.BACKGROUND else "other_class"
         if happened:
             counts[happened] += 1
-        if box is not None and chip is not None:
-            boxes.setdefault(chip.name, []).append((number, box))
+        if box is not None and chip is not None and name != labels.BACKGROUND:
+            (boxes if name in classes else others).setdefault(chip.name, []).append((number, box))
     if not boxes:
         raise InvalidLabels(str(path), [_nothing_left(document, counts, classes)])
-    return _on_map(document, boxes, by_name, counts)
+    known = _on_map(document, boxes, by_name, counts)
+    if missing := [name for name in classes if name not in set(known.names)]:
+        raise InvalidLabels(str(path), [_without_box(missing, document)])
+    return known.ignoring(_on_map(document, others, by_name, {}))
+
+
+def _mapped(document: _Document, classes: Sequence[str], values: Mapping[str, Sequence[str]]) -> _Document:
+    """The same with categories under the names of the classes that they mean."""
+    own = {value: name for name in classes for value in values.get(name, (name,))}
+    own |= dict.fromkeys(values.get(labels.BACKGROUND, ()), labels.BACKGROUND)
+    spelled = {_spelled(value): name for value, name in own.items()}
+    rest = own.get(ANY_VALUE)
+    names = {
+        key: own.get(said) or spelled.get(_spelled(said)) or rest or _spelled(said)
+        for key, said in document.names.items()
+    }
+    return replace(document, names=names)
+
+
+def _spelled(category: str) -> str:
+    return category.strip().lower().replace(" ", "-")
 
 
 def _document(path: Path) -> _Document:
@@ -130,7 +160,7 @@ def _document(path: Path) -> _Document:
         raise InvalidLabels(str(path), shortened(reasons))
     return _Document(
         {each["id"]: each for each in images},
-        {each["id"]: each["name"].strip().lower().replace(" ", "-") for each in categories},
+        {each["id"]: each["name"].strip() for each in categories},
         annotations,
     )
 
@@ -191,13 +221,11 @@ def _other_sizes(document: _Document, placed: Mapping[Any, Chip | None]) -> Iter
             )
 
 
-def _box(annotation: Json, chip: Chip | None, wanted: bool) -> tuple[Array | None, str | None]:
+def _box(annotation: Json, chip: Chip | None) -> tuple[Array | None, str | None]:
     """Corners of a box on its chip as x_min, y_min, x_max, y_max, and what happened to it."""
     values = annotation.get("bbox")
     if not isinstance(values, list) or len(values) != 4 or not all(map(_is_number, values)):
         return None, "malformed"
-    if not wanted:
-        return None, "other_class"
     if annotation.get("iscrowd"):
         return None, "crowd"
     x, y, width, height = values
@@ -225,14 +253,14 @@ def _on_map(
 ) -> Labels:
     """The boxes in longitude and latitude, in the order of the file."""
     numbers: list[int] = []
-    outlines: list[Array] = []
+    outlines: list[Array] = [np.empty(0, dtype=object)]
     for name, listed in boxes.items():
         numbers += [number for number, _ in listed]
         outlines.append(_outlines(np.array([box for _, box in listed]), chips[name]))
     order = np.argsort(numbers)
     annotations = [document.annotations[numbers[at]] for at in order]
     return Labels(
-        np.concatenate(outlines)[order],
+        np.concatenate(outlines)[order] if numbers else outlines[0],
         [document.names[each["category_id"]] for each in annotations],
         [{ID_PROPERTY: each["id"]} if _is_number(each.get("id")) else {} for each in annotations],
         counts,
@@ -244,6 +272,16 @@ def _outlines(boxes: Array, chip: Chip) -> Array:
     longitude, latitude = to_lonlat(chip.crs, *chip.grid.places(columns.ravel(), rows.ravel()))
     corners = np.stack([longitude, latitude], axis=-1).reshape(len(boxes), 5, 2)
     return antimeridian.normal(shapely.polygons(corners))
+
+
+def _without_box(missing: Sequence[str], document: _Document) -> str:
+    counts = Counter(document.names[each["category_id"]] for each in document.annotations)
+    said = ", ".join(f"{name} ({count})" for name, count in counts.most_common(8))
+    other = next((name for name, _ in counts.most_common() if name not in missing), missing[0])
+    return (
+        f"no box is of the class {' or '.join(missing)}: its categories are {said}; map those that mean it, "
+        f"for example {option(missing[0], [other])}; or leave the class out"
+    )
 
 
 def _nothing_left(document: _Document, counts: Mapping[str, int], classes: Sequence[str]) -> str:

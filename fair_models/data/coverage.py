@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fair_models.data.samples import IGNORE
 from fair_models.types import Array
 
 LEAST_SHARE = 0.005
@@ -17,11 +18,17 @@ that belongs to its neighbour holds no building.
 def main_class(mask: Array, imagery: Array, class_count: int) -> int:
     """Index of the class that covers most of the imagery, 0 where none covers at least `LEAST_SHARE` of it.
 
+    Where nothing does but what is to be ignored, nobody knows what the whole is: `IGNORE`.
+
     Args:
-        mask: Class index of each pixel, uint8, shape (height, width); 0 is the background.
+        mask: Class index of each pixel, uint8, shape (height, width); 0 is the background, `IGNORE` what
+            counts neither way.
         imagery: Which pixels are imagery, bool, same shape; others do not count.
         class_count: Number of classes, the background included.
     """
-    shares = np.bincount(mask[imagery], minlength=class_count)[1:class_count] / max(1, int(imagery.sum()))
+    all_shares = np.bincount(mask[imagery], minlength=IGNORE + 1) / max(1, int(imagery.sum()))
+    shares = all_shares[1:class_count]
     best = int(shares.argmax())
-    return best + 1 if shares[best] >= LEAST_SHARE else 0
+    if shares[best] >= LEAST_SHARE:
+        return best + 1
+    return IGNORE if all_shares[IGNORE] >= LEAST_SHARE else 0

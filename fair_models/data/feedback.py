@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,11 +14,12 @@ import orjson
 import shapely
 from shapely import STRtree
 
-from fair_models.data import antimeridian, geojson
+from fair_models.data import antimeridian, labels, polygons
 from fair_models.data.chips import Chip
+from fair_models.data.labels import CLASS_PROPERTY
+from fair_models.data.polygons import Feature
 from fair_models.errors import InvalidFeedback, InvalidLabels
-from fair_models.store import documents
-from fair_models.types import Array, Json
+from fair_models.types import Array
 
 Verdict = Literal["accepted", "rejected", "corrected", "added"]
 """What is said of a polygon.
@@ -29,10 +31,12 @@ added: The model did not find it; it has no id.
 """
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-CLASS_PROPERTY = "class"
-"""Property of the labels that names their class, as in predictions."""
+VERDICT = "verdict"
+"""Property of a polygon that says what somebody found."""
 
 _SHOWN = 5
+_LEAST_APART = 0.1
+"""Pieces of one polygon share less than this part of the smaller one; what shares more is the same twice."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,15 @@ class Feedback:
     labels: Outlines and class names of what is there: accepted, corrected and added.
     judged: Outlines that somebody looked at, as predicted and as corrected.
     open: Outlines of the prediction without a verdict.
-    verdicts: Number of polygons by verdict.
+    verdicts: Number of polygons by verdict; one that was split counts once.
+    mended: What was mended or left out on reading, by the names of `polygons.REPAIRS`.
     """
 
     labels: Sequence[tuple[shapely.Geometry, str]]
     judged: Sequence[shapely.Geometry]
     open: Sequence[shapely.Geometry]
     verdicts: Mapping[str, int]
+    mended: Mapping[str, int] = field(default_factory=dict)
 
 
 def read(
@@ -65,27 +71,28 @@ def read(
     """Read verdicts and join them to a prediction by the ids of its polygons.
 
     An accepted or rejected polygon counts as it was predicted, whatever outline stands in the feedback.
+    Pieces of a polygon that was split share its id: where all have one verdict of these two it is the
+    polygon's, else the pieces that are not rejected count as they are drawn.
 
     Args:
-        path: GeoJSON: polygons with the property `verdict`, and the ids that they have in the prediction.
-            Those without a verdict count as not looked at.
-        prediction: What the file may say of the prediction in members of the same name: `fair:prediction`
+        path: A file of polygons (see `polygons.read`) with the property `verdict`, in any case, and the ids
+            that they have in the prediction. Those without a verdict count as not looked at.
+        prediction: What a GeoJSON may say of the prediction in members of the same name: `fair:prediction`
             (its id) and `fair:checksum` (digest of the judged file).
         predicted: The prediction's polygons by id.
         classes: Classes that there are, without the background.
 
     Raises:
-        InvalidFeedback: It is no GeoJSON in longitude and latitude, or does not fit the prediction; lists
-            every reason.
+        InvalidFeedback: It is no file of polygons, or does not fit the prediction; lists every reason.
     """
     features = _features(path)
     joined = [_join(feature, number, predicted, classes) for number, feature in enumerate(features)]
-    reasons = [*_other_prediction(path, prediction), *_unknown(joined), *_shortened(joined), *_twice(joined)]
-    said = [each for each in joined if each.verdict is not None]
+    said, twice = _pieces_together(joined, predicted)
+    reasons = [*_other_prediction(path, prediction), *_unknown(joined), *_shortened(joined), *_twice(twice)]
     if not reasons and not said:
         reasons = [
-            f"none of its {len(features)} features has a verdict; give polygons the property verdict, one of "
-            f"{', '.join(VERDICTS)}"
+            f"none of its {len(features)} features has a verdict; give polygons the property {VERDICT}, one "
+            f"of {', '.join(VERDICTS)}"
         ]
     if reasons:
         raise InvalidFeedback(str(path), reasons)
@@ -95,10 +102,14 @@ def read(
         labels=labels,
         judged=[
             *(outline for outline, _ in labels),
-            *(predicted[each.id].outline for each in said if each.id in predicted),
+            *(predicted[key].outline for key in known if key in predicted),
         ],
-        open=[each.outline for key, each in predicted.items() if key not in known],
-        verdicts=Counter(each.verdict for each in said if each.verdict is not None),
+        open=[
+            *(each.outline for key, each in predicted.items() if key not in known),
+            *(each.outline for each in joined if each.is_open_piece and each.id in known),
+        ],
+        verdicts=_counted(said),
+        mended=polygons.counted(features),
     )
 
 
@@ -128,11 +139,11 @@ def write_labels(feedback: Feedback, path: Path) -> None:
     path.write_bytes(orjson.dumps({"type": "FeatureCollection", "features": features}))
 
 
-def _features(path: Path) -> list[Json]:
-    if not path.is_file():
+def _features(path: Path) -> list[Feature]:
+    if not path.exists():
         raise InvalidFeedback(str(path), ["there is no such file; name the GeoJSON with the verdicts"])
     try:
-        return geojson.features(path)
+        return polygons.read(path)
     except InvalidLabels as error:
         raise InvalidFeedback(str(path), error.reasons) from error
 
@@ -143,68 +154,111 @@ class _Joined:
 
     wrong: What stands against it; empty where nothing does.
     is_unknown: Whether its id is none of the prediction's.
+    outline: What is there, if it stands; as predicted where that was accepted.
+    drawn: The outline as it stands in the feedback.
+    is_open_piece: Whether it is a polygon of the prediction, or a piece of it, without a verdict.
     """
 
     wrong: str = ""
     is_unknown: bool = False
-    verdict: str | None = None
+    verdict: Verdict | None = None
     id: str = ""
     outline: shapely.Geometry | None = None
     class_name: str = ""
+    drawn: shapely.Geometry | None = None
+    is_open_piece: bool = False
 
 
-def _join(feature: Json, number: int, predicted: Mapping[str, Predicted], classes: Sequence[str]) -> _Joined:
-    properties = feature["properties"]
-    verdict = properties.get("verdict")
-    if verdict in (None, ""):
-        return _Joined()
-    key = _key(feature)
+def _join(
+    feature: Feature, number: int, predicted: Mapping[str, Predicted], classes: Sequence[str]
+) -> _Joined:
+    said = polygons.named(feature.properties, VERDICT)
+    key = feature.id
+    if said is None or (isinstance(said, str) and not said.strip()):
+        is_open = key in predicted and feature.outline is not None
+        return _Joined(id=key, outline=feature.outline, is_open_piece=is_open)
+    verdict = next((each for each in VERDICTS if each == str(said).strip().lower()), None)
     what = f"feature {number}" + (f" (id {key})" if key else "")
-    if verdict not in VERDICTS:
-        return _Joined(f"{what} has the verdict {verdict!r}; use {', '.join(VERDICTS)}")
+    if verdict is None:
+        return _Joined(f"{what} has the verdict {said!r}; use {', '.join(VERDICTS)}")
     if verdict == "added":
         return _drawn(feature, what, _Joined(verdict=verdict), "", classes)
     if not key:
-        return _Joined(f"{what} has no id, so nobody knows what is {verdict}; keep the prediction's ids")
+        return _Joined(
+            f"{what} has no id, so nobody knows what is {verdict}; keep the prediction's ids, which are the "
+            f"property {polygons.ID}"
+        )
     if key not in predicted:
         return _Joined(is_unknown=True, id=key)
     found = predicted[key]
-    outline, _ = geojson.polygon(feature.get("geometry"))
-    if outline is not None and not shapely.intersects(outline, found.outline):
+    if feature.outline is not None and not shapely.intersects(feature.outline, found.outline):
         return _Joined(
             f"{what} lies elsewhere than the prediction's polygon of this id; is it feedback on another one?"
         )
+    joined = _Joined(verdict=verdict, id=key, class_name=found.class_name, drawn=feature.outline)
     if verdict == "corrected":
-        joined = _Joined(verdict=verdict, id=key)
         return _drawn(feature, what, joined, found.class_name, classes)
-    return _Joined(verdict=verdict, id=key, outline=found.outline, class_name=found.class_name)
+    return replace(joined, outline=found.outline)
 
 
-def _drawn(feature: Json, what: str, joined: _Joined, known: str, classes: Sequence[str]) -> _Joined:
+def _drawn(feature: Feature, what: str, joined: _Joined, known: str, classes: Sequence[str]) -> _Joined:
     """A polygon that people drew: corrected or added."""
-    outline, problem = geojson.polygon(feature.get("geometry"))
-    if outline is None:
+    if feature.outline is None:
+        problem = ", ".join(feature.happened)
         return _Joined(f"{what} is {joined.verdict} and has no polygon ({problem}); draw one, or reject it")
-    name = feature["properties"].get(CLASS_PROPERTY) or known or (classes[0] if len(classes) == 1 else "")
-    if not isinstance(name, str) or name not in classes:
-        return _Joined(f"{what} has the class {name!r}; set {CLASS_PROPERTY} to one of {', '.join(classes)}")
-    return _Joined(verdict=joined.verdict, id=joined.id, outline=outline, class_name=name)
+    said = labels.class_said(feature.properties) or known or (classes[0] if len(classes) == 1 else "")
+    name = next((each for each in classes if each.lower() == str(said).strip().lower()), None)
+    if name is None:
+        return _Joined(f"{what} has the class {said!r}; set {CLASS_PROPERTY} to one of {', '.join(classes)}")
+    return replace(joined, outline=feature.outline, class_name=name, drawn=feature.outline)
 
 
-def _key(feature: Json) -> str:
-    """The id of a feature as text; editors keep it as a member or as a property."""
-    for said in (feature.get("id"), feature["properties"].get("id")):
-        if isinstance(said, int | str) and not isinstance(said, bool) and str(said):
-            return str(said)
-        if isinstance(said, float) and said.is_integer():
-            return str(int(said))
-    return ""
+def _pieces_together(
+    joined: Sequence[_Joined], predicted: Mapping[str, Predicted]
+) -> tuple[list[_Joined], list[str]]:
+    """What was said of each polygon, once, and the ids of those with verdicts that contradict each other."""
+    by_id: dict[str, list[_Joined]] = {}
+    said = []
+    for each in joined:
+        if each.verdict is None or each.wrong or each.is_unknown:
+            continue
+        if each.id:
+            by_id.setdefault(each.id, []).append(each)
+        else:
+            said.append(each)
+    twice = []
+    for key, listed in by_id.items():
+        pieces = list({(each.verdict, each.drawn and each.drawn.wkb): each for each in listed}.values())
+        alike = {each.verdict for each in pieces}
+        if len(pieces) == 1 or (len(alike) == 1 and alike <= {"accepted", "rejected"}):
+            said.append(pieces[0])
+        elif _are_apart(pieces):
+            kept = [each for each in pieces if each.verdict != "rejected"]
+            said += [replace(each, verdict="corrected", outline=each.drawn) for each in kept]
+        else:
+            twice.append(key)
+    return said, twice
+
+
+def _are_apart(pieces: Sequence[_Joined]) -> bool:
+    """Whether outlines are pieces of one that was split, and not the same twice."""
+    drawn = [each.drawn for each in pieces if each.drawn is not None]
+    return len(drawn) == len(pieces) and not any(
+        shapely.intersection(one, other).area > _LEAST_APART * min(one.area, other.area)
+        for one, other in combinations(drawn, 2)
+    )
+
+
+def _counted(said: Sequence[_Joined]) -> Counter[str]:
+    """Verdicts; the pieces of one polygon count once."""
+    once = {(each.verdict, each.id or str(number)): each for number, each in enumerate(said)}
+    return Counter(each.verdict for each in once.values() if each.verdict is not None)
 
 
 def _other_prediction(path: Path, prediction: Mapping[str, str]) -> Iterator[str]:
-    document: Any = documents.read_json(path, documents.Limits(geojson.MAX_BYTES, geojson.MAX_DEPTH))
+    document: Any = polygons.document_of(path)
     for member, here in prediction.items():
-        said = document.get(member, here)
+        said = document.get(member, here) if isinstance(document, dict) else here
         if said != here:
             yield f"its {member} is {said}, the prediction's is {here}; name the prediction that it is of"
 
@@ -226,9 +280,7 @@ def _shortened(joined: Sequence[_Joined]) -> list[str]:
     return [*wrong[:_SHOWN], *more]
 
 
-def _twice(joined: Sequence[_Joined]) -> list[str]:
-    counts = Counter(each.id for each in joined if each.id)
-    twice = [key for key, count in counts.items() if count > 1]
+def _twice(twice: Sequence[str]) -> list[str]:
     if not twice:
         return []
     shown = ", ".join(twice[:_SHOWN])

@@ -12,9 +12,11 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from fair_models.data import antimeridian, chips, coco, coverage, footprint, labels, splits, zooms
+from fair_models.data import antimeridian, chips, coco, drawing, footprint, labels, splits, zooms
 from fair_models.data.chips import Chip
+from fair_models.data.drawing import Drawn
 from fair_models.data.folders import Source, locate
+from fair_models.data.grid import LONLAT
 from fair_models.data.labels import Labels
 from fair_models.data.splits import Split
 from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
@@ -27,6 +29,7 @@ REPAIRS = {
     **labels.REPAIRS,
     **coco.REPAIRS,
     "touching_no_chip": "labels that touch no chip, left out",
+    "smaller_than_a_pixel": "labels that cover the middle of no pixel, which no model can learn from",
     "over_edge": "labels that reach beyond the chips, kept; the part on the chips counts",
     "other_zoom": "chips of another zoom, left out",
     "placed_by_name": "chips without a georeference, placed by the tile in their name",
@@ -46,7 +49,7 @@ class PreparedDataset:
     """A dataset that is ready to be stored, and what is known of it.
 
     chips: Zip archive, stored, of the chips and the files that belong to them.
-    labels: GeoJSON in longitude and latitude; `fair:class` names each label's class.
+    labels: GeoJSON in longitude and latitude; `class` names each label's class.
     split: JSON, see `Split`.
     split_spec: The split for `fair:split_spec`.
     chip_count: Chips in the archive.
@@ -100,7 +103,7 @@ def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
         return captioned_ingest.prepare(params, work_folder)
     checked = check(params)
     split = splits.by_area(
-        checked.chips, params.held_out_ratio, params.seed, params.buffer_m, checked.labelled
+        checked.chips, params.held_out_ratio, params.seed, params.buffer_m, checked.drawn.labelled
     )
     area = footprint.of(checked.chips)
     sides = {"train": split.train, "held_out": split.held_out}
@@ -118,9 +121,9 @@ def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
         bbox=footprint.bbox(area),
         geometry=footprint.geometry(area),
         created=(created[0], created[-1]) if created else None,
-        label_counts=checked.count(params.classes, checked.labelled),
-        class_counts={side: checked.count(params.classes, names) for side, names in sides.items()},
-        chip_counts={side: checked.count_chips(params.classes, names) for side, names in sides.items()},
+        label_counts=checked.count(params.class_names, checked.labelled),
+        class_counts={side: checked.count(params.class_names, names) for side, names in sides.items()},
+        chip_counts={side: checked.count_chips(params.class_names, names) for side, names in sides.items()},
         repairs=repairs_of(checked, split, area),
         rules=rules_of(params),
         keywords=_of_boxes(params.keywords) if checked.are_boxes else (),
@@ -147,6 +150,7 @@ class Checked:
     touching: Indices of the labels that each chip shares area with, by the chip's name.
     other_zoom: Number of chips.
     imagery: Which pixels are imagery, for chips where some are not, by name; bool, shape (height, width).
+    drawn: What the labels draw on the chips.
     are_boxes: Whether the labels are boxes and no outlines.
     """
 
@@ -155,6 +159,7 @@ class Checked:
     touching: Mapping[str, Array]
     other_zoom: int
     imagery: Mapping[str, Array]
+    drawn: Drawn
     are_boxes: bool = False
 
     @property
@@ -172,17 +177,9 @@ class Checked:
         return {name: found[name] for name in classes}
 
     def count_chips(self, classes: Sequence[str], names: Iterable[str]) -> dict[str, int]:
-        """Chips among these by the class that they are as a whole; those without any imagery are none."""
-        known, wanted = [labels.BACKGROUND, *classes], set(names)
-        found = Counter(self._whole_class(chip, known) for chip in self.chips if chip.name in wanted)
-        return {name: found[name] for name in known}
-
-    def _whole_class(self, chip: Chip, classes: Sequence[str]) -> str | None:
-        imagery = self.imagery.get(chip.name, np.ones((chip.height, chip.width), dtype=bool))
-        if not imagery.any():
-            return None
-        mask = labels.rasterise(self.labels, chip.transform, chip.height, chip.width, chip.crs, classes)
-        return classes[coverage.main_class(mask, imagery, len(classes))]
+        """Chips among these by the class that they are as a whole; some are none, see `Drawn`."""
+        found = Counter(self.drawn.whole[name] for name in names)
+        return {name: found[name] for name in (labels.BACKGROUND, *classes)}
 
 
 def check(params: IngestDatasetParams) -> Checked:
@@ -205,9 +202,9 @@ def check(params: IngestDatasetParams) -> Checked:
         if are_boxes and wrong:
             raise wrong[0]  # chips say where boxes lie
         known = (
-            coco.read(source.labels, params.classes, kept)
+            coco.read(source.labels, params.class_names, kept, params.class_values)
             if are_boxes
-            else labels.read(source.labels, params.classes, params.class_property)
+            else labels.read(source.labels, params.class_names, params.class_property, params.class_values)
         )
     except InvalidLabels as error:
         wrong.append(error)
@@ -217,8 +214,67 @@ def check(params: IngestDatasetParams) -> Checked:
         raise wrong[0]
     touching = {chip.name: known.touching(chip.grid) for chip in kept}
     if not any(len(indices) for indices in touching.values()):
-        raise InvalidLabels(str(source.labels), [_far_away(footprint.bbox(footprint.of(kept)), known)])
-    return Checked(kept, known, touching, len(found) - len(kept), imagery, are_boxes)
+        where = _counted_from_the_south(kept, known) or _far_away(footprint.bbox(footprint.of(kept)), known)
+        raise InvalidLabels(str(source.labels), [where])
+    known = _with_ignored_on(kept, known)
+    drawn = drawing.draw(known, kept, touching, imagery, [labels.BACKGROUND, *params.class_names])
+    checked = Checked(kept, known, touching, len(found) - len(kept), imagery, drawn, are_boxes)
+    if reasons := _nothing_to_learn(checked, params.class_names):
+        raise InvalidLabels(str(source.labels), reasons)
+    return checked
+
+
+def _with_ignored_on(kept: Sequence[Chip], known: Labels) -> Labels:
+    """The labels with those to ignore that touch a chip; others are not stored."""
+    ignored = known.ignored
+    if ignored is None:
+        return known
+    on_chips = [np.empty(0, dtype=int), *(ignored.touching(chip.grid) for chip in kept)]
+    return known.ignoring(ignored.select(np.unique(np.concatenate(on_chips))))
+
+
+def _nothing_to_learn(checked: Checked, classes: Sequence[str]) -> list[str]:
+    """Why labels draw nothing, or nothing of a class."""
+    on_chips = checked.on(checked.labelled)
+    finest = min(chip.gsd_m for chip in checked.chips)
+    remedy = f"map outlines that are wider than a pixel ({finest:.2g} m), or use finer imagery"
+    if not checked.drawn.visible.any():
+        return [f"none of the {len(on_chips)} labels on chips covers the middle of a pixel; {remedy}"]
+    if not checked.drawn.labelled:
+        return [
+            f"all of the {len(on_chips)} labels on chips lie on transparent pixels; use imagery of the "
+            "mapped ground"
+        ]
+    reasons = []
+    for name in classes:
+        own = [index for index in on_chips if checked.labels.names[index] == name]
+        if not own:
+            there = checked.labels.names.count(name)
+            reasons.append(
+                f"none of the {there} labels of {name} touches a chip; leave the class out, or use chips "
+                "where it is"
+            )
+        elif not checked.drawn.visible[own].any():
+            reasons.append(f"none of the {len(own)} labels of {name} covers the middle of a pixel; {remedy}")
+    return reasons
+
+
+def _counted_from_the_south(kept: Sequence[Chip], known: Labels) -> str | None:
+    """What is wrong with chips named in TMS order: mirrored at the equator they lie where the labels are."""
+    named = [chip for chip in kept if chip.placed_by_name and chip.tile is not None]
+    _, tree = known.in_crs(LONLAT)
+    fitting = [chip.tile for chip in named if chip.tile and len(tree.query(chip.tile.mirrored.outline))]
+    if not fitting:
+        return None
+    tile = fitting[0]
+    first = next(chip for chip in named if chip.tile == tile)
+    other = first.path.name.replace(f"{tile.y}", f"{tile.mirrored.y}")
+    return (
+        f"none of its {len(known)} polygons touches a chip, and {len(fitting)} of {len(kept)} chips would be "
+        "touched if the y in their names were counted from the south (TMS, as gdal2tiles counts): here it is "
+        f"counted from the north (XYZ). Rename the chips with y = 2^zoom - 1 - y, for example "
+        f"{first.path.name} to {other}, or cut the tiles anew with `gdal2tiles --xyz`"
+    )
 
 
 def _decode_all(kept: Sequence[Chip], source: Source) -> dict[str, Array]:
@@ -273,6 +329,7 @@ def repairs_of(checked: Checked, split: Split, area: Polygon | MultiPolygon) -> 
     counts = {
         **checked.labels.mended,
         "touching_no_chip": len(checked.labels) - len(on_chips),
+        "smaller_than_a_pixel": int((~checked.drawn.visible[on_chips]).sum()),
         "over_edge": int((~inside).sum()),
         "other_zoom": checked.other_zoom,
         "placed_by_name": sum(chip.placed_by_name for chip in checked.chips),

@@ -79,14 +79,15 @@ def load_samples(
         gsd_m: Metres per pixel that the model works at; chips are brought to the next whole factor of it.
         resampling: "average", "bilinear" or "nearest".
         targets: What the ML task makes of the labels.
-        class_property: Property of a label that names its class. None: all are of the only class.
+        class_property: Property of a label that names its class, see `labels.read_stored`. None: all are of
+            the only class.
         rules: By which rules the chips are read.
 
     Raises:
         InvalidImagery, InvalidLabels: A chip or the labels cannot be used.
         Invalid: The folder lacks chips of the split, or a side is left without any pixel.
     """
-    known = labels.read(labels_path, classes[1:], class_property)
+    known = labels.read_stored(labels_path, classes[1:], class_property)
     found = {chip.name: chip for chip in chips.find(chips_folder, rules=rules)}
     missing = [name for name in (*split.train, *split.held_out) if name not in found]
     if missing:
@@ -97,7 +98,8 @@ def load_samples(
 
     def samples(names: Sequence[str]) -> Samples:
         views = (_windows(found[name], read_at(found[name], gsd_m, resampling), size_px) for name in names)
-        made = [_sample(window, known, classes, targets) for windows in views for window in windows]
+        all_of_them = [_sample(window, known, classes, targets) for windows in views for window in windows]
+        made = [sample for sample in all_of_them if not _is_unknown(sample[1])]
         if not made:
             raise Invalid(
                 f"None of {len(names)} chips has a pixel that is not transparent: ingest other chips"
@@ -155,6 +157,11 @@ def _starts(length: int, size_px: int) -> list[tuple[int, int]]:
     """Where windows along an axis start, and from where on each one counts."""
     number = max(1, math.ceil((length - _SMALLEST_REST * size_px) / size_px))
     return [(max(0, min(index * size_px, length - size_px)), index * size_px) for index in range(number)]
+
+
+def _is_unknown(target: Array) -> bool:
+    """Whether a sample that is judged as a whole has a class that nobody knows: it is left out."""
+    return target.ndim == 0 and target.dtype == np.uint8 and int(target) == IGNORE
 
 
 def _sample(

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 
 from fair_models.types import Affine6, Array
 
@@ -38,6 +39,19 @@ class Tile:
     def width_m(self) -> float:
         """Width and height in metres of EPSG:3857 (not of the ground)."""
         return 2.0 * HALF_WORLD_M / float(2**self.z)
+
+    @property
+    def mirrored(self) -> Tile:
+        """The tile of these numbers where y counts from the south, as in TMS."""
+        return Tile(self.x, 2**self.z - 1 - self.y, self.z)
+
+    @property
+    def outline(self) -> shapely.Polygon:
+        """The tile in longitude and latitude."""
+        (west, east), (north, south) = lonlat(
+            np.array([self.x, self.x + 1]), np.array([self.y, self.y + 1]), self.z
+        )
+        return shapely.box(west, south, east, north)
 
     def bounds_mercator(self) -> tuple[float, float, float, float]:
         """Left, bottom, right, top in EPSG:3857."""

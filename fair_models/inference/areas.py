@@ -7,24 +7,30 @@ middle lies in the area, so that polygons over the area's edge end there.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from fair_models.data import antimeridian, geojson
+from fair_models.data import antimeridian, polygons
 from fair_models.data.grid import LONLAT, Grid, reproject
-from fair_models.errors import Invalid, InvalidDocument
+from fair_models.errors import Invalid, InvalidDocument, InvalidLabels, NotFound
 from fair_models.inference.georeference import pixels_of
 from fair_models.inference.windows import Rectangle
 from fair_models.store import documents, hrefs
 from fair_models.store.asking import DOCUMENT_BYTES, Web
-from fair_models.types import Array, BBox, Json
+from fair_models.types import Array, BBox
+
+logger = logging.getLogger(__name__)
 
 MOST_POSITIONS = 5000
 """Corners that an area may have: it is kept in the prediction's item."""
@@ -121,7 +127,8 @@ def read(text: str) -> Area:
 
     Args:
         text: "west,south,east,north" in degrees, with west > east over the antimeridian; GeoJSON; or the path
-            or https address of a GeoJSON file with polygons. Of several polygons all count.
+            or https address of a file of polygons (see `data.polygons`). Of several polygons all count; what
+            is none is told and left out.
 
     Raises:
         Invalid: It is no area of the Earth in WGS 84, is wider than half of it, or has more than 5,000
@@ -136,19 +143,33 @@ def read(text: str) -> Area:
     name = hrefs.shown(text)
     if re.fullmatch(r"[\s0-9,.;+-]+", text):
         raise _refused(name, "it is no box; write west,south,east,north in degrees")
-    return _of_document(_document(text), name)
+    if hrefs.is_web(text):
+        return _from_web(text, name)
+    path = hrefs.local_path(text)
+    if not path.exists():
+        raise NotFound(f"There is no file {path}. Name one that exists.")
+    return _of_file(path, name)
 
 
-def _document(href: str) -> Any:
-    if not hrefs.is_web(href):
-        return documents.read_json(hrefs.local_path(href), _LIMITS)
+def _from_web(href: str, name: str) -> Area:
     web = Web()
     try:
-        return documents.parse_json(
-            web.get(href, largest_bytes=DOCUMENT_BYTES).body, hrefs.shown(href), _LIMITS
-        )
+        body = web.get(href, largest_bytes=DOCUMENT_BYTES).body
     finally:
         web.close()
+    with tempfile.TemporaryDirectory(prefix="fair-area-") as folder:
+        path = Path(folder) / "area"
+        path.write_bytes(body)
+        return _of_file(path, name)
+
+
+def _of_file(path: Path, name: str) -> Area:
+    if path.is_file() and path.stat().st_size > DOCUMENT_BYTES:
+        raise _refused(name, f"it has more than {DOCUMENT_BYTES:,} bytes; simplify it")
+    try:
+        return _of_features(polygons.read(path), name)
+    except InvalidLabels as error:
+        raise InvalidDocument(f"Area {name}", error.reasons) from error
 
 
 def _of_box(west: float, south: float, east: float, north: float) -> Area:
@@ -169,30 +190,26 @@ def _of_box(west: float, south: float, east: float, north: float) -> Area:
 
 
 def _of_document(document: Any, name: str) -> Area:
-    problem = geojson.other_reference_system(document)
-    if problem:
-        raise _refused(name, problem)
-    found = [geojson.polygon(geometry) for geometry in _geometries(document)]
-    wrong = sorted({str(happened) for shape, happened in found if shape is None})
-    if wrong or not found:
+    try:
+        return _of_features(polygons.of_document(document, name), name)
+    except InvalidLabels as error:
+        raise InvalidDocument(f"Area {name}", error.reasons) from error
+
+
+def _of_features(features: Sequence[polygons.Feature], name: str) -> Area:
+    outlines = [each.outline for each in features if each.outline is not None]
+    counts = polygons.counted(features)
+    if not outlines:
         raise _refused(
             name,
-            f"it has to hold polygons and nothing else ({', '.join(wrong) or 'there is none'}); "
-            "export the area as GeoJSON",
+            f"it has no usable polygon ({', '.join(sorted(counts)) or 'there is none'}), and an area is made "
+            "of polygons and nothing else; export the area as GeoJSON",
         )
-    shapes = np.array([shape for shape, _ in found], dtype=object)
-    outline = shapely.union_all(antimeridian.normal(shapes))
+    for sentence in polygons.told(counts):
+        logger.warning("Area %s: %s", name, sentence)
+    outline = shapely.union_all(outlines)
     shape = json.loads(shapely.to_geojson(outline))
     return _checked(outline, json.dumps(shape, separators=(",", ":")), name)
-
-
-def _geometries(document: Any) -> list[Json | None]:
-    kind = document.get("type") if isinstance(document, dict) else None
-    if kind == "FeatureCollection" and isinstance(document.get("features"), list):
-        return [each for feature in document["features"] for each in _geometries(feature)]
-    if kind == "GeometryCollection" and isinstance(document.get("geometries"), list):
-        return [each for geometry in document["geometries"] for each in _geometries(geometry)]
-    return [document.get("geometry") if kind == "Feature" else document] if isinstance(document, dict) else []
 
 
 def _checked(outline: Polygon | MultiPolygon, text: str, name: str) -> Area:

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from fair_models.data import antimeridian, geojson
-from fair_models.data.grid import LONLAT
-from fair_models.errors import Invalid, InvalidFeatures, InvalidLabels
+from fair_models.data import antimeridian, geojson, polygons
+from fair_models.errors import InvalidFeatures, InvalidLabels
 from fair_models.inference.features import Features, concatenate
-from fair_models.inference.georeference import moved
 from fair_models.types import Array
 
-if TYPE_CHECKING:
-    import pyarrow.parquet as pq
+logger = logging.getLogger(__name__)
 
 MOST_FEATURES = geojson.MAX_FEATURES
 """Existing features around the imagery that are held in memory, with 0.5 to 2 kB each."""
 
-_PARQUET_MAGIC = b"PAR1"
-_ROWS_READ = 5_000
 _FEATURES_COMPARED = 5_000
-_LONLAT_CODES = frozenset({("OGC", "CRS84"), ("EPSG", "4326")})
 
 
 class Exclusion:
     """Existing features, and how much of a new one they may cover.
 
     Args:
-        path: GeoJSON (RFC 7946) or GeoParquet with polygons; other geometries cover nothing.
+        path: A file of polygons, see `data.polygons`; other geometries cover nothing and are counted in
+            `mended`.
         ratio: New features of which more than this part of the area is covered are left out, 0 to 1. New
             points are left out where they lie in an existing polygon.
         bounds: West, south, east, north of the imagery, west > east over the antimeridian: what lies outside
@@ -47,7 +44,7 @@ class Exclusion:
 
         self.ratio = ratio
         self.left_out = 0
-        self._shapes = _existing(path, bounds)
+        self._shapes, self.mended = _existing(path, bounds)
         self._tree = shapely.STRtree(self._shapes)
 
     def __len__(self) -> int:
@@ -89,94 +86,35 @@ class Exclusion:
         return np.asarray(covered)
 
 
-def _existing(path: Path, bounds: Sequence[float]) -> Array:
+def _existing(path: Path, bounds: Sequence[float]) -> tuple[Array, Counter[str]]:
+    """Polygons around the imagery, and what happened to those of the whole file on reading."""
     import shapely
 
+    if not path.exists():
+        raise InvalidFeatures(
+            str(path), ["there is no such file; name one with polygons, such as a GeoJSON or GeoParquet"]
+        )
     around = antimeridian.box(*bounds)
     shapely.prepare(around)
     held: list[Any] = []
-    for shapes in _read(path):
-        held += shapes[shapely.intersects(around, shapes)].tolist()
-        if len(held) > MOST_FEATURES:
-            raise InvalidFeatures(
-                str(path),
-                [f"it has more than {MOST_FEATURES:,} polygons around the imagery; cut it to a smaller area"],
-            )
-    return np.array(held, dtype=object)
-
-
-def _read(path: Path) -> Iterator[Array]:
-    """Valid polygons of a file in longitude and latitude, some at a time."""
-    if not path.is_file():
-        raise InvalidFeatures(str(path), ["there is no such file; name a GeoJSON or GeoParquet"])
-    with path.open("rb") as file:
-        is_parquet = file.read(4) == _PARQUET_MAGIC
-    yield from _from_parquet(path) if is_parquet else _from_geojson(path)
-
-
-def _from_geojson(path: Path) -> Iterator[Array]:
+    counts: Counter[str] = Counter()
+    total = 0
     try:
-        features = geojson.features(path)
+        for outlines, happened in polygons.batches(path):
+            counts.update(happened)
+            total += len(outlines)
+            held += outlines[shapely.intersects(around, outlines)].tolist()
+            if len(held) > MOST_FEATURES:
+                raise InvalidFeatures(
+                    str(path),
+                    [
+                        f"it has more than {MOST_FEATURES:,} polygons around the imagery; cut it to a "
+                        "smaller area"
+                    ],
+                )
     except InvalidLabels as error:
         raise InvalidFeatures(str(path), error.reasons) from error
-    outlines = [geojson.polygon(feature.get("geometry"))[0] for feature in features]
-    yield np.array([outline for outline in outlines if outline is not None], dtype=object)
-
-
-def _from_parquet(path: Path) -> Iterator[Array]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    import shapely
-
-    try:
-        with pq.ParquetFile(path) as file:
-            column, crs = _geometry_column(path, file)
-            for batch in file.iter_batches(_ROWS_READ, columns=[column]):
-                shapes = shapely.from_wkb(batch.column(0).to_numpy(zero_copy_only=False))
-                yield _polygons(shapes, crs)
-    except (pa.ArrowException, shapely.errors.ShapelyError, TypeError, OSError) as error:
-        raise InvalidFeatures(
-            str(path), [f"it cannot be read ({error}); write it as GeoParquet with WKB again"]
-        ) from error
-
-
-def _geometry_column(path: Path, file: pq.ParquetFile) -> tuple[str, str]:
-    """The primary geometry column of a GeoParquet and its reference system."""
-    import orjson
-    from pyproj import CRS
-    from pyproj.exceptions import CRSError
-
-    try:
-        metadata = orjson.loads((file.metadata.metadata or {})[b"geo"])
-        name = metadata["primary_column"]
-        column = metadata["columns"][name]
-        if column["encoding"] != "WKB":
-            raise InvalidFeatures(
-                str(path), [f"its geometry is {column['encoding']}; write it with WKB geometry"]
-            )
-        crs = CRS.from_user_input(column["crs"]) if "crs" in column else None
-        if crs is None or crs.to_authority() in _LONLAT_CODES:
-            return str(name), LONLAT
-        return str(name), crs.to_wkt()
-    except (KeyError, TypeError, ValueError, CRSError) as error:
-        raise InvalidFeatures(
-            str(path),
-            ["it is no GeoParquet with a known reference system; write it as GeoParquet 1.0 or 1.1"],
-        ) from error
-
-
-def _polygons(shapes: Array, crs: str) -> Array:
-    """The polygons among shapes, valid, in longitude and latitude."""
-    import shapely
-
-    polygons: Array = shapely.force_2d(shapes[shapely.get_dimensions(shapes) == 2])
-    if crs != LONLAT:
-        try:
-            polygons = shapely.transform(polygons, lambda places: moved(places, crs, LONLAT))
-        except Invalid:
-            return polygons[:0]
-    polygons = polygons[np.isfinite(shapely.bounds(polygons)).all(axis=1)]
-    broken = ~shapely.is_valid(polygons)
-    polygons[broken] = shapely.make_valid(polygons[broken], method="structure", keep_collapsed=False)
-    kept: Array = polygons[~shapely.is_empty(polygons)]
-    return kept
+    for sentence in polygons.told(counts):
+        logger.warning("Existing features %s: %s", path.name, sentence)
+    logger.info("%d of %d existing polygons lie around the imagery", len(held), total)
+    return np.array(held, dtype=object), counts

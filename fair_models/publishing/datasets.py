@@ -13,7 +13,7 @@ from pystac import Item
 from fair_models.catalog import building, datasets, versions
 from fair_models.catalog.datasets import DatasetFacts
 from fair_models.catalog.protocol import Catalog, ItemKey
-from fair_models.data import captioned
+from fair_models.data import captioned, labels
 from fair_models.data.folders import Source, locate
 from fair_models.data.ingest import PreparedDataset, prepare
 from fair_models.params import IngestDatasetParams
@@ -130,7 +130,7 @@ def _item(
             bbox=prepared.bbox or building.WORLD_BBOX,
             files=files,
             keywords=prepared.keywords or params.keywords,
-            classes=prepared.classes or params.classes,
+            classes=prepared.classes or params.class_names,
             class_counts=prepared.class_counts,
             chip_counts=prepared.chip_counts,
             label_counts=prepared.label_counts,
@@ -140,7 +140,7 @@ def _item(
             license=params.license,
             created=datetime.now(UTC),
             provider=params.provider,
-            class_property=None if prepared.classes else params.class_property,
+            class_property=labels.CLASS_PROPERTY,
             start=start,
             end=end,
             source_imagery=params.source_imagery,

@@ -14,10 +14,11 @@ from pystac import Item
 
 from fair_models.catalog import model_classes, versions
 from fair_models.catalog.protocol import Catalog
-from fair_models.data import chips, feedback
+from fair_models.data import chips, feedback, polygons
 from fair_models.data.chips import Chip
-from fair_models.data.feedback import CLASS_PROPERTY, Feedback, Predicted
+from fair_models.data.feedback import Feedback, Predicted
 from fair_models.data.folders import locate
+from fair_models.data.labels import CLASS_PROPERTY
 from fair_models.errors import InvalidFeedback, InvalidItem, NotFound
 from fair_models.inference.repeating import ITEM, model_href
 from fair_models.inference.writing.geoparquet import batches
@@ -81,6 +82,8 @@ def collect(params: CollectFeedbackParams, catalog: Catalog, store: Store, tell:
     path = hrefs.local_path(params.feedback)
     said = {"fair:prediction": prediction.id, "fair:checksum": prediction.checksum}
     found = feedback.read(path, said, prediction.predicted, model_classes.foreground(prediction.model))
+    for sentence in polygons.told(found.mended):
+        logger.warning("Feedback %s: %s", path.name, sentence)
     with work_folder("feedback") as folder:
         used = _chips(params, prediction, found)
         for each in (file for chip in used for file in chips.files(chip)):
@@ -156,12 +159,10 @@ def _from_parquet(path: Path) -> dict[str, Predicted]:
 
 
 def _from_geojson(path: Path) -> dict[str, Predicted]:
-    from fair_models.data import geojson
-
     return {
-        str(each["id"]): Predicted(outline, each["properties"]["class"])
-        for each in geojson.features(path)
-        if (outline := geojson.polygon(each["geometry"])[0]) is not None
+        each.id: Predicted(each.outline, each.properties["class"])
+        for each in polygons.read(path)
+        if each.outline is not None
     }
 
 

@@ -17,7 +17,7 @@ from fair_models.catalog.edits import VERSION_LINKS
 from fair_models.catalog.lineage import DERIVED_FROM
 from fair_models.catalog.protocol import Catalog
 from fair_models.data import chips, footprint, labels, slicing
-from fair_models.data.labels import CLASS_PROPERTY, Labels
+from fair_models.data.labels import Labels
 from fair_models.data.slicing import Slice, Wish
 from fair_models.data.splits import Split
 from fair_models.errors import Conflict, Invalid
@@ -181,7 +181,7 @@ def _require_own_name(catalog: Catalog, params: SliceDatasetParams) -> None:
 
 def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path) -> Slice:
     unpack(store.fetch(*assets.file_ref(whole, assets.CHIPS)), folder / "chips")
-    known = labels.read(store.fetch(*assets.file_ref(whole, assets.LABELS)), _classes(whole), CLASS_PROPERTY)
+    known = labels.read_stored(store.fetch(*assets.file_ref(whole, assets.LABELS)), _classes(whole))
     split = Split.read(store.fetch(*assets.file_ref(whole, assets.SPLIT)))
     area = None if params.area is None else areas.read(params.area).outline
     wish = Wish(area, params.classes, params.tags)

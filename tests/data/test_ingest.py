@@ -271,3 +271,74 @@ def test_banepa_is_ingested(shared_data: Path, tmp_path: Path) -> None:
         "held_out": 12,
         "left_out": 6,
     }
+
+
+def folder_of(path: Path, features: list[object], tiles: int = 4) -> Path:
+    """2 x 2 chips without a georeference, and labels."""
+    path.mkdir()
+    for index in range(tiles):
+        png_without_place(path, type(TILE)(TILE.x + index % 2, TILE.y + index // 2, 19))
+    write_features(path / "labels.geojson", features)
+    return path
+
+
+def everywhere(size: float, **properties: object) -> list[object]:
+    """A label in the middle of each of the 2 x 2 chips."""
+    made = [around(TILE.x + index % 2, TILE.y + index // 2, size) for index in range(4)]
+    return [{**each, "properties": properties} for each in made]
+
+
+def test_labels_smaller_than_a_pixel_are_counted_and_refused_where_nothing_is_left(tmp_path: Path) -> None:
+    tiny = everywhere(1e-6)
+    some = ingest(folder_of(tmp_path / "some", [*everywhere(0.0002), *tiny]), tmp_path / "work")
+
+    assert some.repairs["smaller_than_a_pixel"] == 4
+    with pytest.raises(InvalidLabels, match="none of the 4 labels on chips covers the middle of a pixel"):
+        ingest(folder_of(tmp_path / "none", tiny), tmp_path / "work2")
+
+
+def test_a_class_whose_labels_draw_nothing_is_refused_by_name(tmp_path: Path) -> None:
+    roads = everywhere(1e-6, kind="road")
+    far = square(10, 20, 0.001, kind="tree")
+    folder = folder_of(tmp_path / "chips", [*everywhere(0.0002, kind="building"), *roads, far])
+
+    with pytest.raises(InvalidLabels) as error:
+        ingest(folder, tmp_path / "w", classes=["building", "road", "tree"], class_property="kind")
+
+    assert "none of the 4 labels of road covers the middle of a pixel" in str(error.value)
+    assert "none of the 1 labels of tree touches a chip" in str(error.value)
+
+
+def test_chips_named_from_the_south_are_told_with_the_names_to_give_them(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "chips", everywhere(0.0002))
+    for path in list(folder.glob("*.png")):
+        x, y, z = path.stem.split("-")[1:]
+        path.rename(path.with_name(f"OAM-{x}-{2**19 - 1 - int(y)}-{z}.png"))
+    wrong, right = (f"OAM-{TILE.x}-{y}-19.png" for y in (2**19 - 1 - TILE.y - 1, TILE.y + 1))
+
+    said = rf"counted from the south \(TMS.*example {wrong} to {right}, .*gdal2tiles --xyz"
+    with pytest.raises(InvalidLabels, match=said):
+        ingest(folder, tmp_path / "work")
+
+
+def test_other_labels_are_kept_as_ground_that_counts_neither_way(tmp_path: Path) -> None:
+    features = [*everywhere(0.0001, kind="building"), *everywhere(0.0003, kind="road")]
+    folder = folder_of(tmp_path / "chips", [*features, square(10, 20, 0.001, kind="road")])
+
+    prepared = ingest(folder, tmp_path / "work", classes=["building"], class_property="kind")
+    stored = labels.read_stored(prepared.labels, ["building"])
+
+    assert prepared.repairs["other_class"] == 5
+    assert prepared.label_counts == {"building": 4}
+    assert stored.ignored is not None
+    assert len(stored.ignored) == 4
+
+
+def test_a_chip_with_nothing_but_other_labels_is_of_no_class(tmp_path: Path) -> None:
+    roads = everywhere(0.0003, kind="road")[3:]
+    folder = folder_of(tmp_path / "chips", [*everywhere(0.0002, kind="building")[:3], *roads])
+
+    prepared = ingest(folder, tmp_path / "work", classes=["building"], class_property="kind")
+
+    counts = [sum(prepared.chip_counts[side].values()) for side in ("train", "held_out")]
+    assert sum(counts) == 3

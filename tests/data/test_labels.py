@@ -336,3 +336,98 @@ def test_the_labels_of_banepa_need_no_repair(shared_data: Path) -> None:
 
     assert len(known) == 1466
     assert not any(known.mended.values())
+
+
+def kinds(path: Path, **counts: int) -> Path:
+    """Squares side by side with values of the property `kind`."""
+    values = [value for value, count in counts.items() for _ in range(count)]
+    return write_features(
+        path, [square(10 + at / 100, 20, 0.005, kind=value) for at, value in enumerate(values)]
+    )
+
+
+def test_values_of_the_data_are_mapped_onto_classes(tmp_path: Path) -> None:
+    features = [square(10, 20, 0.01, kind=value) for value in ("Building", " yes ", 1, 1.0, True, "घर", "x")]
+    path = write_features(tmp_path / "l.geojson", features)
+
+    known = labels.read(
+        path, ["building", "road"], "kind", {"building": ["Building", "yes", "1", "घर"], "road": ["true"]}
+    )
+
+    assert known.names == ["building"] * 4 + ["road", "building"]
+    assert known.mended["other_class"] == 1
+
+
+def test_a_class_without_a_label_is_refused_with_the_values_and_how_to_map_them(tmp_path: Path) -> None:
+    path = kinds(tmp_path / "l.geojson", building=3, road=2)
+
+    told = refused(path, ["building", "highway"], "kind")
+
+    assert "no label is of the class highway" in told
+    assert "building (3), road (2)" in told
+    assert "--class highway=road" in told
+
+
+def test_a_property_that_no_label_has_is_told_with_those_that_they_have(tmp_path: Path) -> None:
+    path = kinds(tmp_path / "l.geojson", building=3)
+
+    assert "no label has the property sort (nothing: 3), they have kind" in refused(
+        path, ["building"], "sort"
+    )
+
+
+def test_the_ground_of_other_labels_counts_neither_way(tmp_path: Path) -> None:
+    features = [
+        square(10.01, 19.91, 0.02, kind="building"),
+        square(10.05, 19.91, 0.02, kind="road"),
+        square(10.0, 19.95, 0.04, kind="landuse"),
+        square(10.02, 19.96, 0.01, kind="building"),
+    ]
+    path = write_features(tmp_path / "l.geojson", features)
+    known = labels.read(path, ["building"], "kind", {"background": ["landuse"]})
+
+    mask = labels.rasterise(known, GRID.transform, 100, 100, GRID.crs, ["background", "building"], 255)
+
+    assert {int(value): int((mask == value).sum()) for value in np.unique(mask)} == {
+        0: 10_000 - 500 - 400,
+        1: 500,
+        255: 400,
+    }
+    assert known.mended["background_value"] == 1
+    assert known.mended["other_class"] == 1
+
+
+def test_stored_labels_keep_what_is_ignored_and_older_ones_have_none(tmp_path: Path) -> None:
+    path = kinds(tmp_path / "l.geojson", building=3, road=2)
+    labels.write(labels.read(path, ["building"], "kind"), tmp_path / "stored.geojson")
+    older = [square(10, 20, 0.01, **{"fair:class": name, "class": "x"}) for name in ("building", "road")]
+    write_features(tmp_path / "older.geojson", older)
+
+    stored = labels.read_stored(tmp_path / "stored.geojson", ["building"])
+    before = labels.read_stored(tmp_path / "older.geojson", ["building"])
+
+    assert len(stored) == 3
+    assert stored.ignored is not None
+    assert len(stored.ignored) == 2
+    assert [each["kind"] for each in stored.ignored.properties] == ["road", "road"]
+    assert before.names == ["building"]
+    assert before.ignored is None
+
+
+def test_stored_labels_have_the_class_as_a_plain_property_and_keep_another_meaning_of_it(
+    tmp_path: Path,
+) -> None:
+    path = write_features(tmp_path / "l.geojson", [square(10, 20, 0.01, kind="building", **{"class": "hut"})])
+    labels.write(labels.read(path, ["building"], "kind"), tmp_path / "stored.geojson")
+
+    (feature,) = orjson.loads((tmp_path / "stored.geojson").read_bytes())["features"]
+
+    assert feature["properties"] == {"kind": "building", "orig_class": "hut", "class": "building"}
+
+
+@pytest.mark.parametrize("name", ["class", "fair:class"])
+def test_both_names_of_the_class_are_read(tmp_path: Path, name: str) -> None:
+    features = [square(10, 20, 0.01, **{"class": "road"}), square(10, 20, 0.01, **{"fair:class": "building"})]
+    path = write_features(tmp_path / "l.geojson", features)
+
+    assert labels.read(path, ["building", "road"], name).names == ["road", "building"]

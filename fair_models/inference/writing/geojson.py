@@ -15,14 +15,14 @@ from fair_models.store.atomic import told_as_unavailable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_PROPERTIES = ("class", "confidence", "area_m2", "source")
+_PROPERTIES = ("id", "class", "confidence", "area_m2", "source")
 
 
 def write_geojson(parquet: Path, path: Path) -> None:
     """Write features as GeoJSON: one feature a line, with their ids, in their order.
 
-    Each has the properties `class`, `confidence`, `area_m2` and `source`. No features are an empty
-    collection. The same features give the same bytes.
+    Each has the properties `id`, `class`, `confidence`, `area_m2` and `source`; the id is a member too, which
+    many programs drop. No features are an empty collection. The same features give the same bytes.
 
     Args:
         parquet: A file that a `GeoParquetSink` wrote.
@@ -34,7 +34,7 @@ def write_geojson(parquet: Path, path: Path) -> None:
     with told_as_unavailable(f"write {path}"), path.open("xb") as file:
         file.write(b'{"type":"FeatureCollection","features":[')
         before = b"\n"
-        for batch in batches(parquet, ["id", GEOMETRY, *_PROPERTIES]):
+        for batch in batches(parquet, [GEOMETRY, *_PROPERTIES]):
             if batch.num_rows:
                 file.write(before + b",\n".join(_lines(batch)))
                 before = b",\n"

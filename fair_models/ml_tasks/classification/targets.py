@@ -9,6 +9,7 @@ import numpy as np
 from fair_models.data.coverage import main_class
 from fair_models.data.grid import Grid
 from fair_models.data.labels import Labels, rasterise
+from fair_models.data.samples import IGNORE
 from fair_models.types import Array
 
 
@@ -23,7 +24,8 @@ def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Arr
 
     Returns:
         Class index, uint8, shape (): of the class that covers most of the imagery, 0 where none covers
-        `data.coverage.LEAST_SHARE` of it.
+        `data.coverage.LEAST_SHARE` of it; `IGNORE`, which leaves the sample out, where a label whose class is
+        not known does.
     """
-    mask = rasterise(labels, grid.transform, grid.height, grid.width, grid.crs, classes)
+    mask = rasterise(labels, grid.transform, grid.height, grid.width, grid.crs, classes, IGNORE)
     return np.asarray(main_class(mask, imagery, len(classes)), dtype=np.uint8)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fair_models.data.grid import Grid
 from fair_models.data.labels import Labels, rasterise
+from fair_models.data.samples import IGNORE
 from fair_models.types import Array, Mask
 
 
@@ -19,6 +20,7 @@ def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Arr
         imagery: Which pixels are imagery; not needed here, the others are ignored in training anyway.
 
     Returns:
-        Class index of each pixel, uint8, shape (height, width).
+        Class index of each pixel, uint8, shape (height, width); `IGNORE` where a label lies whose class is
+        not known.
     """
-    return rasterise(labels, grid.transform, grid.height, grid.width, grid.crs, classes)
+    return rasterise(labels, grid.transform, grid.height, grid.width, grid.crs, classes, IGNORE)
