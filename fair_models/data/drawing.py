@@ -25,7 +25,8 @@ It holds a circle of half that radius, and a circle whose radius is above √½ 
 class Drawn:
     """Labels on the pixels of chips.
 
-    visible: Which labels cover the middle of a pixel of a chip that they touch, bool, shape (labels,).
+    visible: Which of the labels that touch a chip cover the middle of a pixel, on it or beside it, bool,
+        shape (labels,).
     labelled: Names of the chips where a pixel of the imagery has a class.
     whole: Class that each chip is as a whole by name, "background" among them. None: it has no imagery, or
         labels whose class is not known.
@@ -67,11 +68,14 @@ def draw(
 
 
 def covering(known: Labels, indices: Array, chip: Chip) -> Array:
-    """Those of some labels that cover the middle of a pixel of a chip."""
+    """Those of some labels that cover the middle of a pixel, of a chip or right beside it.
+
+    Slivers of large labels at the edge of a chip are not smaller than a pixel.
+    """
     if not len(indices):
         return indices
     outlines, _ = known.around(chip.grid)
-    frame = shapely.box(0, 0, chip.width, chip.height)
+    frame = shapely.box(-chip.width, -chip.height, 2 * chip.width, 2 * chip.height)
     shapes = shapely.intersection(_in_pixels(outlines[indices], chip.transform), frame)
     lengths = shapely.length(shapes)
     widths = np.divide(2 * shapely.area(shapes), lengths, out=np.zeros(len(shapes)), where=lengths > 0)

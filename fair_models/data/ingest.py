@@ -242,8 +242,8 @@ def _nothing_to_learn(checked: Checked, classes: Sequence[str]) -> list[str]:
         return [f"none of the {len(on_chips)} labels on chips covers the middle of a pixel; {remedy}"]
     if not checked.drawn.labelled:
         return [
-            f"all of the {len(on_chips)} labels on chips lie on transparent pixels; use imagery of the "
-            "mapped ground"
+            f"none of the {len(on_chips)} labels that touch chips covers the middle of a pixel of the "
+            "imagery: they lie at its edge, or where there is none; use imagery of the mapped ground"
         ]
     reasons = []
     for name in classes:

@@ -198,7 +198,10 @@ def test_a_model_is_not_measured_on_classes_that_it_does_not_tell_apart(town: To
 
 
 def test_a_class_with_too_few_chips_is_refused_with_the_counts(town: Town) -> None:
-    dataset = town.ingest("town-tiles", classes=[*MATERIALS, "roof_tiles"])
+    dataset = deepcopy(town.materials)
+    dataset.properties["label:classes"][0]["classes"].append("roof_tiles")
+    for counts in dataset.properties["fair:chip_counts"].values():
+        counts["roof_tiles"] = 0
 
     with pytest.raises(IncompatibleDataset) as told:
         town.plan(town.base, dataset)
