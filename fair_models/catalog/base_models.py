@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
 from pystac import Item
 
@@ -19,6 +21,7 @@ from fair_models.types import BASE_MODELS, Json
 DEFAULT_GSD_M = 0.3
 """Taken for models of other catalogues that do not say it: tiles of 256 px at zoom 19, as in fAIr."""
 
+_OF_TORCH = frozenset({".pt", ".pth", ".safetensors"})
 _OWN_LINKS = frozenset(
     {"self", "root", "parent", "collection", "predecessor-version", "successor-version", "latest-version"}
 )
@@ -112,6 +115,9 @@ def complete(template: Json) -> tuple[Json, list[str]]:
     properties |= missing
     return template, [
         *(f"properties.{key}: not given, taken as {value!r}" for key, value in missing.items()),
+        *_leave_version_out_of_name(template),
+        *_name_weights(template.get("assets") or {}),
+        *_name_uses(properties),
         *_specify_hyperparameters(properties),
         *_say_what_is_better(properties),
     ]
@@ -123,6 +129,61 @@ def _defaults(properties: Json) -> Json:
         "fair:resampling": "average",
         "fair:sample_size_px": _fixed_size(properties) or 256,
     }
+
+
+def _leave_version_out_of_name(template: Json) -> Iterator[str]:
+    """A name that is the whole id says the version, which the id and `version` say already."""
+    said, identity = template["properties"].get("mlm:name"), template.get("id")
+    if isinstance(said, str) and said == identity and split_id(said)[1] is not None:
+        name = split_id(said)[0]
+        template["properties"]["mlm:name"] = name
+        yield f"properties.mlm:name: {said} holds the version, taken as {name}"
+
+
+def _name_weights(held: Json) -> Iterator[str]:
+    """Of models without the role of weights, the one that is a file of torch holds them."""
+    said = [asset for asset in held.values() if assets.has_role(asset.get("roles") or [], assets.WEIGHTS)]
+    found = {
+        key: asset
+        for key, asset in held.items()
+        if assets.MODEL in (asset.get("roles") or []) and _says_torch(asset)
+    }
+    if not said and len(found) == 1:
+        ((key, asset),) = found.items()
+        asset["roles"] = [*asset["roles"], assets.WEIGHTS]
+        yield f"assets.{key}: lacks the role {assets.WEIGHTS}, taken for the weights as it is a file of torch"
+
+
+def _says_torch(asset: Json) -> bool:
+    said = (asset.get("mlm:artifact_type"), asset.get("type"), asset.get("href"))
+    if assets.says_onnx(*said):
+        return False
+    ending = PurePosixPath(urlsplit(str(asset.get("href"))).path).suffix.lower()
+    return str(said[0] or "").startswith("torch.") or ending in _OF_TORCH
+
+
+def _name_uses(properties: Json) -> Iterator[str]:
+    """Give keys without a use, such as "epochs", the one that the values, or the entries, have for them."""
+    entries, values = properties.get("fair:hyperparameters_spec"), properties.get("mlm:hyperparameters")
+    if not isinstance(entries, list) or not isinstance(values, dict):
+        return
+    named = [entry for entry in entries if isinstance(entry, dict) and _is_text(entry.get("key"))]
+    keys = [entry["key"] for entry in named]
+    for entry in named:
+        meant = [key for key in hyperparameters.meant_by(entry["key"], values) if key not in keys]
+        if len(meant) == 1:
+            yield f"properties.fair:hyperparameters_spec: {entry['key']} is taken as {meant[0]}"
+            entry["key"] = meant[0]
+    for key in list(values):
+        meant = hyperparameters.meant_by(key, [entry["key"] for entry in named])
+        if len(meant) == 1 and meant[0] not in values:
+            yield f"properties.mlm:hyperparameters: {key} is taken as {meant[0]}"
+            values[meant[0]] = values.pop(key)
+    for entry in named:
+        key = entry["key"]
+        if key not in values and "default" in entry and not hyperparameters.meant_by(key, values):
+            yield f"properties.mlm:hyperparameters: {key} has no value, its default is taken"
+            values[key] = entry["default"]
 
 
 def _specify_hyperparameters(properties: Json) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -98,6 +98,18 @@ def assumed_entry(key: str, value: Any) -> Json | None:
     return {"key": key, "type": kind, "default": value, "description": f"{key}, not described by its author."}
 
 
+def meant_by(key: str, others: Collection[str]) -> list[str]:
+    """Keys with a use that a key without one may mean, e.g. "epochs" of "training.epochs".
+
+    Args:
+        key: A key of `fair:hyperparameters_spec` or `mlm:hyperparameters`.
+        others: Keys of the other one.
+    """
+    if "." in key or key in others:
+        return []
+    return [other for other in others if other.partition(".")[2] == key]
+
+
 def specification_problems(properties: Json, *, own_values: bool) -> list[str]:
     """Where `fair:hyperparameters_spec` contradicts itself or `mlm:hyperparameters`.
 
@@ -115,7 +127,9 @@ def specification_problems(properties: Json, *, own_values: bool) -> list[str]:
             reasons.append(f"{key} has min {entry['min']} above max {entry['max']}")
         reasons += [f"{reason} (its default)" for reason in problems(entry, entry["default"])]
         if key not in values:
-            reasons.append(f"{key} is specified but has no value in mlm:hyperparameters")
+            meant = meant_by(key, values)
+            told = f"; write in full which is meant, {' or '.join(meant)}" if meant else ""
+            reasons.append(f"{key} is specified but has no value in mlm:hyperparameters{told}")
             continue
         reasons += [f"{reason} (in mlm:hyperparameters)" for reason in problems(entry, values[key])]
         if not own_values and values[key] != entry["default"]:

@@ -24,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("new-model", rich_help_panel=_PANEL)(new_model)
     app.command("check-model", rich_help_panel=_PANEL)(check_model)
+    app.command("check-item", rich_help_panel=_PANEL)(check_item)
 
 
 def new_model(
@@ -81,6 +82,32 @@ def check_model(
     else:
         typer.echo(f"{_short(folder)} passes")
     if problems:
+        raise typer.Exit(_BAD_INPUT)
+
+
+def check_item(
+    file: Annotated[str, typer.Argument(help="A STAC item: its file, or its https address.")],
+    json: Json = False,
+) -> None:
+    """List everything that is wrong with an item of a base model, dataset, local model or prediction.
+
+    Needs no server; downloads no file of it and runs no code. Ends with code 2 if something is wrong.
+    """
+    from fair_models.publishing import item_check
+
+    found = item_check.check(file)
+    if output.wants_json():
+        facts = {"file": file, "item": found.item, "kind": found.kind, "passes": not found.problems}
+        output.show_json({**facts, "problems": found.problems, "remarks": found.remarks})
+    else:
+        for problem in found.problems:
+            typer.echo(f"- {' '.join(problem.split())}")
+        for remark in found.remarks:
+            output.say(f"Note: {' '.join(remark.split())}")
+        verdict = "does not pass" if found.problems else "passes"
+        told = f"{found.item} (the item of {found.kind}) {verdict}"
+        output.say(told) if found.problems else typer.echo(told)
+    if found.problems:
         raise typer.Exit(_BAD_INPUT)
 
 
