@@ -48,6 +48,11 @@ class Score(Outcome):
     baseline: float | None = Field(description="The same for the simplest guess.")
     baseline_name: str = Field(description="What that guess is.")
     held_out_count: int = Field(description="Number of held-out samples.")
+    warning: str | None = Field(
+        None,
+        description="What speaks against the version: its main metric is no better than the simplest guess, "
+        "or was not measured. Empty where nothing does.",
+    )
 
 
 class Version(Outcome):

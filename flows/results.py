@@ -48,7 +48,7 @@ def repair_sentences(counts: Mapping[str, int]) -> list[str]:
     return [f"{count} {known.get(name, name)}" for name, count in counts.items() if count]
 
 
-def trained(version: ModelVersion, config: RunConfig) -> TrainedVersion:
+def trained(version: ModelVersion, config: RunConfig, warning: str | None = None) -> TrainedVersion:
     """The row of a version that completed."""
     return TrainedVersion(
         model=version.model,
@@ -59,14 +59,18 @@ def trained(version: ModelVersion, config: RunConfig) -> TrainedVersion:
         zenml_run=version.run_id,
         mlflow_run=version.mlflow_run_id,
         notes=imagery_rules.note(config.input.rules, config.dataset, "ingest it again and train on that"),
+        warning=warning,
         **_score_columns(version.metrics, version.baseline, version.baseline_name, version.held_out_count),
     )
 
 
 def promoted(item: Item, before: Item | None, *, dry_run: bool) -> PromotedVersion:
     """The row of a local model that was published, and of the item that was current before."""
+    from fair_models.catalog import guesses
+
     replaced = before.id if before is not None and before.id != item.id else None
     columns = {**_item_columns(item), **_score_columns(*measured(item)), "replaced": replaced}
+    columns["warning"] = guesses.doubt_of_item(item.properties)
     return PromotedVersion.model_validate({**columns, "dry_run": dry_run})
 
 
@@ -177,13 +181,33 @@ def measured(item: Item) -> tuple[Values, Values, str, int]:
     return values, baseline, name, int(properties.get("fair:held_out_count", 0))
 
 
-def metric_rows(version: ModelVersion) -> list[dict[str, Any]]:
-    """A row for each metric of a run: its value, the ends of its interval, the simplest guess's."""
+def metric_rows(version: ModelVersion, base: Item) -> list[dict[str, Any]]:
+    """A row for each metric of a run, as `figures.metrics` gives them of an item.
+
+    Args:
+        version: The run's version.
+        base: The base model, with the metrics of the classes that it was trained on.
+    """
+    from fair_models.catalog import guesses
+
+    spec = {entry["key"]: entry for entry in base.properties.get("fair:metrics_spec", [])}
+    names = version.baseline_names
     rows = []
     for key, value in version.metrics.items():
         low, high = version.intervals.get(key) or (None, None)
         guessed = version.baseline.get(key)
-        rows.append({"metric": key, "value": value, "low": low, "high": high, "baseline": guessed})
+        guess = None if guessed is None else names.get(key, version.baseline_name)
+        rows.append(
+            {
+                "metric": key,
+                "value": value,
+                "low": low,
+                "high": high,
+                "baseline": guessed,
+                "guess": guess,
+                "better": guesses.is_better_or_beyond(spec.get(key, {}), value, guessed),
+            }
+        )
     return rows
 
 
@@ -201,7 +225,7 @@ def model_card(item: Item, store: Store) -> str:
         [
             f"`{row['metric']}`",
             figures.with_interval(row["value"], row["low"], row["high"]),
-            figures.shown(row["baseline"]),
+            figures.beside_guess(row, name),
         ]
         for row in figures.metrics(properties)
     ]
@@ -212,6 +236,7 @@ def model_card(item: Item, store: Store) -> str:
             f"dataset `{properties.get('fair:dataset_id')}`.",
             f"Measured on {count} held-out samples; baseline: {name}. In brackets: 95 % bootstrap intervals "
             "over these samples.",
+            *_doubt(properties),
             *_gate(properties),
             *_agreement(properties),
             _table(["Metric", "Value", "Baseline"], rows),
@@ -230,6 +255,14 @@ def _classes(properties: Mapping[str, Any]) -> list[str]:
         figures.confusion(properties.get("fair:confusion", {})),
     )
     return [_table(list(rows[0]), [list(row.values()) for row in rows]) for rows in tables if rows]
+
+
+def _doubt(properties: Mapping[str, Any]) -> list[str]:
+    """What a reader has to know before all figures."""
+    from fair_models.catalog import guesses
+
+    told = guesses.doubt_of_item(dict(properties))
+    return [f"**No better than guessing.** {told}."] if told else []
 
 
 def _gate(properties: Mapping[str, Any]) -> list[str]:

@@ -46,6 +46,7 @@ def search_in_runtime(base: Item, dataset: Item, params: SearchParams) -> FoundH
     course = Course(planned, open_ledger(settings.current()))
     try:
         ended = course.go_through(wishes)
+        course.require_value()
         final = course.finish() if params.finish else None
     finally:
         artifacts.write_table("trials", course.rows(), f"Trials of search {planned.id}, by number")
@@ -88,6 +89,20 @@ class Course:
                     f"last: {problems[-1]}"
                 )
         return f"all {len(self._trials)} combinations were tried"
+
+    def require_value(self) -> None:
+        """A search is for something.
+
+        Raises:
+            TrainingFailed: No trial has a value of the metric; says why not.
+        """
+        if self._trials and self._search.best(self._trials) is None:
+            problems = dict.fromkeys(trial.problem or "nothing was measured" for trial in self._trials)
+            raise TrainingFailed(
+                f"None of {len(self._trials)} trials of search {self._search.id} has a value of "
+                f"{self._search.metric}: {'; '.join(problems)}. Look at the dataset's labels, or train once: "
+                "fair-models finetune"
+            )
 
     def finish(self) -> ModelVersion | None:
         """Train the best on the whole training side. None where no trial has a value."""

@@ -115,9 +115,10 @@ def close_dead_trainings(model: str) -> list[str]:
 @task
 def train_model(config: RunConfig) -> TrainedVersion:
     """Run the training pipeline in this process, and show each epoch."""
-    from fair_models.catalog import figures, versions
+    from fair_models.catalog import class_change, figures, versions
+    from fair_models.publishing import judging
     from fair_models.training import launch, registered
-    from fair_models.types import LOCAL_MODELS
+    from fair_models.types import BASE_MODELS, LOCAL_MODELS
 
     catalog = open_catalog()
     config = registered.settled(config, catalog, open_store())
@@ -133,9 +134,11 @@ def train_model(config: RunConfig) -> TrainedVersion:
 
     used = versions.next_number(catalog, LOCAL_MODELS, config.model_name) - 1
     version = launch.run(config, report, above=used, cancelled=closing.was_cancelled)
-    artifacts.write_metrics(results.metric_rows(version), version.baseline_name, version.held_out_count)
+    base = class_change.following(catalog.get(BASE_MODELS, config.base_model), config.classes)
+    rows = results.metric_rows(version, base)
+    artifacts.write_metrics(rows, version.baseline_name, version.held_out_count)
     artifacts.write_classes(figures.classes(version.classes))
-    return results.trained(version, config)
+    return results.trained(version, config, judging.warn_of(version, base))
 
 
 @task

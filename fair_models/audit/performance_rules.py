@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 
 from fair_models.audit.problem import Problem
 from fair_models.audit.scope import Entry, Scope
+from fair_models.catalog import guesses
 from fair_models.params import Threshold
+from fair_models.types import LOCAL_MODELS, Json
 
 WEAK = "Train a better version and promote it, or archive this one."
 SUSPICIOUS = "Look whether held-out chips, or their neighbours, were among those that it learnt from."
@@ -23,6 +25,16 @@ def thresholds(scope: Scope) -> Iterator[Problem]:
             named = value_of(pattern, entry.metrics, weights.get(entry.dataset, {}))
             if named is not None:
                 yield from _compared(entry, *named, bounds)
+
+
+def better_than_guessing(entry: Entry, document: Json, scope: Scope) -> Iterator[Problem]:
+    """Active local models whose main metric is no better than a simple guess, unless somebody wrote why."""
+    if entry.collection != LOCAL_MODELS or entry.deprecated:
+        return
+    properties = document["properties"]
+    told = guesses.doubt_of_item(properties)
+    if told and "override_reason" not in (properties.get("fair:gate") or {}):
+        yield Problem(entry.label, told, WEAK)
 
 
 def value_of(

@@ -115,6 +115,12 @@ RULES: tuple[Rule, ...] = (
         needs=("thresholds",),
     ),
     Rule(
+        "guessing",
+        "warning",
+        "Each active local model is better than the simplest guess, or says why it was published.",
+        each=performance_rules.better_than_guessing,
+    ),
+    Rule(
         "index",
         "warning",
         "The index of a catalogue in a folder says the same as the files.",

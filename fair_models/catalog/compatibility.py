@@ -24,28 +24,60 @@ _CLASSIFICATION = "classification"
 _SIDES = {"train": "the training side", "held_out": "the held-out side"}
 
 
-def check(model: Item, dataset: Item) -> None:
+def check(model: Item, dataset: Item, *, is_trained: bool = True) -> None:
     """Refuse a dataset that cannot train a model.
+
+    Args:
+        model: As for `reasons`.
+        dataset: As for `reasons`.
+        is_trained: False where the model is only measured: what is learnt from need not be there.
 
     Raises:
         IncompatibleDataset: With every reason.
     """
-    found = reasons(model, dataset)
+    found = reasons(model, dataset, is_trained=is_trained)
     if found:
         raise IncompatibleDataset(model.id, dataset.id, found)
 
 
-def reasons(model: Item, dataset: Item) -> list[str]:
+def reasons(model: Item, dataset: Item, *, is_trained: bool = True) -> list[str]:
     """Everything that stands against training a model on a dataset, each with both values.
 
     Args:
         model: A base or local model that fulfils its profile.
         dataset: A dataset that fulfils its profile.
+        is_trained: False where the model is only measured.
     """
-    return [
+    found = [
         reason
         for look in (_features, _tasks, _geometries, _classes, _chips, _bands, _resolution)
         for reason in look(model, dataset)
+    ]
+    return found + _labels(dataset, ("train", "held_out") if is_trained else ("held_out",))
+
+
+def nothing_mapped(side: str, classes: Sequence[str], why: str) -> str:
+    """The reason against a side of a split on which nothing is mapped.
+
+    Args:
+        side: "train" or "held_out".
+        classes: What might be, without the background.
+        why: What was counted there.
+    """
+    purpose = "learn from" if side == "train" else "measure on"
+    return (
+        f"{_SIDES.get(side, side)} of the split has nothing of {' or '.join(classes)} to {purpose}: {why}; "
+        "ingest other labels or a larger area, or another split (seed, held_out_ratio)"
+    )
+
+
+def _labels(dataset: Item, sides: Sequence[str]) -> list[str]:
+    """A side without a label of any class; other datasets than ours may not say how many there are."""
+    counts = dataset.properties.get("fair:class_counts", {})
+    return [
+        nothing_mapped(side, list(counts[side]), f"{_listed([f'0 {name}' for name in counts[side]])}")
+        for side in sides
+        if counts.get(side) and not any(counts[side].values())
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fair_models.catalog import guesses
 from fair_models.types import Json
 
 NOT_MEASURED = "–"
@@ -19,23 +20,40 @@ def metrics(properties: Json) -> list[dict[str, Any]]:
         properties: Those of a local model's item.
 
     Returns:
-        `metric` (its key), `value`, `low` and `high` (95 % interval), `baseline`; None where nothing was
-        measured. Metrics that are measured but not specified are not among them.
+        `metric` (its key), `value`, `low` and `high` (95 % interval), `baseline`, `guess` (which guess that
+        is of) and `better` (whether the value is better; None where the guess is perfect, too). None where
+        nothing was measured. Metrics that are measured but not specified are not among them.
     """
-    baseline = properties.get("fair:baseline", {})
+    baseline = properties.get(guesses.BASELINE, {})
     rows = []
     for entry in properties.get("fair:metrics_spec", []):
         key, (low, high) = entry["key"], entry.get("interval") or (None, None)
+        value, guessed = properties.get(key), baseline.get(key)
         rows.append(
             {
                 "metric": key,
-                "value": properties.get(key),
+                "value": value,
                 "low": low,
                 "high": high,
-                "baseline": baseline.get(key),
+                "baseline": guessed,
+                "guess": guesses.name_of(properties, key) or None,
+                "better": guesses.is_better_or_beyond(entry, value, guessed),
             }
         )
     return rows
+
+
+def beside_guess(row: Mapping[str, Any], name: str) -> str:
+    """The baseline of a row of `metrics` for people, e.g. "0.442 (everything is road), not surpassed".
+
+    Args:
+        row: Of one metric.
+        name: The guess that is told once for all; only another one is named here.
+    """
+    told = shown(row["baseline"])
+    if row["guess"] not in (None, name):
+        told += f" ({row['guess']})"
+    return f"{told}, not surpassed" if row["better"] is False else told
 
 
 def classes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

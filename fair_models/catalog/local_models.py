@@ -10,7 +10,7 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog import agreement, assets, building, class_change, extensions, pins
+from fair_models.catalog import agreement, assets, building, class_change, extensions, guesses, pins
 from fair_models.catalog.agreement import Agreement
 from fair_models.catalog.versions import item_id
 from fair_models.imagery_rules import FIELD as RULES
@@ -39,7 +39,8 @@ FIELDS = frozenset(
         RULES,
         "fair:base_model_id",
         "fair:dataset_id",
-        "fair:baseline",
+        guesses.BASELINE,
+        guesses.NAMES,
         "fair:held_out_count",
         "fair:training_seconds",
         "fair:split_spec",
@@ -70,6 +71,7 @@ class LocalModelFacts:
     hyperparameters: The values really used, by full key; inference values as they were evaluated.
     metrics: Held-out values by key of the base model's `fair:metrics_spec`; None where nothing was measured.
     baseline: The same keys for the simplest guess; `baseline_name` says in words what that is.
+    baseline_names: What it is for each metric that has one; empty where it is one guess for all.
     held_out_count: How many held-out samples were measured.
     training_seconds: Wall time of the training.
     split: The dataset's `fair:split_spec`.
@@ -118,6 +120,7 @@ class LocalModelFacts:
     parent_href: str = ""
     seen_by_parents: int | None = None
     rules: ImageryRules = OLD
+    baseline_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def build(facts: LocalModelFacts) -> Item:
@@ -179,7 +182,7 @@ def _properties(facts: LocalModelFacts) -> Json:
         "fair:base_model_id": facts.base.id,
         "fair:dataset_id": facts.dataset.id,
         **facts.metrics,
-        "fair:baseline": {**facts.baseline, "name": facts.baseline_name},
+        guesses.BASELINE: {**facts.baseline, "name": facts.baseline_name},
         "fair:held_out_count": facts.held_out_count,
         "fair:training_seconds": round(facts.training_seconds, 3),
         "fair:split_spec": deepcopy(facts.split),
@@ -187,6 +190,8 @@ def _properties(facts: LocalModelFacts) -> Json:
     }
     if facts.intervals and "fair:metrics_spec" in inherited:
         own["fair:metrics_spec"] = _with_intervals(inherited["fair:metrics_spec"], facts.intervals)
+    if facts.baseline_names:
+        own[guesses.NAMES] = dict(facts.baseline_names)
     if facts.classes:
         own["fair:class_metrics"] = [dict(row) for row in facts.classes]
     if facts.confusion:

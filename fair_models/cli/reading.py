@@ -122,7 +122,7 @@ def _show_ancestors(ancestors: Sequence[Ancestor]) -> None:
 
 def _show_figures(properties: dict[str, Any]) -> None:
     """Metrics and classes of a fine-tuned model; nothing for other items."""
-    from fair_models.catalog import figures
+    from fair_models.catalog import figures, guesses
 
     if "fair:baseline" not in properties:
         return
@@ -130,13 +130,15 @@ def _show_figures(properties: dict[str, Any]) -> None:
         {
             "metric": row["metric"],
             "value": figures.with_interval(row["value"], row["low"], row["high"]),
-            "baseline": figures.shown(row["baseline"]),
+            "baseline": figures.beside_guess(row, properties["fair:baseline"].get("name")),
         }
         for row in figures.metrics(properties)
     ]
     count, name = properties.get("fair:held_out_count"), properties["fair:baseline"].get("name")
     told = f"\nMeasured on {count} held-out samples, with 95 % intervals; baseline: {name}"
     output.show_rows(told, rows, "")
+    if doubt := guesses.doubt_of_item(properties):
+        output.say(f"No better than guessing: {doubt}")
     classes = figures.classes(properties.get("fair:class_metrics", []))
     confusion = figures.confusion(properties.get("fair:confusion", {}))
     for title, table in (("Labels and figures of each class (baseline)", classes), ("Confusion", confusion)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fair_models.ml_tasks import calibration, intervals
@@ -33,6 +33,42 @@ class Intervals:
 
     metrics: Mapping[str, Interval | None]
     classes: Mapping[str, Mapping[str, Interval | None]]
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What can be reached without looking at an image: each figure by the simple guess that is best at it.
+
+    figures: Under the same keys as the model's.
+    names: Of each metric that has a value, which guess that is, e.g. "everything is building".
+    """
+
+    figures: Figures
+    names: Mapping[str, str]
+
+
+def best_guess(guesses: Mapping[str, Figures], lower_is_better: Collection[str] = ()) -> Guess:
+    """Take of each metric, and of each measure of a class, the best of several simple guesses.
+
+    One guess for all would be easy to beat where it is bad: "everything is road" has a building IoU of 0.
+
+    Args:
+        guesses: By what they are in words, all with the same keys. Of equally good ones the first counts.
+        lower_is_better: Keys of metrics of which less is better.
+    """
+    metrics: dict[str, float | None] = {}
+    names: dict[str, str] = {}
+    classes: dict[str, dict[str, float | None]] = {}
+    for guess, found in guesses.items():
+        for key, value in found.metrics.items():
+            best = _better(metrics.get(key), value, lower=key in lower_is_better)
+            if value is not None and best != metrics.get(key):
+                names[key] = guess
+            metrics[key] = best
+        for name, values in found.classes.items():
+            row = classes.setdefault(name, {})
+            row.update({key: _better(row.get(key), value) for key, value in values.items()})
+    return Guess(Figures(metrics, classes), names)
 
 
 def with_sums(statistics: Array, figures: Callable[[Array], Figures]) -> Intervals:
@@ -90,6 +126,11 @@ def confusion(both: Array, classes: Sequence[str]) -> dict[str, dict[str, int]]:
         truth: {name: int(count) for name, count in zip(classes, row, strict=True)}
         for truth, row in zip(classes, both, strict=True)
     }
+
+
+def _better(one: float | None, other: float | None, *, lower: bool = False) -> float | None:
+    known = [value for value in (one, other) if value is not None]
+    return (min if lower else max)(known, default=None)
 
 
 def _columns(name: str, values: Values, baseline: Figures, ends: Intervals) -> dict[str, float | None]:

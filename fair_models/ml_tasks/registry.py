@@ -6,6 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import cast
 
+import numpy as np
+
 from fair_models.catalog.keywords import SEARCH
 from fair_models.errors import NotFound
 from fair_models.types import Array
@@ -40,6 +42,25 @@ def targets_for(task: str) -> Targets:
             "A model of another task names a ZenML pipeline of its own as its entrypoint."
         )
     return cast(Targets, import_module(module).from_labels)
+
+
+def labelled(task: str, targets: Array) -> Array:
+    """Which samples have anything that can be learnt or measured, for an ML task.
+
+    Args:
+        task: As in `mlm:tasks`.
+        targets: Those of samples, see `data.samples.Samples`.
+
+    Returns:
+        Bool, shape (n,).
+    """
+    if reads_captions(task):
+        captions: Array = (targets != b"").any(axis=1)
+        return captions
+    module = _MODULES.get(task)
+    if module is None:
+        return np.ones(len(targets), bool)
+    return cast(Array, import_module(module).labelled(targets))
 
 
 def reads_captions(task: str) -> bool:

@@ -37,8 +37,10 @@ class Evaluation:
 
     metrics: Value by key of `fair:metrics_spec`, e.g. {"fair:building_iou": 0.74}. None where nothing
         was measured: an absent class is not a class scored zero.
-    baseline: The same keys for the simplest guess, e.g. "everything is a building".
-    baseline_name: What that guess is, in words.
+    baseline: The same keys for the simplest guess, e.g. "everything is a building": of each metric the guess
+        that is best at it.
+    baseline_name: What that guess is, in words; of the main metric where they differ.
+    baseline_names: What it is for each metric that has one. Empty: one guess for all metrics.
     sample_count: How many held-out samples were measured.
     pictures: RGB images for people by file stem, uint8, shape (height, width, 3).
     intervals: 95 % interval of each metric over other draws of held-out samples, by the same keys; None
@@ -61,3 +63,4 @@ class Evaluation:
     confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     curves: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     samples: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    baseline_names: Mapping[str, str] = field(default_factory=dict)

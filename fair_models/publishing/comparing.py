@@ -127,7 +127,8 @@ def compare(
     Raises:
         NotFound: A version or dataset is not there; names the nearest.
         Invalid: A version's training did not complete; no version says what to measure on; or none can be
-            measured on the dataset. Says why for each. A slice that fits none is told beside the others.
+            measured on the dataset, or has a value of the metric there. Says why for each. A slice that fits
+            none is told beside the others.
     """
     contenders = [find(reference, catalog, store, ledger) for reference in dict.fromkeys(params.versions)]
     grounds = [
@@ -146,7 +147,18 @@ def compare(
             made.append(Ground(dataset, made[0].metric, sides))
         else:
             made.append(_ground(dataset, sides, 0 if made else params.pictures))
+    _require_value(made[0])
     return made
+
+
+def _require_value(ground: Ground) -> None:
+    """Versions of which nothing was measured cannot be told apart."""
+    if ground.best is None:
+        names = ", ".join(side.contender.id for side in ground.measured)
+        raise Invalid(
+            f"Nothing can be compared on {ground.dataset.id}: {ground.key} has no value there for {names}. "
+            "Name a dataset whose held-out chips hold what they map: --dataset, see fair-models list datasets"
+        )
 
 
 class _Bench:

@@ -107,12 +107,15 @@ def _metric(side: Side, key: str) -> str:
 
 
 def _guess(ground: Ground, key: str) -> str:
+    """The best of what the versions' evaluations give as the simplest guess: older code knows only one."""
+    spec = {entry["key"]: entry for side in ground.measured for entry in side.contender.metrics_spec}
+    better = max if spec.get(key, {}).get("higher_is_better", True) else min
     known = [
         value
         for side in ground.measured
         if side.evaluation is not None and (value := side.evaluation.baseline.get(key)) is not None
     ]
-    return figures.shown(known[0] if known else None)
+    return figures.shown(better(known, default=None))
 
 
 def _class_rows(measured: Sequence[Side]) -> Iterator[tuple[str, list[str], str]]:
@@ -134,7 +137,7 @@ def _class_rows(measured: Sequence[Side]) -> Iterator[tuple[str, list[str], str]
                 figures.with_interval(figures.number(row, key), *figures.ends(row, key)) for row in rows
             ]
             guesses = [figures.number(row, f"{key}_baseline") for row in rows]
-            guess = next((each for each in guesses if each is not None), None)
+            guess = max((each for each in guesses if each is not None), default=None)
             yield f"{name}, {key}", values, figures.shown(guess)
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pystac import Item
 
+from fair_models.catalog import guesses
 from fair_models.catalog.local_models import FIELDS
 from fair_models.errors import GateFailed, Invalid
 from fair_models.params import Gate
@@ -18,6 +19,9 @@ from fair_models.types import Json
 _METRIC = re.compile(r"fair:[A-Za-z][A-Za-z0-9_]*")
 _ROUNDING = 1e-9
 """So that 0.7 - 0.61 is not more than 0.09."""
+
+NEXT = "train it again with a lower training.learning_rate, more epochs or more chips"
+"""What helps a version that is no better than guessing."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Measured:
     held_out_count: Number of held-out samples that they were measured on.
     dataset_id: Exact id of the dataset; items never change, so equal ids mean the same held-out chips.
     doubts: Why they cannot be figures of that dataset's held-out chips, in sentences.
+    guess_value: The main metric of the best simple guess; None where none is known.
+    guess: What that guess is in words, e.g. "everything is building".
     """
 
     subject: str
@@ -36,6 +42,8 @@ class Measured:
     held_out_count: int
     dataset_id: str
     doubts: Sequence[str] = ()
+    guess_value: float | None = None
+    guess: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,10 @@ class Champion:
 
 
 def weigh(gate: Gate, measured: Measured, base: Item, champion: Champion | None) -> Json:
-    """Compare a candidate with its gate, the base model's minimums and the current version.
+    """Compare a candidate with its gate, a simple guess, the base model's minimums and the current version.
 
-    An override lets a candidate pass that falls short. Figures that are none cannot be overridden: those of
+    Whatever the gate, the main metric has to be better than the best simple guess. An override lets a
+    candidate pass that falls short. Figures that are none cannot be overridden: those of
     a run without held-out data, a main metric that was not measured, values that are no numbers.
 
     Args:
@@ -79,7 +88,11 @@ def weigh(gate: Gate, measured: Measured, base: Item, champion: Champion | None)
     _check_names(gate, measured.subject, spec)
     bounds = _bounds(gate, spec)
     unreal = doubts(measured, base)
-    short = [*_below_minimum(bounds, measured), *_worse(gate, measured, spec[0], champion)]
+    short = [
+        *_no_better_than_guessing(measured, spec[0]),
+        *_below_minimum(bounds, measured),
+        *_worse(gate, measured, spec[0], champion),
+    ]
     if unreal and gate.override_reason:
         unreal.append("an override cannot take the place of a measurement")
     if unreal or (short and not gate.override_reason):
@@ -146,6 +159,12 @@ def _bounds(gate: Gate, spec: Sequence[Json]) -> dict[str, float]:
     for key, asked in gate.minimum.items():
         bounds[key] = max(asked, bounds.get(key, asked))
     return bounds
+
+
+def _no_better_than_guessing(measured: Measured, main: Json) -> Iterator[str]:
+    told = guesses.doubt(main, measured.metrics.get(main["key"]), measured.guess_value, measured.guess)
+    if told:
+        yield f"{told}; {NEXT}, or publish it with an override reason"
 
 
 def _below_minimum(bounds: Mapping[str, float], measured: Measured) -> Iterator[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pystac import Item
 
 from fair_models import settings
-from fair_models.catalog import assets
+from fair_models.catalog import assets, guesses
 from fair_models.catalog.protocol import Catalog
 from fair_models.data import antimeridian
 from fair_models.data.splits import Split
@@ -81,16 +81,76 @@ def judge(gate: Gate, candidate: Candidate, current: Item | None, catalog: Catal
     return record
 
 
+def require_gate(gate: Gate, published: Item) -> None:
+    """Hold a version that is active already against a gate: by what its item says, of which nothing changes.
+
+    Args:
+        gate: What the caller asks for. Where it asks for nothing, the item's own gate stands.
+        published: Its item.
+
+    Raises:
+        Invalid: The gate names a metric that the model does not have, or one where lower is better.
+        GateFailed: It is not good enough.
+    """
+    if gate == Gate():
+        return
+    properties, main = published.properties, published.properties["fair:metrics_spec"][0]["key"]
+    measured = Measured(
+        subject=published.id,
+        metrics={entry["key"]: properties.get(entry["key"]) for entry in properties["fair:metrics_spec"]},
+        held_out_count=int(properties.get("fair:held_out_count", 0)),
+        dataset_id=properties["fair:dataset_id"],
+        guess_value=properties.get(guesses.BASELINE, {}).get(main),
+        guess=guesses.name_of(properties, main),
+    )
+    record = gates.weigh(gate, measured, published, None)
+    if not record["passed"]:
+        logger.warning(
+            "%s stays active, although %s; the reason given is not kept, since its item does not change",
+            published.id,
+            "; ".join(record["reasons"]),
+        )
+
+
 def figures(candidate: Candidate) -> Measured:
     """What a candidate's run says that it reached, and what speaks against that."""
-    version = candidate.version
+    version, main = candidate.version, candidate.base.properties["fair:metrics_spec"][0]["key"]
+    guess = version.baseline.get(main)
     return Measured(
         subject=version.id,
         metrics=version.metrics,
         held_out_count=version.held_out_count,
         dataset_id=candidate.dataset.id,
         doubts=[*_other_files(candidate), *_too_many(candidate)],
+        guess_value=guess,
+        guess="" if guess is None else version.baseline_names.get(main, version.baseline_name),
     )
+
+
+def warn_of(version: ModelVersion, base: Item) -> str | None:
+    """Say in the log, and hand back, why a version cannot be published as it is. None where it can.
+
+    It is no better than guessing, or it was not measured.
+
+    Args:
+        version: One that completed.
+        base: Its base model, with the metrics of the classes that it was trained on.
+    """
+    main = base.properties["fair:metrics_spec"][0]
+    key = main["key"]
+    name = version.baseline_names.get(key, version.baseline_name)
+    told = guesses.doubt(main, version.metrics.get(key), version.baseline.get(key), name)
+    if version.metrics.get(key) is None:
+        warning = (
+            f"its main metric {key} was not measured on the {version.held_out_count} held-out samples. "
+            "promote refuses it: train on a dataset whose held-out chips hold what the model maps"
+        )
+    elif told is None:
+        return None
+    else:
+        warning = f"{told}. promote refuses it without an override reason: {gates.NEXT}"
+    logger.warning("%s: %s", version.id, warning)
+    return warning
 
 
 def champion_of(candidate: Candidate, current: Item, catalog: Catalog, store: Store) -> Champion:

@@ -24,7 +24,7 @@ from fair_models.inference.session import open_session
 from fair_models.params import Gate, PromoteParams
 from fair_models.publishing import following
 from fair_models.publishing.following import Wanted
-from fair_models.publishing.judging import Candidate, judge, seen
+from fair_models.publishing.judging import Candidate, judge, require_gate, seen
 from fair_models.publishing.plans import Plan, Tell, nobody
 from fair_models.publishing.storing import NewVersion, publish
 from fair_models.publishing.workspace import work_folder
@@ -44,8 +44,8 @@ def promote(
     """Publish one version, in place of the one that is current now.
 
     A version that was published before becomes active again (a roll back): its number does not change and its
-    bytes are compared with their digests. One that is active already stays as it is; its stage in ZenML is
-    made to follow.
+    bytes are compared with their digests. One that is active already stays as it is, and is held against the
+    gate that is asked for; its stage in ZenML is made to follow.
 
     Args:
         params: Which version, and what it must reach.
@@ -74,6 +74,7 @@ def promote(
             return _publish(ledger.get(params.model, number), params, catalog, store, ledger, tell)
         if published.properties["deprecated"]:
             return _roll_back(published, params, catalog, store, ledger, tell)
+        require_gate(params.gate, published)
         _tell(tell, f"promote {published.id}", Change(), params, catalog, ledger)
         if not params.dry_run:
             logger.info("%s is published already; nothing to do but to make its stage follow", published.id)
@@ -277,6 +278,7 @@ def _item(
             metrics=version.metrics,
             baseline=version.baseline,
             baseline_name=version.baseline_name,
+            baseline_names=version.baseline_names,
             held_out_count=version.held_out_count,
             training_seconds=version.seconds or 0.0,
             split=dataset.properties["fair:split_spec"],

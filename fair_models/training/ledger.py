@@ -46,6 +46,7 @@ class ModelVersion:
     metrics: Held-out values by key of `fair:metrics_spec`; None where nothing was measured. Empty before
         the evaluation.
     baseline: The same keys for the simplest guess, which `baseline_name` names.
+    baseline_names: Which guess each metric is compared with; empty where all are with that one.
     created: When the version was made, aware, UTC.
     seconds: Wall time of the training itself; None before it has ended.
     held_out_count: Samples that the metrics were measured on.
@@ -80,6 +81,7 @@ class ModelVersion:
     confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     pin: Pin | None = None
     extras: Sequence[str] = ()
+    baseline_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

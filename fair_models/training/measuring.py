@@ -19,6 +19,7 @@ from fair_models.store.protocol import Store
 from fair_models.training import decoding, evaluating, model_code
 from fair_models.training.model_code import ModelCode
 from fair_models.training.plan import plan_run
+from fair_models.training.preparation import unlabelled
 from fair_models.training.run_config import RunConfig
 
 
@@ -138,6 +139,9 @@ def _opened(
         )
     code = model_code.load(config, store)
     held_out = decoding.load(config, store, cache).held_out
+    nothing = unlabelled(config.task, "held_out", held_out)
+    if nothing:
+        raise IncompatibleDataset(model, dataset, [nothing])
     return Measuring(model, dataset, config, code, state, held_out)
 
 
@@ -158,4 +162,4 @@ def _config(model: Item, dataset: Item) -> RunConfig:
     """What a training that goes on from the model would be: its evaluation is the one that is wanted."""
     name, _ = split_id(model.id)
     wish = FinetuneParams(base_model=model.id, dataset=dataset.id, model_name=name)
-    return plan_run(model, dataset, wish).model_copy(update={"base_model": model.id})
+    return plan_run(model, dataset, wish, is_trained=False).model_copy(update={"base_model": model.id})

@@ -38,13 +38,14 @@ def find_items(catalog: Catalog, params: FinetuneParams | SearchParams) -> tuple
     return base, dataset
 
 
-def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
+def plan_run(base: Item, dataset: Item, params: FinetuneParams, *, is_trained: bool = True) -> RunConfig:
     """Describe one training whole: what is learnt from what, with which values, by which code.
 
     Args:
         base: The exact item of the base model, or of the local model to train further, with absolute hrefs.
         dataset: The dataset's exact item, with absolute hrefs.
         params: What was asked for. Its references are taken as resolved: the ids come from the items.
+        is_trained: False where the model is only measured on the dataset's held-out chips.
 
     Returns:
         The config. The same items and parameters give the same config.
@@ -54,7 +55,7 @@ def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
         InvalidHyperparameters: Overrides that the model does not allow; lists every reason.
         InvalidItem: An item lacks what a training needs.
     """
-    compatibility.check(base, dataset)
+    compatibility.check(base, dataset, is_trained=is_trained)
     values = hyperparameters.resolve(base, params.overrides)
     classes = compatibility.trained_classes(base, dataset)
     return RunConfig(

@@ -12,6 +12,7 @@ from fair_models.data.loading import LoadedSamples
 from fair_models.data.samples import IGNORE, Samples
 from fair_models.errors import IncompatibleDataset, Invalid, InvalidContribution
 from fair_models.inference.processing import Processing
+from fair_models.ml_tasks import registry
 from fair_models.training.run_config import RunConfig
 
 
@@ -33,7 +34,8 @@ def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -
     Raises:
         Invalid: A side of the split is empty; both lists are named.
         InvalidContribution: `preprocess` does not give what the item's input declares; lists every reason.
-        IncompatibleDataset: Samples are judged as wholes and those of a side are all of one class.
+        IncompatibleDataset: Samples are judged as wholes and those of a side are all of one class; or those
+            of a side have nothing to learn from or to measure on.
     """
     sides = {"train": samples.train, "held_out": samples.held_out}
     empty = [side for side, those in sides.items() if not len(those)]
@@ -45,9 +47,13 @@ def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -
     reasons = _input_problems(samples.train.images[0], processing, config.input.bands)
     if reasons:
         raise InvalidContribution(config.base_model, reasons)
-    single = [reason for side, those in sides.items() if (reason := _single_class(side, those))]
-    if single:
-        raise IncompatibleDataset(config.base_model, config.dataset, single)
+    unfit = [
+        reason
+        for side, those in sides.items()
+        if (reason := _single_class(side, those) or unlabelled(config.task, side, those))
+    ]
+    if unfit:
+        raise IncompatibleDataset(config.base_model, config.dataset, unfit)
     return Preparation(
         train=list(samples.train.names),
         held_out=list(samples.held_out.names),
@@ -63,6 +69,24 @@ def class_shares(samples: Samples) -> dict[str, float]:
     counts = np.bincount(targets.ravel(), minlength=IGNORE + 1)[: len(samples.classes)]
     total = max(int(counts.sum()), 1)
     return {name: round(float(count) / total, 6) for name, count in zip(samples.classes, counts, strict=True)}
+
+
+def unlabelled(task: str, side: str, samples: Samples) -> str | None:
+    """Why samples say nothing: none has a pixel, a box or a caption of any class. None where one has.
+
+    Args:
+        task: The ML task, as in `mlm:tasks`.
+        side: The side of the split, "train" or "held_out".
+        samples: Those of the side.
+    """
+    if registry.labelled(task, samples.targets).any():
+        return None
+    return compatibility.nothing_mapped(
+        side,
+        samples.classes[1:],
+        f"none of its {len(samples)} samples has any, as the model sees them: labels may be smaller "
+        "than a pixel there, or lie where there is no imagery",
+    )
 
 
 def _single_class(side: str, samples: Samples) -> str | None:

@@ -88,7 +88,7 @@ class TrackedRun:
                 name,
                 _figure(value),
                 _ends(evaluation.intervals.get(name)),
-                evaluation.baseline_name,
+                evaluation.baseline_names.get(name, evaluation.baseline_name),
                 _figure(evaluation.baseline.get(name)),
             )
         self.note({EVALUATION: evaluation_facts(evaluation)})
@@ -160,6 +160,7 @@ def evaluation_facts(evaluation: Evaluation) -> dict[str, Any]:
         "metrics": _plain(evaluation.metrics),
         "baseline": _plain(evaluation.baseline),
         "baseline_name": evaluation.baseline_name,
+        "baseline_names": dict(evaluation.baseline_names),
         "held_out_count": evaluation.sample_count,
         "intervals": {key: ends and [*map(float, ends)] for key, ends in evaluation.intervals.items()},
         "classes": [dict(row) for row in evaluation.classes],

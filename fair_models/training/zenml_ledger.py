@@ -293,6 +293,7 @@ def _version(model: str, version: Any, run: Any | None, pin: Pin | None) -> Mode
         metrics=evaluation.get("metrics", {}),
         baseline=evaluation.get("baseline", {}),
         baseline_name=evaluation.get("baseline_name", ""),
+        baseline_names=evaluation.get("baseline_names", {}),
         seconds=noted.get(SECONDS),
         held_out_count=evaluation.get("held_out_count", 0),
         hyperparameters={**noted.get(HYPERPARAMETERS, {}), **noted.get(CALIBRATED, {})},

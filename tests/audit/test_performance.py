@@ -86,3 +86,26 @@ def test_a_class_that_was_not_measured_has_no_weight() -> None:
 def test_without_any_measured_class_there_is_no_mean() -> None:
     assert value_of("fair:*_iou", {"fair:building_iou": None}, {"building": 300}) is None
     assert value_of("fair:*_iou", {"fair:building_iou": 0.5}, {}) is None
+
+
+def test_an_active_model_no_better_than_guessing_is_found(
+    registry: None, run: Run, change: ChangeItem
+) -> None:
+    change(LOCAL_MODELS, "banepa-roofs-v2", lambda item: item.properties.update({IOU: 0.377}))
+
+    [finding] = run("guessing", digests=False).findings
+    assert (finding.severity, finding.item) == ("warning", "local-models/banepa-roofs-v2")
+    assert "no better than 0.377 of the simplest guess (everything is a building)" in finding.message
+
+
+def test_a_model_that_was_published_for_a_reason_is_not_found(
+    registry: None, run: Run, change: ChangeItem
+) -> None:
+    gate = {"passed": False, "reasons": ["it fell short"], "override_reason": "For the workshop"}
+    values = {IOU: 0.377, "fair:gate": gate}
+    change(LOCAL_MODELS, "banepa-roofs-v2", lambda item: item.properties.update(values))
+    assert run("guessing", digests=False).findings == []
+
+
+def test_a_model_better_than_guessing_is_right(registry: None, run: Run) -> None:
+    assert run("guessing", digests=False).findings == []

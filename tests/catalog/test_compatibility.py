@@ -193,3 +193,22 @@ def test_of_two_classes_the_background_counts_too() -> None:
     found = compatibility.reasons(base_item(**CLASSIFICATION), dataset_item(chip_counts=few))
     assert len(found) == 1
     assert "too few chips of background: a classification needs at least 5 of each class" in found[0]
+
+
+def test_a_dataset_that_counts_no_label_on_a_side_is_refused_before_anything_is_read() -> None:
+    empty = dataset_item(class_counts={"train": {"building": 0}, "held_out": {"building": 0}})
+
+    train, held_out = compatibility.reasons(base_item(), empty)
+
+    assert "the training side of the split has nothing of building to learn from: 0 building" in train
+    assert "the held-out side of the split has nothing of building to measure on: 0 building" in held_out
+    assert compatibility.reasons(base_item(), empty, is_trained=False) == [held_out]
+
+
+def test_a_class_without_labels_beside_others_with_some_is_no_reason() -> None:
+    model, classes = base_item(), ["building", "road"]
+    output = model.properties["mlm:output"][0]
+    output["classification:classes"] += [{"value": 2, "name": "road", "description": "Roads"}]
+    counts = {side: {"building": 3, "road": 0} for side in ("train", "held_out")}
+
+    assert compatibility.reasons(model, dataset_item(classes=classes, class_counts=counts)) == []

@@ -62,8 +62,8 @@ def test_a_network_learns_which_chips_hold_buildings():
     assert evaluation.metrics["fair:accuracy"] == 1
     assert evaluation.metrics["fair:building_f1"] == 1
     assert evaluation.baseline["fair:accuracy"] == 0.75
-    assert evaluation.baseline["fair:building_recall"] == 0
-    assert evaluation.baseline["fair:building_precision"] is None
+    assert evaluation.baseline["fair:building_recall"] == 1
+    assert evaluation.baseline["fair:building_precision"] == 0.25
     assert evaluation.baseline_name == "every chip is background"
     assert evaluation.sample_count == 16
 

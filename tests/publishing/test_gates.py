@@ -200,6 +200,40 @@ def test_an_override_needs_one_line_of_reason(reason: str) -> None:
         Gate(override_reason=reason)
 
 
+def guessed(value: float, guess: float | None, key: str = IOU) -> gates.Measured:
+    metrics = {IOU: 0.61, LOSS: 2.0} | {key: value}
+    return gates.Measured("roofs-v3", metrics, 12, "town-v1", (), guess, "everything is building")
+
+
+@pytest.mark.parametrize(("value", "guess"), [(0.442, 0.442), (0.0, 0.442), (0.1 + 0.2, 0.3), (0.0, 0.0)])
+def test_a_run_no_better_than_guessing_is_refused_with_both_values_the_guess_and_what_helps(
+    value: float, guess: float
+) -> None:
+    told = reasons_of(Gate(), guessed(value, guess), base())
+    assert f"{IOU} is {value:.4g}, no better than {guess:.4g} of the simplest guess" in told
+    assert "(everything is building)" in told
+    assert "training.learning_rate" in told
+    assert "override reason" in told
+
+
+@pytest.mark.parametrize("guess", [0.441, None, float("nan")])
+def test_a_run_better_than_guessing_passes_and_so_does_one_without_a_known_guess(guess: float | None) -> None:
+    assert gates.weigh(Gate(), guessed(0.442, guess), base(), None)["passed"]
+
+
+@pytest.mark.parametrize(("value", "passes"), [(1.9, True), (2.0, False), (2.1, False)])
+def test_where_lower_is_better_a_guess_is_surpassed_by_less(value: float, passes: bool) -> None:
+    parent = item("roofer-v1", **{"fair:metrics_spec": base().properties["fair:metrics_spec"][::-1]})
+    record = gates.weigh(Gate(override_reason=WHY), guessed(value, 2.0, LOSS), parent, None)
+    assert record["passed"] is passes
+
+
+def test_an_override_publishes_a_run_no_better_than_guessing_and_is_kept() -> None:
+    record = gates.weigh(Gate(override_reason=WHY), guessed(0.1, 0.442), base(), None)
+    assert record["override_reason"] == WHY
+    assert "no better than 0.442" in record["reasons"][0]
+
+
 def test_the_record_is_told_in_a_sentence() -> None:
     gate = Gate(minimum={IOU: 0.5}, not_worse_by=0.1)
     assert gates.sentence(gates.weigh(gate, measured(), base(), current(0.7))) == (

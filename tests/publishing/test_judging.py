@@ -87,7 +87,7 @@ def make(world: World, ledger: MemoryLedger, tmp_path: Path) -> Make:
         evaluation = measured(world, dataset, seed, tmp_path)
         values: dict[str, Any] = {
             "metrics": evaluation.metrics,
-            "baseline": evaluation.baseline,
+            "baseline": dict.fromkeys(evaluation.baseline),  # these networks have learnt nothing
             "held_out_count": evaluation.sample_count,
             "hyperparameters": config.hyperparameters,
             **fields,

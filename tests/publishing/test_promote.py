@@ -14,11 +14,13 @@ from fair_models.catalog.local import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.errors import Conflict, FairModelsError, GateFailed, Invalid, NotFound
 from fair_models.params import Gate, PromoteParams
+from fair_models.publishing import judging
 from fair_models.publishing.promote import promote
 from fair_models.publishing.workspace import folders_left
 from fair_models.store.local import LocalStore
 from fair_models.training.run_config import RunConfig
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
+from flows import results
 from tests.catalog.item_factory import base_item, dataset_item
 from tests.publishing.memory_ledger import IOU, MemoryLedger, a_network
 from tests.publishing.world import World
@@ -280,6 +282,8 @@ def test_an_unknown_model_and_an_unknown_version_are_not_found(
         ({"iou": 0.4}, {"minimum": {IOU: 0.5}}, "below the minimum of 0.5"),
         ({"held_out_count": 0}, {}, "was not measured on held-out data"),
         ({"iou": None}, {}, "was not measured"),
+        ({"iou": 0.377}, {}, r"no better than 0.377 of the simplest guess \(everything is a building\)"),
+        ({"iou": 0.0}, {"minimum": {IOU: 0.0}}, "no better than 0.377"),
     ],
 )
 def test_a_run_that_fails_its_gate_changes_nothing(
@@ -296,6 +300,78 @@ def test_a_run_that_fails_its_gate_changes_nothing(
     with pytest.raises(GateFailed, match=told):
         publish(1, **gate)
     assert nothing_changed(catalog, store, ledger)
+
+
+WHY = "Kept to show the workshop what a collapse is"
+
+
+def test_a_dry_run_tells_that_a_version_is_no_better_than_guessing(
+    catalog: LocalCatalog, store: LocalStore, ledger: MemoryLedger
+) -> None:
+    ledger.add(iou=0.377)
+
+    with pytest.raises(GateFailed, match=r"no better than 0.377"):
+        promote(PromoteParams(model=MODEL, dry_run=True), catalog, store, ledger)
+
+
+def test_a_version_no_better_than_guessing_is_published_for_a_reason_that_its_item_and_card_tell(
+    publish: Promote, store: LocalStore, ledger: MemoryLedger
+) -> None:
+    ledger.add(iou=0.2, baseline_names={IOU: "everything is building"})
+
+    item = publish(override_reason=WHY)
+
+    assert item.properties["fair:gate"]["override_reason"] == WHY
+    assert item.properties["fair:baseline_names"] == {IOU: "everything is building"}
+    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+    card = results.model_card(item, store)
+    assert f"**No better than guessing.** {IOU} is 0.2, no better than 0.377" in card
+    assert "0.377 (everything is building), not surpassed" in card
+    assert "no better than 0.377" in (results.promoted(item, None, dry_run=False).warning or "")
+
+
+def test_a_good_version_has_no_warning(publish: Promote, ledger: MemoryLedger) -> None:
+    ledger.add()
+    assert results.promoted(publish(), None, dry_run=False).warning is None
+
+
+def test_a_completed_training_that_learnt_nothing_is_warned_of(
+    ledger: MemoryLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    collapsed, good = ledger.add(iou=0.377), ledger.add()
+
+    warning = judging.warn_of(collapsed, base_item())
+
+    assert warning is not None
+    assert "no better than 0.377 of the simplest guess (everything is a building)" in warning
+    assert warning in caplog.text
+    row = results.trained(collapsed, ledger.config(MODEL, 1), warning)
+    assert row.warning == warning
+    assert [row["better"] for row in results.metric_rows(collapsed, base_item())] == [False]
+    assert judging.warn_of(good, base_item()) is None
+
+
+def test_the_active_version_is_held_against_a_gate_too(
+    publish: Promote, catalog: LocalCatalog, ledger: MemoryLedger
+) -> None:
+    ledger.add(iou=0.74)
+    first = publish(1)
+
+    with pytest.raises(GateFailed, match=r"banepa-roofs-v1 .*0.74, 0.25 below the minimum of 0.99"):
+        publish(1, minimum={IOU: 0.99})
+    with pytest.raises(Invalid, match="Choose among"):
+        publish(1, minimum={"fair:nonsense": 0.5})
+    same = publish(1, minimum={IOU: 0.7}, not_worse_by=0.0)
+    assert same.properties["fair:gate"] == first.properties["fair:gate"]
+    assert items(catalog) == [("banepa-roofs-v1", False)]
+
+
+def test_without_a_gate_an_active_version_stays_as_it_was_judged(
+    publish: Promote, ledger: MemoryLedger
+) -> None:
+    ledger.add(iou=0.2)
+    publish(1, override_reason=WHY)
+    assert publish(1).id == "banepa-roofs-v1"
 
 
 def test_a_challenger_is_compared_with_the_current_version(publish: Promote, ledger: MemoryLedger) -> None:

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from fair_models.catalog.keywords import SEARCH
 from fair_models.data.loading import LoadedSamples
-from fair_models.data.samples import Samples
+from fair_models.data.samples import IGNORE, Samples
 from fair_models.errors import Corrupted, IncompatibleDataset, Invalid, InvalidContribution
+from fair_models.ml_tasks.detection.targets import filled_up
 from fair_models.settings import current
 from fair_models.store.opening import open_store
 from fair_models.training import decoding, preparation
@@ -138,6 +140,57 @@ def test_samples_of_one_class_cannot_be_told_apart(make_config):
     assert len(caught.value.reasons) == 2
     assert "all 3 chips are building (0 background, 3 building)" in caught.value.reasons[0]
     assert "all 1 chips are background" in caught.value.reasons[1]
+
+
+def masks(count: int, value: int) -> Samples:
+    return Samples(
+        np.zeros((count, 3, 4, 4), np.uint8),
+        np.full((count, 4, 4), value, np.uint8),
+        [f"chip-{index}" for index in range(count)],
+        ["background", "building"],
+    )
+
+
+@pytest.mark.parametrize("value", [0, IGNORE])
+def test_sides_without_a_pixel_of_any_class_are_refused_before_the_training(make_config, value):
+    with pytest.raises(IncompatibleDataset) as caught:
+        preparation.prepare(make_config(), LoadedSamples(masks(3, value), masks(1, value)), Plain())
+
+    train, held_out = caught.value.reasons
+    assert "the training side of the split has nothing of building to learn from" in train
+    assert "none of its 3 samples" in train
+    assert "smaller than a pixel" in train
+    assert "the held-out side of the split has nothing of building to measure on" in held_out
+    assert "none of its 1 samples" in held_out
+
+
+def test_one_side_without_a_pixel_of_any_class_is_enough_to_refuse(make_config):
+    with pytest.raises(IncompatibleDataset, match=r"^town-v1 cannot train tiny-v1: the held-out side"):
+        preparation.prepare(make_config(), LoadedSamples(masks(3, 1), masks(1, IGNORE)), Plain())
+
+
+def test_one_pixel_on_each_side_is_enough_to_begin(make_config):
+    train, held_out = masks(3, 0), masks(2, IGNORE)
+    train.targets[1, 2, 2] = held_out.targets[0, 0, 0] = 1
+
+    assert preparation.prepare(make_config(), LoadedSamples(train, held_out), Plain()).class_shares
+
+
+@pytest.mark.parametrize(
+    ("task", "empty", "full"),
+    [
+        ("object-detection", filled_up(np.empty((0, 5))), filled_up(np.array([[0, 0, 4, 4, 1]]))),
+        (SEARCH, np.array([b"", b""]), np.array([b"a few huts", b""])),
+    ],
+)
+def test_boxes_and_captions_are_looked_for_too(task, empty, full):
+    names = ["background", "building"]
+    images = np.zeros((2, 3, 4, 4), np.uint8)
+    none = Samples(images, np.stack([empty, empty]), ["a", "b"], names)
+    one = Samples(images, np.stack([empty, full]), ["a", "b"], names)
+
+    assert "to measure on" in (preparation.unlabelled(task, "held_out", none) or "")
+    assert preparation.unlabelled(task, "held_out", one) is None
 
 
 def test_samples_of_both_classes_are_prepared_with_their_shares(make_config):

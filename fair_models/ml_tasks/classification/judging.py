@@ -34,18 +34,18 @@ def evaluation(samples: Samples, likely: Array, threshold: float | None) -> Eval
         calibration.bins_of(*each) for each in zip(likely.max(axis=1)[:, None], right[:, None], strict=True)
     ]
     statistics = np.hstack([counts, np.stack(bins)])
-    guess, guess_name = metrics.simplest_guess(truth, classes)
-    baseline = metrics.measure(guess, truth, classes)
+    guess = measuring.best_guess(metrics.guesses(counts.sum(axis=0), classes))
     figures = measuring.with_calibration(lambda sums: metrics.figures(sums, classes))
     measured, ends = figures(statistics.sum(axis=0)), measuring.with_sums(statistics, figures)
     return Evaluation(
         metrics=measured.metrics,
-        baseline={**baseline.metrics, measuring.CALIBRATION_ERROR: None},  # a guess has no scores
-        baseline_name=guess_name,
+        baseline={**guess.figures.metrics, measuring.CALIBRATION_ERROR: None},  # a guess has no scores
+        baseline_name=guess.names["fair:accuracy"],
+        baseline_names=guess.names,
         sample_count=len(samples),
         pictures=_pictures(samples, likely, predicted),
         intervals=ends.metrics,
-        classes=measuring.class_rows(measured, baseline, ends),
+        classes=measuring.class_rows(measured, guess.figures, ends),
         confusion=measuring.confusion(counts.sum(axis=0).reshape(len(classes), len(classes)), classes),
         curves=_curves(likely, truth, classes),
         samples={

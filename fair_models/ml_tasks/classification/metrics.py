@@ -81,6 +81,25 @@ def simplest_guess(truth: Array, classes: Sequence[str]) -> tuple[Array, str]:
     return np.full_like(truth, index), f"every chip is {classes[index]}"
 
 
+def guesses(sums: Array, classes: Sequence[str]) -> dict[str, Figures]:
+    """What is reached if every sample is taken for one class, for each that occurs: the most frequent first.
+
+    Args:
+        sums: Sum of `statistics` over the samples, of any prediction: it says how many are of each class.
+        classes: Class names; the position is the index, 0 the background.
+
+    Returns:
+        Figures by what the guess is in words, e.g. "every chip is building".
+    """
+    truth = sums.reshape(len(classes), len(classes)).sum(axis=1)
+    found = {}
+    for index in np.argsort(-truth, kind="stable")[: np.count_nonzero(truth)]:
+        both = np.zeros((len(classes), len(classes)))
+        both[:, index] = truth
+        found[f"every chip is {classes[index]}"] = figures(both.ravel(), classes)
+    return found
+
+
 def _figures_of(both: Array, index: int) -> dict[str, float | None]:
     """Precision is None where no sample was taken for the class, recall where there is none of it."""
     hits, taken, there = both[index, index], both[:, index].sum(), both[index].sum()

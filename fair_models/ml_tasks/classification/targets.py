@@ -29,3 +29,15 @@ def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Arr
     """
     mask = rasterise(labels, grid.transform, grid.height, grid.width, grid.crs, classes, IGNORE)
     return np.asarray(main_class(mask, imagery, len(classes)), dtype=np.uint8)
+
+
+def labelled(targets: Array) -> Array:
+    """Which samples have a class: all of them.
+
+    Args:
+        targets: Class index of each sample, shape (n,).
+
+    Returns:
+        Bool, shape (n,).
+    """
+    return np.ones(len(targets), bool)

@@ -149,7 +149,9 @@ def figures(
 
 
 def simplest_guess(truth: Sequence[Boxes], size_px: int) -> tuple[list[Boxes], str]:
-    """Boxes of the usual size side by side on every chip, all of the most frequent class, all as likely.
+    """Boxes of each class's usual size side by side on every chip, all as likely.
+
+    Classes are matched apart from each other, so that one guess is the best of its kind for each of them.
 
     Args:
         truth: Boxes of each chip.
@@ -162,16 +164,22 @@ def simplest_guess(truth: Sequence[Boxes], size_px: int) -> tuple[list[Boxes], s
     classes = np.concatenate([each.classes for each in truth])
     if not len(classes):
         return [each.select(np.zeros(len(each), bool)) for each in truth], "nothing is anywhere"
+    grids = [(index, _side_by_side(geometries[classes == index], size_px)) for index in np.unique(classes)]
+    boxes = np.concatenate([grid for _, grid in grids])
+    of_class = np.concatenate([np.full(len(grid), index) for index, grid in grids])
+    guess = Boxes(boxes, of_class, np.ones(len(boxes)))
+    return [guess] * len(truth), "boxes of the usual size side by side"
+
+
+def _side_by_side(geometries: Array, size_px: int) -> Array:
+    """Boxes of the usual size that fill a chip, shape (n, 4)."""
     across, down = (
         max(1, round(size_px / side)) for side in np.median(geometries[:, 2:] - geometries[:, :2], 0)
     )
     columns, rows = (edges.ravel() for edges in np.meshgrid(np.arange(across), np.arange(down)))
-    grid = (
-        np.column_stack([columns / across, rows / down, (columns + 1) / across, (rows + 1) / down]) * size_px
-    )
-    index = int(np.bincount(classes).argmax())
-    guess = Boxes(grid, np.full(len(grid), index), np.ones(len(grid)))
-    return [guess] * len(truth), "boxes of the usual size side by side"
+    edges = np.column_stack([columns / across, rows / down, (columns + 1) / across, (rows + 1) / down])
+    grid: Array = edges * size_px
+    return grid
 
 
 def _of_class(matched: Matches, threshold: float, weights: Array) -> Mapping[str, float | None]:

@@ -53,6 +53,19 @@ def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Arr
     return filled_up(np.column_stack([boxes[keep], numbers[keep]]))
 
 
+def labelled(targets: Array) -> Array:
+    """Which samples have a box.
+
+    Args:
+        targets: Boxes as `from_labels` makes them, shape (n, `MOST_BOXES`, 5).
+
+    Returns:
+        Bool, shape (n,).
+    """
+    found: Array = (targets[:, :, 4] != FILLING).any(axis=1)
+    return found
+
+
 def filled_up(rows: Array) -> Array:
     """Boxes with their classes, shape (n, 5), as a sample's targets, shape (`MOST_BOXES`, 5)."""
     made = np.zeros((MOST_BOXES, 5), np.float32)

@@ -32,19 +32,19 @@ def evaluation(samples: Samples, likely: Iterable[Array], threshold: float | Non
     predicted = np.stack([chip.predicted for chip in chips])
     counts = metrics.statistics(predicted, samples.targets, len(classes))
     statistics = np.hstack([counts, np.stack([chip.bins for chip in chips])])
-    guess, guess_name = metrics.simplest_guess(samples.targets, classes)
-    baseline = metrics.measure(guess, samples.targets, classes)
+    guess = measuring.best_guess(metrics.guesses(counts.sum(axis=0), samples.targets, classes))
     figures = measuring.with_calibration(lambda sums: metrics.figures(sums, classes))
     measured, ends = figures(statistics.sum(axis=0)), measuring.with_sums(statistics, figures)
     each = [figures(one).metrics for one in statistics]
     return Evaluation(
         metrics=measured.metrics,
-        baseline={**baseline.metrics, measuring.CALIBRATION_ERROR: None},  # a guess has no scores
-        baseline_name=guess_name,
+        baseline={**guess.figures.metrics, measuring.CALIBRATION_ERROR: None},  # a guess has no scores
+        baseline_name=guess.names.get(f"fair:{classes[1]}_iou", f"everything is {classes[0]}"),
+        baseline_names=guess.names,
         sample_count=len(samples),
         pictures=_pictures(samples, predicted, [one[f"fair:{classes[1]}_iou"] for one in each]),
         intervals=ends.metrics,
-        classes=measuring.class_rows(measured, baseline, ends),
+        classes=measuring.class_rows(measured, guess.figures, ends),
         confusion=measuring.confusion(_pixels(counts, len(classes)), classes),
         curves=_curves(chips, classes),
         samples=dict(zip(samples.names, each, strict=True)),

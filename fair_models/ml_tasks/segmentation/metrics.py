@@ -115,6 +115,41 @@ def simplest_guess(truth: Array, classes: Sequence[str]) -> tuple[Array, str]:
     return np.full_like(truth, index), f"everything is {classes[index]}"
 
 
+def guesses(sums: Array, truth: Array, classes: Sequence[str]) -> dict[str, Figures]:
+    """What is reached if every pixel is taken for one class, for each that occurs: the most frequent first.
+
+    Args:
+        sums: Sum of `statistics` over the samples, of any prediction: what they hold is taken from it.
+        truth: Class index of each pixel, shape (n, h, w).
+        classes: Class names; the position is the index, 0 the background.
+
+    Returns:
+        Figures by what the guess is in words, e.g. "everything is building". The background comes last.
+    """
+    count = len(classes)
+    pixels = sums[: count**2].reshape(count, count).sum(axis=1)
+    mapped = 1 + np.argsort(-pixels[1:], kind="stable")
+    by_size = [*mapped[pixels[mapped] > 0], 0]
+    return {
+        f"everything is {classes[index]}": figures(_guessed(sums, truth, index, count), classes)
+        for index in by_size
+    }
+
+
+def _guessed(sums: Array, truth: Array, index: int, count: int) -> Array:
+    """Sum of `statistics` if every pixel was taken for one class; only its own objects need a look."""
+    pixels = np.zeros((count, count))
+    pixels[:, index] = sums[: count**2].reshape(count, count).sum(axis=1)
+    matches = np.zeros((count - 1, 4))
+    matches[:, 2] = sums[count**2 :].reshape(count - 1, 4)[:, 2]
+    if index:
+        own = [objects.match(chip != IGNORE, chip == index) for chip in truth]
+        matches[index - 1] = np.sum(
+            [(each.matched, each.found, each.wanted, each.iou_sum) for each in own], 0
+        )
+    return np.concatenate([pixels.ravel(), matches.ravel()])
+
+
 def _sample(predicted: Array, truth: Array, class_count: int) -> Array:
     counted = truth != IGNORE
     matches = [

@@ -24,3 +24,17 @@ def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Arr
         not known.
     """
     return rasterise(labels, grid.transform, grid.height, grid.width, grid.crs, classes, IGNORE)
+
+
+def labelled(targets: Array) -> Array:
+    """Which samples have a pixel of a class but the background that counts.
+
+    Args:
+        targets: Class index of each pixel, shape (n, height, width).
+
+    Returns:
+        Bool, shape (n,).
+    """
+    pixels = targets.reshape(len(targets), -1)
+    found: Array = ((pixels > 0) & (pixels != IGNORE)).any(axis=1)
+    return found
