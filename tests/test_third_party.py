@@ -21,7 +21,14 @@ from fair_models.data.synthetic import make_settlement
 from fair_models.inference.prediction import predict
 from fair_models.inference.repeating import settle
 from fair_models.inference.session import open_session
-from fair_models.params import FinetuneParams, IngestDatasetParams, PredictParams, PromoteParams, RepeatParams
+from fair_models.params import (
+    FinetuneParams,
+    Gate,
+    IngestDatasetParams,
+    PredictParams,
+    PromoteParams,
+    RepeatParams,
+)
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.promote import promote
 from fair_models.publishing.register import register_base_model
@@ -38,6 +45,7 @@ from tests.inference.tiny import CORNER, blobs
 
 PROJECT = Path(__file__).resolve().parent.parent
 MODEL = "street-roofs-of-town"
+GATE = Gate(override_reason="Two epochs are enough for a test, and for nothing else")
 
 PROCESSING = '''
 """Darker than the starting point has it, and sure of itself. Numpy only."""
@@ -107,7 +115,7 @@ def town(contribution: Path, ledger: Ledger, tmp_path_factory: pytest.TempPathFa
         overrides={"training.epochs": 2, "training.precision": "float32", "training.dropout": 0.2},
     )
     version = launch.run(plan_run(base, dataset, wish).model_copy(update={"threads": 1}))
-    published = promote(PromoteParams(model=MODEL), catalog, store, ledger)
+    published = promote(PromoteParams(model=MODEL, gate=GATE), catalog, store, ledger)
     imagery = folder / "imagery" / "prediction" / "input"
     return Town(contribution, base, dataset, version, published, catalog, store, imagery)
 

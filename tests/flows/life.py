@@ -19,6 +19,7 @@ from fair_models.params import (
     RegisterModelParams,
     RetireParams,
 )
+from tests.publishing.tiny_contribution import UNTRAINED
 
 
 def published(client: Client, contribution: Path, chips: Path, model: str) -> PromotedVersion:
@@ -33,7 +34,7 @@ def published(client: Client, contribution: Path, chips: Path, model: str) -> Pr
     wish = FinetuneParams(base_model=base.item, dataset=data.item, model_name=model, overrides=few)
     trained = cast(TrainedVersion, done(client, wish))
     assert trained.version == 1
-    gate = Gate(minimum={"fair:building_iou": 0.0})
+    gate = Gate(minimum={"fair:building_iou": 0.0}, override_reason=UNTRAINED)
     promoted = cast(PromotedVersion, done(client, PromoteParams(model=model, gate=gate)))
     assert (promoted.item, promoted.replaced) == (f"{model}-v1", None)
     return promoted

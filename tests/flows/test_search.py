@@ -32,6 +32,7 @@ from flows.search import search
 from tests.publishing import tiny_contribution
 
 RATE = "training.learning_rate"
+GATE = Gate(override_reason=tiny_contribution.UNTRAINED)
 WISH: dict[str, Any] = {
     "base_model": "tiny",
     "dataset": "hamlet",
@@ -124,7 +125,7 @@ def test_a_search_chooses_on_the_training_side_and_goes_on_where_it_was_interrup
     trial = PromoteParams(model="searched-roofs", version=row["best_version"], gate=Gate(minimum={}))
     with pytest.raises(Invalid, match="other files than those of hamlet-v1"):
         promote(trial, catalog, store, ledger)
-    best = PromoteParams(model="searched-roofs", version=row["version"], dry_run=True)
+    best = PromoteParams(model="searched-roofs", version=row["version"], dry_run=True, gate=GATE)
     item = promote(best, catalog, store, ledger)
     assert item.properties["fair:building_iou"] == row["held_out_value"]
 

@@ -25,6 +25,7 @@ from tests.publishing import dying, tiny_contribution
 from tests.publishing.world import World, broken, unsettled
 
 MODEL = "killed-roofs"
+GATE = {"override_reason": tiny_contribution.UNTRAINED}
 CHANGES = ("set_stage", "delete", "delete_model", "reserve")
 
 
@@ -43,8 +44,8 @@ class Operation:
 
 
 OPERATIONS = {
-    "promote-first": Operation(lambda world: world.promote(1, MODEL), (), 4),
-    "promote-next": Operation(lambda world: world.promote(2, MODEL), (1,), 4),
+    "promote-first": Operation(lambda world: world.promote(1, MODEL, **GATE), (), 4),
+    "promote-next": Operation(lambda world: world.promote(2, MODEL, **GATE), (1,), 4),
     "roll-back": Operation(lambda world: world.promote(1, MODEL), (1, 2), 4),
     "archive": Operation(lambda world: world.retire("archive", 2, MODEL), (1, 2), 4),
     "delete-version": Operation(lambda world: world.retire("delete", 2, MODEL), (1, 2), 4),
@@ -163,7 +164,7 @@ def test_a_kill_at_any_change_in_zenml_is_completed_by_the_same_again(
     template, root = tmp_path / "template", tmp_path / "registry"
     dying.copy(registry.template, template)
     for number in operation.before:
-        registry.at(template).promote(number, MODEL)
+        registry.at(template).promote(number, MODEL, **GATE)
     registry.keep()
     dying.copy(template, root)
     operation.run(registry.at(root))

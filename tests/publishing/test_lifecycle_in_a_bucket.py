@@ -18,6 +18,7 @@ from fair_models.inference.prediction import predict
 from fair_models.params import (
     AuditParams,
     FinetuneParams,
+    Gate,
     IngestDatasetParams,
     PredictParams,
     PromoteParams,
@@ -36,6 +37,7 @@ from tests.inference.tiny import write_geotiff
 from tests.publishing import tiny_contribution
 
 MODEL = "bucket-roofs"
+GATE = Gate(override_reason=tiny_contribution.UNTRAINED)
 UTM = "EPSG:32645"
 
 
@@ -87,7 +89,7 @@ def test_a_model_lives_in_a_bucket_from_registration_to_deletion(
         overrides={"training.epochs": 1, "training.precision": "float32"},
     )
     launch.run(plan_run(base, dataset, wish).model_copy(update={"threads": 1}))
-    item = promote(PromoteParams(model=MODEL), catalog, store, ledger)
+    item = promote(PromoteParams(model=MODEL, gate=GATE), catalog, store, ledger)
 
     remote = an_image(tmp_path, s3_bucket)
     there, here = (

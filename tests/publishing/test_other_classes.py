@@ -20,7 +20,7 @@ from fair_models.data.synthetic import make_settlement
 from fair_models.errors import IncompatibleDataset
 from fair_models.inference.parts import Scores, Window
 from fair_models.ml_tasks.results import Evaluation
-from fair_models.params import FinetuneParams, IngestDatasetParams, PredictParams, PromoteParams
+from fair_models.params import FinetuneParams, Gate, IngestDatasetParams, PredictParams, PromoteParams
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.promote import promote
 from fair_models.store.local import LocalStore
@@ -33,6 +33,7 @@ from tests.publishing.memory_ledger import MemoryLedger, a_network
 PROJECT = Path(__file__).resolve().parents[2]
 MATERIALS = ["concrete", "metal"]
 CLASSES = ["background", *MATERIALS]
+GATE = Gate(override_reason="One epoch is enough for a test, and for nothing else")
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def published(town: Town) -> Item:
         hyperparameters=town.config.hyperparameters,
     )
     ledger.files[(*key, "weights")], ledger.files[(*key, "onnx")] = town.weights, town.onnx
-    return promote(PromoteParams(model="town-roofs"), town.catalog, town.store, ledger)
+    return promote(PromoteParams(model="town-roofs", gate=GATE), town.catalog, town.store, ledger)
 
 
 def test_the_run_learns_the_classes_of_the_dataset_with_a_new_head(town: Town) -> None:

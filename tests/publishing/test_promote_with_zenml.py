@@ -39,6 +39,7 @@ from fair_models.types import LOCAL_MODELS
 from tests.publishing import judged, tiny_contribution
 
 MODEL = "published-roofs"
+GATE = Gate(override_reason=tiny_contribution.UNTRAINED)
 IOU = "fair:building_iou"
 
 
@@ -61,6 +62,7 @@ class Registry:
     ledger: Ledger
 
     def promote(self, version: int | None = None, **gate: object) -> Item:
+        gate = {**GATE.model_dump(), **gate}
         params = PromoteParams(model=MODEL, version=version, gate=Gate.model_validate(gate))
         return promote(params, self.catalog, self.store, self.ledger)
 
@@ -160,7 +162,7 @@ def test_feedback_trains_the_local_model_further_and_the_chain_can_be_read(
     assert config.code == trained.config.code
 
     version = launch.run(config)
-    params = PromoteParams(model="further-roofs", version=version.number)
+    params = PromoteParams(model="further-roofs", version=version.number, gate=GATE)
     item = promote(params, registry.catalog, registry.store, registry.ledger)
 
     def parents(child: Item) -> list[str]:
@@ -185,7 +187,7 @@ def test_without_a_number_the_failed_run_is_passed_over(registry: Registry) -> N
 def test_a_gate_that_is_not_met_leaves_zenml_alone(registry: Registry) -> None:
     before = registry.ledger.versions(MODEL)
     with pytest.raises(GateFailed):
-        registry.promote(2, minimum={IOU: 1.0})
+        registry.promote(2, minimum={IOU: 1.0}, override_reason=None)
     assert registry.ledger.versions(MODEL) == before
     assert list(registry.catalog.search(LOCAL_MODELS)) == []
 

@@ -12,6 +12,9 @@ import orjson
 from fair_models.store.digests import checksum_file
 from fair_models.types import Json
 
+UNTRAINED = "A tiny network for a test; it has learnt nothing"
+"""Why one is published that is no better than guessing."""
+
 PROCESSING = '''
 """RGB windows in, building probabilities out. Numpy only."""
 
