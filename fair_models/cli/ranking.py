@@ -45,14 +45,16 @@ def rank(
     json: Json = False,
 ) -> None:
     """Find the chips that a sentence describes, or the captions that describe an image."""
-    from fair_models.catalog import names, versions
+    from fair_models.catalog import names
     from fair_models.catalog.opening import open_catalog
     from fair_models.contract.ranking_plan import open_ranker
+    from fair_models.publishing import references
     from fair_models.store.opening import open_store
+    from fair_models.training.ledger import open_ledger
 
     texts, images = _queries(text or [], image or [], batch)
     settings = current()
-    item = versions.resolve(open_catalog(settings), names.MODELS, model)
+    item = references.resolve(open_catalog(settings), names.MODELS, model, lambda: open_ledger(settings))
     ranker = open_ranker(item, open_store(settings))
     _warn(ranker, texts)
     rows = [
@@ -123,11 +125,7 @@ def _pixels(item: Item, paths: Sequence[Path]) -> list[Any]:
 
 
 def _warn(ranker: Ranker, texts: Sequence[str]) -> None:
-    import re
-
-    words = [word for text in texts for word in re.findall(r"\w+", text.casefold())]
-    known = {part for word in ranker.index.words for part in word.split("-")}
-    unknown = [word for word in ranker.unknown(words) if word not in known]
+    unknown = ranker.unread(texts)
     if unknown:
         output.say(f"The model has never read: {', '.join(unknown[:10])}. It looks at the other words.")
 

@@ -78,12 +78,14 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one item; with --json the whole STAC item."""
-    from fair_models.catalog import agreement, ancestry, versions
+    from fair_models.catalog import agreement, ancestry
     from fair_models.catalog.opening import open_catalog
-    from fair_models.publishing import gates
+    from fair_models.publishing import gates, references
+    from fair_models.training.ledger import open_ledger
 
     catalog = open_catalog(current())
-    found = versions.resolve(catalog, [LOCAL_MODELS, BASE_MODELS, DATASETS], item)
+    places: list[CollectionId] = [LOCAL_MODELS, BASE_MODELS, DATASETS]
+    found = references.resolve(catalog, places, item, lambda: open_ledger(current()))
     if output.wants_json():
         output.show_json(found.to_dict(transform_hrefs=False))
         return

@@ -79,7 +79,7 @@ def make(contribution: Contribution, folder: Path) -> Blueprint:
     pipeline = loader.load_pipeline(archive, checksum, contribution.entrypoint)
     params = default_params(pipeline, contribution)
     network = build(pipeline, contribution)
-    weights.load(network, contribution.weights)
+    weights.load(network, contribution.weights, again=contribution.weights_command)
     check_classes(contribution, archive, pipeline, network)
     onnx = folder / "model.onnx"
     bands = input_of(contribution.template).bands

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from fair_models.types import Json
 
 ITEM_FILE = "stac-item.json"
 README_FILE = "README.md"
+WEIGHTS_MODULE = "weights"
+"""Module of a contribution that makes its initial weights."""
+
 COLLECTION_FOLDER = "models"
 """Contributions in a folder of this name are imported as models.<folder>, as in a checkout."""
 
@@ -58,6 +62,15 @@ class Contribution:
         """The weights on the web that it starts from; None for a contribution that ships its own."""
         having = [asset for asset in assets_of(self.template) if "mlm:weights" in asset["roles"]]
         return published.of_asset(having[0]) if having else None
+
+    @property
+    def weights_command(self) -> str:
+        """What makes its initial weights again; empty where it has no weights.py."""
+        if not (self.folder / f"{WEIGHTS_MODULE}.py").is_file():
+            return ""
+        root = self.folder.parents[self.package.count(".")]
+        there = "" if root == Path.cwd() else f"cd {shlex.quote(str(root))} && "
+        return f"{there}python -m {self.package}.{WEIGHTS_MODULE}"
 
     @property
     def own_pipeline(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -58,13 +58,14 @@ def save(network: nn.Module, path: Path, *, half: bool = False) -> None:
     write_bytes(path, to_safetensors(tensors))
 
 
-def load(network: nn.Module, path: Path, new_layers: Collection[str] = ()) -> None:
+def load(network: nn.Module, path: Path, new_layers: Collection[str] = (), again: str = "") -> None:
     """Put weights into a network, in place. Float16 on disk becomes the type that the network has.
 
     Args:
         network: What `build` made.
         path: `.safetensors`, or `.pt`/`.pth` with a state dict of tensors.
         new_layers: Layers that stay as `build` made them, e.g. "head", whatever the file has for them.
+        again: How these weights are made, e.g. "python -m models.roofs.weights"; told where they do not fit.
 
     Raises:
         NotFound: There is no such file.
@@ -72,11 +73,15 @@ def load(network: nn.Module, path: Path, new_layers: Collection[str] = ()) -> No
         InvalidContribution: The file may hold code, or does not fit the network: all that is missing,
             unexpected, of another shape or not finite is listed.
     """
-    put(network, without(read(path), new_layers), path.name, new_layers)
+    put(network, without(read(path), new_layers), path.name, new_layers, again)
 
 
 def put(
-    network: nn.Module, tensors: Mapping[str, Tensor], subject: str, new_layers: Collection[str] = ()
+    network: nn.Module,
+    tensors: Mapping[str, Tensor],
+    subject: str,
+    new_layers: Collection[str] = (),
+    again: str = "",
 ) -> None:
     """Put tensors into a network or a part of it, in place. Float16 becomes the type that the network has.
 
@@ -85,6 +90,7 @@ def put(
         tensors: By name, all that the network has and no others.
         subject: What they are, for messages.
         new_layers: Layers that stay as they are.
+        again: How the tensors are made; told where they do not fit.
 
     Raises:
         InvalidContribution: They do not fit; lists all that is missing, unexpected, of another shape or not
@@ -93,13 +99,28 @@ def put(
     own = without(network.state_dict(), new_layers)
     reasons = _misfits(own, tensors)
     if reasons:
-        raise InvalidContribution(
-            subject,
-            [*reasons, "build the network with the hyperparameters that the weights were made with"],
-        )
+        raise InvalidContribution(subject, [*reasons, *_remedies(reasons, again)])
     network.load_state_dict(
         {**network.state_dict(), **{name: tensors[name].to(own[name].dtype) for name in own}}
     )
+
+
+_NOT_FINITE = "not finite"
+
+
+def _remedies(reasons: Sequence[str], again: str) -> Iterator[str]:
+    """What helps: NaN comes of a training that diverged, all else of another network."""
+    make = f"make new weights: {again}" if again else "make the weights again"
+    if any(reason.startswith(_NOT_FINITE) for reason in reasons):
+        yield (
+            "weights that hold NaN or infinity come of a training that diverged: lower its learning rate "
+            f"(training.learning_rate) and {make}"
+        )
+    if any(not reason.startswith(_NOT_FINITE) for reason in reasons):
+        yield (
+            "build the network with the hyperparameters that the weights were made with; where the network "
+            f"itself has changed, {make}"
+        )
 
 
 def without(tensors: Mapping[str, Tensor], layers: Collection[str]) -> dict[str, Tensor]:
@@ -215,6 +236,6 @@ def _misfits(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> list[s
     found = {
         "missing": [name for name in own if name not in tensors],
         "not in the network": [name for name in tensors if name not in own],
-        "not finite": broken,
+        _NOT_FINITE: broken,
     }
     return [*shapes, *(f"{what}: {', '.join(names)}" for what, names in found.items() if names)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,9 @@ from fair_models.types import Array
 FORMAT = 1
 MOST_TOP = 1000
 """The most answers to one query."""
+
+_SHOWN = 20
+"""How many words a message names."""
 
 _ARRAYS = ("names", "embeddings", "places", "captions", "caption_embeddings", "words")
 
@@ -144,6 +149,34 @@ class Ranker:
     def unknown(self, words: Sequence[str]) -> list[str]:
         """Words that no caption of the index has: they say nothing to the model."""
         return [word for word in dict.fromkeys(words) if word not in self.index.words and word.isalnum()]
+
+    def unread(self, texts: Sequence[str]) -> list[str]:
+        """Words of texts that no caption of the index has. The model looks at the others.
+
+        Raises:
+            Invalid: A text has no other word, so that it says nothing to the model; names its words.
+        """
+        read = {part for word in self.index.words for part in word.split("-")}
+        found: dict[str, None] = {}
+        for text in texts:
+            words = list(dict.fromkeys(re.findall(r"[^\W_]+", text.casefold())))
+            unknown = [word for word in self.unknown(words) if word not in read]
+            if words and len(unknown) == len(words):
+                raise Invalid(
+                    f"Nothing can be ranked by {text[:80]!r}: the model has never read "
+                    f"{' or '.join(unknown[:10])}. {self._hint(unknown)}"
+                )
+            found |= dict.fromkeys(unknown)
+        return list(found)
+
+    def _hint(self, unknown: Sequence[str]) -> str:
+        """Words that it has read, the nearest if there are some."""
+        known = sorted(word for word in self.index.words if word[0].isalnum())
+        near = dict.fromkeys(each for word in unknown for each in get_close_matches(word, known, n=2))
+        if near:
+            return f"Did you mean {' or '.join(near)}?"
+        more = len(known) - _SHOWN
+        return f"It has read {', '.join(known[:_SHOWN])}{f' and {more} more words' if more > 0 else ''}"
 
     def _image(self, index: int, score: float) -> Found:
         longitude, latitude = (float(value) for value in self.index.places[index])

@@ -15,7 +15,7 @@ from fair_models.catalog.protocol import Catalog
 from fair_models.catalog.transitions import Transition
 from fair_models.errors import Conflict, NotFound
 from fair_models.params import RetireParams
-from fair_models.publishing import collecting, following, pinning
+from fair_models.publishing import collecting, following, pinning, references
 from fair_models.publishing.following import Wanted
 from fair_models.publishing.plans import Plan, Tell, nobody
 from fair_models.store.protocol import Store
@@ -60,7 +60,7 @@ def retire(
         chosen = _chosen(params, list(catalog.search(params.collection, name=params.name, order="version")))
         gone = _chosen(params, catalog.tombstones(params.collection, params.name))
         if not chosen and (not gone or params.action == "archive"):
-            raise _unknown(params, catalog, gone)
+            raise _unknown(params, catalog, gone, ledger)
         transition = _transition(params, catalog, chosen)
         unpublished = _unpublished(params, ledger, chosen, gone)
         if params.action == "delete":
@@ -92,9 +92,14 @@ def _chosen(params: RetireParams, items: Sequence[Item]) -> list[Item]:
     return [item for item in items if params.version in (None, versions.split_id(item.id)[1])]
 
 
-def _unknown(params: RetireParams, catalog: Catalog, gone: Sequence[Item]) -> NotFound:
+def _unknown(params: RetireParams, catalog: Catalog, gone: Sequence[Item], ledger: Ledger) -> NotFound:
     if gone:
         return NotFound(f"{label(params)} {tombstones.told(gone[-1])}: there is nothing to archive")
+    if params.collection == LOCAL_MODELS:
+        asked = params.name if params.version is None else versions.item_id(params.name, params.version)
+        trained = references.unpublished(catalog, asked, lambda: ledger)
+        if trained:
+            return NotFound(f"There is nothing to {params.action}: {trained}")
     known = [item.id for item in catalog.search(params.collection, name=params.name, order="version")]
     if known:
         return NotFound(

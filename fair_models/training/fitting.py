@@ -16,6 +16,7 @@ import numpy as np
 
 from fair_models.contract import classes, weights
 from fair_models.data.samples import Samples
+from fair_models.errors import TrainingFailed
 from fair_models.ml_tasks.results import Epoch, Report
 from fair_models.store.protocol import Store
 from fair_models.training.model_code import ModelCode
@@ -50,6 +51,9 @@ def fit(config: RunConfig, code: ModelCode, store: Store, samples: Samples, repo
         store: Where the initial weights lie.
         samples: The training side of the split.
         report: Called after each epoch; what it raises ends the training.
+
+    Raises:
+        TrainingFailed: The weights are no finite numbers any more.
     """
     curves: list[dict[str, float]] = []
 
@@ -66,8 +70,23 @@ def fit(config: RunConfig, code: ModelCode, store: Store, samples: Samples, repo
         weights.load(network, initial, config.new_layers)
         with suppress(_EndedEarly):
             code.pipeline.train(network, samples, code.processing, code.params, config.seed, record)
+    _require_finite(network, config)
     seconds = time.perf_counter() - began
     return Fitted(_to_bytes(network), curves, seconds)
+
+
+def _require_finite(network: nn.Module, config: RunConfig) -> None:
+    """The last step can spoil the weights after the last loss was looked at."""
+    import torch
+
+    broken = [name for name, each in network.state_dict().items() if not bool(torch.isfinite(each).all())]
+    if broken:
+        rate = config.hyperparameters.get("training.learning_rate")
+        was = "" if rate is None else f" (it was {rate})"
+        raise TrainingFailed(
+            f"The weights of {config.base_model} became NaN or infinite in the training: "
+            f"{', '.join(broken[:5])}. Lower training.learning_rate{was}."
+        )
 
 
 class _EndedEarly(Exception):

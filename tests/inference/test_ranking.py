@@ -67,6 +67,19 @@ def test_a_query_without_a_word_is_refused(ranker: Ranker) -> None:
         ranker.by_texts([" ?! "])
 
 
+def test_a_query_of_words_that_were_never_read_ranks_nothing_and_names_them(ranker: Ranker) -> None:
+    with pytest.raises(Invalid, match=r"Nothing can be ranked by 'Giraffe zoo'.* never read giraffe or zoo"):
+        ranker.unread(["the north", "Giraffe zoo"])
+    with pytest.raises(Invalid, match=r"never read sout\. Did you mean south\?"):
+        ranker.unread(["Sout"])
+    with pytest.raises(Invalid, match=r"It has read in, north, south, the$"):
+        ranker.unread(["zzz"])
+
+
+def test_unknown_words_beside_known_ones_are_named(ranker: Ranker) -> None:
+    assert ranker.unread(["giraffe in the north", "a giraffe in the south"]) == ["giraffe", "a"]
+
+
 @pytest.mark.parametrize("top", [0, 1001])
 def test_so_many_answers_are_refused(ranker: Ranker, top: int) -> None:
     with pytest.raises(Invalid, match="1 to 1000"):
