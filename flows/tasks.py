@@ -84,8 +84,9 @@ def collect_verdicts(params: CollectFeedbackParams) -> PublishedItem:
 def fetch_items(params: FinetuneParams | SearchParams) -> tuple[Item, Item]:
     """Find the exact items that two references mean, and see that the new model may have its name."""
     from fair_models.training import plan
+    from fair_models.training.ledger import open_ledger
 
-    return plan.find_items(open_catalog(), params)
+    return plan.find_items(open_catalog(), params, lambda: open_ledger(settings.current()))
 
 
 @task

@@ -48,8 +48,8 @@ def rank(
     from fair_models.catalog import names
     from fair_models.catalog.opening import open_catalog
     from fair_models.contract.ranking_plan import open_ranker
-    from fair_models.publishing import references
     from fair_models.store.opening import open_store
+    from fair_models.training import references
     from fair_models.training.ledger import open_ledger
 
     texts, images = _queries(text or [], image or [], batch)

@@ -80,7 +80,8 @@ def show(
     """Show one item; with --json the whole STAC item."""
     from fair_models.catalog import agreement, ancestry
     from fair_models.catalog.opening import open_catalog
-    from fair_models.publishing import gates, references
+    from fair_models.publishing import gates
+    from fair_models.training import references
     from fair_models.training.ledger import open_ledger
 
     catalog = open_catalog(current())

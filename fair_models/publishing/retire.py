@@ -15,10 +15,11 @@ from fair_models.catalog.protocol import Catalog
 from fair_models.catalog.transitions import Transition
 from fair_models.errors import Conflict, NotFound
 from fair_models.params import RetireParams
-from fair_models.publishing import collecting, following, pinning, references
+from fair_models.publishing import collecting, following, pinning
 from fair_models.publishing.following import Wanted
 from fair_models.publishing.plans import Plan, Tell, nobody
 from fair_models.store.protocol import Store
+from fair_models.training import references
 from fair_models.training.ledger import Ledger, ModelVersion
 from fair_models.types import LOCAL_MODELS
 

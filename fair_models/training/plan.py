@@ -19,20 +19,29 @@ from fair_models.catalog import (
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import InvalidItem
 from fair_models.params import FinetuneParams, SearchParams
+from fair_models.training import references
+from fair_models.training.references import OpenLedger
 from fair_models.training.run_config import Bounds, CodeRef, DataRef, FileRef, InputSpec, RunConfig
 from fair_models.types import DATASETS, LOCAL_MODELS
 
 TITLE_LENGTH = 120
 
 
-def find_items(catalog: Catalog, params: FinetuneParams | SearchParams) -> tuple[Item, Item]:
+def find_items(
+    catalog: Catalog, params: FinetuneParams | SearchParams, ledger: OpenLedger | None = None
+) -> tuple[Item, Item]:
     """The exact items that a training starts from and learns from.
+
+    Args:
+        catalog: Where both are published.
+        params: What was asked for.
+        ledger: Where models are that were trained and are not published. None: they are not asked for.
 
     Raises:
         NotFound: One is not there; names the nearest.
         Conflict: A reference means two models, or the name of the model that comes out is a base model's.
     """
-    base = versions.resolve(catalog, names.MODELS, params.base_model)
+    base = references.resolve(catalog, names.MODELS, params.base_model, ledger)
     dataset = versions.resolve(catalog, DATASETS, params.dataset)
     names.require_free(catalog, LOCAL_MODELS, params.model_name)
     return base, dataset

@@ -88,8 +88,21 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
         broken[0].bias[0] = np.nan
     weights.save(broken, tmp_path / "nan.safetensors")
 
-    with pytest.raises(InvalidContribution, match=r"not finite: 0\.bias"):
-        weights.load(network(), tmp_path / "nan.safetensors")
+    with pytest.raises(InvalidContribution, match=r"not finite: 0\.bias") as caught:
+        weights.load(network(), tmp_path / "nan.safetensors", again="python -m models.roofs.weights")
+    assert "lower its learning rate" in str(caught.value)
+    assert str(caught.value).endswith("make new weights: python -m models.roofs.weights")
+    assert "hyperparameters that the weights were made with" not in str(caught.value)
+
+
+def test_a_network_that_has_changed_needs_new_weights_by_the_command_that_makes_them(tmp_path):
+    weights.save(network(5), tmp_path / "other.safetensors")
+
+    with pytest.raises(InvalidContribution) as caught:
+        weights.load(network(), tmp_path / "other.safetensors", again="python -m models.roofs.weights")
+    told = str(caught.value)
+    assert "where the network itself has changed, make new weights: python -m models.roofs.weights" in told
+    assert "learning rate" not in told
 
 
 @pytest.mark.parametrize("name", ["a.safetensors", "a.pt"])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pystac import Item
 
-from fair_models.catalog import versions
+from fair_models.catalog import names, versions
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import FairModelsError, NotFound
 from fair_models.training.ledger import Ledger, ModelVersion
@@ -20,7 +20,7 @@ _SHOWN = 5
 
 
 def resolve(
-    catalog: Catalog, collections: Sequence[CollectionId], reference: str, ledger: OpenLedger
+    catalog: Catalog, collections: Sequence[CollectionId], reference: str, ledger: OpenLedger | None
 ) -> Item:
     """The item that a reference means, as `catalog.versions.resolve` finds it.
 
@@ -28,31 +28,39 @@ def resolve(
         catalog: Where to look.
         collections: These are asked in their order.
         reference: A bare name (its current version) or an exact id.
-        ledger: Where versions are that were trained and are not published.
+        ledger: Where versions are that were trained and are not published. None: they are not asked for.
 
     Raises:
-        NotFound: There is none. Of a model that was trained and is not published, says how to publish it; else
-            names the nearest.
+        NotFound: There is none. Of a model that was trained and is not published, says how to publish it;
+            else names the nearest.
+        Conflict: The reference means two models.
     """
     try:
         return versions.resolve(catalog, collections, reference)
     except NotFound as error:
-        told = unpublished(catalog, reference, ledger) if LOCAL_MODELS in collections else None
+        told = None
+        if ledger is not None and LOCAL_MODELS in collections:
+            told = unpublished(catalog, reference, ledger)
         if told is None:
             raise
         raise NotFound(told) from error
 
 
 def unpublished(catalog: Catalog, reference: str, ledger: OpenLedger) -> str | None:
-    """Why a model that was trained is not there, and how to publish it. None where it was not trained, or where
-    the catalogue knows more of it.
+    """Why a model that was trained is not there, and how to publish it.
 
     Args:
         catalog: Where it may have been published, or deleted.
         reference: A bare name or an exact id.
         ledger: Where trained versions are.
+
+    Returns:
+        None where it was not trained, or where the catalogue knows more of it.
     """
-    name, number = versions.split_id(reference)
+    collection, wanted = names.split_reference(reference)
+    if collection not in (None, LOCAL_MODELS):
+        return None
+    name, number = versions.split_id(wanted)
     if number is None and any(catalog.search(LOCAL_MODELS, name=name)):
         return None  # all its versions are archived
     if any(number in (None, versions.number_of(each)) for each in catalog.tombstones(LOCAL_MODELS, name)):
