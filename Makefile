@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DATA   ?=
 TASK   ?=
 
-.PHONY: help demo up down test check lint types contracts format clean
+.PHONY: help demo up down test prove check lint types contracts format clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
@@ -27,10 +27,15 @@ up: $(READY) ## Start the local Prefect server, workers and deployments
 down: $(READY) ## Stop them
 	$(BIN)/fair-models down
 
-test: $(READY) ## Run the tests
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+TESTS = $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check: $(READY) lint types contracts test ## Everything that CI checks
+test: $(READY) ## Run the tests, but for the slow proofs
+	$(TESTS) -m 'not proof'
+
+prove: $(READY) ## Run the slow proofs: kills at every step, races, random histories
+	$(TESTS) -m proof
+
+check: $(READY) lint types contracts test ## Everything that CI checks before the proofs
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -128,7 +128,13 @@ def scripts() -> list[Any]:
 
 @pytest.mark.parametrize(("text", "shell"), scripts())
 def test_a_step_fails_when_any_of_its_commands_does(text: str, shell: list[str], tmp_path: Path) -> None:
-    programs = {".ci/changed-models", ".ci/check-models", ".ci/build-images", ".ci/register-models"}
+    programs = {
+        ".ci/changed-models",
+        ".ci/check-models",
+        ".ci/build-images",
+        ".ci/register-models",
+        ".ci/prove",
+    }
     programs |= {".venv/bin/python", "bin/git", "bin/make", "bin/sudo", "bin/tee", "bin/dirname"}
     for name in programs:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -180,6 +186,43 @@ def test_ci_and_the_workflow_run_the_same_checks() -> None:
         if "make" in step.get("run", "")
     ]
     assert run in (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+def test_tests_and_proofs_are_everything_together() -> None:
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    assert re.findall(r"^\t\$\(TESTS\) -m (.*)$", makefile, re.M) == ["'not proof'", "proof"]
+    last = (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-2:]
+    assert last == ["make check", ".ci/prove"]
+    path = CHECKOUT / ".github" / "workflows" / "tests.yaml"
+    assert [step["run"] for step in jobs(path)["prove"]["steps"] if "run" in step][-1] == ".ci/prove"
+    assert triggers(path)["schedule"]
+
+
+def test_proofs_run_unless_nothing_they_cover_has_changed_since_they_were_green(checkout: Path) -> None:
+    (checkout / "Makefile").write_text("prove:\n\t@echo proving\n")
+    (checkout / "README.md").write_text("about\n")
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", "Green")
+    head = ["git", "rev-parse", "HEAD"]
+    green = subprocess.run(head, cwd=checkout, check=True, capture_output=True, text=True).stdout.strip()
+
+    def proves(proved: str) -> bool:
+        done = script(checkout, "prove", PROVED=proved)
+        assert done.returncode == 0, done.stderr
+        return "proving" in done.stdout
+
+    assert proves("")
+    assert proves("0" * 40)
+    assert not proves(green)
+    (checkout / "README.md").write_text("more about\n")
+    assert not proves(green)
+    (checkout / "models" / "roof_dots" / "pipeline.py").write_text("x = 1\n")
+    assert proves(green)
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", "Change")
+    assert proves(green)
+    (checkout / "Makefile").write_text("prove:\n\t@exit 3\n")
+    assert script(checkout, "prove").returncode != 0
 
 
 def script(folder: Path, name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

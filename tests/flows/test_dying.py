@@ -23,7 +23,7 @@ LIMIT_S = 30
 LEAST_S = 10
 """The shortest time without an event that the server can be told to wait for."""
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.proof]
 
 
 def started(backend: Backend, registered: tuple[str, str], model: str) -> tuple[str, str]:

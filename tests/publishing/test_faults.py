@@ -20,6 +20,8 @@ from tests.publishing import dying
 from tests.publishing.file_ledger import FileLedger
 from tests.publishing.world import BASE, MODEL, World, broken, unsettled
 
+pytestmark = pytest.mark.proof
+
 
 @dataclass(frozen=True)
 class Operation:

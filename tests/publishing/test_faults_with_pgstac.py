@@ -20,6 +20,8 @@ from tests.publishing import dying
 from tests.publishing.file_ledger import FileLedger
 from tests.publishing.world import CATALOG_URL, MODEL, World, broken, unsettled
 
+pytestmark = pytest.mark.proof
+
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[0-9.:+Z]*")
 
 

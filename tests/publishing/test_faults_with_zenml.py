@@ -24,6 +24,8 @@ from fair_models.training.plan import plan_run
 from tests.publishing import dying, tiny_contribution
 from tests.publishing.world import World, broken, unsettled
 
+pytestmark = pytest.mark.proof
+
 MODEL = "killed-roofs"
 GATE = {"override_reason": tiny_contribution.UNTRAINED}
 CHANGES = ("set_stage", "delete", "delete_model", "reserve")

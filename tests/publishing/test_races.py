@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
+import pytest
 from pystac import Item
 
 from fair_models.catalog import base_models, transitions, versions
@@ -27,6 +28,8 @@ from tests.publishing.expected import Expected, Family, Refused, Trained
 from tests.publishing.file_ledger import FileLedger, content
 from tests.publishing.racing import Journal, Operation, Outcomes
 from tests.publishing.world import BASE, DATASET, MODEL, World, broken, unsettled
+
+pytestmark = pytest.mark.proof
 
 PROCESSES, OPERATIONS, ROUNDS, IN_STEP = 8, 25, 40, 12
 MOMENT = datetime(2026, 11, 21, tzinfo=UTC)

@@ -35,6 +35,8 @@ from tests.publishing.expected import Expected, Family, Refused
 from tests.publishing.file_ledger import FileLedger
 from tests.publishing.world import BASE, DATASET, MODEL, World, broken
 
+pytestmark = pytest.mark.proof
+
 EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "30"))
 STEPS = 25
 NAMES: dict[CollectionId, str] = {BASE_MODELS: BASE, DATASETS: DATASET, LOCAL_MODELS: MODEL}
