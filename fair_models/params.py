@@ -87,7 +87,8 @@ class IngestDatasetParams(Params):
     )
     labels: Location | None = Field(
         None,
-        description="GeoJSON file with the labels, or COCO file with boxes; of captioned images the JSON, "
+        description="File with the labels: GeoJSON, GeoPackage, Shapefile, FlatGeobuf, GeoParquet (or one of "
+        "them as .gz or .zip), or COCO with boxes; of captioned images the JSON, "
         "CSV or text file with the captions. Default: labels.geojson, or captions.json, .csv or .txt, among "
         "the chips.",
     )
@@ -116,12 +117,12 @@ class IngestDatasetParams(Params):
         min_length=1,
         max_length=10,
         description="Words of the vocabulary: at least one feature (building, road, tree, ...), a task, "
-        "a geometry. Default: building, semantic-segmentation, polygon.",
+        "a geometry. Default: the classes as features, semantic-segmentation, polygon.",
     )
     license: License = Field(
         "CC-BY-4.0",
         description="Licence of the data: an SPDX identifier (ODbL-1.0, CC0-1.0, ...), LicenseRef-<name>, "
-        "or other. Default: CC-BY-4.0.",
+        "or other. Labels of OpenStreetMap are under ODbL-1.0. Default: CC-BY-4.0.",
     )
     provider: Line = Field(
         "", max_length=120, description="Who made the labels, for example OpenStreetMap contributors."
@@ -175,7 +176,8 @@ class CollectFeedbackParams(Params):
         description="The prediction that was judged, as the worker sees it: its folder or prediction.json."
     )
     feedback: Location = Field(
-        description="GeoJSON with the prediction's polygons and ids, each with the property verdict: "
+        description="File of polygons (GeoJSON, GeoPackage, Shapefile, ...) with the prediction's ids, the "
+        "property id, each with the property verdict: "
         "accepted, rejected, corrected (with the right outline or class), or added for what the "
         "model did not find."
     )
@@ -285,7 +287,7 @@ class SliceDatasetParams(Params):
     area: AreaText | None = Field(
         None,
         description="Chips whose middle lies here belong to it: west,south,east,north in degrees (WGS 84), "
-        "GeoJSON, or the path or https address of a GeoJSON file. Default: anywhere.",
+        "GeoJSON, or the path or https address of a file of polygons. Default: anywhere.",
     )
     classes: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]] = Field(
         default=[],
@@ -505,7 +507,7 @@ class PredictParams(Params):
     area: AreaText | None = Field(
         None,
         description="What counts of the imagery: west,south,east,north in degrees (WGS 84), GeoJSON, or the "
-        "path or https address of a GeoJSON file. Polygons end at its edge. Services of tiles need one. "
+        "path or https address of a file of polygons. Polygons end at its edge. Services of tiles need one. "
         "Default: all of the imagery.",
     )
     zoom: int | None = Field(
@@ -549,7 +551,8 @@ class PredictParams(Params):
     )
     exclude: Location | None = Field(
         None,
-        description="GeoJSON or GeoParquet of existing features, as the worker sees it: what is found where "
+        description="File of existing polygons (GeoJSON, GeoParquet, GeoPackage, Shapefile, FlatGeobuf), as "
+        "the worker sees it: what is found where "
         "they are is left out, so that only what is not mapped yet remains. Default: none.",
     )
     exclude_overlap: float = Field(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 
 from fair_models.catalog import own_schemas, violations
+from fair_models.errors import Invalid
 
 SEARCH = "similarity-search"
 """The task whose labels are captions: what images show is said in them, whether it is mapped or not."""
@@ -68,6 +70,30 @@ def usable_label_tasks(keywords: Iterable[str]) -> list[str]:
     own = label_tasks(keywords)
     derived = [other for task in own for other in vocabulary().derived_from.get(task, ())]
     return list(dict.fromkeys([*own, *derived]))
+
+
+def of_classes(classes: Sequence[str], tasks: Sequence[str]) -> list[str]:
+    """Keywords that belong to labels of some classes, where nobody gave any.
+
+    Args:
+        classes: Class names without the background.
+        tasks: What else is said of the labels, e.g. ["semantic-segmentation", "polygon"].
+
+    Raises:
+        Invalid: No class is a word of the vocabulary, so that nobody knows what is mapped; proposes some.
+    """
+    known = vocabulary().features
+    words = [name.replace("_", "-") for name in classes]
+    found = [word for word in words if word in known]
+    if found:
+        return [*dict.fromkeys(found), *tasks]
+    near = [each for word in words for each in get_close_matches(word, sorted(known), n=2, cutoff=0.6)]
+    proposed = " or ".join(dict.fromkeys(near)) or "building, road or tree"
+    options = " ".join(f"--keyword {word}" for word in (near[0] if near else "building", *tasks))
+    raise Invalid(
+        f"What do labels of {', '.join(classes)} map? That is no word of the vocabulary; name one that is "
+        f"(keywords), perhaps {proposed}: {options}. All are in schemas/keywords.json"
+    )
 
 
 def problems(keywords: Iterable[str], kind: str = "dataset") -> list[str]:

@@ -23,6 +23,10 @@ def sample(
     built_share: Annotated[
         float, typer.Option(min=0.05, max=1.0, help="Share of the area with buildings (0.05 to 1).")
     ] = 1.0,
+    classes: Annotated[
+        str,
+        typer.Option("--classes", help="What is labelled: building, road, tree, with commas between them."),
+    ] = "building",
     json: Json = False,
 ) -> None:
     """Write the chips and labels of an invented settlement, in the layout that fAIr uses."""
@@ -31,14 +35,17 @@ def sample(
     folder = folder.expanduser().resolve()
     if folder.exists() and any(folder.iterdir()):
         raise Conflict(f"{folder} holds something already. Name a folder that is new or empty")
-    make_settlement(folder, seed=seed, built_share=built_share)
+    named = [name.strip() for name in classes.split(",") if name.strip()]
+    make_settlement(folder, seed=seed, built_share=built_share, classes=tuple(dict.fromkeys(named)))
     chips = folder / "input"
+    words = [f"--class {name}" for name in dict.fromkeys(named)] if named != ["building"] else []
+    words += ["--class-property class"] if len(set(named)) > 1 else []
     if output.wants_json():
         output.show_json({"chips": str(chips), "imagery": str(folder / "prediction" / "input")})
         return
     fields = {
         "chips and labels": chips,
         "imagery to predict": folder / "prediction" / "input",
-        "next": f"fair-models ingest my-area {chips}",
+        "next": " ".join([f"fair-models ingest my-area {chips}", *words]),
     }
     output.show_fields("An invented settlement", fields)

@@ -41,6 +41,8 @@ REPAIRS = {
 """What `PreparedDataset.repairs` counts, by the names in `fair:repairs`."""
 
 
+_OSM_IDS = ("osm_id", "osm_way_id", "osm_type", "osmid", "osm:id", "@osmId")
+
 BANDS = ("red", "green", "blue")
 
 
@@ -64,6 +66,7 @@ class PreparedDataset:
     rules: By which rules the chips were read.
     classes: Classes of its labels, where they are not those that were asked for.
     keywords: Its keywords, likewise.
+    from_osm: Whether its labels have ids of OpenStreetMap.
     """
 
     chips: Path
@@ -84,6 +87,7 @@ class PreparedDataset:
     rules: ImageryRules
     classes: Sequence[str] = ()
     keywords: Sequence[str] = ()
+    from_osm: bool = False
 
 
 def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
@@ -127,12 +131,23 @@ def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
         repairs=repairs_of(checked, split, area),
         rules=rules_of(params),
         keywords=_of_boxes(params.keywords) if checked.are_boxes else (),
+        from_osm=_have_osm_ids(checked.labels),
     )
 
 
 def rules_of(params: IngestDatasetParams) -> ImageryRules:
     """By which rules the chips of a request are read."""
     return CURRENT.model_copy(update={"fill": params.fill})
+
+
+def _have_osm_ids(known: Labels) -> bool:
+    """Whether most labels have an id of OpenStreetMap, as its exports write it."""
+    having = sum(
+        any(properties.get(name) not in (None, "") for name in _OSM_IDS)
+        or str(properties.get("@id", properties.get("id"))).startswith(("way/", "relation/", "node/"))
+        for properties in known.properties
+    )
+    return having > len(known) / 2
 
 
 def _of_boxes(keywords: Sequence[str]) -> list[str]:

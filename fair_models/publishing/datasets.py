@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog import building, datasets, versions
+from fair_models.catalog import building, datasets, keywords, versions
 from fair_models.catalog.datasets import DatasetFacts
+from fair_models.catalog.keywords import SEARCH
 from fair_models.catalog.protocol import Catalog, ItemKey
 from fair_models.data import captioned, labels
 from fair_models.data.folders import Source, locate
@@ -71,7 +72,11 @@ def ingest(
         Conflict: Somebody else published a version of this name meanwhile.
     """
     with work_folder("ingest") as folder, catalog.exclusive(DATASETS, params.name):
+        params = _with_keywords(params)
         prepared = prepare(params if is_own else _with_judged_paths(params), folder)
+        if not is_own:
+            for sentence in licence_notes(params, prepared):
+                logger.warning(sentence)
         files = {"chips": prepared.chips, "labels": prepared.labels, "split": prepared.split}
         found = as_stored(files)
         current = versions.current(catalog, DATASETS, params.name)
@@ -96,6 +101,29 @@ def ingest(
             needs=source.derived,
         )
         return publish(new, catalog, store, tell=tell, dry_run=params.dry_run)
+
+
+def _with_keywords(params: IngestDatasetParams) -> IngestDatasetParams:
+    """The request with the keywords that belong to its classes, where it names classes and no keywords."""
+    given = params.model_fields_set
+    if "keywords" in given or "classes" not in given or params.captions == "given":
+        return params
+    tasks = [SEARCH] if params.captions == "from-labels" else params.keywords[1:]
+    return params.model_copy(update={"keywords": keywords.of_classes(params.class_names, tasks)})
+
+
+def licence_notes(params: IngestDatasetParams, prepared: PreparedDataset) -> list[str]:
+    """What is to be said of a licence that nobody chose."""
+    if "license" in params.model_fields_set:
+        return []
+    named = "openstreetmap" in params.provider.lower()
+    if prepared.from_osm or named:
+        return [
+            f"The labels seem to come from OpenStreetMap ({'its name' if named else 'they have its ids'}), "
+            f"whose data is under ODbL-1.0. No licence was given, so {params.license} is written: if so, "
+            "ingest again with --license ODbL-1.0 --provider 'OpenStreetMap contributors'"
+        ]
+    return [f"No licence was given, so {params.license} is written; say another one with --license"]
 
 
 def _with_judged_paths(params: IngestDatasetParams) -> IngestDatasetParams:

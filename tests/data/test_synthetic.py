@@ -104,3 +104,17 @@ def test_a_place_that_is_built_in_part_has_chips_without_buildings(tmp_path: Pat
 
     assert empty[0] > empty[1] > empty[2] == 0
     assert empty[0] < 40
+
+
+def test_several_classes_can_be_labelled_and_are_told_apart(tmp_path: Path) -> None:
+    small = {"seed": 3, "columns": 4, "rows": 2, "size_px": 64, "prediction_columns": 0}
+    one = make_settlement(tmp_path / "one", **small) / "input" / "labels.geojson"
+    three = make_settlement(tmp_path / "three", **small, classes=("building", "road", "tree"))
+
+    known = labels.read(three / "input" / "labels.geojson", ["building", "road", "tree"], "class")
+
+    assert not any(known.mended.values())
+    assert known.names.count("building") == len(labels.read(one, ["building"]))  # type: ignore[attr-defined]
+    assert min(known.names.count(name) for name in ("road", "tree")) > 3  # type: ignore[attr-defined]
+    with pytest.raises(Invalid, match=r"river.*it has building, road, tree"):
+        make_settlement(tmp_path / "no", **small, classes=("river",))

@@ -50,3 +50,19 @@ def test_labels_beyond_the_imagery_do_not_count():
 
 def test_nothing_mapped_is_background():
     assert targets_for("scene-classification")(labels((10, 10, 11, 11)), GRID, CLASSES, EVERYWHERE) == 0
+
+
+def test_a_sample_with_labels_of_an_unknown_class_alone_is_left_out():
+    unknown = labels((86.0, 26.0, 86.5, 27.0))
+    make = targets_for("scene-classification")
+
+    assert make(labels((85.0, 27.8, 85.2, 28.0)).ignoring(unknown), GRID, CLASSES, EVERYWHERE) == 1
+    assert make(labels((80.0, 20.0, 80.2, 20.2)).ignoring(unknown), GRID, CLASSES, EVERYWHERE) == 255
+
+
+def test_a_segmentation_ignores_the_pixels_of_an_unknown_class():
+    known = labels((85.0, 27.8, 85.2, 28.0)).ignoring(labels((85.0, 27.0, 86.0, 28.0)))
+
+    mask = targets_for("semantic-segmentation")(known, GRID, CLASSES, EVERYWHERE)
+
+    assert [int((mask == value).sum()) for value in (0, 1, 255)] == [300, 4, 96]

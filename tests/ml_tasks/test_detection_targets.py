@@ -113,3 +113,34 @@ def test_a_box_that_a_move_takes_off_the_sample_is_left_out():
 
     assert boxes == pytest.approx(np.array([[0, 10, 12, 30], [12, 10, 32, 30]]))
     assert classes.tolist() == [1, 2]
+
+
+def test_boxes_of_unknown_class_are_ground_that_counts_neither_way() -> None:
+    import torch
+
+    from fair_models.data.samples import Samples
+    from fair_models.ml_tasks.detection import aims, judging
+    from fair_models.ml_tasks.detection.metrics import Boxes
+    from fair_models.ml_tasks.detection.targets import IGNORED, ignored
+
+    rows = np.array([[4, 4, 20, 20, 1], [40, 40, 80, 80, IGNORED]], np.float32)
+    target = filled_up(rows)
+    assert len(listed(target)[0]) == 1
+    np.testing.assert_array_equal(ignored(target), rows[1:, :4])
+
+    aim = aims.aims(torch.from_numpy(target)[None], 1, 24, 24)
+    counted = aim.counts[0, 0].numpy()
+    assert not counted[10:20, 10:20].any()
+    assert counted.sum() == 24 * 24 - 100
+    said = torch.full((1, 1, 24, 24), -5.0)
+    wrong = said.clone()
+    wrong[0, 0, 15, 15] = 5.0
+    assert aims.centre_loss(wrong, aim.centres, aim.counts) == aims.centre_loss(said, aim.centres, aim.counts)
+    assert aims.centre_loss(wrong, aim.centres) > aims.centre_loss(said, aim.centres)
+
+    found = Boxes(
+        np.array([[4, 4, 20, 20], [45, 45, 60, 60], [0, 60, 10, 70]], float), np.ones(3, int), np.ones(3)
+    )
+    samples = Samples(np.zeros((1, 3, 96, 96), np.uint8), target[None], ["a"], ["background", "building"])
+    measured = judging.evaluation(samples, [found], 0.3).metrics
+    assert measured["fair:building_precision"] == 0.5

@@ -173,3 +173,53 @@ def test_symlinks_among_the_chips_do_not_lead_out_of_the_allowed_folders(
 def test_chips_on_the_web_are_refused_with_the_way_to_do_it(publish: Ingest) -> None:
     with pytest.raises(Invalid, match="download what lies there"):
         publish(chips="https://example.org/chips/")
+
+
+def test_the_item_says_which_property_of_the_stored_labels_names_their_class(
+    publish: Ingest, settlement: Path, store: LocalStore
+) -> None:
+    for property_name in (None, "building"):
+        classes = ["building"] if property_name is None else ["building=yes"]
+        item = publish(classes=classes, class_property=property_name)
+        stored = store.fetch(item.assets["labels"].href, item.assets["labels"].extra_fields["file:checksum"])
+        said = item.properties
+
+        assert said["label:properties"] == ["class"]
+        assert [each["name"] for each in said["label:classes"]] == ["class"]
+        assert said["label:overviews"][0]["property_key"] == "class"
+        features = orjson.loads(stored.read_bytes())["features"]
+        assert {feature["properties"]["class"] for feature in features} == {"building"}
+
+
+def test_a_class_brings_the_keywords_that_belong_to_it(publish: Ingest) -> None:
+    assert publish(classes=["solar_panel"]).properties["keywords"] == [
+        "solar-panel",
+        "semantic-segmentation",
+        "polygon",
+    ]
+    assert publish(classes=["road"], keywords=["path"]).properties["keywords"] == ["path"]
+
+
+def test_a_class_that_is_no_word_of_the_vocabulary_is_asked_about(publish: Ingest) -> None:
+    with pytest.raises(Invalid, match=r"What do labels of buildings map\?.*--keyword building"):
+        publish(classes=["buildings"])
+
+
+def test_a_licence_that_nobody_chose_is_said_aloud(
+    publish: Ingest, settlement: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish()
+    assert "--license ODbL-1.0" in caplog.text
+
+    caplog.clear()
+    publish(license="CC0-1.0")
+    assert "licence" not in caplog.text
+
+    path = settlement / "input" / "labels.geojson"
+    document = orjson.loads(path.read_bytes())
+    for feature in document["features"]:
+        del feature["properties"]["osm_id"]
+    path.write_bytes(orjson.dumps(document))
+    publish()
+    assert "No licence was given, so CC-BY-4.0 is written" in caplog.text
+    assert "ODbL" not in caplog.text

@@ -8,7 +8,7 @@ its pixels have their usual size on the ground.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +39,9 @@ def make_settlement(
     size_px: int = 256,
     prediction_columns: int = 2,
     built_share: float = 1.0,
+    classes: Sequence[str] = ("building",),
 ) -> Path:
-    """Write chips and building labels of an invented settlement.
+    """Write chips and labels of an invented settlement.
 
     The layout is fAIr's: `input/OAM-{x}-{y}-{z}.tif` (GeoTIFF, EPSG:4326) with `input/labels.geojson`
     (CRS84), and `prediction/input/` with chips that adjoin them in the east, without labels. The same
@@ -56,14 +57,17 @@ def make_settlement(
         prediction_columns: Further columns of chips for prediction, 0 to 64.
         built_share: Share of the area where buildings may stand, 0.05 to 1. With 0.2 about half of the chips
             of zoom 19 hold none.
+        classes: What is labelled, of `CLASSES`. With several, each label has the property `class`.
 
     Returns:
         The folder.
 
     Raises:
-        Invalid: A number is out of its range.
+        Invalid: A number is out of its range, or there is no such class.
     """
     _check(columns, rows, zoom, size_px, prediction_columns, built_share)
+    if unknown := [name for name in classes if name not in CLASSES] or not classes:
+        raise Invalid(f"A settlement has no labels of {unknown}; it has {', '.join(CLASSES)}")
     rng = np.random.default_rng(seed)
     corner = tiles.at(*PLACE, zoom)
     _, latitude = tiles.lonlat(0, corner.y + rows / 2, zoom)
@@ -74,7 +78,7 @@ def make_settlement(
     for tile, pixels in _cut(picture, corner, size_px):
         part = "input" if tile.x < corner.x + columns else "prediction/input"
         write_chip(folder / part / f"{tile.name}.tif", tile, pixels)
-    labels = _labels(town, corner, tile_m, columns * tile_m)
+    labels = _labels(town, corner, tile_m, columns * tile_m, classes)
     (folder / "input" / "labels.geojson").write_bytes(orjson.dumps(labels) + b"\n")
     return folder
 
@@ -129,26 +133,67 @@ def write_chip(path: Path, tile: tiles.Tile, pixels: Array) -> None:
         chip.write(np.moveaxis(pixels, -1, 0))
 
 
-def _labels(town: Settlement, corner: tiles.Tile, tile_m: float, width_m: float) -> Json:
-    """Buildings that touch the labelled part, as OpenStreetMap would have them."""
+def _labels(
+    town: Settlement, corner: tiles.Tile, tile_m: float, width_m: float, classes: Sequence[str]
+) -> Json:
+    """What touches the labelled part, as OpenStreetMap would have it."""
     area = shapely.box(0, 0, width_m, town.height_m)
-    mapped = [building for building in town.buildings if shapely.intersects(building.outline, area)]
+    mapped = [
+        (outline, tags, name)
+        for name in classes
+        for outline, tags in _OUTLINES[name](town)
+        if shapely.intersects(outline, area)
+    ]
     features = [
         {
             "type": "Feature",
-            "properties": {
+            "properties": {**tags, **({"class": name} if len(classes) > 1 else {}), "osm_id": number},
+            "geometry": {"type": "Polygon", "coordinates": rings(outline, corner, tile_m)},
+        }
+        for number, (outline, tags, name) in enumerate(mapped, start=1)
+    ]
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
+    return {"type": "FeatureCollection", "name": "labels", "crs": crs, "features": features}
+
+
+def _buildings(town: Settlement) -> Iterator[tuple[Polygon, Json]]:
+    for building in town.buildings:
+        yield (
+            building.outline,
+            {
                 "building": "yes",
                 "roof:material": ROOF_TAGS[building.style][0],
                 "roof:shape": ROOF_TAGS[building.style][1],
                 "building:levels": int(building.height_m // 3),
-                "osm_id": number,
             },
-            "geometry": {"type": "Polygon", "coordinates": rings(building.outline, corner, tile_m)},
-        }
-        for number, building in enumerate(mapped, start=1)
-    ]
-    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
-    return {"type": "FeatureCollection", "name": "labels", "crs": crs, "features": features}
+        )
+
+
+def _roads(town: Settlement) -> Iterator[tuple[Polygon, Json]]:
+    """Surfaces of roads, within the settlement."""
+    whole = shapely.box(0, 0, town.width_m, town.height_m)
+    for road in town.roads:
+        kind = {"asphalt": "residential", "dirt": "track"}.get(road.surface, road.surface)
+        surface = shapely.intersection(road.line.buffer(road.width_m / 2, cap_style="flat"), whole)
+        for part in shapely.get_parts([surface]):
+            if isinstance(part, Polygon) and not part.is_empty:
+                yield part, {"highway": kind}
+
+
+def _trees(town: Settlement) -> Iterator[tuple[Polygon, Json]]:
+    """Crowns as circles of sixteen corners."""
+    for x, y, radius in town.trees:
+        yield shapely.Point(x, y).buffer(radius, quad_segs=4), {"natural": "tree"}
+
+
+_OUTLINES: Mapping[str, Callable[[Settlement], Iterator[tuple[Polygon, Json]]]] = {
+    "building": _buildings,
+    "road": _roads,
+    "tree": _trees,
+}
+
+CLASSES = tuple(_OUTLINES)
+"""What can be labelled."""
 
 
 def rings(outline: Polygon, corner: tiles.Tile, tile_m: float) -> list[list[list[float]]]:

@@ -10,11 +10,14 @@ from fair_models.data.samples import Samples
 from fair_models.ml_tasks import calibration, measuring
 from fair_models.ml_tasks.detection import metrics, pictures
 from fair_models.ml_tasks.detection.metrics import CALIBRATION_ERROR, Boxes, Matches
-from fair_models.ml_tasks.detection.targets import listed
+from fair_models.ml_tasks.detection.targets import ignored, listed
 from fair_models.ml_tasks.measuring import Figures
 from fair_models.ml_tasks.pictures import worst_median_best
 from fair_models.ml_tasks.results import Evaluation
 from fair_models.types import Array
+
+_LEAST_IGNORED = 0.5
+"""Share of a box on ground to ignore from which on it counts neither way."""
 
 
 def evaluation(samples: Samples, found: Sequence[Boxes], threshold: float) -> Evaluation:
@@ -26,6 +29,7 @@ def evaluation(samples: Samples, found: Sequence[Boxes], threshold: float) -> Ev
         threshold: Least score of a box that predictions keep.
     """
     truth, names = true_boxes(samples), samples.classes[1:]
+    found = _counting(samples, found, truth)
     matched = metrics.matches(truth, found, len(names))
     measured = metrics.figures(matched, names, threshold)
     ends = measuring.with_samples(len(samples), _resampled(matched, names, threshold))
@@ -57,7 +61,8 @@ def best_threshold(samples: Samples, found: Sequence[Boxes]) -> float | None:
     Returns:
         None where nothing right would be found with any.
     """
-    matched = metrics.matches(true_boxes(samples), found, len(samples.classes) - 1)
+    truth = true_boxes(samples)
+    matched = metrics.matches(truth, _counting(samples, found, truth), len(samples.classes) - 1)
     above = np.sum([calibration.above_thresholds(one.scores, one.right[0]) for one in matched], axis=0)
     return calibration.best_threshold(above, int(sum(one.wanted.sum() for one in matched)))
 
@@ -66,6 +71,34 @@ def true_boxes(samples: Samples) -> list[Boxes]:
     """The boxes that samples should have."""
     both = [listed(np.asarray(target)) for target in samples.targets]
     return [Boxes(geometries, classes, np.ones(len(classes))) for geometries, classes in both]
+
+
+def _counting(samples: Samples, found: Sequence[Boxes], truth: Sequence[Boxes]) -> list[Boxes]:
+    """What was found, without what lies on ground to ignore and is no true box either."""
+    return [
+        boxes.select(~_on_ignored(boxes.geometries, ignored(np.asarray(target)), true.geometries))
+        for boxes, target, true in zip(found, samples.targets, truth, strict=True)
+    ]
+
+
+def _on_ignored(boxes: Array, places: Array, truth: Array) -> Array:
+    """Which boxes lie with more than half of their area in one place to ignore, and on no true box."""
+    if not len(boxes) or not len(places):
+        return np.zeros(len(boxes), dtype=bool)
+    own = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    inside = _shared(boxes, places).max(axis=1) > _LEAST_IGNORED * own
+    if not len(truth):
+        return np.asarray(inside)
+    shared, theirs = _shared(boxes, truth), (truth[:, 2:] - truth[:, :2]).prod(axis=1)
+    either = own[:, None] + theirs - shared
+    return np.asarray(inside & ~(shared >= metrics.IOU_THRESHOLDS[0] * either).any(axis=1))
+
+
+def _shared(boxes: Array, others: Array) -> Array:
+    """Area that each of some boxes shares with each of others, shape (n, m)."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    return np.asarray((high - low).clip(min=0).prod(axis=2))
 
 
 def _resampled(

@@ -14,6 +14,9 @@ from fair_models.types import Array
 FILLING = 255
 """Class of the rows that fill the list of a sample's boxes up to `MOST_BOXES`; they come last."""
 
+IGNORED = 254
+"""Class of the rows that are ground which counts neither way: labels whose class is not known lie there."""
+
 MOST_BOXES = 512
 """Boxes of one sample. A chip of 68 m where each hut has a box of 3 m side by side has as many."""
 
@@ -35,7 +38,8 @@ def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Arr
 
     Returns:
         x_min, y_min, x_max, y_max in pixels from the sample's top left corner, and the index of the class;
-        float32, shape (`MOST_BOXES`, 5); filled up with rows of class `FILLING`.
+        float32, shape (`MOST_BOXES`, 5); then the boxes of `labels.ignored` with the class `IGNORED`, as many
+        as there is room for; filled up with rows of class `FILLING`.
 
     Raises:
         Invalid: There are more boxes than `MOST_BOXES`.
@@ -50,7 +54,18 @@ def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Arr
             f"A sample has {len(keep)} boxes, at most {MOST_BOXES} can be learnt from: ingest smaller chips, "
             "or take labels away that are no single objects"
         )
-    return filled_up(np.column_stack([boxes[keep], numbers[keep]]))
+    rows = np.column_stack([boxes[keep], numbers[keep]])
+    return filled_up(np.concatenate([rows, _ignored(labels, grid, imagery)])[:MOST_BOXES])
+
+
+def _ignored(labels: Labels, grid: Grid, imagery: Array) -> Array:
+    """Boxes around labels whose class is not known, shape (n, 5)."""
+    if labels.ignored is None:
+        return np.empty((0, 5), np.float32)
+    inside = [int(label) for label in labels.ignored.touching(grid)]
+    boxes = _visible(labels.ignored, inside, grid, imagery)
+    kept = boxes[np.isfinite(boxes).all(axis=1)]
+    return np.column_stack([kept, np.full(len(kept), IGNORED, np.float32)])
 
 
 def labelled(targets: Array) -> Array:
@@ -76,8 +91,13 @@ def filled_up(rows: Array) -> Array:
 
 def listed(target: Array) -> tuple[Array, Array]:
     """Boxes (n, 4) and classes (n,) of a sample's targets, without what fills them up."""
-    rows = target[target[:, 4] != FILLING]
+    rows = target[target[:, 4] < IGNORED]
     return rows[:, :4], rows[:, 4].astype(np.int64)
+
+
+def ignored(target: Array) -> Array:
+    """Boxes (n, 4) of a sample's targets in which nothing counts."""
+    return np.asarray(target[target[:, 4] == IGNORED][:, :4])
 
 
 def _visible(labels: Labels, inside: Sequence[int], grid: Grid, imagery: Array) -> Array:

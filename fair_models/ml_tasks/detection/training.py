@@ -70,7 +70,7 @@ def train(
 
     def losses(heads: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
         aim = aims(targets, heads.shape[1] - 4, *heads.shape[-2:])
-        centres, boxes = centre_loss(heads[:, :-4], aim.centres), box_loss(heads[:, -4:], aim)
+        centres, boxes = centre_loss(heads[:, :-4], aim.centres, aim.counts), box_loss(heads[:, -4:], aim)
         return {"loss": centres + params.box_weight * boxes, "centres": centres, "boxes": boxes}
 
     task = fitting.Task(losses, augmentation.vary)
