@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from fair_models.contract.archive import pack_code
 from fair_models.contract.calling import called
 from fair_models.contract.contribution import Contribution
 from fair_models.contract.protocol import Pipeline
-from fair_models.errors import InvalidContribution
+from fair_models.errors import FairModelsError, InvalidContribution, Unavailable
 from fair_models.store.digests import checksum_file
 from fair_models.types import Json
 
@@ -53,12 +54,15 @@ class TemplateInput:
     size_px: int
 
 
-def make(contribution: Contribution, folder: Path) -> Blueprint:
+def make(
+    contribution: Contribution, folder: Path, reached: Callable[[str], object] = lambda stage: None
+) -> Blueprint:
     """Archive the code, build the network from that archive, load the weights, export and check the ONNX.
 
     Args:
         contribution: The contribution.
         folder: Where the files go.
+        reached: Told when the network is built, its weights and classes are right, and it is exported.
 
     Raises:
         InvalidContribution: Code, hyperparameters, weights or ONNX do not fit; lists the reasons.
@@ -79,15 +83,54 @@ def make(contribution: Contribution, folder: Path) -> Blueprint:
     pipeline = loader.load_pipeline(archive, checksum, contribution.entrypoint)
     params = default_params(pipeline, contribution)
     network = build(pipeline, contribution)
-    weights.load(network, contribution.weights, again=contribution.weights_command)
-    check_classes(contribution, archive, pipeline, network)
+    reached("network")
+    _check_network(contribution, archive, pipeline, network)
+    reached("weights")
     onnx = folder / "model.onnx"
-    bands = input_of(contribution.template).bands
-    exporting.export(contribution.name, pipeline, network, onnx, params, bands)
-    difference = export_check.check(onnx, network, processing, input_of(contribution.template))
+    facts = input_of(contribution.template)
+    exporting.export(contribution.name, pipeline, network, onnx, params, facts.bands)
+    reached("export")
+    difference = export_check.check(onnx, network, processing, facts)
     total = sum(weight.numel() for weight in network.parameters())
     further = extras.make(contribution.name, pipeline, network, None, processing, params)
     return Blueprint(archive, checksum, onnx, difference, total, extras.write(further, folder / "extras"))
+
+
+def build_alone(contribution: Contribution) -> None:
+    """See whether code and network fit the item where there are no weights to load.
+
+    Raises:
+        InvalidContribution: They do not; lists the reasons.
+    """
+    with tempfile.TemporaryDirectory(prefix="fair-build-") as folder:
+        archive = Path(folder) / "source-code.zip"
+        pack_code(contribution.folder, archive)
+        if contribution.own_pipeline:
+            return
+        pipeline = loader.load_pipeline(archive, checksum_file(archive), contribution.entrypoint)
+        check_classes(contribution, archive, pipeline, build(pipeline, contribution))
+
+
+def _check_network(
+    contribution: Contribution, archive: Path, pipeline: Pipeline, network: torch.nn.Module
+) -> None:
+    """Load the weights and look at the classes; what is wrong with either is told at once."""
+    problems: list[FairModelsError] = []
+    for look in (
+        lambda: weights.load(network, contribution.weights, again=contribution.weights_command),
+        lambda: check_classes(contribution, archive, pipeline, network),
+    ):
+        try:
+            look()
+        except Unavailable:
+            raise
+        except FairModelsError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        reasons = [reason for each in problems for reason in getattr(each, "reasons", [str(each)])]
+        raise InvalidContribution(contribution.name, reasons)
 
 
 def build(pipeline: Pipeline, contribution: Contribution) -> torch.nn.Module:

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 NO_DIGEST = "1220" + 64 * "0"
 
+_ITEM = "what the item says"
+_CODE = ("the code", "hyperparameters against the pipeline's Params")
+_NETWORK = ("the network", "its weights and classes", "the export", "ONNX against torch")
+"""What is looked at in turn; what comes later needs what comes before."""
+
 MODEL_CARD_WORDS = ("use", "data", "limit", "licen", "metric")
 """What a model card must speak of, as the beginnings of words."""
 
@@ -87,12 +92,15 @@ def check(folder: Path, work_folder: Path, *, random_start: bool = False) -> Che
     try:
         template = read_template(folder)
     except InvalidContribution as error:
-        return Checked(folder.name, [*reasons, *error.reasons])
+        unseen = _not_checked(f"{ITEM_FILE} cannot be read", _ITEM, *_CODE, *_NETWORK)
+        return Checked(folder.name, [*reasons, *error.reasons, unseen])
     try:
         contribution = read(folder)
     except InvalidContribution as error:
         # The item does not even name its parts: its profile says why, nothing else can be looked at.
-        return Checked(folder.name, _unique([*reasons, *error.reasons, *_item_problems(template, {})]))
+        unseen = _not_checked(f"{ITEM_FILE} does not name all parts", *_CODE, *_NETWORK)
+        found = [*reasons, *error.reasons, *_item_problems(template, {}), unseen]
+        return Checked(folder.name, _unique(found))
     weights = published.problems(contribution.published) if contribution.published else None
     reasons += [*(weights or _weights_problems(contribution)), *_name_problems(contribution)]
     reasons += _item_problems(template, _files(contribution))
@@ -179,7 +187,7 @@ def _try_code(contribution: Contribution, work_folder: Path, random_start: bool)
     name, archive = contribution.name, work_folder / "source-code.zip"
     _, reasons = _tried(pack_code, contribution.folder, archive)
     if reasons:
-        return Checked(name, reasons)
+        return Checked(name, [*reasons, _not_checked("the code cannot be packed", *_CODE, *_NETWORK)])
     checksum = checksum_file(archive)
     expressions = [contribution.preprocess, contribution.postprocess]
     processing, reasons = _tried(loader.load_processing, archive, checksum, *expressions)
@@ -194,7 +202,12 @@ def _try_code(contribution: Contribution, work_folder: Path, random_start: bool)
     if pipeline is not None and not contribution.own_pipeline:
         reasons += _specification_problems(contribution, pipeline)
     if processing is None or pipeline is None:
-        return Checked(name, reasons)
+        broken = [
+            part for part, found in (("processing", processing), ("pipeline", pipeline)) if found is None
+        ]
+        unseen = [*(_CODE[1:] if pipeline is None else ()), *_NETWORK]
+        why = f"the {' and the '.join(broken)} cannot be used"
+        return Checked(name, [*reasons, _not_checked(why, *unseen)])
     made = _try_network(contribution, work_folder, random_start)
     return Checked(name, [*reasons, *made.reasons], made.contribution, made.blueprint)
 
@@ -215,8 +228,12 @@ def _try_network(contribution: Contribution, work_folder: Path, random_start: bo
         initial.settle, contribution, work_folder / "initial", random_start=random_start
     )
     if settled is None or not settled.weights.is_file():
-        return Checked(name, reasons)
-    made, reasons = _tried(blueprint.make, settled, work_folder / "blueprint")
+        _, built = _tried(blueprint.build_alone, settled or contribution)
+        return Checked(name, [*reasons, *built, _not_checked("there are no weights", *_NETWORK[1:])])
+    reached: list[str] = []
+    made, reasons = _tried(blueprint.make, settled, work_folder / "blueprint", reached.append)
+    if made is None and (unseen := _NETWORK[len(reached) + 1 :]):
+        reasons.append(_not_checked(f"something is wrong with {_NETWORK[len(reached)]}", *unseen))
     said = settled.template["properties"].get("mlm:total_parameters")
     if made is not None and made.total_parameters is not None and said not in (None, made.total_parameters):
         reasons.append(
@@ -247,6 +264,11 @@ def _reasons(error: FairModelsError) -> list[str]:
 
 def _asset(template: Json, role: str) -> Json:
     return next((asset for asset in assets_of(template) if role in asset["roles"]), {})
+
+
+def _not_checked(why: str, *what: str) -> str:
+    """What could not be looked at: whoever mends the rest hears of it then."""
+    return f"not checked, because {why}: {', '.join(what)}"
 
 
 def _unique(reasons: list[str]) -> list[str]:

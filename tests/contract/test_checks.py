@@ -168,3 +168,43 @@ def test_a_key_that_the_item_gives_twice_is_told(contribution):
     assert "stac-item.json: it gives the key 'type' twice in one object; keep one of them" in checks.problems(
         contribution.path
     )
+
+
+def unseen(problems):
+    return [each for each in problems if each.startswith("not checked, because")]
+
+
+def test_what_depends_on_a_broken_part_is_named_as_not_checked(contribution):
+    assert unseen(checks.problems(contribution.path)) == []
+    contribution.write("pipeline.py", "def build(params): ...\n")
+    (told,) = unseen(checks.problems(contribution.path))
+    assert told.startswith("not checked, because the pipeline cannot be used")
+    for part in ("hyperparameters", "the network", "the export", "ONNX against torch"):
+        assert part in told
+
+
+def test_a_network_without_weights_is_built_all_the_same(contribution):
+    contribution.write("layers.py", "def convolution(size):\n    raise ValueError('no room')\n")
+    (contribution.path / "weights" / "initial.safetensors").unlink()
+    problems = checks.problems(contribution.path)
+    assert any("build failed: ValueError: no room" in each for each in problems)
+    assert unseen(problems)[0].startswith("not checked, because there are no weights: its weights")
+
+
+def test_an_item_that_cannot_be_read_leaves_everything_else_unchecked(contribution):
+    (contribution.path / "Dockerfile").unlink()
+    contribution.write("stac-item.json", "{")
+    problems = checks.problems(contribution.path)
+    assert any("Dockerfile is missing" in each for each in problems)
+    assert "stac-item.json cannot be read: what the item says, the code" in unseen(problems)[0]
+
+
+def test_an_export_that_fails_leaves_only_the_comparison_unchecked(contribution):
+    text = (contribution.path / "pipeline.py").read_text()
+    fails = "def export(network, path, params):\n    raise RuntimeError('no such operator')\n"
+    contribution.write(
+        "pipeline.py", text.replace("train, evaluate, export =", "train, evaluate, _ =") + fails
+    )
+    problems = checks.problems(contribution.path)
+    assert any("export failed: RuntimeError: no such operator" in each for each in problems)
+    assert unseen(problems) == ["not checked, because something is wrong with the export: ONNX against torch"]

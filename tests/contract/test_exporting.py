@@ -40,5 +40,5 @@ def test_an_export_that_fails_is_told_in_three_lines_and_kept_in_a_file(
     (kept,) = (tmp_path / "errors").iterdir()
     assert str(kept) in third
     text = kept.read_text()
-    assert text.count("  at node") == 300
+    assert text.count("  at node\n") == 300
     assert "x" * 5000 in text
