@@ -145,10 +145,18 @@ class IngestDatasetParams(Params):
         "Default: 0, none is.",
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the split, 0 to 2147483647. Default: 0.")
-    zoom: Literal["most-frequent", "resample"] | Annotated[int, Field(ge=14, le=23)] = Field(
-        "most-frequent",
-        description="Where chips of several zooms lie in one folder: keep the most frequent zoom (default), "
-        "resample all to one ground resolution, or keep the zoom given (14 to 23).",
+    zoom: Literal["nearest", "most-frequent", "resample"] | Annotated[int, Field(ge=14, le=23)] = Field(
+        "nearest",
+        description="Where chips of several zooms lie in one folder: keep the zoom whose pixels are nearest "
+        "in size to gsd_m (default), keep the most frequent one, resample all to one ground resolution, or "
+        "keep the zoom given (14 to 23).",
+    )
+    gsd_m: float = Field(
+        0.3,
+        gt=0,
+        le=100,
+        description="Ground resolution of the model that will learn from the dataset, in metres per pixel, "
+        "above 0 to 100: it chooses among zooms. Default: 0.3, that of the models of buildings.",
     )
     fill: Fill = Field(
         "border-is-no-data",

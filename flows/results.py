@@ -34,7 +34,11 @@ Values = Mapping[str, float | None]
 
 def published(item: Item, *, dry_run: bool) -> PublishedItem:
     """The row of an item."""
-    notes = "; ".join(repair_sentences(item.properties.get("fair:repairs", {})))
+    said = [
+        item.properties.get("fair:zoom_choice"),
+        *repair_sentences(item.properties.get("fair:repairs", {})),
+    ]
+    notes = "; ".join(each for each in said if each)
     return PublishedItem.model_validate({**_item_columns(item), "notes": notes, "dry_run": dry_run})
 
 

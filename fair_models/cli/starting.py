@@ -107,6 +107,7 @@ def ingest(
     buffer_m: Annotated[float | None, typer.Option(help=text_of(IngestDatasetParams, "buffer_m"))] = None,
     seed: Annotated[int | None, typer.Option(help=text_of(IngestDatasetParams, "seed"))] = None,
     zoom: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "zoom"))] = None,
+    gsd_m: Annotated[float | None, typer.Option(help=text_of(IngestDatasetParams, "gsd_m"))] = None,
     fill: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "fill"))] = None,
     json: Json = False,
     wait: Wait = True,
@@ -133,6 +134,7 @@ def ingest(
         "buffer_m": buffer_m,
         "seed": seed,
         "zoom": int(zoom) if zoom and zoom.isdigit() else zoom,
+        "gsd_m": gsd_m,
         "fill": fill,
         "dry_run": dry_run,
     }

@@ -122,6 +122,12 @@ class Grid:
         a, b, c, d, e, f = self.transform
         return a * columns + b * rows + c, d * columns + e * rows + f
 
+    def pixels(self, places: Array) -> Array:
+        """Pixel positions (column, row) of map coordinates (x, y), shape (n, 2): the inverse of `places`."""
+        a, b, c, d, e, f = self.transform
+        x, y = places[:, 0] - c, places[:, 1] - f
+        return np.column_stack(((e * x - b * y) / (a * e - b * d), (a * y - d * x) / (a * e - b * d)))
+
     def decimated(self, factor: Fraction | Factors) -> Grid:
         """The grid after a change of resolution by one factor, or one for each axis.
 

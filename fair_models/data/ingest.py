@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -67,6 +67,7 @@ class PreparedDataset:
     classes: Classes of its labels, where they are not those that were asked for.
     keywords: Its keywords, likewise.
     from_osm: Whether its labels have ids of OpenStreetMap.
+    zoom_choice: Which of several zooms was taken and why, in a sentence; empty where there was one.
     """
 
     chips: Path
@@ -88,6 +89,7 @@ class PreparedDataset:
     classes: Sequence[str] = ()
     keywords: Sequence[str] = ()
     from_osm: bool = False
+    zoom_choice: str = ""
 
 
 def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
@@ -129,10 +131,24 @@ def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
         class_counts={side: checked.count(params.class_names, names) for side, names in sides.items()},
         chip_counts={side: checked.count_chips(params.class_names, names) for side, names in sides.items()},
         repairs=repairs_of(checked, split, area),
+        zoom_choice=_zoom_choice(params, checked),
         rules=rules_of(params),
         keywords=_of_boxes(params.keywords) if checked.are_boxes else (),
         from_osm=_have_osm_ids(checked.labels),
     )
+
+
+def _zoom_choice(params: IngestDatasetParams, checked: Checked) -> str:
+    """Which of several zooms was taken and why."""
+    if not checked.other_zoom:
+        return ""
+    taken = ", ".join(map(str, zooms.counts(checked.chips)))
+    why = {
+        "nearest": f"its pixels are nearest in size to {params.gsd_m:g} m (gsd_m)",
+        "most-frequent": "most chips have it",
+    }.get(str(params.zoom), "it was asked for")
+    there = ", ".join(f"{zoom} ({count} chips)" for zoom, count in checked.zooms.items())
+    return f"Zoom {taken} was taken of {there}, because {why}"
 
 
 def rules_of(params: IngestDatasetParams) -> ImageryRules:
@@ -164,6 +180,7 @@ class Checked:
 
     touching: Indices of the labels that each chip shares area with, by the chip's name.
     other_zoom: Number of chips.
+    zooms: Number of chips by zoom, those that were left out too.
     imagery: Which pixels are imagery, for chips where some are not, by name; bool, shape (height, width).
     drawn: What the labels draw on the chips.
     are_boxes: Whether the labels are boxes and no outlines.
@@ -176,6 +193,7 @@ class Checked:
     imagery: Mapping[str, Array]
     drawn: Drawn
     are_boxes: bool = False
+    zooms: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def labelled(self) -> list[str]:
@@ -209,7 +227,7 @@ def check(params: IngestDatasetParams) -> Checked:
     are_boxes = coco.is_coco(source.labels)
     try:
         found = chips.find(source.chips, rules=rules_of(params))
-        kept = zooms.choose(found, params.zoom, source.chips)
+        kept = zooms.choose(found, params.zoom, source.chips, params.gsd_m)
         imagery = _decode_all(kept, source)
     except InvalidImagery as error:
         wrong.append(error)
@@ -233,7 +251,9 @@ def check(params: IngestDatasetParams) -> Checked:
         raise InvalidLabels(str(source.labels), [where])
     known = _with_ignored_on(kept, known)
     drawn = drawing.draw(known, kept, touching, imagery, [labels.BACKGROUND, *params.class_names])
-    checked = Checked(kept, known, touching, len(found) - len(kept), imagery, drawn, are_boxes)
+    checked = Checked(
+        kept, known, touching, len(found) - len(kept), imagery, drawn, are_boxes, zooms.counts(found)
+    )
     if reasons := _nothing_to_learn(checked, params.class_names):
         raise InvalidLabels(str(source.labels), reasons)
     return checked

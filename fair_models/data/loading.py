@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from fair_models.data import chips, labels
 from fair_models.data.chips import Chip
 from fair_models.data.grid import Grid
+from fair_models.data.joining import SampleWindow, joined_windows, starts
 from fair_models.data.labels import CLASS_PROPERTY, Labels
 from fair_models.data.resampling import View, read_at
 from fair_models.data.samples import IGNORE, Samples
@@ -27,8 +27,6 @@ imagery (bool, shape (height, width)): others are transparent, or fill a sample 
 Where the result has the grid's height and width and is uint8, pixels without imagery, and those that an
 earlier sample of the same chip counts, are set to `IGNORE`.
 """
-
-_SMALLEST_REST = 1 / 16
 
 
 @dataclass(frozen=True)
@@ -66,6 +64,9 @@ def load_samples(
 ) -> LoadedSamples:
     """Decode the chips of a split and make their targets.
 
+    Chips of one side that are pieces of one picture are put together first, where the rules say so: chips of
+    64 px make samples of 256 px without padding. No sample has chips of both sides.
+
     A chip that is smaller than a sample is padded on the right and below. A larger one gives several
     samples: the last of a row or column is moved inwards where it would reach beyond the chip, and what an
     earlier sample has already counted is ignored there. A rest of less than a sixteenth of a sample is left.
@@ -97,8 +98,16 @@ def load_samples(
         )
 
     def samples(names: Sequence[str]) -> Samples:
-        views = (_windows(found[name], read_at(found[name], gsd_m, resampling), size_px) for name in names)
-        all_of_them = [_sample(window, known, classes, targets) for windows in views for window in windows]
+        here = [found[name] for name in names]
+        if rules.chips == "together":
+            windows = joined_windows(here, size_px, gsd_m, resampling)
+        else:
+            windows = (
+                window
+                for chip in here
+                for window in _windows(chip, read_at(chip, gsd_m, resampling), size_px)
+            )
+        all_of_them = [_sample(window, known, classes, targets) for window in windows]
         made = [sample for sample in all_of_them if not _is_unknown(sample[1])]
         if not made:
             raise Invalid(
@@ -120,22 +129,11 @@ def _joined_targets(targets: Sequence[Array]) -> Array:
     return np.concatenate([np.pad(each, ((0, 0), (0, most - each.shape[1]))) for each in targets])
 
 
-@dataclass(frozen=True)
-class _Window:
-    """A part of a chip, as large as a sample: which of its pixels are imagery, and which of those count."""
-
-    name: str
-    pixels: Array
-    imagery: Array
-    counts: Array
-    grid: Grid
-
-
-def _windows(chip: Chip, view: View, size_px: int) -> Iterator[_Window]:
+def _windows(chip: Chip, view: View, size_px: int) -> Iterator[SampleWindow]:
     """Parts of a chip that have at least one pixel that counts."""
     height, width = view.valid.shape
-    for top, first_row in _starts(height, size_px):
-        for left, first_column in _starts(width, size_px):
+    for top, first_row in starts(height, size_px):
+        for left, first_column in starts(width, size_px):
             part = np.s_[top : top + size_px, left : left + size_px]
             imagery = np.zeros((size_px, size_px), dtype=bool)
             pixels = np.zeros((len(view.pixels), size_px, size_px), dtype=np.uint8)
@@ -150,13 +148,7 @@ def _windows(chip: Chip, view: View, size_px: int) -> Iterator[_Window]:
                 alone = height <= size_px and width <= size_px
                 name = chip.name if alone else f"{chip.name}+{top}+{left}"
                 grid = view.grid.window(top, left, size_px, size_px)
-                yield _Window(name, pixels, imagery, counts, grid)
-
-
-def _starts(length: int, size_px: int) -> list[tuple[int, int]]:
-    """Where windows along an axis start, and from where on each one counts."""
-    number = max(1, math.ceil((length - _SMALLEST_REST * size_px) / size_px))
-    return [(max(0, min(index * size_px, length - size_px)), index * size_px) for index in range(number)]
+                yield SampleWindow(name, pixels, imagery, counts, grid)
 
 
 def _is_unknown(target: Array) -> bool:
@@ -165,7 +157,7 @@ def _is_unknown(target: Array) -> bool:
 
 
 def _sample(
-    window: _Window, known: Labels, classes: Sequence[str], targets: Targets
+    window: SampleWindow, known: Labels, classes: Sequence[str], targets: Targets
 ) -> tuple[Array, Array, str]:
     target = targets(known, window.grid, classes, window.imagery)
     if target.shape == window.counts.shape and target.dtype == np.uint8:

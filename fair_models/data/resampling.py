@@ -53,6 +53,25 @@ def read_at(chip: Chip, gsd_m: float, resampling: str = "average") -> View:
     return View(pixels, valid, chip.grid.decimated(factor))
 
 
+def stored_span(
+    start: int, length: int, factor: Fraction, resampling: str, around: bool = False
+) -> tuple[int, int]:
+    """First and last of the stored pixels of some of the model's along an axis, rounded outwards.
+
+    Args:
+        start: First pixel of the model.
+        length: How many.
+        factor: Stored pixels per pixel of the model: `numerator` of them are `denominator` others.
+        resampling: "average", "bilinear" or "nearest".
+        around: With what the resampling looks at too.
+    """
+    averaged = factor == 1 or (factor.numerator > 1 and resampling == "average")
+    halo = int(around and not averaged)
+    first = max(0, start // factor.denominator - halo)
+    last = math.ceil((start + length) / factor.denominator) + halo
+    return first * factor.numerator, last * factor.numerator
+
+
 def resample(
     pixels: Array, valid: Array, factor: Fraction | Factors, resampling: str = "average"
 ) -> tuple[Array, Array]:

@@ -15,6 +15,9 @@ from fair_models.errors import InvalidImagery
 
 _TILE_PX = 256
 
+USUAL_GSD_M = 0.3
+"""Ground sample distance that models of buildings work at, in metres."""
+
 
 def zoom_of(chip: Chip) -> int:
     """The zoom of its tile; without one, the zoom whose tiles of 256 px have the chip's ground resolution."""
@@ -46,15 +49,20 @@ def counts(chips: Sequence[Chip]) -> dict[int, int]:
 
 
 def choose(
-    chips: Sequence[Chip], rule: Literal["most-frequent", "resample"] | int, folder: Path
+    chips: Sequence[Chip],
+    rule: Literal["nearest", "most-frequent", "resample"] | int,
+    folder: Path,
+    gsd_m: float = USUAL_GSD_M,
 ) -> list[Chip]:
     """The chips that are kept.
 
     Args:
         chips: Chips of one folder.
-        rule: "most-frequent" keeps one zoom (of equally many the higher), "resample" keeps all, to be
-            brought to one ground resolution when they are read; a number keeps that zoom.
+        rule: "nearest" keeps the zoom whose resolution is nearest to a model's, "most-frequent" the one of
+            most chips (of equally many the higher), "resample" keeps all, to be brought to one ground
+            resolution when they are read; a number keeps that zoom.
         folder: Where they lie, for the message.
+        gsd_m: Ground sample distance of the model, for "nearest".
 
     Raises:
         InvalidImagery: No chip has the zoom that is asked for.
@@ -62,10 +70,21 @@ def choose(
     if rule == "resample":
         return list(chips)
     there = counts(chips)
-    zoom = max(there, key=lambda zoom: (there[zoom], zoom)) if rule == "most-frequent" else rule
+    zoom = _wanted(chips, there, rule, gsd_m)
     if zoom not in there:
         listed = ", ".join(f"{zoom} ({count} chips)" for zoom, count in there.items())
         raise InvalidImagery(
             str(folder), [f"it has no chip of zoom {zoom}, only of {listed}; ask for one of these"]
         )
     return [chip for chip in chips if zoom_of(chip) == zoom]
+
+
+def _wanted(
+    chips: Sequence[Chip],
+    there: dict[int, int],
+    rule: Literal["nearest", "most-frequent"] | int,
+    gsd_m: float,
+) -> int:
+    if rule == "nearest":
+        return nearest(chips, gsd_m)[0]
+    return max(there, key=lambda zoom: (there[zoom], zoom)) if rule == "most-frequent" else rule

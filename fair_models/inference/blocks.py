@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -11,7 +10,7 @@ import numpy as np
 
 from fair_models.data.chips import Chip
 from fair_models.data.grid import Factors, Grid
-from fair_models.data.resampling import resample
+from fair_models.data.resampling import resample, stored_span
 from fair_models.inference import overlaps
 from fair_models.inference.areas import Clip
 from fair_models.inference.grids import NativeBlock
@@ -147,18 +146,10 @@ class Block:
             around: With what its resampling looks at too.
         """
         down, across, size = self.factors.down, self.factors.across, self.native.grid
-        top, bottom = self._span(area.row, area.height, down, around)
-        left, right = self._span(area.column, area.width, across, around)
+        top, bottom = stored_span(area.row, area.height, down, self.resampling, around)
+        left, right = stored_span(area.column, area.width, across, self.resampling, around)
         bottom, right = min(bottom, size.height), min(right, size.width)
         return Rectangle(top, left, bottom - top, right - left)
-
-    def _span(self, start: int, length: int, factor: Fraction, around: bool) -> tuple[int, int]:
-        """First and last of the stored pixels along an axis: `numerator` of them are `denominator` others."""
-        averaged = factor == 1 or (factor.numerator > 1 and self.resampling == "average")
-        halo = int(around and not averaged)
-        first = max(0, start // factor.denominator - halo)
-        last = math.ceil((start + length) / factor.denominator) + halo
-        return first * factor.numerator, last * factor.numerator
 
     def _scaled(self, stored: Rectangle) -> Rectangle:
         """A rectangle of stored pixels at the model's resolution, at least one pixel."""

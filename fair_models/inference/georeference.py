@@ -21,9 +21,7 @@ def places_of(grid: Grid, pixels: Array) -> Array:
 
 def pixels_of(grid: Grid, places: Array) -> Array:
     """Pixel positions (column, row) of map coordinates (x, y): the inverse of `places_of`."""
-    a, b, c, d, e, f = grid.transform
-    x, y = places[:, 0] - c, places[:, 1] - f
-    return np.column_stack(((e * x - b * y) / (a * e - b * d), (a * y - d * x) / (a * e - b * d)))
+    return grid.pixels(places)
 
 
 def moved(places: Array, source: str, target: str) -> Array:

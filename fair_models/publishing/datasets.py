@@ -176,6 +176,9 @@ def _item(
             bands=prepared.bands,
             rules=prepared.rules,
             derived_from=origin[0],
-            fields=origin[1],
+            fields={
+                **origin[1],
+                **({"fair:zoom_choice": prepared.zoom_choice} if prepared.zoom_choice else {}),
+            },
         )
     )

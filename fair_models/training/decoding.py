@@ -15,6 +15,8 @@ from fair_models.data.captioned_loading import load_captioned
 from fair_models.data.loading import LoadedSamples, load_samples
 from fair_models.data.samples import Samples
 from fair_models.data.splits import Split
+from fair_models.imagery_rules import ImageryRules
+from fair_models.inference.request import WHOLE_IMAGE_TASKS
 from fair_models.ml_tasks.registry import reads_captions, targets_for
 from fair_models.store.archive import unpack
 from fair_models.store.atomic import atomic_folder
@@ -103,8 +105,14 @@ def _decode(config: RunConfig, store: Store) -> LoadedSamples:
             gsd_m=config.input.gsd_m,
             resampling=config.input.resampling,
             targets=targets_for(config.task),
-            rules=config.input.rules,
+            rules=_rules(config),
         )
+
+
+def _rules(config: RunConfig) -> ImageryRules:
+    """The run's rules; where images are judged as wholes each chip stays one, as in prediction."""
+    rules = config.input.rules
+    return rules.model_copy(update={"chips": "alone"}) if config.task in WHOLE_IMAGE_TASKS else rules
 
 
 def _write(samples: Samples, folder: Path, side: str) -> None:

@@ -32,11 +32,14 @@ def load_data(config: RunConfig) -> tuple[Annotated[RunConfig, "run_config"], An
     with tracked(config):
         samples = decoding.load(config, open_store(settings), settings.cache_folder)
         logger.info(
-            "%d samples to train on, %d held out, %d px at %g m",
+            "%d samples to train on, %d held out, %d px at %g m, %s",
             len(samples.train),
             len(samples.held_out),
             config.input.size_px,
             config.input.gsd_m,
+            "neighbouring chips put together"
+            if config.input.rules.chips == "together"
+            else "each chip on its own, as the rules of its dataset say",
         )
         return config, decoding.key(config)
 

@@ -146,6 +146,21 @@ def test_the_zoom_is_chosen_by_parameter(messy: Path, tmp_path: Path, zoom: obje
     assert sum(prepared.zooms.values()) == count
 
 
+def test_the_zoom_nearest_to_the_model_is_taken_by_default_and_said(messy: Path, tmp_path: Path) -> None:
+    usual = ingest(messy, tmp_path / "work")
+
+    assert usual.zooms == {19: 6}
+    assert usual.repairs["other_zoom"] == 1
+    assert usual.zoom_choice == (
+        "Zoom 19 was taken of 19 (6 chips), 20 (1 chips), because its pixels are nearest in size to 0.3 m "
+        "(gsd_m)"
+    )
+    with pytest.raises(Invalid, match="1 chips are too few"):
+        ingest(messy, tmp_path / "fine", gsd_m=0.13)
+    frequent = ingest(messy, tmp_path / "frequent", zoom="most-frequent")
+    assert frequent.zoom_choice.endswith("because most chips have it")
+
+
 def test_a_zoom_that_no_chip_has_is_refused_with_those_there_are(messy: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidImagery, match=r"no chip of zoom 17, only of 19 \(6 chips\), 20 \(1 chips\)"):
         ingest(messy, tmp_path / "work", zoom=17)

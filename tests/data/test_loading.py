@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fair_models.data import chips, labels
+from fair_models.data import chips, labels, tiles
 from fair_models.data.grid import Grid
 from fair_models.data.labels import Labels
 from fair_models.data.loading import LoadedSamples, Targets, load_samples
 from fair_models.data.samples import IGNORE
 from fair_models.data.splits import Split, by_area
 from fair_models.errors import Invalid
+from fair_models.imagery_rules import OLD
 from tests.data.messy import TILE, jpeg_named_tif, rgba, square, write_features
 
 CLASSES = ["background", "building"]
@@ -123,6 +124,63 @@ def test_chips_of_other_resolutions_become_samples_of_one(single: Path) -> None:
 def test_chips_of_the_split_that_are_missing_are_named(single: Path) -> None:
     with pytest.raises(Invalid, match=r"lacks 2 chips of the split, the first is OAM-1-2-19"):
         load(single, one_and_one("OAM-1-2-19"))
+
+
+@pytest.fixture
+def pieces(tmp_path: Path) -> Path:
+    """8 x 4 chips of zoom 21, 256 px each, over which one house lies."""
+    for column in range(8):
+        for row in range(4):
+            tile = tiles.Tile(4 * TILE.x + column, 4 * TILE.y + row, 21)
+            pixels = np.full((256, 256, 3), 10 * column + row, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / f"{tile.name}.png")
+    longitude, latitude = tiles.lonlat(
+        np.array([TILE.x + 0.4, TILE.x + 0.6]), np.array([TILE.y + 0.6] * 2), 19
+    )
+    size = float(longitude[1] - longitude[0])
+    write_features(tmp_path / "labels.geojson", [square(float(longitude[0]), float(latitude[0]), size)])
+    return tmp_path
+
+
+def test_chips_that_are_pieces_of_one_picture_make_whole_samples(pieces: Path) -> None:
+    names = sorted(path.stem for path in pieces.glob("*.png"))
+    west = tuple(name for name in names if int(name.split("-")[1]) < 4 * TILE.x + 4)
+    east = tuple(name for name in names if name not in west)
+    split = Split("area", 0.5, 0.0, 0, "east", west, east, ())
+
+    loaded = load(pieces, split, 256, 0.2646)
+    alone = load_samples(
+        pieces,
+        pieces / "labels.geojson",
+        split,
+        CLASSES,
+        256,
+        0.2646,
+        "average",
+        mask,
+        class_property=None,
+        rules=OLD,
+    )
+
+    assert loaded.train.images.shape == (1, 3, 256, 256)
+    assert (loaded.train.targets != IGNORE).all()
+    # what each side has is its own: no pixel of one is in a sample of the other
+    assert set(np.unique(loaded.train.images)) == {10 * x + y for x in range(4) for y in range(4)}
+    assert set(np.unique(loaded.held_out.images)) == {10 * x + y for x in range(4, 8) for y in range(4)}
+    assert (loaded.train.targets == 1).sum() == (alone.train.targets == 1).sum() > 100
+    assert len(alone.train) == 16
+    assert (alone.train.targets != IGNORE).mean() == 1 / 16
+
+
+def test_samples_of_joined_chips_count_each_pixel_once(pieces: Path) -> None:
+    names = tuple(sorted(path.stem for path in pieces.glob("*.png")))
+    some = tuple(name for name in names if not name.endswith("-21") or int(name.split("-")[1]) % 8 != 3)
+    split = Split("area", 0.5, 0.0, 0, "east", some, some, ())
+
+    loaded = load(pieces, split, 100, 0.2646).train
+
+    assert len(set(loaded.names)) == len(loaded)
+    assert (loaded.targets != IGNORE).sum() == 64 * 64 * len(some)
 
 
 def test_a_side_that_is_wholly_transparent_is_refused(single: Path) -> None:
