@@ -83,7 +83,9 @@ class IngestDatasetParams(Params):
     )
     chips: Location = Field(
         description="Folder with image chips, or a folder in the fAIr layout "
-        "(input/ with chips and labels.geojson), as the worker sees it."
+        "(input/ with chips and labels.geojson), as the worker sees it; or the STAC item of a dataset (its "
+        "file or https address): its chips, labels, classes, keywords, licence and providers are taken where "
+        "they are not given."
     )
     labels: Location | None = Field(
         None,

@@ -23,6 +23,7 @@ from fair_models.errors import (
     IncompatibleDataset,
     Invalid,
     InvalidHyperparameters,
+    InvalidItem,
     NotFound,
 )
 from fair_models.params import (
@@ -147,6 +148,33 @@ def test_what_can_be_done_passes(catalog: LocalCatalog) -> None:
         SliceDatasetParams(dataset=DATASET, name="west", title="West", area="85,27,86,28"), catalog
     )
     prechecks.check(AuditParams(), catalog)
+
+
+@pytest.mark.parametrize(
+    ("imagery", "area", "told"),
+    [
+        ("tms[1,22]:https://tiles.example.org/{zoom}/{x}/{y}.png", None, "give the area"),
+        ("wms:https://maps.example.org/wms?LAYERS=a", None, "give the area"),
+        ("https://tiles.example.org/{z}/{x}/{y}?key={apikey}", OUTSIDE, "write your key in its place"),
+        ("wms_endpoint:https://maps.example.org/wms", OUTSIDE, "service=WMS&layers=NAME"),
+    ],
+)
+def test_addresses_of_tiles_are_looked_at_beforehand(
+    catalog: LocalCatalog, imagery: str, area: str | None, told: str
+) -> None:
+    with pytest.raises(Invalid, match=told):
+        prechecks.check(PredictParams(model=BASE, imagery=imagery, area=area), catalog)
+    good = "type=xyz&url=https%3A%2F%2Ftiles.example.org%2F%7Bz%7D%2F%7Bx%7D%2F%7By%7D.png&zmax=22"
+    prechecks.check(PredictParams(model=BASE, imagery=good, area=OUTSIDE), catalog)
+
+
+def test_the_item_of_a_dataset_is_looked_at_beforehand(catalog: LocalCatalog, tmp_path: Path) -> None:
+    path = tmp_path / "item.json"
+    path.write_text('{"type": "Feature", "id": "town", "properties": {"label:type": "raster"}, "assets": {}}')
+    with pytest.raises(InvalidItem, match=r"there are no chips.*is raster"):
+        prechecks.check(IngestDatasetParams(name="town", title="Town", chips=str(path)), catalog)
+    elsewhere = IngestDatasetParams(name="town", title="Town", chips="https://data.example.org/item.json")
+    prechecks.check(elsewhere, catalog)
 
 
 def test_the_command_line_refuses_without_a_server_what_cannot_be_done(catalog: LocalCatalog) -> None:

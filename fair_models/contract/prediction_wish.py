@@ -71,6 +71,7 @@ def look_at_files(item: Item, params: PredictParams, area: Area | None) -> None:
         raise NotFound(f"There is no file {params.exclude} with existing features. Name one, or leave it out")
     imagery = imagery_of(params)
     if isinstance(imagery, str):
+        _look_at_address(imagery, area)
         return
     from fair_models.inference.sources.opening import open_source
 
@@ -83,6 +84,17 @@ def look_at_files(item: Item, params: PredictParams, area: Area | None) -> None:
         facts = model_input.read(item)
         with open_source(imagery, facts, area, params.zoom, rules=rules_of(item, params)):
             pass
+
+
+def _look_at_address(imagery: str, area: Area | None) -> None:
+    """See that an address can be read, and that a service of tiles gets its area. Nothing is asked for."""
+    from fair_models.inference.sources import services
+
+    read = addresses.read(imagery)
+    service = services.from_template(imagery) if read.kind == "template" else None
+    if area is None and read.kind != "other":
+        name = service.name if service else hrefs.shown(read.href)
+        raise Invalid(f"Imagery {name} is a service of tiles: give the area (west,south,east,north)")
 
 
 def _is_json(path: Path) -> bool:

@@ -18,6 +18,7 @@ from fair_models.data import captioned, labels
 from fair_models.data.folders import Source, locate
 from fair_models.data.ingest import PreparedDataset, prepare
 from fair_models.params import IngestDatasetParams
+from fair_models.publishing import dataset_items
 from fair_models.publishing.plans import Tell, nobody
 from fair_models.publishing.storing import NewVersion, as_stored, publish
 from fair_models.publishing.workspace import work_folder
@@ -54,7 +55,7 @@ def ingest(
     The same chips and labels with the same facts again are no new version: the current item comes back.
 
     Args:
-        params: What lies where, and what it means.
+        params: What lies where, and what it means; `chips` may name the item of a dataset.
         catalog: Where the dataset is published.
         store: Where its bytes go.
         tell: Takes the plan before anything is changed.
@@ -72,8 +73,8 @@ def ingest(
         Conflict: Somebody else published a version of this name meanwhile.
     """
     with work_folder("ingest") as folder, catalog.exclusive(DATASETS, params.name):
-        params = _with_keywords(params)
-        prepared = prepare(params if is_own else _with_judged_paths(params), folder)
+        params = _with_keywords(params if is_own else _settled(params, folder))
+        prepared = prepare(params, folder)
         if not is_own:
             for sentence in licence_notes(params, prepared):
                 logger.warning(sentence)
@@ -124,6 +125,16 @@ def licence_notes(params: IngestDatasetParams, prepared: PreparedDataset) -> lis
             "ingest again with --license ODbL-1.0 --provider 'OpenStreetMap contributors'"
         ]
     return [f"No licence was given, so {params.license} is written; say another one with --license"]
+
+
+def _settled(params: IngestDatasetParams, folder: Path) -> IngestDatasetParams:
+    """The request with paths that may be read; of the item of a dataset, with what that says."""
+    if not dataset_items.names_item(params.chips):
+        return _with_judged_paths(params)
+    settled = dataset_items.settle(params, folder)
+    if not Path(settled.chips).is_relative_to(folder):  # what was downloaded is ours
+        hrefs.local_folder(locate(settled.chips, settled.labels).chips)
+    return settled
 
 
 def _with_judged_paths(params: IngestDatasetParams) -> IngestDatasetParams:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from fair_models.catalog import profiles
 from fair_models.errors import FairModelsError, InvalidItem, NotFound
-from fair_models.publishing import finished_templates, item_documents
+from fair_models.publishing import dataset_items, finished_templates, item_documents
 from fair_models.publishing.item_documents import ItemDocument
 from fair_models.publishing.workspace import work_folder
 from fair_models.store import hrefs
 from fair_models.store.digests import verify
-from fair_models.types import BASE_MODELS
+from fair_models.types import BASE_MODELS, DATASETS
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,17 @@ def check(source: str) -> ItemCheck:
     """
     with work_folder("check") as work:
         read = item_documents.read(source, work)
-        problems, remarks = _of_model(read) if read.kind == BASE_MODELS else _of_profile(read)
+        problems, remarks = _judged(read)
     name = str(read.document.get("id") or hrefs.shown(source))
     return ItemCheck(name, read.words, list(dict.fromkeys(problems)), list(dict.fromkeys(remarks)))
+
+
+def _judged(read: ItemDocument) -> tuple[list[str], list[str]]:
+    if read.kind == BASE_MODELS:
+        return _of_model(read)
+    if read.kind == DATASETS and "fair:split_spec" not in str(read.document.get("properties")):
+        return dataset_items.problems(read), []  # of another catalogue: as ingesting it would judge it
+    return _of_profile(read)
 
 
 def _of_model(read: ItemDocument) -> tuple[list[str], list[str]]:
