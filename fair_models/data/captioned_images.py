@@ -10,7 +10,16 @@ import numpy as np
 import orjson
 from PIL import Image
 
-from fair_models.data import antimeridian, captioned, chips, footprint, geojson, imagery
+from fair_models.data import (
+    antimeridian,
+    bands,
+    captioned,
+    chips,
+    footprint,
+    geojson,
+    imagery,
+    orientation,
+)
 from fair_models.data.chips import BANDS, Chip
 from fair_models.errors import InvalidImagery, InvalidLabels
 from fair_models.imagery_rules import CURRENT, ImageryRules
@@ -105,6 +114,18 @@ def read_rgb(path: Path, rules: ImageryRules = CURRENT) -> tuple[Array, bool]:
     Raises:
         OSError: It cannot be read, or has no 8-bit bands.
     """
+    if rules.bands == "position":
+        return _read_by_position(path)
+    with imagery.opened(path) as dataset:
+        layout, wrong = bands.find(dataset, rules)
+        if wrong:
+            raise OSError("; ".join(wrong))
+        pixels, _ = bands.read(dataset, layout)
+        turned = orientation.of_file(path, dataset.driver)
+    return orientation.upright(pixels, turned), layout.kind == "grey"
+
+
+def _read_by_position(path: Path) -> tuple[Array, bool]:
     with imagery.opened(path) as dataset:
         if set(dataset.dtypes) != {"uint8"}:
             raise OSError(f"its pixels are {dataset.dtypes[0]}, uint8 is needed; convert it")

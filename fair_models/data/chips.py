@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fair_models.data import antimeridian, imagery, tiles
+from fair_models.data import antimeridian, bands, fill, imagery, orientation, tiles
+from fair_models.data.bands import Layout
 from fair_models.data.grid import WEB_MERCATOR, Grid
 from fair_models.errors import Invalid, InvalidImagery
 from fair_models.imagery_rules import CURRENT, ImageryRules
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
 BANDS = 3
+_PLAIN = Layout()
+"""Bands 1, 2 and 3 are red, green and blue."""
+
 _MOST_REASONS = 50
 
 
@@ -38,6 +42,8 @@ class Chip:
     placed_by_name: Whether the tile's place is used because the file has none of its own.
     masked: Whether some pixels may be transparent or without data.
     rules: By which rules it is read.
+    layout: Where its colours are in the file.
+    orientation: How the picture in the file is turned, 1 to 8 as in EXIF. `width` and `height` are upright.
     created: When the image was made, where the file says so (in UTC: files name no time zone).
     """
 
@@ -54,6 +60,8 @@ class Chip:
     masked: bool = False
     created: datetime | None = None
     rules: ImageryRules = CURRENT
+    layout: Layout = _PLAIN
+    orientation: int = orientation.UPRIGHT
 
     @property
     def grid(self) -> Grid:
@@ -125,20 +133,22 @@ def describe(path: Path, rules: ImageryRules = CURRENT) -> Chip:
         rules: By which rules it is read.
 
     Raises:
-        InvalidImagery: It cannot be read or placed, or is not RGB of 8 bits with or without alpha.
+        InvalidImagery: It cannot be read or placed, or its bands are not ones of 8 bits that make red, green
+            and blue.
     """
     if not path.is_file():
         raise InvalidImagery(str(path), ["there is no such file; give the path as the worker sees it"])
     try:
         with imagery.opened(path) as dataset:
-            reasons = _wrong_pixels(dataset)
+            layout, reasons = _layout(dataset, rules)
             tile = tiles.parse(path.stem)
-            place = _own_place(dataset) or _place_of(tile, dataset.width, dataset.height)
+            own = _own_place(dataset)
+            turned, height, width = _upright(path, dataset, rules, own is not None, reasons)
+            place = own or _place_of(tile, width, height)
             masked = any(
                 "all_valid" not in {flag.name for flag in flags} for flags in dataset.mask_flag_enums[:BANDS]
             )
             created = _created(dataset.tags())
-            width, height = dataset.width, dataset.height
     except OSError as error:
         raise InvalidImagery(str(path), [str(error)]) from error
     if place is None:
@@ -151,7 +161,21 @@ def describe(path: Path, rules: ImageryRules = CURRENT) -> Chip:
     crs, transform, by_name = place
     gsd_m = gsd_of(path, Grid(crs, transform, height, width))
     return Chip(
-        path, path.stem, crs, transform, width, height, BANDS, gsd_m, tile, by_name, masked, created, rules
+        path=path,
+        name=path.stem,
+        crs=crs,
+        transform=transform,
+        width=width,
+        height=height,
+        bands=BANDS,
+        gsd_m=gsd_m,
+        tile=tile,
+        placed_by_name=by_name,
+        masked=masked,
+        created=created,
+        rules=rules,
+        layout=layout,
+        orientation=turned,
     )
 
 
@@ -170,20 +194,73 @@ def read_with_mask(chip: Chip) -> tuple[Array, Array]:
     Raises:
         InvalidImagery: It cannot be decoded, or is not the image any more that was described.
     """
-    valid: Array = np.ones((chip.height, chip.width), dtype=bool)
+    decoded = decode(chip)
+    return decoded.pixels, decoded.valid
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A chip's pixels, and what was found out about them.
+
+    pixels: uint8, shape (3, height, width), upright; 0 where they are not valid.
+    valid: Which are imagery, bool, shape (height, width).
+    fill_px: How many pixels are not because they are fill, see `fill`.
+    has_grey_alpha: Whether a band is flagged as transparency whose values say that it is none.
+    """
+
+    pixels: Array
+    valid: Array
+    fill_px: int = 0
+    has_grey_alpha: bool = False
+
+
+def decode(chip: Chip) -> Decoded:
+    """Decode a chip.
+
+    Raises:
+        InvalidImagery: It cannot be decoded, or is not the image any more that was described.
+    """
+    height, width = orientation.size(chip.height, chip.width, chip.orientation)
     try:
-        if not chip.masked and imagery.format_of(chip.path) == "JPEG":
-            return imagery.decode_jpeg(chip.path, chip.height, chip.width), valid
-        with imagery.opened(chip.path) as dataset:
-            if (dataset.height, dataset.width) != (chip.height, chip.width) or _wrong_pixels(dataset):
-                raise OSError(imagery.CHANGED)
-            pixels: Array = dataset.read((1, 2, 3))
-            if chip.masked:
-                valid = dataset.dataset_mask() > 0
-                pixels *= valid
+        format_ = imagery.format_of(chip.path)
+        is_plain = chip.layout == _PLAIN and not chip.masked
+        if is_plain and format_ == "JPEG":
+            pixels = imagery.decode_jpeg(chip.path, height, width)
+            valid: Array = np.ones((height, width), dtype=bool)
+            layout, is_lossy = chip.layout, True
+        else:
+            with imagery.opened(chip.path) as dataset:
+                now, wrong = _layout(dataset, chip.rules)
+                if (dataset.height, dataset.width) != (height, width) or wrong or now != chip.layout:
+                    raise OSError(imagery.CHANGED)
+                layout = bands.settled(dataset, now if chip.masked else replace(now, masked=False))
+                pixels, valid = bands.read(dataset, layout)
+                is_lossy = imagery.is_lossy(dataset)
     except OSError as error:
         raise InvalidImagery(str(chip.path), [str(error)]) from error
-    return pixels, valid
+    pixels, valid = (orientation.upright(each, chip.orientation) for each in (pixels, valid))
+    has_grey_alpha = chip.layout.alpha is not None and not layout.masked
+    return without_fill(pixels, valid, chip.rules, is_lossy, has_grey_alpha)
+
+
+def without_fill(
+    pixels: Array, valid: Array, rules: ImageryRules, is_lossy: bool, has_grey_alpha: bool = False
+) -> Decoded:
+    """A whole image that was decoded, without its fill where the rules say so; what is not valid becomes 0.
+
+    Args:
+        pixels: uint8, shape (bands, height, width).
+        valid: Which pixels are imagery by the file's own word, bool, shape (height, width).
+        rules: By which rules it is read.
+        is_lossy: Whether it was coded with losses.
+        has_grey_alpha: What is said of it, see `Decoded`.
+    """
+    found = None if rules.fill == "kept" else fill.find(pixels, valid, is_lossy)
+    if found is not None:
+        valid = valid & ~found
+    if not valid.all():
+        pixels = pixels * valid
+    return Decoded(pixels, valid, 0 if found is None else int(found.sum()), has_grey_alpha)
 
 
 def files(chip: Chip) -> list[Path]:
@@ -201,7 +278,23 @@ def shortened(reasons: Sequence[str]) -> list[str]:
     return [*reasons[:_MOST_REASONS], f"and {more} more like these"] if more > 0 else list(reasons)
 
 
-def _wrong_pixels(dataset: DatasetReader) -> list[str]:
+def _layout(dataset: DatasetReader, rules: ImageryRules) -> tuple[Layout, list[str]]:
+    if rules.bands == "position":
+        return _PLAIN, _wrong_by_position(dataset)
+    return bands.find(dataset, rules)
+
+
+def _upright(
+    path: Path, dataset: DatasetReader, rules: ImageryRules, has_place: bool, reasons: list[str]
+) -> tuple[int, int, int]:
+    """How the picture in a file is turned, and its height and width when it is not."""
+    turned = orientation.UPRIGHT if rules.bands == "position" else orientation.of_file(path, dataset.driver)
+    if has_place and turned != orientation.UPRIGHT:
+        reasons.append(orientation.contradiction(turned))
+    return turned, *orientation.size(dataset.height, dataset.width, turned)
+
+
+def _wrong_by_position(dataset: DatasetReader) -> list[str]:
     from rasterio.enums import ColorInterp
 
     kinds = [kind for kind in dataset.colorinterp if kind is not ColorInterp.alpha]

@@ -42,6 +42,7 @@ _SIGNATURES = (
 )
 _IMAGE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".jp2", ".gif", ".bmp"})
 _BESIDE_IMAGES = frozenset({".ovr", ".msk"})
+_LOSSY = frozenset({"JPEG", "WEBP", "JP2OpenJPEG", "jpeg", "webp"})
 _PNG_END = b"IEND"
 _MOST_ASIDE = 5_000_000
 
@@ -107,6 +108,12 @@ def opened(path: Path) -> Iterator[Any]:
         except GDAL_ERRORS as error:
             reason = str(error.__cause__ or error).replace(str(path), path.name)
             raise OSError(f"it cannot be decoded ({reason}); copy or download it again") from error
+
+
+def is_lossy(dataset: Any) -> bool:
+    """Whether pixels were coded with losses."""
+    compression = dataset.compression
+    return dataset.driver in _LOSSY or (compression is not None and compression.name in _LOSSY)
 
 
 def decode_jpeg(path: Path, height: int, width: int) -> Array:

@@ -13,11 +13,12 @@ import shapely
 from shapely import MultiPolygon, Polygon
 
 from fair_models.data import antimeridian, chips, coco, drawing, footprint, labels, splits, zooms
-from fair_models.data.chips import Chip
+from fair_models.data.chips import Chip, Decoded
 from fair_models.data.drawing import Drawn
 from fair_models.data.folders import Source, locate
 from fair_models.data.grid import LONLAT
 from fair_models.data.labels import Labels
+from fair_models.data.orientation import UPRIGHT
 from fair_models.data.splits import Split
 from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
 from fair_models.imagery_rules import CURRENT, ImageryRules
@@ -35,6 +36,11 @@ REPAIRS = {
     "placed_by_name": "chips without a georeference, placed by the tile in their name",
     "elsewhere": "chips whose georeference contradicts the tile in their name; the georeference counts",
     "with_transparency": "chips with transparent pixels, which do not count",
+    "with_fill": "chips with white or black fill at their border, which does not count",
+    "grey_alpha": "chips whose band of transparency has grey values, as near infrared; it is not looked at",
+    "grey_chips": "chips in grey; red, green and blue are equal",
+    "ink_chips": "chips in the colours of print (CMYK), brought to red, green and blue",
+    "turned": "chips that were turned as their EXIF says",
     "without_labels": "chips that no label touches, kept",
     "buffer": "chips between the sides of the split, used for neither",
 }
@@ -183,6 +189,7 @@ class Checked:
     zooms: Number of chips by zoom, those that were left out too.
     imagery: Which pixels are imagery, for chips where some are not, by name; bool, shape (height, width).
     drawn: What the labels draw on the chips.
+    read: How many chips were read in which way, by the names of `REPAIRS`.
     are_boxes: Whether the labels are boxes and no outlines.
     """
 
@@ -192,6 +199,7 @@ class Checked:
     other_zoom: int
     imagery: Mapping[str, Array]
     drawn: Drawn
+    read: Mapping[str, int]
     are_boxes: bool = False
     zooms: Mapping[int, int] = field(default_factory=dict)
 
@@ -228,7 +236,7 @@ def check(params: IngestDatasetParams) -> Checked:
     try:
         found = chips.find(source.chips, rules=rules_of(params))
         kept = zooms.choose(found, params.zoom, source.chips, params.gsd_m)
-        imagery = _decode_all(kept, source)
+        imagery, read = _decode_all(kept, source)
     except InvalidImagery as error:
         wrong.append(error)
     try:
@@ -252,7 +260,7 @@ def check(params: IngestDatasetParams) -> Checked:
     known = _with_ignored_on(kept, known)
     drawn = drawing.draw(known, kept, touching, imagery, [labels.BACKGROUND, *params.class_names])
     checked = Checked(
-        kept, known, touching, len(found) - len(kept), imagery, drawn, are_boxes, zooms.counts(found)
+        kept, known, touching, len(found) - len(kept), imagery, drawn, read, are_boxes, zooms.counts(found)
     )
     if reasons := _nothing_to_learn(checked, params.class_names):
         raise InvalidLabels(str(source.labels), reasons)
@@ -312,32 +320,47 @@ def _counted_from_the_south(kept: Sequence[Chip], known: Labels) -> str | None:
     )
 
 
-def _decode_all(kept: Sequence[Chip], source: Source) -> dict[str, Array]:
+def _decode_all(kept: Sequence[Chip], source: Source) -> tuple[dict[str, Array], Mapping[str, int]]:
     """Decode each chip once, so that a broken one is found before anything is stored.
 
     Returns:
-        Which pixels are imagery, for the chips that have transparent ones, by name.
+        Which pixels are imagery, for the chips where some are not, by name; and how many chips were read in
+        which way, by the names of `REPAIRS`.
 
     Raises:
         InvalidImagery: Some cannot be decoded, or none has a pixel that is not transparent.
     """
     reasons: list[str] = []
     transparent: dict[str, Array] = {}
+    counts: Counter[str] = Counter()
     empty = 0
     for chip in kept:
         try:
-            _, valid = chips.read_with_mask(chip)
+            decoded = chips.decode(chip)
         except InvalidImagery as error:
             reasons += [f"{chip.path.name}: {reason}" for reason in error.reasons]
             continue
-        if not valid.all():
-            transparent[chip.name] = valid
-        empty += not valid.any()
+        if not decoded.valid.all():
+            transparent[chip.name] = decoded.valid
+        empty += not decoded.valid.any()
+        counts.update(_ways(chip, decoded))
     if not reasons and empty == len(kept):
-        reasons = ["all chips are wholly transparent; export them again"]
+        reasons = ["all chips are wholly transparent, or white or black fill; export them again"]
     if reasons:
         raise InvalidImagery(str(source.chips), chips.shortened(reasons))
-    return transparent
+    return transparent, counts
+
+
+def _ways(chip: Chip, decoded: Decoded) -> dict[str, bool]:
+    """How a chip was read, by the names of `REPAIRS`."""
+    return {
+        "with_transparency": bool((~decoded.valid).sum() > decoded.fill_px),
+        "with_fill": decoded.fill_px > 0,
+        "grey_alpha": decoded.has_grey_alpha,
+        "grey_chips": chip.layout.kind == "grey",
+        "ink_chips": chip.layout.kind == "cmyk" or chip.layout.converted,
+        "turned": chip.orientation != UPRIGHT,
+    }
 
 
 def _far_away(around: BBox, known: Labels) -> str:
@@ -369,7 +392,7 @@ def repairs_of(checked: Checked, split: Split, area: Polygon | MultiPolygon) -> 
         "other_zoom": checked.other_zoom,
         "placed_by_name": sum(chip.placed_by_name for chip in checked.chips),
         "elsewhere": sum(chip.elsewhere for chip in checked.chips),
-        "with_transparency": len(checked.imagery),
+        **checked.read,
         "without_labels": len(checked.chips) - len(checked.labelled),
         "buffer": len(split.left_out),
     }

@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 
 from fair_models.data import chips
-from fair_models.data.chips import Chip
+from fair_models.data.chips import Chip, Decoded
 from fair_models.errors import Invalid, InvalidImagery
 from fair_models.inference.blocks import Block
-from fair_models.inference.pixels import PixelReader, Pixels
+from fair_models.inference.pixels import PixelReader, Pixels, Remarks
 from fair_models.inference.windows import Rectangle, View
 
 Kind = Literal["chip", "window"]
@@ -67,17 +67,17 @@ class Failures:
         """Note a chip whose header cannot be read."""
         self.at_opening.append(Failure("chip", path.name, "; ".join(reasons)))
 
-    def decode(self, chip: Chip) -> Pixels:
+    def decode(self, chip: Chip) -> Decoded:
         """A chip's pixels; none of them counts where it cannot be decoded."""
         try:
-            return chips.read_with_mask(chip)
+            return chips.decode(chip)
         except InvalidImagery as error:
             if not self.forgives:
                 raise
             with self._lock:
                 self._chips[chip.path] = Failure("chip", chip.path.name, "; ".join(error.reasons))
             shape = chip.height, chip.width
-            return np.zeros((chips.BANDS, *shape), np.uint8), np.zeros(shape, bool)
+            return Decoded(np.zeros((chips.BANDS, *shape), np.uint8), np.zeros(shape, bool))
 
     def note(self, view: View, error: Exception) -> None:
         """Note a window that could not be worked on."""
@@ -160,6 +160,10 @@ class ForgivingReader:
     def part(self, chip: Chip, area: Rectangle) -> Pixels:
         """A rectangle of a chip, in its own pixels."""
         return self._reader.part(chip, area)
+
+    def remarks(self, chip: Chip) -> Remarks:
+        """What is to be said of a chip."""
+        return self._reader.remarks(chip)
 
     def smaller(self, chip: Chip, height: int, width: int, area: Rectangle | None = None) -> Pixels:
         """A whole chip, or a rectangle of it, at another size."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Protocol, get_args
 from fair_models.data import antimeridian, zooms
 from fair_models.data.chips import find
 from fair_models.data.grid import Factors, factors
+from fair_models.data.orientation import UPRIGHT
 from fair_models.data.resampling import Resampling
 from fair_models.errors import Invalid, InvalidImagery, NotFound
 from fair_models.imagery_rules import CURRENT, ImageryRules
@@ -32,6 +33,16 @@ __all__ = ["MARGIN_PX", "Block", "Imagery", "ModelInput", "image_of", "open_imag
 
 MARGIN_PX = 64
 """Pixels of the model around an area that are read, so that what lies at its edge is seen whole."""
+
+
+REMARKS = {
+    "filled_images": "images with white or black fill at their border, which counts as no data (`fill`)",
+    "fill_pixels": "pixels of fill in them",
+    "grey_alpha": "images whose band of transparency has grey values, as near infrared; it is not looked at",
+    "grey_images": "images in grey; red, green and blue are equal",
+    "turned_images": "images that were turned as their EXIF says",
+}
+"""What is counted of how images were read."""
 
 
 class ModelInput(Protocol):
@@ -132,6 +143,19 @@ class Imagery:
         them, of a service the addresses of its tiles.
         """
         return self._identity()
+
+    def remarks(self) -> Mapping[str, int]:
+        """How many images were read otherwise than they look at first, by the names of `REMARKS`."""
+        counts = dict.fromkeys(REMARKS, 0)
+        for block in self.blocks:
+            for chip in (placed.chip for placed in block.native.chips):
+                said = block.reader.remarks(chip)
+                counts["fill_pixels"] += said.fill_px
+                counts["filled_images"] += said.fill_px > 0
+                counts["grey_alpha"] += said.has_grey_alpha
+                counts["grey_images"] += chip.layout.kind == "grey"
+                counts["turned_images"] += chip.orientation != UPRIGHT
+        return {name: count for name, count in counts.items() if count}
 
     @property
     def image_count(self) -> int:

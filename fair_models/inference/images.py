@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from fair_models.data import imagery, tiles
+from fair_models.data import bands as band_rules
+from fair_models.data import fill_scan, imagery, orientation, tiles
 from fair_models.data.chips import Chip, gsd_of
+from fair_models.data.fill_scan import FillMap
 from fair_models.data.grid import WEB_MERCATOR, Grid
 from fair_models.errors import InvalidImagery
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference import mosaics
-from fair_models.inference.pixels import Pixels
+from fair_models.inference.pixels import Pixels, Remarks
 from fair_models.inference.remote import Made, RemoteImage
 from fair_models.inference.windows import Rectangle
 
@@ -31,12 +35,12 @@ class ImageReader:
 
     Args:
         path: The image, a file or one that is read in parts.
-        bands: How many bands the model takes: the first ones without alpha.
+        bands: How many bands the model takes.
         rules: By which rules it is read.
 
     Raises:
-        InvalidImagery: It cannot be opened, is too large, has too few bands or other values than uint8, no
-            place, or is a VRT that is more than a mosaic of the images beside it.
+        InvalidImagery: It cannot be opened, is too large, has bands that cannot be read, no place, or is
+            a VRT that is more than a mosaic of the images beside it.
     """
 
     def __init__(self, path: Path | RemoteImage, bands: int, rules: ImageryRules = CURRENT) -> None:
@@ -44,8 +48,10 @@ class ImageReader:
         self._image = path if isinstance(path, RemoteImage) else LocalImage(path)
         try:
             dataset = _opened(self._image)
-            colours = self._image.run(lambda: _colour_bands(dataset))
-            self.chip = self._image.run(lambda: _described(dataset, self._image, bands, colours, rules))
+            made = self._image.run(lambda: _described(dataset, self._image, bands, rules))
+            self._layout = self._image.run(lambda: band_rules.settled(dataset, made.layout))
+            self._lossy = self._image.run(lambda: imagery.is_lossy(dataset))
+            self._overviews = self._image.run(lambda: dataset.overviews(1))
         except imagery.GDAL_ERRORS as error:
             self._image.close()
             raise InvalidImagery(
@@ -54,34 +60,63 @@ class ImageReader:
         except BaseException:
             self._image.close()
             raise
+        self.chip = made
+        self._has_grey_alpha = made.layout.alpha is not None and not self._layout.masked
         self.files = sorted(Path(name) for name in dataset.files)
         """The image's files: beside it georeference and overviews, and the images of a mosaic."""
-        self._numbers = colours[:bands]
         self._idle = [dataset]
+        self._fill_lock = Lock()
+
+    @cached_property
+    def _fill_map(self) -> FillMap | None:
+        if self.chip.rules.fill == "kept":
+            return None
+        chip = self.chip
+        try:
+            return fill_scan.scan(chip.height, chip.width, self._looked_at, self._lossy, self._overviews)
+        except InvalidImagery:
+            return None  # what cannot be decoded is told, or passed over, where its window is read
 
     def part(self, chip: Chip, area: Rectangle) -> Pixels:
         """A rectangle of the image, in its own pixels."""
-        from rasterio.windows import Window
-
-        return self._read(area.height, area.width, Window(area.column, area.row, area.width, area.height))
+        pixels, valid = self._read(area.height, area.width, area)
+        found = self._fill()
+        if found is not None:
+            valid &= ~found.inside(area.row, area.column, pixels)
+        return np.where(valid, pixels, 0), valid
 
     def smaller(self, chip: Chip, height: int, width: int, area: Rectangle | None = None) -> Pixels:
         """The image or a rectangle of it at another size; its overviews serve where it has them."""
-        from rasterio.windows import Window
+        area = area or Rectangle(0, 0, chip.height, chip.width)
+        pixels, valid = self._smaller(height, width, area)
+        found = self._fill()
+        if found is not None:
+            valid &= ~found.smaller(area.row, area.column, area.height, area.width, pixels)
+        return np.where(valid, pixels, 0), valid
 
-        whole = area or Rectangle(0, 0, chip.height, chip.width)
-        pixels, valid = (
-            np.empty((len(self._numbers), height, width), np.uint8),
-            np.empty((height, width), bool),
-        )
+    def _fill(self) -> FillMap | None:
+        """Where there is fill. Of several threads that ask one looks, and the others wait for it."""
+        with self._fill_lock:
+            return self._fill_map
+
+    def _looked_at(self, height: int, width: int) -> Pixels:
+        return self._smaller(height, width, Rectangle(0, 0, self.chip.height, self.chip.width))
+
+    def _smaller(self, height: int, width: int, whole: Rectangle) -> Pixels:
+        pixels, valid = np.empty((self.bands, height, width), np.uint8), np.empty((height, width), bool)
         # Strip by strip: GDAL would go through the image once for each band, and hold all of its mask.
         rows = max(1, int(_READ_TOGETHER * height / (whole.height * whole.width)))
         for top in range(0, height, rows):
             bottom = min(height, top + rows)
             first, last = (round(row * whole.height / height) for row in (top, bottom))
-            window = Window(whole.column, whole.row + first, whole.width, max(1, last - first))
-            pixels[:, top:bottom], valid[top:bottom] = self._read(bottom - top, width, window)
+            part = Rectangle(whole.row + first, whole.column, max(1, last - first), whole.width)
+            pixels[:, top:bottom], valid[top:bottom] = self._read(bottom - top, width, part)
         return pixels, valid
+
+    def remarks(self, chip: Chip) -> Remarks:
+        """What is to be said of the image."""
+        found = self._fill()
+        return Remarks(0 if found is None else found.pixels, self._has_grey_alpha)
 
     def close(self) -> None:
         """Close the file."""
@@ -100,25 +135,22 @@ class ImageReader:
         finally:
             self._idle.append(dataset)
 
-    def _read(self, height: int, width: int, window: Any = None) -> Pixels:
-        from rasterio.enums import Resampling
+    def _read(self, height: int, width: int, area: Rectangle) -> Pixels:
+        """A rectangle of the image at a size; pixels that are no imagery keep what the file has there."""
+        from rasterio.windows import Window
 
-        shape = len(self._numbers), height, width
-
-        def read() -> Pixels:
-            pixels = dataset.read(
-                self._numbers, window=window, out_shape=shape, resampling=Resampling.average
-            )
-            return pixels, dataset.dataset_mask(window=window, out_shape=shape[1:]) > 0
-
+        turned, whole = self.chip.orientation, (self.chip.height, self.chip.width)
+        place = (area.row, area.column, area.height, area.width)
+        row, column, rows, columns = orientation.stored(place, whole, turned)
+        window, shape = Window(column, row, columns, rows), orientation.size(height, width, turned)
         try:
             with self._dataset() as dataset:
-                pixels, valid = self._image.run(read)
+                pixels, valid = self._image.run(lambda: band_rules.read(dataset, self._layout, window, shape))
         except imagery.GDAL_ERRORS as error:
             raise InvalidImagery(
                 str(self._image), [f"its pixels cannot be decoded ({error}); copy or download it again"]
             ) from error
-        return np.where(valid, pixels, 0), valid
+        return orientation.upright(pixels, turned), orientation.upright(valid, turned)
 
 
 class LocalImage:
@@ -177,15 +209,28 @@ def _opened(image: Image) -> Any:
         raise InvalidImagery(str(image), [f"it cannot be opened ({error}); give a GeoTIFF"]) from error
 
 
-def _described(dataset: Any, image: Image, bands: int, colours: list[int], rules: ImageryRules) -> Chip:
+def _described(dataset: Any, image: Image, bands: int, rules: ImageryRules) -> Chip:
     """What an image is and where it lies.
 
     Raises:
         InvalidImagery: It cannot be used; lists every reason.
     """
     path = image.path
-    place = _place(dataset, path)
-    problems = _problems(dataset, colours, bands, place is None)
+    layout, problems = band_rules.find(dataset, rules, bands)
+    if rules.bands == "position":
+        problems += _wrong_by_position(dataset, bands)
+    turned = _turned(dataset, image, rules)
+    height, width = orientation.size(dataset.height, dataset.width, turned)
+    own = _own_place(dataset)
+    if own is not None and turned != orientation.UPRIGHT:
+        problems.append(orientation.contradiction(turned))
+    place = own or _place_of_name(path, height, width)
+    problems = [*_too_large(dataset), *problems]
+    if place is None:
+        problems.append(
+            "it has neither a coordinate reference system nor a tile name that say where it lies; "
+            "georeference it, or name it OAM-{x}-{y}-{z} after its web-map tile"
+        )
     if problems or place is None:
         raise InvalidImagery(str(image), problems)
     return Chip(
@@ -195,46 +240,48 @@ def _described(dataset: Any, image: Image, bands: int, colours: list[int], rules
         transform=place.transform,
         width=place.width,
         height=place.height,
-        bands=len(colours),
+        bands=layout.bands,
         gsd_m=gsd_of(path, place),
         tile=tiles.parse(path.stem),
         rules=rules,
+        layout=layout,
+        orientation=turned,
     )
 
 
-def _colour_bands(dataset: Any) -> list[int]:
-    from rasterio.enums import ColorInterp
+def _turned(dataset: Any, image: Image, rules: ImageryRules) -> int:
+    """How the picture is turned. What is read in parts from elsewhere is GeoTIFF, which has its own place."""
+    if rules.bands == "position" or isinstance(image, RemoteImage):
+        return orientation.UPRIGHT
+    return orientation.of_file(image.path, dataset.driver)
 
-    return [at + 1 for at, meaning in enumerate(dataset.colorinterp) if meaning is not ColorInterp.alpha]
 
-
-def _place(dataset: Any, path: Path) -> Grid | None:
-    """Where the image lies: what it says itself, else the web-map tile in its name."""
+def _own_place(dataset: Any) -> Grid | None:
+    """Where the image says itself that it lies."""
     a, b, c, d, e, f = tuple(dataset.transform)[:6]
     if dataset.crs is not None and not dataset.transform.is_identity and a * e != b * d:
         return Grid(dataset.crs.to_string(), (a, b, c, d, e, f), dataset.height, dataset.width)
+    return None
+
+
+def _place_of_name(path: Path, height: int, width: int) -> Grid | None:
+    """Where the web-map tile in the name of an image lies."""
     tile = tiles.parse(path.stem)
-    if tile is None:
-        return None
-    return Grid(WEB_MERCATOR, tile.transform(dataset.width, dataset.height), dataset.height, dataset.width)
+    return None if tile is None else Grid(WEB_MERCATOR, tile.transform(width, height), height, width)
 
 
-def _problems(dataset: Any, colours: list[int], bands: int, nowhere: bool) -> list[str]:
-    problems = _too_large(dataset)
-    if len(colours) < bands:
+def _wrong_by_position(dataset: Any, bands: int) -> list[str]:
+    numbers = [at for at, kind in enumerate(dataset.colorinterp) if kind.name != "alpha"]
+    problems = []
+    if len(numbers) < bands:
         problems.append(
-            f"it has {len(colours)} bands without alpha and the model takes {bands}; choose other imagery"
+            f"it has {len(numbers)} bands without alpha and the model takes {bands}; choose other imagery"
         )
-    kinds = sorted({dataset.dtypes[number - 1] for number in colours} - {"uint8"})
+    kinds = sorted({dataset.dtypes[number] for number in numbers} - {"uint8"})
     if kinds:
         problems.append(
             f"its pixels are {', '.join(kinds)}, uint8 is needed; "
             "scale them with `gdal_translate -ot Byte -scale`"
-        )
-    if nowhere:
-        problems.append(
-            "it has neither a coordinate reference system nor a tile name that say where it lies; "
-            "georeference it, or name it OAM-{x}-{y}-{z} after its web-map tile"
         )
     return problems
 

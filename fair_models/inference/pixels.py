@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -12,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from fair_models.data import chips
-from fair_models.data.chips import Chip
+from fair_models.data.chips import Chip, Decoded
 from fair_models.inference.grids import NativeBlock
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
@@ -22,6 +23,18 @@ CACHE_BYTES = 128 * 2**20
 
 Pixels = tuple[Array, Array]
 """uint8, shape (bands, height, width); and which of them are imagery, bool, shape (height, width)."""
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """What people should know of how an image was read.
+
+    fill_px: How many of its pixels are fill and no imagery.
+    has_grey_alpha: Whether a band is flagged as transparency whose values say that it is none.
+    """
+
+    fill_px: int = 0
+    has_grey_alpha: bool = False
 
 
 class PixelReader(Protocol):
@@ -36,6 +49,9 @@ class PixelReader(Protocol):
 
     def smaller(self, chip: Chip, height: int, width: int, area: Rectangle | None = None) -> Pixels:
         """A whole chip, or a rectangle of it, at another size, for pictures."""
+
+    def remarks(self, chip: Chip) -> Remarks:
+        """What is to be said of a chip; it is decoded for that where it was not yet."""
 
     def close(self) -> None:
         """Let go of files and memory."""
@@ -52,12 +68,13 @@ class ChipReader:
     bands = chips.BANDS
 
     def __init__(
-        self, cache_bytes: int = CACHE_BYTES, decode: Callable[[Chip], Pixels] = chips.read_with_mask
+        self, cache_bytes: int = CACHE_BYTES, decode: Callable[[Chip], Decoded] = chips.decode
     ) -> None:
         self._limit = cache_bytes
         self._decode = decode
         self._kept: OrderedDict[Path, Future[Pixels]] = OrderedDict()
         self._bytes = 0
+        self._remarks: dict[Path, Remarks] = {}
         self._lock = Lock()
 
     def part(self, chip: Chip, area: Rectangle) -> Pixels:
@@ -78,6 +95,12 @@ class ChipReader:
         )
         return resized[:-1], resized[-1] > 127
 
+    def remarks(self, chip: Chip) -> Remarks:
+        """What is to be said of a chip; it is decoded for that where it was not yet."""
+        if chip.path not in self._remarks:
+            self._whole(chip)
+        return self._remarks[chip.path]
+
     def close(self) -> None:
         """Forget what was decoded."""
         self._kept.clear()
@@ -92,7 +115,9 @@ class ChipReader:
         if kept is not None:
             return kept.result()
         try:
-            found.set_result(self._decode(chip))
+            decoded = self._decode(chip)
+            self._remarks[chip.path] = Remarks(decoded.fill_px, decoded.has_grey_alpha)
+            found.set_result((decoded.pixels, decoded.valid))
         except BaseException as error:
             found.set_exception(error)
             with self._lock:

@@ -20,7 +20,7 @@ from fair_models.inference.course import Course, course_of
 from fair_models.inference.emptiness import Watch
 from fair_models.inference.excluding import Exclusion
 from fair_models.inference.failures import Failure, Failures, check
-from fair_models.inference.imagery import Imagery
+from fair_models.inference.imagery import REMARKS, Imagery
 from fair_models.inference.memory import give_back
 from fair_models.inference.repeating import ITEM, Original
 from fair_models.inference.request import PredictionRequest, check_request, with_zoom
@@ -231,7 +231,7 @@ def write(
         excluded=left_out,
         failed=failures,
         same=_same(files, request.original),
-        notes=[*_notes(request), *imagery.warnings()],
+        notes=[*_notes(request, imagery), *imagery.warnings()],
     )
 
 
@@ -261,6 +261,7 @@ def _facts(
         "failed_windows": sum(failure.kind == "window" for failure in failures),
         "features": sum(tally.counts.values()),
         **counted,
+        **imagery.remarks(),
     }
     said = [f"{failure.name}: {failure.reason}" for failure in failures[:_MOST_TOLD]]
     warnings = list(imagery.warnings())
@@ -274,7 +275,7 @@ def _facts(
         class_counts=tally.counts,
         area_m2=tally.area_m2,
         seconds=time.monotonic() - work.started,
-        options=_options(request),
+        options=request.options,
         imagery_name=imagery.name,
         rules=request.rules,
         imagery_facts={
@@ -296,11 +297,12 @@ def _options(request: PredictionRequest) -> dict[str, Any]:
     return {**request.options, **rules}
 
 
-def _notes(request: PredictionRequest) -> list[str]:
+def _notes(request: PredictionRequest, imagery: Imagery) -> list[str]:
     """What people should know of the result beside its figures."""
     remedy = "register or train a new version of the model and predict with that"
     told = imagery_rules.note(request.rules, request.model_id, remedy)
-    return [told] if told else []
+    counted = [f"{count:,} {REMARKS[name]}" for name, count in imagery.remarks().items()]
+    return [told, *counted] if told else counted
 
 
 def _exclusion(request: PredictionRequest, imagery: Imagery) -> Exclusion | None:

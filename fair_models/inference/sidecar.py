@@ -17,7 +17,7 @@ import yaml
 from fair_models import __version__
 from fair_models.catalog.extensions import CLASSIFICATION, FILE, PROCESSING, RASTER
 from fair_models.data import antimeridian
-from fair_models.imagery_rules import CURRENT, ImageryRules
+from fair_models.imagery_rules import CURRENT, OLD, ImageryRules
 from fair_models.imagery_rules import FIELD as RULES
 from fair_models.inference.imagery import Block
 from fair_models.inference.session import Session
@@ -150,11 +150,12 @@ def item(facts: Facts, blocks: Sequence[Block], files: Sequence[OutputFile]) -> 
     options = dict(facts.options)
     if facts.exclude_checksum is not None:
         options["exclude_checksum"] = facts.exclude_checksum
+    rules = [] if facts.rules == OLD else [facts.rules.model_dump()]  # older predictions keep their ids
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
         "stac_extensions": [FILE, PROCESSING, *_extensions(files)],
-        "id": f"prediction-{_digest(facts.model_id, checksum, facts.imagery, parameters, options)}",
+        "id": f"prediction-{_digest(facts.model_id, checksum, facts.imagery, parameters, options, *rules)}",
         "geometry": orjson.loads(orjson.dumps(mapping(outline))),
         "bbox": list(antimeridian.bbox([outline])),
         "properties": {

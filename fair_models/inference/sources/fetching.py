@@ -28,6 +28,12 @@ PLACEHOLDER_PX = (1, 1)
 """Size of the picture that some services send where they have no tile."""
 
 FORMATS = ("JPEG", "PNG", "WEBP")
+LOSSY = frozenset({"JPEG", "WEBP"})
+"""Formats of tiles that are coded with losses."""
+
+_PNG_DEPTH_AT = 24
+"""The byte of a PNG that says how many bits a value has."""
+
 HOLE_DAYS = 1.0
 """How long it is believed that a service has no tile somewhere: imagery grows."""
 
@@ -208,8 +214,10 @@ def opened(data: bytes) -> Image:
         raise OSError(
             f"it has {image.width} x {image.height} pixels, at most {LARGEST_PX} along a side are read"
         )
-    if image.mode not in {"RGB", "RGBA", "L", "LA", "P", "PA", "1"}:
+    if image.mode not in {"RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK"}:
         raise OSError(f"its pixels are {image.mode}, 8 bits of red, green and blue are needed")
+    if image.format == "PNG" and data[_PNG_DEPTH_AT] > 8:
+        raise OSError("its values have 16 bits, 8 bits of red, green and blue are needed")
     image.load()
     return image
 

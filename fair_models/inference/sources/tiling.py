@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from fair_models import settings
-from fair_models.data.chips import Chip
+from fair_models.data import bands, chips
+from fair_models.data.chips import Chip, Decoded
 from fair_models.data.grid import WEB_MERCATOR, Grid
 from fair_models.data.tiles import HALF_WORLD_M, Tile
 from fair_models.errors import InvalidImagery, Unavailable
@@ -17,10 +18,10 @@ from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference.areas import Area
 from fair_models.inference.grids import NativeBlock, PlacedChip
 from fair_models.inference.imagery import Imagery, ModelInput, check_bands, check_resampling, put_together
-from fair_models.inference.pixels import ChipReader, Pixels
+from fair_models.inference.pixels import ChipReader
 from fair_models.inference.sources import missing
 from fair_models.inference.sources.covering import tiles_of
-from fair_models.inference.sources.fetching import Fetcher
+from fair_models.inference.sources.fetching import LOSSY, Fetcher
 from fair_models.inference.sources.services import TILE_PX, Service
 from fair_models.store.asking import Web
 from fair_models.store.tile_cache import TileCache
@@ -63,7 +64,7 @@ def open_tiles(
         fetcher = Fetcher(service, web, TileCache(limits.cache_folder / "tiles"), limits.tile_days)
         stack.callback(fetcher.close)
         size_px = _size_px(fetcher, tiles)
-        reader = ChipReader(decode=lambda chip: _decoded(fetcher, chip))
+        reader = ChipReader(decode=lambda chip: _decoded(fetcher, chip, rules))
         stack.callback(reader.close)
         blocks = put_together(service.name, [_block(tiles, size_px, rules)], reader, model, area)
         fetcher.start(tiles, limits.most_broken_tiles)
@@ -186,13 +187,12 @@ def _chip(tile: Tile, size_px: int, rules: ImageryRules) -> Chip:
     )
 
 
-def _decoded(fetcher: Fetcher, chip: Chip) -> Pixels:
-    """A tile's pixels; black where the service has none."""
+def _decoded(fetcher: Fetcher, chip: Chip, rules: ImageryRules) -> Decoded:
+    """A tile's pixels; black where the service has none. Fill is looked for in each tile, as in each chip."""
     assert chip.tile is not None  # noqa: S101 - chips of services are tiles
     image = fetcher.image(chip.tile, (chip.width, chip.height))
     if image is None:
         shape = chip.height, chip.width
-        return np.zeros((ChipReader.bands, *shape), np.uint8), np.zeros(shape, bool)
-    pixels = np.moveaxis(np.asarray(image.convert("RGBA")), -1, 0)
-    valid = pixels[-1] > 0
-    return pixels[:-1] * valid, valid
+        return Decoded(np.zeros((ChipReader.bands, *shape), np.uint8), np.zeros(shape, bool))
+    pixels, valid, has_grey_alpha = bands.of_picture(image, rules)
+    return chips.without_fill(pixels, valid, rules, image.format in LOSSY, has_grey_alpha)
