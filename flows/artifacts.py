@@ -33,11 +33,14 @@ _PREVIEW_PX = 900
 
 
 def write_result(outcome: O) -> O:
-    """Write the artifact `result`, one row, and hand the row back."""
-    columns = type(outcome).model_fields
+    """Write the artifact `result`, one row with addresses last, and hand the row back."""
+    fields = type(outcome).model_fields
+    places = (*type(outcome).files, "folder", "href")
+    columns = {name: fields[name] for name in sorted(fields, key=lambda name: name in places)}
+    row = outcome.model_dump(mode="json")
     create_table_artifact(
         key="result",
-        table=[outcome.model_dump(mode="json")],
+        table=[{name: row[name] for name in columns}],
         description="\n".join(f"- `{name}`: {field.description}" for name, field in columns.items()),
     )
     return outcome

@@ -21,7 +21,7 @@ from prefect.exceptions import ObjectNotFound
 
 from fair_models import settings
 from fair_models.catalog.protocol import Catalog
-from fair_models.errors import Invalid
+from fair_models.errors import FairModelsError, Invalid
 from fair_models.store.protocol import Store
 
 NAME = "default"
@@ -130,6 +130,14 @@ def _replace(wanted: Mapping[str, str]) -> None:
     os.environ.update(wanted)
 
 
+def main(command: list[str]) -> None:
+    """Become another program, with what the blocks say in its environment. Says what is wrong with them."""
+    try:
+        enter()
+    except FairModelsError as error:
+        sys.exit(f"Blocks: {error}")
+    os.execvp(command[0], command)  # noqa: S606
+
+
 if __name__ == "__main__":
-    enter()
-    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
+    main(sys.argv[1:])

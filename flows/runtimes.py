@@ -15,6 +15,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment
 
 from fair_models import settings
+from fair_models.client.runs import in_words
 from fair_models.errors import NotFound, TrainingCancelled, TrainingFailed
 from fair_models.outcomes import TrainedVersion
 from fair_models.training.run_config import RunConfig
@@ -129,7 +130,7 @@ def _deployment_in(client: SyncPrefectClient, deployment: str, pool: str | None)
 def _why(run: FlowRun, model: str) -> str:
     state = run.state
     reason = (state.message or state.name) if state is not None else "it has no state"
-    return f"Training {model} ended: {reason} (run {run.id} has its log)"
+    return f"Training {model} ended: {in_words(reason)} (run {run.id} has its log)"
 
 
 def _result(run: FlowRun) -> TrainedVersion:

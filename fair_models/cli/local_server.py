@@ -32,6 +32,12 @@ START_S = 180
 CANCELLED_AFTER_S = 20
 """How long a run may take to end after it was cancelled: longer than a training takes at most."""
 
+_PATIENCE = {
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+    "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "30",
+}
+"""Seconds that the server waits for its database, by itself 10 and 5. The environment may say otherwise."""
+
 _UP = "up"
 """Under this name `up` itself is noted as long as it starts things."""
 
@@ -68,6 +74,7 @@ def up(settings: Settings, say: Say) -> LocalServer:
     services = services_of(settings)
     with FileLock(settings.run_folder / "up.lock"):
         services.note(_UP, psutil.Process())
+        services.rotate()
         try:
             started = _start_server(services, checkout, settings, say)
             _deploy(services, checkout, settings, say)
@@ -128,6 +135,7 @@ def environment(settings: Settings) -> dict[str, str]:
     cancelled is called cancelled by the server.
     """
     return {
+        **_PATIENCE,
         **os.environ,
         **settings.environment(),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),

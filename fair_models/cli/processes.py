@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -21,6 +23,13 @@ from fair_models.store.atomic import write_json
 
 MARK = "FAIR_STARTED_BY_UP"
 GRACE_S = 10
+
+LARGEST_LOG_BYTES = 20 * 2**20
+"""A log that grew larger is put aside when something is started."""
+
+KEPT_LOGS = 3
+"""How many of those are kept: NAME.log.1, the newest, to NAME.log.3."""
+
 _SAME_START_S = 1.0
 
 
@@ -40,6 +49,7 @@ class Services:
     ) -> psutil.Popen:
         """Start a program in a session of its own; its output goes to `<name>.log`."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.rotate(name)
         with self.log(name).open("ab") as log:
             process = psutil.Popen(
                 command,
@@ -84,6 +94,21 @@ class Services:
     def log(self, name: str) -> Path:
         """Where the output of a process goes."""
         return self.folder / f"{name}.log"
+
+    def rotate(self, name: str = "*") -> None:
+        """Put logs that grew large aside, also of programs that go on writing; the oldest of them goes.
+
+        They append, so that a file that is emptied under them is written from its start.
+        """
+        for path in self.folder.glob(f"{name}.log"):
+            if path.stat().st_size <= LARGEST_LOG_BYTES:
+                continue
+            kept = [path.with_name(f"{path.name}.{number + 1}") for number in range(KEPT_LOGS)]
+            for newer, older in reversed([*pairwise(kept)]):
+                with suppress(FileNotFoundError):
+                    newer.replace(older)
+            shutil.copyfile(path, kept[0])
+            os.truncate(path, 0)
 
     def died(self, name: str) -> FairModelsError:
         """The error to raise when a process ended by itself: its last words, and where the rest is."""

@@ -98,8 +98,28 @@ def read_state(answer: Json | None) -> RunState:
     """A state from the server's JSON. A run that was only just made has none."""
     if answer is None:
         return RunState("SCHEDULED", UNPLANNED, "")
-    return RunState(answer["type"], answer.get("name") or answer["type"].title(), answer.get("message") or "")
+    name, message = answer.get("name") or answer["type"].title(), answer.get("message") or ""
+    return RunState(answer["type"], name, in_words(message))
 
 
 def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+_IN_WORDS = {
+    "Execution was aborted by Python system exit call.": (
+        "Its process was asked to end (signal TERM): its worker was stopped, or its machine or pod was shut "
+        "down. Start it again."
+    ),
+    "Execution was aborted by an interrupt signal.": (
+        "Its process was interrupted (Ctrl-C where its worker runs). Start it again."
+    ),
+}
+"""What Prefect says of processes that were ended, and what that means."""
+
+
+def in_words(message: str) -> str:
+    """A state's message as people understand it."""
+    for said, meant in _IN_WORDS.items():
+        message = message.replace(said, meant)
+    return message

@@ -260,8 +260,10 @@ def _parsed(href: str | httpx.URL) -> httpx.URL:
     """The address as the client that will ask for it reads it, so that nobody reads it differently later."""
     try:
         address = httpx.URL(href)
-        if (address.port or 0) > 65535:
+        if not 0 <= (address.port or 0) <= 65535:
             raise ValueError(f"it has no port {address.port}")
+        address.host.encode("idna")  # names that mean nothing are only found when they are decoded
+        str(address).encode()
     except (httpx.InvalidURL, ValueError, TypeError) as error:
         raise Invalid(f"{shown(href)!r} is no address: {error}. Write https://host/path") from error
     if address.scheme not in {"https", "http"}:

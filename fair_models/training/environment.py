@@ -12,8 +12,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from fair_models.errors import Conflict
+from fair_models.errors import Conflict, Unavailable
 from fair_models.settings import Settings, checkout_root, current
+from fair_models.training import full_disk
 
 LOGGER_NAME = "fair_models.training"
 """What people read while a training runs: counts, epochs, metrics."""
@@ -66,6 +67,7 @@ def zenml_client(settings: Settings) -> Any:
 
     Raises:
         Conflict: ZenML was already opened over another home in this process.
+        Unavailable: The disk is full; names the folder.
     """
     _refuse_second_home(settings)
     set_zenml_variables(settings)
@@ -80,8 +82,16 @@ def zenml_client(settings: Settings) -> Any:
         set_custom_source_root(str(root))
         # Two processes that set up one database at once would spoil it.
         with FileLock(settings.home / "zenml" / "opening.lock"):
-            client = Client()
-            client.zen_store  # noqa: B018 - opens the database
+            try:
+                client = Client()
+                client.zen_store  # noqa: B018 - opens the database
+            except Exception as error:
+                full = full_disk.told(error, settings)
+                if full is None:
+                    raise
+                raise Unavailable(
+                    f"ZenML cannot be opened: {full}. Make room there, then try again"
+                ) from error
             return client
 
 

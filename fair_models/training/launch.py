@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -12,13 +13,15 @@ from fair_models.errors import FairModelsError, TrainingFailed
 from fair_models.ml_tasks.results import Report
 from fair_models.settings import Settings, current
 from fair_models.store.opening import open_store
-from fair_models.training import stack
-from fair_models.training.environment import zenml_client
+from fair_models.training import full_disk, stack
+from fair_models.training.environment import LOGGER_NAME, zenml_client
 from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
 from fair_models.training.mlflow_tracking import MlflowRun, Outcome
 from fair_models.training.progress import reporting_to
 from fair_models.training.run_config import RunConfig
 from fair_models.training.termination import asking, ending_on_request
+
+logger = logging.getLogger(LOGGER_NAME)
 
 
 def run(
@@ -54,9 +57,14 @@ def run(
             with reporting_to(report):
                 _start(pipeline, config, name)
         except BaseException as error:
-            _end(client, settings, name, error)
+            _end_at_once(client, settings, name, error)
             if isinstance(error, FairModelsError) or not isinstance(error, Exception):
                 raise
+            full = full_disk.told(error, settings)
+            if full is not None:
+                raise TrainingFailed(
+                    f"Training {config.model_name} ended: {full}. Make room there, then start it again"
+                ) from error
             raise TrainingFailed(
                 f"Training {config.model_name} from {config.base_model} on {config.dataset} failed: "
                 f"{type(error).__name__}: {error}. The run {name} has the whole log."
@@ -85,6 +93,16 @@ def _start(pipeline: Any, config: RunConfig, name: str) -> None:
         execution_mode="fail_fast",
     )
     with_options(config=config.model_dump(mode="json"))
+
+
+def _end_at_once(client: Any, settings: Settings, name: str, error: BaseException) -> None:
+    """Leave no run open. Where a full disk keeps even that from being noted, the first error is told."""
+    try:
+        _end(client, settings, name, error)
+    except Exception as second:
+        if full_disk.told(second, settings) is None:
+            raise
+        logger.warning("The run %s could not be closed: %s", name, second)
 
 
 def _end(client: Any, settings: Settings, name: str, error: BaseException) -> None:

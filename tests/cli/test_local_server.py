@@ -206,3 +206,33 @@ def test_the_server_and_the_workers_report_nothing_home(settings: Settings) -> N
     assert variables["ZENML_ANALYTICS_OPT_IN"] == "false"
     state = ("FAIR_HOME", "PREFECT_HOME", "ZENML_CONFIG_PATH")
     assert all(Path(variables[name]).is_relative_to(settings.home) for name in state)
+
+
+def test_a_log_that_grew_large_is_put_aside_under_the_program_that_writes_it(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fair_models.cli.processes.LARGEST_LOG_BYTES", 10)
+    services.folder.mkdir(parents=True, exist_ok=True)
+    with services.log("server").open("ab", buffering=0) as log:
+        for number in range(5):
+            log.write(f"line {number} of many".encode())
+            services.rotate()
+        log.write(b"short")
+        services.rotate()
+    kept = {path.name: path.read_text() for path in services.folder.glob("server.log*")}
+    assert kept == {
+        "server.log": "short",
+        "server.log.1": "line 4 of many",
+        "server.log.2": "line 3 of many",
+        "server.log.3": "line 2 of many",
+    }
+
+
+def test_the_server_waits_for_its_database_as_long_as_the_environment_says(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "PREFECT_SERVER_DATABASE_TIMEOUT"
+    monkeypatch.delenv(name, raising=False)
+    assert float(local_server.environment(settings)[name]) == 60
+    monkeypatch.setenv(name, "7")
+    assert local_server.environment(settings)[name] == "7"

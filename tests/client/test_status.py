@@ -9,6 +9,7 @@ import pytest
 from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 
 from fair_models.client import RunState, Status
+from fair_models.client.runs import in_words
 from fair_models.client.status import BY_NAME, BY_TYPE, UNPLANNED, status_of
 
 TYPES = {each.value for each in StateType}
@@ -102,3 +103,10 @@ def test_the_words_are_those_of_the_backend() -> None:
 )
 def test_a_state_has_its_word(kind: str, name: str, word: str) -> None:
     assert RunState(kind, name, "").status == word
+
+
+def test_why_a_process_ended_is_told_in_words() -> None:
+    said = "Execution was aborted by Python system exit call."
+    assert said in (Path(prefect.__file__).parent / "states.py").read_text(encoding="utf-8")
+    assert "its worker was stopped" in in_words(f"Crash: {said}")
+    assert in_words("another reason") == "another reason"

@@ -6,6 +6,7 @@ import pytest
 
 from blocks.bucket_store import BucketStore
 from fair_models.errors import Invalid
+from flows import places
 from flows.places import enter, open_catalog, open_store
 from tests.flows.leaking import save_store
 
@@ -31,3 +32,15 @@ def test_two_blocks_for_one_purpose_are_refused(registry: Path) -> None:
             enter()
     finally:
         BucketStore.delete("default")
+
+
+def test_two_stores_are_told_in_a_sentence_where_a_program_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> None:
+        raise Invalid("The blocks a and b are both saved")
+
+    monkeypatch.setattr(places, "enter", refuse)
+    with pytest.raises(SystemExit) as ended:
+        places.main(["program"])
+    assert ended.value.code == "Blocks: The blocks a and b are both saved"

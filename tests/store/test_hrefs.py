@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as fuzz_settings
+from hypothesis import strategies as st
 
 from fair_models.errors import FairModelsError, Invalid
 from fair_models.store import hrefs
@@ -126,6 +130,14 @@ def test_an_https_address_of_any_host_is_taken_by_its_words() -> None:
         ("https:///x", "names no host"),
         ("https://example.org:99999/", "is no address"),
         ("https://exa\nmple.org/", "is no address"),
+        ("https://xn--/", "is no address"),
+        ("https://xn--a-ecp.ru/", "is no address"),
+        ("https://\u200d/", "is no address"),
+        ("https://a..b/", "is no address"),
+        ("https://" + "a" * 64 + ".org/", "is no address"),
+        ("https://[v1.x]/", "is no address"),
+        ("https://example.org:-1/", "is no address"),
+        ("https://example.org:x/", "is no address"),
         ("https://[::1/", "is no address"),
         ("https://" + "a" * 70_000, "is no address"),
     ],
@@ -227,3 +239,66 @@ def test_whatever_the_text_only_our_errors_come_out() -> None:
                 continue
 
     tried()
+
+
+_PARTS = st.sampled_from(
+    [
+        "https",
+        "http",
+        "s3",
+        "file",
+        "://",
+        ":",
+        "/",
+        "//",
+        "xn--",
+        "xn--a",
+        "[",
+        "]",
+        "::1",
+        "%",
+        "%zz",
+        "%00",
+        "@",
+        ".",
+        "..",
+        "-",
+        "é",
+        "ß",
+        "。",
+        "١",
+        "example.org",
+        ":99999",
+        ":-1",
+        "0x7f.1",
+        "[v1.x]",
+        "[::1%25eth0]",
+        "?",
+        "#",
+        "\\",
+        "bucket/",
+        "{z}",
+        "~",
+        "~nobody",
+        "\u200d",
+        "\n",
+        "\x00",
+        chr(0xD800),
+    ]
+)
+_ADDRESSES = st.one_of(
+    st.lists(_PARTS, max_size=8).map("".join),
+    st.lists(_PARTS, max_size=6).map(lambda parts: "https://" + "".join(parts)),
+    st.text(max_size=30).map(lambda text: f"https://{text}"),
+)
+
+
+@given(_ADDRESSES)
+@fuzz_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_written_as_an_address_is_taken_or_refused_by_an_error_of_ours(text: str) -> None:
+    for judge in (hrefs.web_address, hrefs.local_path, hrefs.output_path, hrefs.s3_address):
+        with suppress(FairModelsError):
+            judge(text)
+    with suppress(FairModelsError):
+        hrefs.joined("https://example.org/a/b", text)
+    assert len(hrefs.shown(text)) <= hrefs.LONGEST_SHOWN
