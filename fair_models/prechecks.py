@@ -87,14 +87,17 @@ def _repeat(params: RepeatParams, catalog: Catalog, files: bool) -> None:
 
 
 def _ingest(params: IngestDatasetParams, catalog: Catalog, files: bool) -> None:
-    if not files or hrefs.is_web(params.chips):
+    if not files:
+        return
+    from fair_models.publishing import dataset_items
+
+    is_item = dataset_items.names_item(params.chips)
+    if is_item and hrefs.is_web(params.chips):
         return
     chips = hrefs.local_path(params.chips)
     if not chips.exists():
         raise NotFound(f"There is no folder {chips}. Name the folder with the image chips")
-    if chips.is_file() and chips.suffix.lower() == ".json":
-        from fair_models.publishing import dataset_items
-
+    if is_item:
         dataset_items.look(params)
     if params.labels is not None and not hrefs.local_path(params.labels).exists():
         raise NotFound(f"There is no file {params.labels} with labels. Name it, or put it among the chips")

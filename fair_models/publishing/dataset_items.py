@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -47,8 +48,14 @@ class DatasetFacts:
 
 
 def names_item(chips: str) -> bool:
-    """Whether what was given in place of a folder of chips names the item of a dataset."""
-    return hrefs.is_web(chips) or (chips.lower().endswith(".json") and not Path(chips).is_dir())
+    """Whether what was given in place of a folder of chips names the item of a dataset.
+
+    It is a file that ends in .json, or an address of one, or of an item in a STAC API.
+    """
+    if hrefs.is_web(chips):
+        path = re.split(r"[?#]", chips, maxsplit=1)[0]
+        return path.lower().endswith(".json") or "/items/" in path
+    return chips.lower().endswith(".json") and not Path(chips).is_dir()
 
 
 def settle(params: IngestDatasetParams, work: Path) -> IngestDatasetParams:
