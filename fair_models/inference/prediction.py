@@ -206,7 +206,10 @@ def write(
     request, imagery = work.request, work.imagery
     exclusion, watched = _exclusion(request, imagery), Watch(windows)
     with atomic_folder(request.output) as folder:
-        with Outputs(folder, request.formats, request.classes, imagery.blocks) as outputs:
+        plain_ids = request.original is None or request.original.plain_ids
+        with Outputs(
+            folder, request.formats, request.classes, imagery.blocks, plain_ids=plain_ids
+        ) as outputs:
             for features in outlined(work.course, iter(watched), request, outputs.rasters):
                 outputs.write(exclusion.new(features) if exclusion else features)
             failures = sorted({*work.failures.at_opening, *failed()})

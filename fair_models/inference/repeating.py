@@ -18,6 +18,8 @@ from fair_models.types import Json
 
 ITEM = "prediction.json"
 _CONFIG = "config"
+ID_PROPERTY = "fair:id_property"
+"""Field of a GeoJSON's asset: the property that has the ids. Without it they are members alone."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Original:
     exclude_checksum: Digest of the existing features, where there were any.
     files: Digests of its files by name.
     chosen: What ran the network.
+    plain_ids: Whether ids are properties in its GeoJSON too; in older ones they are members alone.
     """
 
     href: str
@@ -42,6 +45,7 @@ class Original:
     exclude_checksum: str | None
     files: Mapping[str, str]
     chosen: Choice = field(default_factory=Choice)
+    plain_ids: bool = True
 
     def check(self, network: Path, exclude: Path | None) -> None:
         """See that what the prediction was made of is what it was.
@@ -109,6 +113,7 @@ def _original(path: Path, item: Json) -> Original:
         exclude_checksum=properties.get("fair:options", {}).get("exclude_checksum"),
         files={Path(asset["href"]).name: asset["file:checksum"] for asset in item["assets"].values()},
         chosen=_chosen(properties["fair:engine"]),
+        plain_ids=any(ID_PROPERTY in asset for asset in item["assets"].values()),
     )
 
 

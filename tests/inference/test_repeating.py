@@ -205,3 +205,21 @@ def test_holes_are_filled_and_outlines_made_regular_where_that_is_asked_for(
     assert rings(plain) > 0
     assert rings(filled) == 0
     assert filled.area_m2 > plain.area_m2
+
+
+def test_a_prediction_of_before_is_repeated_with_ids_as_members_alone(
+    tmp_path: Path, network: Session
+) -> None:
+    now = predict(request_for(scene(tmp_path / "in"), tmp_path / "out", network, formats=["geojson"]))
+    assert all(each["properties"]["id"] == each["id"] for each in features_of(now.folder))
+    assert now.item["assets"]["geojson"].pop("fair:id_property") == "id"
+    path = now.folder / "prediction.json"
+    path.write_text(json.dumps(now.item))
+
+    _, found = settle(RepeatParams(prediction=str(now.folder), output=str(tmp_path / "again")))
+    again = predict(
+        request_for(tmp_path / "in", tmp_path / "again", network, formats=["geojson"], original=found)
+    )
+
+    assert not any("id" in each["properties"] for each in features_of(again.folder))
+    assert "fair:id_property" not in again.item["assets"]["geojson"]

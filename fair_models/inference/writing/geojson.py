@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PROPERTIES = ("id", "class", "confidence", "area_m2", "source")
 
 
-def write_geojson(parquet: Path, path: Path) -> None:
+def write_geojson(parquet: Path, path: Path, *, plain_ids: bool = True) -> None:
     """Write features as GeoJSON: one feature a line, with their ids, in their order.
 
     Each has the properties `id`, `class`, `confidence`, `area_m2` and `source`; the id is a member too, which
@@ -27,6 +27,7 @@ def write_geojson(parquet: Path, path: Path) -> None:
     Args:
         parquet: A file that a `GeoParquetSink` wrote.
         path: The file, a new one.
+        plain_ids: Whether ids are properties too; in older predictions they are not.
 
     Raises:
         Unavailable: The disk is full, read-only or not ours to write.
@@ -36,17 +37,17 @@ def write_geojson(parquet: Path, path: Path) -> None:
         before = b"\n"
         for batch in batches(parquet, [GEOMETRY, *_PROPERTIES]):
             if batch.num_rows:
-                file.write(before + b",\n".join(_lines(batch)))
+                file.write(before + b",\n".join(_lines(batch, plain_ids)))
                 before = b",\n"
         file.write(b"\n]}\n")
 
 
-def _lines(batch: pa.RecordBatch) -> Iterator[bytes]:
+def _lines(batch: pa.RecordBatch, plain_ids: bool) -> Iterator[bytes]:
     import shapely
 
     shapes = shapely.to_geojson(shapely.from_wkb(batch.column(GEOMETRY).to_pylist()))
     numbers = batch.column("id").to_pylist()
-    rows = batch.select(_PROPERTIES).to_pylist()
+    rows = batch.select([name for name in _PROPERTIES if plain_ids or name != "id"]).to_pylist()
     for number, shape, properties in zip(numbers, shapes, rows, strict=True):
         yield orjson.dumps(
             {

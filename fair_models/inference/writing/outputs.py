@@ -13,6 +13,7 @@ import numpy as np
 
 from fair_models.inference.features import Features
 from fair_models.inference.preview import draw
+from fair_models.inference.repeating import ID_PROPERTY
 from fair_models.inference.sidecar import OutputFile, output_file
 from fair_models.inference.writing.geojson import write_geojson
 from fair_models.inference.writing.geoparquet import GeoParquetSink, features_in
@@ -58,11 +59,19 @@ class Outputs:
         formats: Which ones, of `request.FORMATS`.
         classes: Class names; the position is the index.
         blocks: The imagery.
+        plain_ids: Whether ids are properties in GeoJSON too.
     """
 
     def __init__(
-        self, folder: Path, formats: Sequence[str], classes: Sequence[str], blocks: Sequence[Block]
+        self,
+        folder: Path,
+        formats: Sequence[str],
+        classes: Sequence[str],
+        blocks: Sequence[Block],
+        *,
+        plain_ids: bool = True,
     ) -> None:
+        self._plain_ids = plain_ids
         self._folder, self._formats, self._classes, self._blocks = folder, formats, classes, blocks
         self._counts: Counter[int] = Counter()
         self._area_m2 = 0.0
@@ -141,8 +150,13 @@ class Outputs:
         if form not in self._formats or (form == "pmtiles" and not self._sink.count):
             return []  # without features there are no tiles
         name, title, make = _DERIVED[form]
-        make(self._sink.path, self._folder / name)
-        return [self._file(name, form, title, *(("visual",) if form == "pmtiles" else ("data",)))]
+        role = "visual" if form == "pmtiles" else "data"
+        if form != "geojson":
+            make(self._sink.path, self._folder / name)
+            return [self._file(name, form, title, role)]
+        write_geojson(self._sink.path, self._folder / name, plain_ids=self._plain_ids)
+        fields = {ID_PROPERTY: "id"} if self._plain_ids else None
+        return [self._file(name, form, title, role, fields=fields)]
 
     def _raster_files(self, kind: Kind) -> list[OutputFile]:
         paths = self._rasters.paths.get(kind, [])

@@ -77,7 +77,7 @@ def labelled(targets: Array) -> Array:
     Returns:
         Bool, shape (n,).
     """
-    found: Array = (targets[:, :, 4] != FILLING).any(axis=1)
+    found: Array = (targets[:, :, 4] < IGNORED).any(axis=1)
     return found
 
 
