@@ -174,6 +174,7 @@ def test_geojson_says_id_class_confidence_area_and_source(tmp_path: Path) -> Non
     document = orjson.loads((tmp_path / "out.geojson").read_bytes())
     assert [feature["id"] for feature in document["features"]] == [1, 2]
     assert document["features"][0]["properties"] == {
+        "id": 1,
         "class": "building",
         "confidence": 0.9123,
         "area_m2": 1234.57,
