@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fair_models.data import antimeridian, bands, fill, imagery, orientation, tiles
+from fair_models.data import antimeridian, bands, fill, imagery, orientation, places, tiles
 from fair_models.data.bands import Layout
-from fair_models.data.grid import WEB_MERCATOR, Grid
+from fair_models.data.grid import Grid
 from fair_models.errors import Invalid, InvalidImagery
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.types import Affine6, Array
@@ -125,8 +125,7 @@ def find(
 def describe(path: Path, rules: ImageryRules = CURRENT) -> Chip:
     """Say what one image is and where it lies, from its header alone.
 
-    Its place is what the file itself says (coordinate reference system and transform, `.aux.xml` beside it
-    included), else the web-map tile in its name.
+    Its place is what the file or those beside it say, else the web-map tile in its name (see `places`).
 
     Args:
         path: The image.
@@ -142,35 +141,31 @@ def describe(path: Path, rules: ImageryRules = CURRENT) -> Chip:
         with imagery.opened(path) as dataset:
             layout, reasons = _layout(dataset, rules)
             tile = tiles.parse(path.stem)
-            own = _own_place(dataset)
-            turned, height, width = _upright(path, dataset, rules, own is not None, reasons)
-            place = own or _place_of(tile, width, height)
+            place = places.place_of(dataset, path, strict=rules.scale == "each-axis")
+            own = place.grid is not None and not place.by_name
+            turned, height, width = _upright(path, dataset, rules, own, reasons)
             masked = any(
                 "all_valid" not in {flag.name for flag in flags} for flags in dataset.mask_flag_enums[:BANDS]
             )
             created = _created(dataset.tags())
     except OSError as error:
         raise InvalidImagery(str(path), [str(error)]) from error
-    if place is None:
-        reasons.append(
-            "it has neither a coordinate reference system nor a tile name that say where it lies; "
-            "georeference it, or name it OAM-{x}-{y}-{z} after its web-map tile"
-        )
-    if reasons or place is None:
+    reasons += place.reasons
+    grid = places.on_tile(tile, height, width) if place.by_name and tile else place.grid
+    if reasons or grid is None:
         raise InvalidImagery(str(path), reasons)
-    crs, transform, by_name = place
-    gsd_m = gsd_of(path, Grid(crs, transform, height, width))
+    gsd_m = gsd_of(path, grid)
     return Chip(
         path=path,
         name=path.stem,
-        crs=crs,
-        transform=transform,
+        crs=grid.crs,
+        transform=grid.transform,
         width=width,
         height=height,
         bands=BANDS,
         gsd_m=gsd_m,
         tile=tile,
-        placed_by_name=by_name,
+        placed_by_name=place.by_name,
         masked=masked,
         created=created,
         rules=rules,
@@ -267,7 +262,8 @@ def files(chip: Chip) -> list[Path]:
     """The chip's file and those beside it that belong to it: `.aux.xml`, world files, masks."""
     try:
         with imagery.opened(chip.path) as dataset:
-            return sorted({chip.path, *(Path(name) for name in dataset.files)})
+            named = (Path(name) for name in dataset.files)
+            return sorted({chip.path, *named, *places.files_beside(chip.path)})
     except OSError as error:
         raise InvalidImagery(str(chip.path), [str(error)]) from error
 
@@ -318,21 +314,6 @@ def _wrong_by_position(dataset: DatasetReader) -> list[str]:
             "scale them with `gdal_translate -ot Byte -scale`"
         )
     return reasons
-
-
-_Place = tuple[str, Affine6, bool]
-"""Coordinate reference system, transform, whether the name told it."""
-
-
-def _own_place(dataset: DatasetReader) -> _Place | None:
-    a, b, c, d, e, f = tuple(dataset.transform)[:6]
-    if dataset.crs is None or dataset.transform.is_identity or a * e - b * d == 0:
-        return None
-    return dataset.crs.to_string(), (a, b, c, d, e, f), False
-
-
-def _place_of(tile: tiles.Tile | None, width: int, height: int) -> _Place | None:
-    return None if tile is None else (WEB_MERCATOR, tile.transform(width, height), True)
 
 
 def gsd_of(path: Path, grid: Grid) -> float:

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from fair_models.data import bands as band_rules
-from fair_models.data import fill_scan, imagery, orientation, tiles
+from fair_models.data import fill_scan, imagery, orientation, places, tiles
 from fair_models.data.chips import Chip, gsd_of
 from fair_models.data.fill_scan import FillMap
-from fair_models.data.grid import WEB_MERCATOR, Grid
 from fair_models.errors import InvalidImagery
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference import mosaics
@@ -221,16 +220,14 @@ def _described(dataset: Any, image: Image, bands: int, rules: ImageryRules) -> C
         problems += _wrong_by_position(dataset, bands)
     turned = _turned(dataset, image, rules)
     height, width = orientation.size(dataset.height, dataset.width, turned)
-    own = _own_place(dataset)
-    if own is not None and turned != orientation.UPRIGHT:
+    found = places.place_of(
+        dataset, path, beside=isinstance(image, LocalImage), strict=rules.scale == "each-axis"
+    )
+    if found.grid is not None and not found.by_name and turned != orientation.UPRIGHT:
         problems.append(orientation.contradiction(turned))
-    place = own or _place_of_name(path, height, width)
-    problems = [*_too_large(dataset), *problems]
-    if place is None:
-        problems.append(
-            "it has neither a coordinate reference system nor a tile name that say where it lies; "
-            "georeference it, or name it OAM-{x}-{y}-{z} after its web-map tile"
-        )
+    tile = tiles.parse(path.stem)
+    place = places.on_tile(tile, height, width) if found.by_name and tile else found.grid
+    problems = [*_too_large(dataset), *problems, *found.reasons]
     if problems or place is None:
         raise InvalidImagery(str(image), problems)
     return Chip(
@@ -254,20 +251,6 @@ def _turned(dataset: Any, image: Image, rules: ImageryRules) -> int:
     if rules.bands == "position" or isinstance(image, RemoteImage):
         return orientation.UPRIGHT
     return orientation.of_file(image.path, dataset.driver)
-
-
-def _own_place(dataset: Any) -> Grid | None:
-    """Where the image says itself that it lies."""
-    a, b, c, d, e, f = tuple(dataset.transform)[:6]
-    if dataset.crs is not None and not dataset.transform.is_identity and a * e != b * d:
-        return Grid(dataset.crs.to_string(), (a, b, c, d, e, f), dataset.height, dataset.width)
-    return None
-
-
-def _place_of_name(path: Path, height: int, width: int) -> Grid | None:
-    """Where the web-map tile in the name of an image lies."""
-    tile = tiles.parse(path.stem)
-    return None if tile is None else Grid(WEB_MERCATOR, tile.transform(width, height), height, width)
 
 
 def _wrong_by_position(dataset: Any, bands: int) -> list[str]:
