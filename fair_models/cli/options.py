@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
@@ -64,17 +64,41 @@ def build(model: type[M], subject: str, values: Mapping[str, Any]) -> M:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        reasons = [_reason(model, each) for each in error.errors()]
         raise InvalidParameters(subject, reasons) from error
 
 
-def assignments(texts: Sequence[str], option: str) -> dict[str, Any]:
-    """Values of an option like `--set training.epochs=20`: numbers, true, false or text, by name."""
+def _reason(model: type[BaseModel], error: Mapping[str, Any]) -> str:
+    """One of pydantic's errors; what has another form is told with what the parameter is."""
+    field = str(next(iter(error["loc"]), ""))
+    where = ".".join(str(part) for part in error["loc"] if part != "[key]")
+    if error["type"] == "string_pattern_mismatch" and field in model.model_fields:
+        return f"{where}: {error['input']!r} does not match what is allowed: {text_of(model, field)}"
+    return f"{where}: {str(error['msg']).removeprefix('Value error, ')}"
+
+
+def _no_example() -> str:
+    return "training.epochs=20"
+
+
+def assignments(
+    texts: Sequence[str], option: str, example: Callable[[], str] = _no_example
+) -> dict[str, Any]:
+    """Values of an option like `--set training.epochs=20`: numbers, true, false or text, by name.
+
+    Args:
+        texts: What was given.
+        option: The option, e.g. "--set".
+        example: Gives what would be right, e.g. "training.epochs=20"; only called where something is wrong.
+
+    Raises:
+        Invalid: One has no name or no value.
+    """
     values: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise Invalid(f"{option} {text!r} should be NAME=VALUE, for example {option} training.epochs=20")
+            raise Invalid(f"{option} {text!r} should be NAME=VALUE, for example {option} {example()}")
         try:
             values[name] = json.loads(value)
         except (ValueError, RecursionError):  # no JSON, or numbers and nesting that nobody means

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fair_models.cli import work
+from fair_models.cli.metrics import metric_of
 from fair_models.cli.options import (
     Again,
     DryRun,
@@ -191,7 +192,7 @@ def promote(
 ) -> None:
     """Publish a version of a fine-tuned model, or make one active again that was published before."""
     gate = {
-        "minimum": assignments(minimum or [], "--minimum"),
+        "minimum": assignments(minimum or [], "--minimum", lambda: f"{metric_of(model)}=0.5"),
         "not_worse_by": not_worse_by,
         "override_reason": override_reason,
     }
@@ -335,7 +336,7 @@ def audit(
     """Check the whole catalogue, and repair what is safe if asked. Ends with code 1 where errors are left."""
     thresholds: dict[str, dict[str, object]] = {}
     for bound, given in (("least", least), ("most", most)):
-        for metric, value in assignments(given or [], f"--{bound}").items():
+        for metric, value in assignments(given or [], f"--{bound}", lambda: "fair:building_iou=0.5").items():
             thresholds.setdefault(metric, {})[bound] = value
     values = {
         "rules": rules,

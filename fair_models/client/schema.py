@@ -22,32 +22,41 @@ _LENGTHS = {
 }
 
 _WORD = re.compile(r"^\w+$")
+_MISSING = re.compile(r"^'(.+)' is a required property$")
 _Path = tuple[str | int, ...]
 
 
 def problems(parameters: Json, schema: Json) -> list[str]:
-    """Everything that is wrong, each with its place: "params.seed: -1 is less than the minimum of 0"."""
+    """Everything that is wrong, each with its place: "params.seed: -1 is less than the minimum of 0".
+
+    Whoever reads them need not know JSON Schema: what is missing or has another form is told with what the
+    parameter is, as its description says.
+    """
     not_json = [
         f"{place(path)}: {value} is not a number that JSON has" for path, value in _not_numbers(parameters)
     ]
     if not_json:
         return not_json
     errors = schema_patterns.strict()(schema).iter_errors(parameters)
-    return sorted({text for error in errors for text in _texts(error)})
+    return sorted({text for error in errors for text in _texts(error, schema)})
 
 
-def _texts(error: ValidationError) -> Iterator[str]:
+def _texts(error: ValidationError, root: Json) -> Iterator[str]:
     """The reasons behind one error. Of several alternatives, the one whose type fits speaks."""
     if error.validator == "anyOf":
         chosen = _fitting_alternative(error)
         if chosen:
             for cause in chosen:
-                yield from _texts(cause)
+                yield from _texts(cause, root)
             return
         kinds = [str(each["type"]) for each in error.validator_value if "type" in each]
         yield f"{place(error.absolute_path)}: {error.instance!r} is none of {', '.join(kinds)}"
         return
-    yield f"{place(error.absolute_path)}: {_words(error)}"
+    missing = _MISSING.match(error.message) if error.validator == "required" else None
+    if missing:
+        yield f"{place([*error.absolute_path, missing[1]])}: is missing{_told(error.schema, missing[1])}"
+        return
+    yield f"{place(error.absolute_path)}: {_words(error, root)}"
 
 
 def _fitting_alternative(error: ValidationError) -> list[ValidationError]:
@@ -65,25 +74,49 @@ def _fitting_alternative(error: ValidationError) -> list[ValidationError]:
     return []
 
 
-def _words(error: ValidationError) -> str:
+def _told(schema: Json, name: str) -> str:
+    """What a parameter is, by the first sentence of its description."""
+    said = schema.get("properties", {}).get(name, {}).get("description", "")
+    return f". It is: {said.split('. ')[0].rstrip('.')}" if said else ""
+
+
+def _words(error: ValidationError, root: Json) -> str:
     found = repr(error.instance) if len(repr(error.instance)) <= 100 else "the text"
     if error.validator in _LENGTHS:
         return f"{found} is {_LENGTHS[error.validator].format(error.validator_value)}"
+    if error.validator == "enum":
+        return f"{found} is not one of {', '.join(str(value) for value in error.validator_value)}"
     if error.validator != "pattern":
         return str(error.message)
-    wanted = next((each["description"] for each in _schemas(error) if "description" in each), "")
+    wanted = next((each["description"] for each in _schemas(error, root) if "description" in each), "")
     if not wanted and len(error.validator_value) <= _LONGEST_PATTERN:
         return f"{found} does not match {error.validator_value!r}"
     return f"{found} does not match what is allowed: {wanted or 'see the form'}"
 
 
-def _schemas(error: Any) -> Iterator[Json]:
-    """The schema that an error breaks, then those around it for the same value."""
-    depth = len(error.absolute_path)
-    while error is not None and len(error.absolute_path) == depth:
-        if isinstance(error.schema, dict):
-            yield error.schema
-        error = error.parent
+def _schemas(error: Any, root: Json) -> Iterator[Json]:
+    """The schema that an error breaks, then those around it, up to that of the parameter as a whole."""
+    passed: list[Json] = []
+    here: Any = root
+    for part in error.absolute_schema_path:
+        if isinstance(here, dict) and "$ref" in here:
+            here = _resolved(here["$ref"], root)
+        if part == "$ref":
+            continue
+        if isinstance(here, dict) and "properties" not in here:
+            passed.append(here)
+        try:
+            here = here[part]
+        except (KeyError, IndexError, TypeError):  # written in another way than it was read
+            break
+    yield from reversed(passed)
+
+
+def _resolved(reference: str, root: Json) -> Any:
+    found: Any = root
+    for part in reference.removeprefix("#/").split("/"):
+        found = found.get(part, {})
+    return found
 
 
 def place(path: Iterable[str | int]) -> str:
@@ -92,6 +125,8 @@ def place(path: Iterable[str | int]) -> str:
     for part in path:
         if isinstance(part, str) and _WORD.match(part):
             written += f".{part}" if written else part
+        elif isinstance(part, int):
+            written += f" (entry {part + 1})"
         else:
             written += f"[{part!r}]"
     return written or "parameters"

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from fair_models.catalog import transitions
+from fair_models.catalog.local import LocalCatalog
+from fair_models.cli.metrics import metric_of
 from fair_models.cli.options import absolute, assignments, build, text_of
 from fair_models.errors import Invalid, InvalidParameters
-from fair_models.params import FinetuneParams, PredictParams
+from fair_models.params import AuditParams, FinetuneParams, PredictParams
+from tests.catalog.item_factory import base_item, dataset_item, local_item
 
 
 def test_values_are_numbers_truths_or_text() -> None:
@@ -47,8 +51,8 @@ def test_options_that_were_not_given_are_not_sent() -> None:
 @pytest.mark.parametrize(
     ("given", "reasons"),
     [
-        ({}, ["parameters: 'imagery' is a required property", "parameters: 'model' is a required property"]),
-        ({"imagery": "/x"}, ["parameters: 'model' is a required property"]),
+        ({}, ["imagery: is missing. It is: Folder", "model: is missing. It is: A local or base model"]),
+        ({"imagery": "/x"}, ["model: is missing. It is: A local or base model"]),
         ({"model": "some-model", "imagery": "/x"}, []),
     ],
 )
@@ -58,7 +62,17 @@ def test_a_prediction_needs_a_model_and_imagery(given: dict[str, str], reasons: 
         return
     with pytest.raises(InvalidParameters) as raised:
         build(PredictParams, "predict", given)
-    assert sorted(raised.value.reasons) == reasons
+    found = sorted(raised.value.reasons)
+    assert all(text.startswith(start) for text, start in zip(found, reasons, strict=True))
+
+
+def test_a_name_of_another_form_is_told_by_what_the_parameter_is() -> None:
+    with pytest.raises(InvalidParameters) as raised:
+        build(AuditParams, "audit", {"thresholds": {"building iou": {"least": 0.5}}})
+    [told] = raised.value.reasons
+    assert told.startswith(
+        "thresholds.building iou: 'building iou' does not match what is allowed: Least and"
+    )
 
 
 def test_a_value_of_no_possible_type_is_one_reason() -> None:
@@ -76,3 +90,28 @@ def test_a_value_of_no_possible_type_is_one_reason() -> None:
 
 def test_the_command_line_says_what_the_form_says() -> None:
     assert text_of(FinetuneParams, "seed") == FinetuneParams.model_fields["seed"].description
+
+
+def test_a_minimum_without_a_metric_is_told_one_of_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIR_HOME", str(tmp_path))
+    catalog = LocalCatalog(tmp_path / "catalog")
+    spec = [{"key": "fair:map_50", "name": "mAP", "description": "mAP.", "higher_is_better": True}]
+    item = local_item()
+    item.properties |= {"fair:metrics_spec": spec, "fair:map_50": 0.6}
+    item.properties["fair:baseline"]["fair:map_50"] = 0.1
+    transitions.publish(catalog, base_item())
+    transitions.publish(catalog, dataset_item())
+    transitions.publish(catalog, item)
+
+    with pytest.raises(Invalid, match="for example --minimum fair:map_50=0.5"):
+        assignments(["0.5"], "--minimum", lambda: f"{metric_of('banepa-roofs')}=0.5")
+
+
+def test_of_a_model_that_nobody_knows_the_usual_metric_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIR_HOME", str(tmp_path))
+    monkeypatch.delenv("ZENML_STORE_URL", raising=False)
+    assert metric_of("nobody") == "fair:building_iou"

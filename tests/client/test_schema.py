@@ -6,7 +6,12 @@ import pytest
 from pydantic import BaseModel
 
 from fair_models.client.schema import problems
-from fair_models.params import FinetuneParams, IngestDatasetParams, PromoteParams
+from fair_models.params import (
+    FinetuneParams,
+    IngestDatasetParams,
+    PredictParams,
+    PromoteParams,
+)
 
 GOOD = {"base_model": "some-base", "dataset": "some-data", "model_name": "some-model"}
 
@@ -85,3 +90,44 @@ def test_problems_in_parts_of_parts_have_their_whole_place() -> None:
     assert problems({"params": values}, PROMOTE) == [
         "params.gate.minimum['fair:building_iou']: 'high' is not of type 'number'"
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (
+            {"model": "some-model"},
+            ["params.imagery: is missing. It is: Folder of chips, georeferenced image"],
+        ),
+        (
+            {"model": "some-model", "imagery": "x", "formats": ["geojson", "shp"]},
+            ["params.formats (entry 2): 'shp' is not one of geoparquet, geojson, flatgeobuf, pmtiles,"],
+        ),
+    ],
+)
+def test_what_is_missing_or_not_a_choice_is_told_without_words_of_json_schema(
+    values: dict[str, Any], expected: list[str]
+) -> None:
+    found = problems({"params": values}, schema_of(PredictParams))
+    assert len(found) == len(expected)
+    assert all(text.startswith(start) for text, start in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (
+            {"classes": ["Building"]},
+            "params.classes (entry 1): 'Building' does not match what is allowed: ",
+        ),
+        (
+            {"keywords": ["ok", "No!"]},
+            "params.keywords (entry 2): 'No!' does not match what is allowed: Words",
+        ),
+    ],
+)
+def test_an_entry_of_another_form_is_told_by_what_the_list_is(values: dict[str, Any], told: str) -> None:
+    good = {"name": "some-data", "title": "T", "chips": "x"}
+    [found] = problems({"params": {**good, **values}}, INGEST)
+    assert found.startswith(told)
+    assert "^" not in found

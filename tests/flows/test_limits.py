@@ -1,6 +1,8 @@
 """One training per model name at a time."""
 
+import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
@@ -34,6 +36,32 @@ def hold(model: str, run: str, log: Log, inside: threading.Event, leave: threadi
         inside.set()
         assert leave.wait(WAIT_S)
         log.add(f"{run} out")
+
+
+def test_a_second_training_of_a_name_says_what_it_waits_for(
+    prefect_api: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, first, second, leave = Log(), threading.Event(), threading.Event(), threading.Event()
+    params = {"model_name": "waiting-roofs"}
+
+    @flow(name="train", flow_run_name="train waiting-roofs", validate_parameters=False)
+    def train(params: dict[str, str]) -> None:
+        hold.fn("waiting-roofs", "a", log, second if first.is_set() else first, leave)
+
+    caplog.set_level(logging.INFO, logger="fair_models.flows")
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(train, params)
+        assert first.wait(WAIT_S)
+        two = pool.submit(train, params)
+        until = time.monotonic() + WAIT_S
+        while "waiting-roofs" not in caplog.text and time.monotonic() < until:
+            time.sleep(0.1)
+        leave.set()
+        one.result()
+        two.result()
+    assert "The run train waiting-roofs (" in caplog.text
+    assert "is training waiting-roofs: versions of one name are trained one after the other" in caplog.text
+    assert "give them different model names" in caplog.text
 
 
 def test_two_runs_of_one_name_follow_each_other(prefect_api: str) -> None:
