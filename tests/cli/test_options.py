@@ -105,7 +105,7 @@ def test_a_minimum_without_a_metric_is_told_one_of_the_model(
     transitions.publish(catalog, dataset_item())
     transitions.publish(catalog, item)
 
-    with pytest.raises(Invalid, match="for example --minimum fair:map_50=0.5"):
+    with pytest.raises(Invalid, match=r"for example --minimum fair:map_50=0\.5"):
         assignments(["0.5"], "--minimum", lambda: f"{metric_of('banepa-roofs')}=0.5")
 
 

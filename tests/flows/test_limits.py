@@ -54,7 +54,7 @@ def test_a_second_training_of_a_name_says_what_it_waits_for(
         assert first.wait(WAIT_S)
         two = pool.submit(train, params)
         until = time.monotonic() + WAIT_S
-        while "waiting-roofs" not in caplog.text and time.monotonic() < until:
+        while "one after the other" not in caplog.text and time.monotonic() < until:
             time.sleep(0.1)
         leave.set()
         one.result()
