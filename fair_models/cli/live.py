@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _OURS = "fair_models"
+_TRACEBACK = "Traceback (most recent call last):"
 
 
 class Interrupted(Exception):  # no error: the person stopped looking
@@ -30,6 +31,7 @@ class Screen:
         self._now = bars.add_task("", total=None)
         self._tasks: dict[tuple[str, str], TaskID] = {}
         self._shown: dict[str, str] = {}
+        self._errors: set[str] = set()
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -49,7 +51,16 @@ class Screen:
     def _line(self, event: LogLine) -> None:
         if self._verbose or event.logger.startswith(_OURS):
             level = "" if event.level < logging.WARNING else f"{logging.getLevelName(event.level).lower()}: "
-            self._print(f"    {event.time.astimezone():%H:%M:%S} {level}{event.message}")
+            self._print(f"    {event.time.astimezone():%H:%M:%S} {level}{self._once(event.message)}")
+
+    def _once(self, message: str) -> str:
+        """A message without a traceback that was shown before: a task, its flow and its parents tell it."""
+        head, traceback, tail = message.partition(_TRACEBACK)
+        error = tail.rstrip().rpartition("\n")[2].strip()
+        if not traceback or error not in self._errors:
+            self._errors.add(error)
+            return message
+        return head.rstrip() or error
 
     def _state(self, event: StateChange) -> None:
         if self._shown.get(event.run_id) == event.state.name:
