@@ -12,6 +12,7 @@ from fair_models.catalog import base_models, profiles
 from fair_models.contract import imports, loader, published
 from fair_models.contract.archive import pack_code
 from fair_models.contract.contribution import (
+    COLLECTION_FOLDER,
     ITEM_FILE,
     README_FILE,
     Contribution,
@@ -102,8 +103,13 @@ def check(folder: Path, work_folder: Path, *, random_start: bool = False) -> Che
         found = [*reasons, *error.reasons, *_item_problems(template, {}), unseen]
         return Checked(folder.name, _unique(found))
     weights = published.problems(contribution.published) if contribution.published else None
-    reasons += [*(weights or _weights_problems(contribution)), *_name_problems(contribution)]
+    elsewhere = _package_problem(contribution)
+    names = [elsewhere] if elsewhere else _name_problems(contribution)
+    reasons += [*(weights or _weights_problems(contribution)), *names]
     reasons += _item_problems(template, _files(contribution))
+    if elsewhere:
+        unseen = _not_checked(f"{ITEM_FILE} names another package", *_CODE, *_NETWORK)
+        return Checked(folder.name, _unique([*reasons, unseen]))
     work_folder.mkdir(parents=True, exist_ok=True)
     tried = _try_code(contribution, work_folder, random_start)
     return Checked(folder.name, _unique([*reasons, *tried.reasons]), tried.contribution, tried.blueprint)
@@ -146,6 +152,22 @@ def _weights_problems(contribution: Contribution) -> Iterator[str]:
         yield f"the weights {name} have the digest {found}, the item says {said}: correct the wrong one"
     if asset.get("file:size", path.stat().st_size) != path.stat().st_size:
         yield f"the weights {name} have {path.stat().st_size} bytes, the item says {asset['file:size']}"
+
+
+def _package_problem(contribution: Contribution) -> str | None:
+    """Why none of the item's names can be found: the folder lies in another package than they say."""
+    expressions = (contribution.entrypoint, contribution.preprocess, contribution.postprocess)
+    packages = {each.partition(":")[0].rpartition(".")[0] for each in expressions}
+    named = packages.pop()
+    if packages or not named or named == contribution.package:
+        return None
+    cure = f"name {contribution.package}.… in {ITEM_FILE}"
+    if named == f"{COLLECTION_FOLDER}.{contribution.folder.name}":
+        cure = f"put it into a folder called {COLLECTION_FOLDER}, or {cure}"
+    return (
+        f"{ITEM_FILE} names modules of {named}, and the folder {contribution.folder} is the package "
+        f"{contribution.package}: {cure}"
+    )
 
 
 def _name_problems(contribution: Contribution) -> Iterator[str]:

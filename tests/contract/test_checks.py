@@ -208,3 +208,15 @@ def test_an_export_that_fails_leaves_only_the_comparison_unchecked(contribution)
     problems = checks.problems(contribution.path)
     assert any("export failed: RuntimeError: no such operator" in each for each in problems)
     assert unseen(problems) == ["not checked, because something is wrong with the export: ONNX against torch"]
+
+
+def test_a_folder_outside_of_the_package_that_its_item_names_has_one_reason_and_the_cure(contribution):
+    text = (contribution.path / "stac-item.json").read_text()
+    own = contribution.path.name
+    (contribution.path / "stac-item.json").write_text(text.replace(f'"{own}.', f'"models.{own}.'))
+
+    told, unseen = checks.problems(contribution.path)
+
+    assert unseen.startswith("not checked")
+    assert told.startswith(f"stac-item.json names modules of models.{own}, and the folder")
+    assert f"is the package {own}: put it into a folder called models, or name {own}.… in stac-item" in told
