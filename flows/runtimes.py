@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -83,8 +83,15 @@ def wait(run_id: UUID) -> FlowRun:
             time.sleep(_POLL_S)
 
 
-def run_train(base: Item, config: RunConfig) -> TrainedVersion:
+def run_train(
+    base: Item, config: RunConfig, began: Callable[[FlowRun], None] | None = None
+) -> TrainedVersion:
     """Run the deployment `train` where the base model's training runtime is, and wait for its result.
+
+    Args:
+        base: The model whose runtime it is.
+        config: The training.
+        began: Called with the run that was started.
 
     Raises:
         Invalid: The runtime is an image, and the deployment's work pool cannot start images.
@@ -101,6 +108,8 @@ def run_train(base: Item, config: RunConfig) -> TrainedVersion:
         " ".join([f"train {config.model_name}", *(tag for tag in config.tags if tag.startswith("trial:"))]),
         [f"model:{config.model_name}", *config.tags],
     )
+    if began is not None:
+        began(started)
     run = wait(started.id)
     if run.state is not None and run.state.is_cancelled():
         raise TrainingCancelled(
@@ -135,15 +144,16 @@ def _why(run: FlowRun, model: str) -> str:
 
 def _result(run: FlowRun) -> TrainedVersion:
     """The row that the child wrote; its return value is not kept anywhere."""
-    with get_client(sync_client=True) as client:
-        rows = _rows(client, run)
+    rows = table_of(run, "result")
     if not rows:
         raise NotFound(f"Run {run.name} ({run.id}) completed without the artifact `result`")
     return TrainedVersion.model_validate(rows[0])
 
 
-def _rows(client: SyncPrefectClient, run: FlowRun) -> list[dict[str, Any]]:
-    wanted = ArtifactFilter.model_validate({"flow_run_id": {"any_": [run.id]}, "key": {"any_": ["result"]}})
-    found = client.read_artifacts(artifact_filter=wanted)
+def table_of(run: FlowRun, key: str) -> list[dict[str, Any]]:
+    """The rows of a table that a run has written; none where it has written none."""
+    wanted = ArtifactFilter.model_validate({"flow_run_id": {"any_": [run.id]}, "key": {"any_": [key]}})
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=wanted)
     rows: list[dict[str, Any]] = json.loads(str(found[-1].data)) if found else []
     return rows

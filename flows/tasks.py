@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from prefect.client.schemas.objects import FlowRun
+from prefect.utilities.urls import url_for
+
 from fair_models import settings
 from fair_models.outcomes import (
     AuditSummary,
@@ -33,7 +36,7 @@ from fair_models.training.run_config import RunConfig
 from flows import announcing, artifacts, closing, results, upkeep
 from flows.places import open_catalog, open_store
 from flows.policy import task
-from flows.runtimes import run_train
+from flows.runtimes import run_train, table_of
 
 if TYPE_CHECKING:
     from pystac import Item
@@ -104,7 +107,26 @@ def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
 @task
 def train_in_runtime(base: Item, config: RunConfig) -> TrainedVersion:
     """Send the training to the runtime that the base model names, and wait for it."""
-    return run_train(base, config)
+    began: list[FlowRun] = []
+
+    def link(run: FlowRun) -> None:
+        began.append(run)
+        address = url_for("flow-run", run.id) or ""
+        told = f"[{run.name}]({address}) trains it: epochs, curves and logs are shown there."
+        artifacts.write_card("training-run", told, f"The run that trains {config.model_name}")
+
+    trained = run_train(base, config, link)
+    for key, told in _OF_TRAINING.items():
+        if rows := table_of(began[0], key):
+            artifacts.write_table(key, rows, told)
+    return trained
+
+
+_OF_TRAINING = {
+    "metrics": "Measured on held-out samples, with 95 % intervals and the simplest guess",
+    "classes": "Labels on either side, and figures: value [95 % interval] (simplest guess)",
+}
+"""Tables of a training that the page of the run that started it repeats."""
 
 
 @task
