@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Protocol, get_args
 
 from fair_models.data import antimeridian, zooms
-from fair_models.data.chips import find
+from fair_models.data.chips import Chip, find
 from fair_models.data.grid import Factors, factors
 from fair_models.data.orientation import UPRIGHT
 from fair_models.data.resampling import Resampling
@@ -31,6 +31,7 @@ from fair_models.types import Json
 
 __all__ = ["MARGIN_PX", "Block", "Imagery", "ModelInput", "image_of", "open_imagery", "put_together"]
 
+_SHOWN = 3
 MARGIN_PX = 64
 """Pixels of the model around an area that are read, so that what lies at its edge is seen whole."""
 
@@ -216,7 +217,7 @@ def open_imagery(
         reader.close,
         area,
         facts=said.facts,
-        warnings=lambda: [said.note] if said.note else [],
+        warnings=lambda: [*([said.note] if said.note else []), *_elsewhere(chips)],
         identity=lambda: _states(sorted(each for each in path.iterdir() if not each.name.startswith("."))),
     )
 
@@ -242,8 +243,18 @@ def image_of(
         found,
         reader.close,
         area,
+        warnings=lambda: _elsewhere([reader.chip]),
         identity=lambda: _states(reader.files) if isinstance(image, Path) else image.state,
     )
+
+
+def _elsewhere(chips: Sequence[Chip]) -> list[str]:
+    """What is said of chips whose georeference contradicts the tile in their name."""
+    found = [chip.path.name for chip in chips if chip.elsewhere]
+    if not found:
+        return []
+    shown = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+    return [f"{shown}: the georeference contradicts the tile in the name; the georeference counts"]
 
 
 @dataclass(frozen=True)

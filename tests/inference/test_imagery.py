@@ -115,6 +115,16 @@ def test_windows_of_pixels_in_degrees_are_cut_from_what_training_would_see(
             assert (valid == expected.valid[area.slices]).all()
 
 
+def test_a_name_that_the_georeference_contradicts_is_told_with_the_result(tmp_path: Path) -> None:
+    path = write_geotiff(
+        tmp_path / "in" / f"{CORNER.name}.tif", blobs(90, 120), UTM, (353_000, 3_057_000), 0.26
+    )
+    for source in (path, path.parent):
+        with open_imagery(source, Input()) as imagery:
+            (said,) = imagery.warnings()
+        assert said.startswith(f"{path.name}: the georeference contradicts the tile in the name")
+
+
 def test_models_of_before_take_one_factor_for_both_axes(tmp_path: Path) -> None:
     path = write_geotiff(tmp_path / "scene.tif", blobs(90, 120), "EPSG:4326", (25.0, 70.0), 0.66 / 111_195)
 
