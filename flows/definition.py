@@ -80,6 +80,8 @@ def _cancelled_with_its_training(function: Callable[P, R]) -> Callable[P, R]:
         except TrainingCancelled as error:
             return cast(R, Cancelled(message=str(error)))
 
+    # Prefect reads types where the function was made, which for `run` is this module.
+    run.__signature__ = inspect.signature(function, eval_str=True)  # type: ignore[attr-defined]
     return run
 
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 import yaml
 from prefect import Flow
+from prefect.exceptions import ParameterTypeError
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.names import generate_slug
 
@@ -118,6 +119,17 @@ def test_names_that_were_made_up_are_told_from_names_that_people_give() -> None:
     )
     given = ("banepa-roofs", "audit", "nightly-run 3", "", "my-otter-3", "beta-test", "omega2")
     assert not any(_is_generated(name) for name in given)
+
+
+@every_flow
+def test_a_run_takes_its_parameters_as_the_model_that_the_flow_names(name: str) -> None:
+    with pytest.raises(ParameterTypeError, match="nonsense"):
+        FLOWS[name].validate_parameters({"params": {"nonsense": 1}})
+
+
+def test_parameters_that_are_right_reach_the_flow_as_a_model() -> None:
+    taken = FLOWS["promote"].validate_parameters({"params": {"model": "roofs"}})
+    assert taken == {"params": PromoteParams(model="roofs")}
 
 
 @every_flow
