@@ -1,7 +1,8 @@
 """What is wrong with a request, told before a run is created, by the code that its flow runs first.
 
 The command line asks here, and so can a program that sees the registry. What only the work itself shows is
-left to the flow. Nothing here loads torch or ZenML.
+left to the flow. Nothing here loads torch; ZenML only where a
+model is named that is not published, and something was trained on this machine.
 """
 
 from __future__ import annotations
@@ -47,16 +48,16 @@ def check(params: Params, catalog: Catalog, *, files: bool = True) -> None:
 
 
 def _finetune(params: FinetuneParams, catalog: Catalog, files: bool) -> None:
-    from fair_models.training import plan
+    from fair_models.training import plan, references
 
-    plan.plan_run(*plan.find_items(catalog, params), params)
+    plan.plan_run(*plan.find_items(catalog, params, references.ledger_here), params)
 
 
 def _search(params: SearchParams, catalog: Catalog, files: bool) -> None:
     from fair_models.catalog.search_space import candidates
-    from fair_models.training import plan, wishes
+    from fair_models.training import plan, references, wishes
 
-    base, dataset = plan.find_items(catalog, params)
+    base, dataset = plan.find_items(catalog, params, references.ledger_here)
     candidates(base, params.vary, params.method, params.seed)
     wishes.refuse_both(base, params)
     wish = FinetuneParams(
@@ -71,8 +72,9 @@ def _search(params: SearchParams, catalog: Catalog, files: bool) -> None:
 
 def _predict(params: PredictParams, catalog: Catalog, files: bool) -> None:
     from fair_models.contract import prediction_wish
+    from fair_models.training import references
 
-    item = versions.resolve(catalog, names.MODELS, params.model)
+    item = references.resolve(catalog, names.MODELS, params.model, references.ledger_here)
     prediction_wish.settle(item, params)
     if files:
         prediction_wish.look_at_files(item, params, prediction_wish.area_of(params))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 from pystac import Item
@@ -9,7 +10,8 @@ from pystac import Item
 from fair_models.catalog import names, versions
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import FairModelsError, NotFound
-from fair_models.training.ledger import Ledger, ModelVersion
+from fair_models.settings import current
+from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
 from fair_models.types import LOCAL_MODELS, CollectionId
 
 OpenLedger = Callable[[], Ledger]
@@ -67,6 +69,18 @@ def unpublished(catalog: Catalog, reference: str, ledger: OpenLedger) -> str | N
         return None
     trained = [each for each in _trained(name, ledger) if number in (None, each.number)]
     return _told(reference, trained) if trained else None
+
+
+def ledger_here() -> Ledger:
+    """The ledger of this machine, where anything was trained: to set one up takes long.
+
+    Raises:
+        NotFound: Nothing was.
+    """
+    settings = current()
+    if not ((settings.home / "zenml").exists() or "ZENML_STORE_URL" in os.environ):
+        raise NotFound("Nothing was trained here yet: fair-models finetune")
+    return open_ledger(settings)
 
 
 def _told(reference: str, trained: Sequence[ModelVersion]) -> str:
