@@ -13,6 +13,7 @@ import shapely
 import yaml
 
 from fair_models.errors import Conflict, Invalid, InvalidHyperparameters, InvalidImagery
+from fair_models.imagery_rules import OLD
 from fair_models.inference.imagery import open_imagery
 from fair_models.inference.parts import FeaturePart, Part, Scores, Window
 from fair_models.inference.prediction import Step, predict
@@ -164,8 +165,8 @@ class Boxes(Brightness):
 
 
 def test_a_box_over_the_seam_of_two_chips_is_one_feature(tmp_path: Path, network: Session) -> None:
-    pixels = grey(256, 512, 0)
-    pixels[:, 100:140, 240:280] = 255
+    pixels = grey(256, 512, 5)
+    pixels[:, 100:140, 240:280] = 250  # no fill
     for at in (0, 1):
         tile = type(CORNER)(CORNER.x + at, CORNER.y, 19)
         write_png_chip(tmp_path / "chips", tile, pixels[:, :, 256 * at : 256 * at + 256])
@@ -198,7 +199,12 @@ def test_a_classification_judges_each_chip_by_itself(
 
     predict(
         request_for(
-            tmp_path / "chips", tmp_path / "out", session, processing=Judge(), task="scene-classification"
+            tmp_path / "chips",
+            tmp_path / "out",
+            session,
+            processing=Judge(),
+            task="scene-classification",
+            rules=OLD,  # a wholly white chip is fill by today's
         )
     )
 
