@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.seams import invented, split_samples
-from fair_models.contract import weights
 from fair_models.data.samples import Samples
+from fair_models.ml_tasks import weights
 from fair_models.ml_tasks.padded import Padded
 from fair_models.ml_tasks.results import Epoch
 from fair_models.training import agreeing

@@ -103,7 +103,7 @@ def network(path: Path, chips: Path, labels: Path | None = None, epochs: int = 4
     """The U-Net as ONNX, trained on labels where there are any."""
     import torch
 
-    from fair_models.contract import weights
+    from fair_models.ml_tasks import weights
     from models.unet_segmentation import pipeline, processing
     from models.unet_segmentation.weights import WEIGHTS_FILE
 

@@ -52,7 +52,7 @@ PROCESSING = '''
 
 import numpy as np
 
-from fair_models.ml_tasks import segmentation
+from fair_models.sdk import segmentation
 
 from .tone import GAMMA
 

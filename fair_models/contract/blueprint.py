@@ -12,12 +12,13 @@ import torch
 from pydantic import BaseModel, ValidationError
 
 from fair_models.catalog import hyperparameters
-from fair_models.contract import class_check, classes, export_check, exporting, extras, loader, weights
+from fair_models.contract import class_check, classes, export_check, exporting, extras, loader
 from fair_models.contract.archive import pack_code
 from fair_models.contract.calling import called
 from fair_models.contract.contribution import Contribution
 from fair_models.contract.protocol import Pipeline
 from fair_models.errors import FairModelsError, InvalidContribution, Unavailable
+from fair_models.ml_tasks import weights
 from fair_models.store.digests import checksum_file
 from fair_models.types import Json
 

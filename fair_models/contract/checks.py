@@ -90,6 +90,7 @@ def check(folder: Path, work_folder: Path, *, random_start: bool = False) -> Che
     """
     folder = folder.expanduser().resolve()
     reasons = [*_file_problems(folder), *imports.text_problems(folder, package_of(folder))]
+    reasons += imports.face_problems(folder)
     try:
         template = read_template(folder)
     except InvalidContribution as error:

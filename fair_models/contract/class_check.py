@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from fair_models.catalog import class_change
-from fair_models.contract import classes, weights
+from fair_models.contract import classes
 from fair_models.contract.calling import called
 from fair_models.errors import InvalidContribution
+from fair_models.ml_tasks import weights
 from fair_models.types import Json
 
 if TYPE_CHECKING:

@@ -14,6 +14,12 @@ HEAVY = ("torch", "zenml", "mlflow", "onnxruntime", "prefect")
 FOREIGN = ("zenml", "mlflow", "prefect")
 """What no module of a contribution imports: the library tracks and schedules."""
 
+FACE = "fair_models.sdk"
+"""What modules of a contribution may import of the library: it stays as it is, as archived code does."""
+
+MAKER = "weights.py"
+"""The module that makes the initial weights. It runs before registration and never from an archive."""
+
 _PROBE = """
 import sys
 from pathlib import Path
@@ -39,6 +45,28 @@ def text_problems(folder: Path, package: str, foreign: Collection[str] = FOREIGN
         if "tests" not in path.relative_to(folder).parts
         for problem in _file_problems(path, path.relative_to(folder).as_posix(), package, foreign)
     ]
+
+
+def face_problems(folder: Path) -> list[str]:
+    """Imports of the library beside `fair_models.sdk`, which may change while the archived code cannot.
+
+    `tests/` and `weights.py` may import what they like: they do not run from an archive.
+
+    Args:
+        folder: The contribution.
+    """
+    found = []
+    for path in sorted(folder.rglob("*.py")):
+        name = path.relative_to(folder).as_posix()
+        if name == MAKER or name.startswith("tests/"):
+            continue
+        for line, module in _imports_of(path):
+            if _is_of(module, "fair_models") and not _is_of(module, FACE):
+                found.append(
+                    f"{name}, line {line}, imports {module}, which may change after the code was archived: "
+                    f"take it from {FACE}"
+                )
+    return found
 
 
 def heavy_imports(archive: Path, checksum: str, expressions: list[str]) -> list[str]:
@@ -73,6 +101,22 @@ def _file_problems(path: Path, name: str, package: str, foreign: Collection[str]
             )
         if strange := [module for module in modules if module.partition(".")[0] in foreign]:
             yield f"{where}, imports {strange[0]}: the library tracks and schedules, take it out"
+
+
+def _imports_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and module of each import. `from fair_models import a` is one of its module a."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return  # `text_problems` tells
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (
+                (node.lineno, name) for name in (names if node.module == "fair_models" else [node.module])
+            )
 
 
 def _imported(node: ast.AST) -> list[str]:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import torch
 
-from fair_models.contract import blueprint, loader, published, weights
+from fair_models.contract import blueprint, loader, published
 from fair_models.contract.archive import pack_code
 from fair_models.contract.calling import called
 from fair_models.contract.contribution import Contribution, assets_of
 from fair_models.contract.published import PublishedWeights
 from fair_models.errors import InvalidContribution
+from fair_models.ml_tasks import weights
 from fair_models.store.digests import checksum_file
 from fair_models.types import Json
 

@@ -11,12 +11,13 @@ from pystac import Item
 
 from fair_models.catalog import assets, base_models, processing
 from fair_models.catalog.hyperparameters import TRAINING
-from fair_models.contract import blueprint, export_check, foreign_code, loader, weights
+from fair_models.contract import blueprint, export_check, foreign_code, loader
 from fair_models.contract.calling import called
 from fair_models.contract.contribution import Contribution, package_of
 from fair_models.contract.hyperparameters import specification_problems, told_by_params
 from fair_models.errors import InvalidItem
 from fair_models.inference.session import open_session
+from fair_models.ml_tasks import weights
 from fair_models.store.digests import checksum_file
 from fair_models.types import Json
 

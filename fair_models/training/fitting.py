@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fair_models.contract import classes, weights
+from fair_models.contract import classes
 from fair_models.data.samples import Samples
 from fair_models.errors import TrainingFailed
+from fair_models.ml_tasks import weights
 from fair_models.ml_tasks.results import Epoch, Report
 from fair_models.store.protocol import Store
 from fair_models.training.model_code import ModelCode

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fair_models.ml_tasks.detection import training
+from fair_models.sdk.detection import training
 
 BANDS = 3
 CLASSES = 1

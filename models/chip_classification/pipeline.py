@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from fair_models.ml_tasks.classification import training
+from fair_models.sdk.classification import training
 
 from .processing import CLASSES
 

@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fair_models.inference.parts import Part, Window
-from fair_models.ml_tasks import classification
-from fair_models.types import Array
+from fair_models.sdk import Array, Part, Window, classification
 
 CLASSES = ("background", "building")
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fair_models.ml_tasks.ranking import training
+from fair_models.sdk.ranking import training
 
 from . import processing
 

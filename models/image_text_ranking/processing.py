@@ -1,6 +1,6 @@
 """RGB chips and sentences in, directions out. Numpy only."""
 
-from fair_models.ml_tasks import ranking
+from fair_models.sdk import ranking
 
 WORDS = 64
 BUCKETS = 4096

@@ -8,9 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from fair_models.contract import weights
-from fair_models.ml_tasks.padded import Padded, doubled
-from fair_models.ml_tasks.segmentation import training
+from fair_models.sdk import weights
+from fair_models.sdk.networks import Padded, doubled
+from fair_models.sdk.segmentation import training
 
 from .encoder import FACTORS, Encoder
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from fair_models.ml_tasks import segmentation
-from fair_models.types import Array
+from fair_models.sdk import Array, segmentation
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)

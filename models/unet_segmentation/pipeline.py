@@ -9,8 +9,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fair_models.ml_tasks.padded import Padded, doubled
-from fair_models.ml_tasks.segmentation import training
+from fair_models.sdk.networks import Padded, doubled
+from fair_models.sdk.segmentation import training
 
 BANDS = 3
 CLASSES = 2

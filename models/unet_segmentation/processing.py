@@ -1,6 +1,6 @@
 """RGB windows in, building probabilities out. Numpy only."""
 
-from fair_models.ml_tasks import segmentation
+from fair_models.sdk import segmentation
 
 preprocess = segmentation.scale_to_unit
 postprocess = segmentation.class_probabilities

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import torch
 
-from fair_models.contract import weights
 from fair_models.contract.contribution import note_weights
 from fair_models.data.samples import Samples
-from fair_models.ml_tasks import pretraining
+from fair_models.ml_tasks import pretraining, weights
 from fair_models.ml_tasks.results import Epoch
 
 from . import pipeline, processing

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from fair_models.contract import weights
 from fair_models.contract.archive import pack_code
+from fair_models.ml_tasks import weights
 from fair_models.store.digests import checksum_file
 
 PACKAGE = "roof_dots"
@@ -18,7 +18,7 @@ PACKAGE = "roof_dots"
 PROCESSING = '''
 """Brightness in, probabilities out."""
 import numpy as np
-from fair_models.inference.parts import RasterPart
+from fair_models.sdk import RasterPart
 
 def preprocess(window):
     return window.astype(np.float32) / 255
@@ -32,7 +32,7 @@ PIPELINE = '''
 """One convolution."""
 from pydantic import Field
 from torch import nn
-from fair_models.ml_tasks.segmentation import training
+from fair_models.sdk.segmentation import training
 from .layers import convolution
 
 class Params(training.Params):

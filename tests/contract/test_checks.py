@@ -220,3 +220,23 @@ def test_a_folder_outside_of_the_package_that_its_item_names_has_one_reason_and_
     assert unseen.startswith("not checked")
     assert told.startswith(f"stac-item.json names modules of models.{own}, and the folder")
     assert f"is the package {own}: put it into a folder called models, or name {own}.… in stac-item" in told
+
+
+def test_imports_beside_the_face_for_contributions_are_told(contribution):
+    contribution.write(
+        "layers.py",
+        "import fair_models.store\nfrom fair_models import sdk, types\n"
+        "from fair_models.sdk.networks import Padded\n"
+        "from fair_models.inference.parts import RasterPart\n",
+    )
+    contribution.write("weights.py", "from fair_models.store import digests\n")
+
+    found = [
+        reason for reason in checks.problems(contribution.path) if "take it from fair_models.sdk" in reason
+    ]
+
+    assert [reason.partition(", which")[0] for reason in found] == [
+        "layers.py, line 1, imports fair_models.store",
+        "layers.py, line 2, imports fair_models.types",
+        "layers.py, line 4, imports fair_models.inference.parts",
+    ]

@@ -119,9 +119,10 @@ def test_onnx_processing_and_item_predict_without_the_training_parts(folder, mad
 def _with_torch(read, files, pixels):
     import torch
 
-    from fair_models.contract import loader, weights
+    from fair_models.contract import loader
     from fair_models.inference.parts import Window
     from fair_models.inference.session import open_session
+    from fair_models.ml_tasks import weights
 
     pipeline = loader.load_pipeline(files.code, files.code_checksum, read.entrypoint)
     processing = loader.load_processing(files.code, files.code_checksum, read.preprocess, read.postprocess)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import nn
 
-from fair_models.contract import weights
+from fair_models.ml_tasks import weights
 from tests.fuzzing import fuzz, mutated_bytes, only_our_errors
 
 NETWORK = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2))

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from fair_models import licences, settings
-from fair_models.contract import checks, contribution, initial, weights
+from fair_models.contract import checks, contribution, initial
 from fair_models.contract.contribution import Contribution
 from fair_models.errors import InvalidContribution, Unavailable
+from fair_models.ml_tasks import weights
 from fair_models.store.digests import checksum_file
 from models.resnet34_unet.tests import layout
 from tests.contract import narrow

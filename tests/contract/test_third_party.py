@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from fair_models.contract import blueprint, export_check, loader, weights
+from fair_models.contract import blueprint, export_check, loader
 from fair_models.contract.contribution import read as read_contribution
 from fair_models.data.samples import Samples
 from fair_models.errors import InvalidContribution
+from fair_models.ml_tasks import weights
 
 
 def test_a_contribution_from_outside_is_built_trained_measured_and_exported(contribution, tmp_path):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from fair_models.contract import weights
 from fair_models.errors import Corrupted, InvalidContribution, NotFound
+from fair_models.ml_tasks import weights
 
 
 def network(channels: int = 4) -> nn.Module:

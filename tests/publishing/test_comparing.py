@@ -16,11 +16,11 @@ from pystac import Item
 
 from fair_models.catalog import assets, figures
 from fair_models.catalog.local import LocalCatalog
-from fair_models.contract import weights
 from fair_models.data import chips
 from fair_models.data.splits import Split
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import Conflict, IncompatibleDataset, Invalid, NotFound
+from fair_models.ml_tasks import weights
 from fair_models.params import (
     CompareParams,
     FinetuneParams,

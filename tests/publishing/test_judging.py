@@ -101,7 +101,7 @@ def make(world: World, ledger: MemoryLedger, tmp_path: Path) -> Make:
 
 
 def weights_of(seed: int, folder: Path) -> Path:
-    from fair_models.contract import weights
+    from fair_models.ml_tasks import weights
 
     path = folder / f"{seed}.safetensors"
     weights.save(tiny_contribution.network(seed), path)

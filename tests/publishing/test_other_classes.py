@@ -13,12 +13,12 @@ from pystac import Item
 
 from fair_models.catalog import assets, base_models, model_classes, profiles, transitions
 from fair_models.catalog.local import LocalCatalog
-from fair_models.contract import weights
 from fair_models.contract.archive import pack_code
 from fair_models.contract.prediction_plan import plan_prediction
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import IncompatibleDataset
 from fair_models.inference.parts import Scores, Window
+from fair_models.ml_tasks import weights
 from fair_models.ml_tasks.results import Evaluation
 from fair_models.params import FinetuneParams, Gate, IngestDatasetParams, PredictParams, PromoteParams
 from fair_models.publishing.datasets import ingest

@@ -384,7 +384,7 @@ def test_all_that_is_wrong_with_a_finished_item_is_told_at_once(
 def test_a_finished_item_whose_onnx_disagrees_with_its_weights_is_refused(
     register: Register, finished: Path, catalog: LocalCatalog
 ) -> None:
-    from fair_models.contract import weights
+    from fair_models.ml_tasks import weights
 
     weights.save(tiny_contribution.network(seed=99), finished.parent / "initial.safetensors")
     with pytest.raises(InvalidContribution, match="differs by up to"):

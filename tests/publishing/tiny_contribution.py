@@ -18,7 +18,7 @@ UNTRAINED = "A tiny network for a test; it has learnt nothing"
 PROCESSING = '''
 """RGB windows in, building probabilities out. Numpy only."""
 
-from fair_models.ml_tasks import segmentation
+from fair_models.sdk import segmentation
 
 preprocess = segmentation.scale_to_unit
 postprocess = segmentation.class_probabilities
@@ -30,7 +30,7 @@ PIPELINE = '''
 from pydantic import Field
 from torch import nn
 
-from fair_models.ml_tasks.segmentation import training
+from fair_models.sdk.segmentation import training
 
 
 class Params(training.Params):
@@ -185,7 +185,7 @@ def network(seed: int, width: int = 4) -> Any:
 
 
 def write_weights(folder: Path, seed: int) -> None:
-    from fair_models.contract import weights
+    from fair_models.ml_tasks import weights
 
     path = folder / "weights" / "initial.safetensors"
     path.parent.mkdir(exist_ok=True)

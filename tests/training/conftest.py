@@ -132,7 +132,7 @@ def initial_weights(tmp_path_factory: pytest.TempPathFactory) -> FileRef:
     import torch
     from torch import nn
 
-    from fair_models.contract import weights
+    from fair_models.ml_tasks import weights
 
     torch.manual_seed(7)
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, padding=1))

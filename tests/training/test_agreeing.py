@@ -32,7 +32,7 @@ SIZE_PX = 256
 @pytest.fixture(scope="module")
 def unet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real network that knows what a building is, as ONNX."""
-    from fair_models.contract import weights
+    from fair_models.ml_tasks import weights
     from models.unet_segmentation import pipeline
 
     params = pipeline.Params()

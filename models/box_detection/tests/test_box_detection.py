@@ -8,10 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from fair_models.contract import weights
 from fair_models.data.samples import Samples
 from fair_models.inference.parts import FeaturePart, Window
-from fair_models.ml_tasks import pretraining
+from fair_models.ml_tasks import pretraining, weights
 from fair_models.store.digests import checksum_file
 from models.box_detection import pipeline, processing
 from models.box_detection import weights as making

@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from fair_models.contract import weights
 from fair_models.inference.parts import Scores, Window
-from fair_models.ml_tasks import pretraining
+from fair_models.ml_tasks import pretraining, weights
 from fair_models.store.digests import checksum_file
 from models.chip_classification import pipeline, processing
 from models.chip_classification import weights as making

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from fair_models.contract import weights
 from fair_models.contract.contribution import note_weights
 from fair_models.inference.parts import RasterPart, Window
+from fair_models.ml_tasks import weights
 from fair_models.store.digests import checksum_file
 from models.unet_segmentation import pipeline, processing
 from models.unet_segmentation import weights as making

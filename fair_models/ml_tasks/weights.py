@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from fair_models.contract.weights_file import SAFETENSORS, STATE_DICTS
 from fair_models.errors import Corrupted, InvalidContribution, InvalidDocument, NotFound
+from fair_models.ml_tasks.weights_file import SAFETENSORS, STATE_DICTS
 from fair_models.store import documents
 from fair_models.store.atomic import write_bytes
 

@@ -1,0 +1,5 @@
+"""Semantic segmentation, a class for each pixel: pre- and post-processing. Numpy only."""
+
+from fair_models.ml_tasks.segmentation.processing import class_probabilities, scale_to_unit
+
+__all__ = ["class_probabilities", "scale_to_unit"]
