@@ -28,8 +28,8 @@ from benchmarks.publish_cost import dataset
 from fair_models.audit.rules import RULES, Rule
 from fair_models.audit.run import look
 from fair_models.audit.scope import Scope
-from fair_models.catalog import base_models, local_models
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.items import base_models, local_models
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.params import AuditParams
 from fair_models.store.digests import checksum_bytes

@@ -69,7 +69,8 @@ def plan(home: Path, epochs: int) -> RunConfig:
     from fair_models.catalog.opening import open_catalog
     from fair_models.data.synthetic import make_settlement
     from fair_models.params import FinetuneParams, IngestDatasetParams
-    from fair_models.publishing import datasets, register
+    from fair_models.publishing import datasets
+    from fair_models.publishing.register import register
     from fair_models.settings import current
     from fair_models.store.opening import open_store
     from fair_models.training.plan import plan_run

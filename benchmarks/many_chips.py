@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from fair_models.data import tiles
+from fair_models.data.images import tiles
 
 APART = 1000
 """Tiles from one copy to the next."""

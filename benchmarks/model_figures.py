@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.held_out import Fold, train
-from fair_models.catalog import figures
+from fair_models.catalog.items import figures
 from fair_models.errors import FairModelsError, Unavailable
 from fair_models.types import Json
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.memory import peak_mb
-from fair_models.inference.session import open_session
+from fair_models.inference.network.session import open_session
 
 FORMS = ("exactly two", "size of the level")
 

@@ -97,9 +97,9 @@ def measure(folder: Path, side: int, formats: Sequence[str], network: Path | Non
 
 def predict(image: Path, formats: Sequence[str], network: Path | None) -> None:
     """Predict and print this process's peak memory in MB (10^6 bytes) and the number of polygons."""
+    from fair_models.inference.network.session import open_session
     from fair_models.inference.prediction import PredictionRequest
     from fair_models.inference.prediction import predict as run
-    from fair_models.inference.session import open_session
     from models.unet_segmentation import processing
 
     request = PredictionRequest(

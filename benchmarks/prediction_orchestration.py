@@ -105,7 +105,7 @@ def timed_library(asked: PredictParams) -> tuple[float, int]:
 
 def predict_here(params: PredictParams) -> int:
     """The prediction without shards and without Prefect; the number of its polygons."""
-    from fair_models.catalog import versions
+    from fair_models.catalog.items import versions
     from fair_models.catalog.opening import open_catalog
     from fair_models.contract.prediction_plan import plan_prediction
     from fair_models.inference.prediction import predict

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import pystac
 
-from fair_models.catalog import datasets, transitions
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.items import datasets
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.store.atomic import write_synced
 from fair_models.store.protocol import StoredFile

@@ -18,9 +18,9 @@ import numpy as np
 
 from fair_models.contract import blueprint, contribution, loader
 from fair_models.contract.ranking_plan import TOKENISE
+from fair_models.inference.network.session import open_session
+from fair_models.inference.network.texts import open_texts
 from fair_models.inference.ranking import Index, Ranker
-from fair_models.inference.session import open_session
-from fair_models.inference.texts import open_texts
 
 MOST_MS = 500.0
 QUERIES = 50

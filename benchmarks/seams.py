@@ -21,9 +21,9 @@ import numpy as np
 from fair_models.data.loading import LoadedSamples
 from fair_models.data.samples import Samples
 from fair_models.inference import windows
-from fair_models.inference.imagery import Block, open_imagery
+from fair_models.inference.imagery.reading import Block, open_imagery
+from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.request import PredictionRequest
-from fair_models.inference.session import Session, open_session
 from fair_models.inference.streaming import stream
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
@@ -128,7 +128,7 @@ def samples(chips: Path, labels: Path) -> Samples:
 def split_samples(chips: Path, labels: Path) -> LoadedSamples:
     """Chips with their masks, a quarter of the area held out."""
     from fair_models.data import splits
-    from fair_models.data.chips import find
+    from fair_models.data.images.chips import find
     from fair_models.data.loading import load_samples
     from fair_models.ml_tasks.registry import targets_for
 

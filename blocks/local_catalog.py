@@ -37,6 +37,6 @@ class LocalCatalog(Block):
 
     def open(self) -> Catalog:
         """The catalogue. Nothing is made on disk before something is committed."""
-        from fair_models.catalog.local import LocalCatalog as FolderCatalog
+        from fair_models.catalog.local.catalog import LocalCatalog as FolderCatalog
 
         return FolderCatalog(self.folder)

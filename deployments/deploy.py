@@ -29,7 +29,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
 
 from deployments import render
-from flows.definition import published_schema
+from flows.runtime.definition import published_schema
 
 Json = dict[str, Any]
 CHECKOUT = Path(__file__).resolve().parent.parent

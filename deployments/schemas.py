@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from fair_models.catalog import extensions, official_schemas
+from fair_models.catalog.schemas import extensions, official
 
 
 def fill(folder: Path) -> None:
@@ -20,8 +20,8 @@ def fill(folder: Path) -> None:
     Raises:
         SystemExit: Some could not be had.
     """
-    if absent := official_schemas.fill(folder, [extensions.ITEM, *extensions.USED]):
-        told = "\n".join(f"{each}: {official_schemas.where_to_put(each, folder)}" for each in absent)
+    if absent := official.fill(folder, [extensions.ITEM, *extensions.USED]):
+        told = "\n".join(f"{each}: {official.where_to_put(each, folder)}" for each in absent)
         raise SystemExit(f"{len(absent)} official schemas could not be fetched. Try again later, or:\n{told}")
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fair_models.catalog import names, versions
+from fair_models.catalog import names
+from fair_models.catalog.items import versions
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import NotFound
 from fair_models.params import (
@@ -27,7 +28,7 @@ from fair_models.params import (
     SearchParams,
     SliceDatasetParams,
 )
-from fair_models.store import hrefs
+from fair_models.store.web import hrefs
 from fair_models.types import DATASETS, LOCAL_MODELS
 
 
@@ -54,8 +55,8 @@ def _finetune(params: FinetuneParams, catalog: Catalog, files: bool) -> None:
 
 
 def _search(params: SearchParams, catalog: Catalog, files: bool) -> None:
-    from fair_models.catalog.search_space import candidates
     from fair_models.training import plan, references, wishes
+    from fair_models.training.search_space import candidates
 
     base, dataset = plan.find_items(catalog, params, references.ledger_here)
     candidates(base, params.vary, params.method, params.seed)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fair_models.outcomes import AuditSummary
 from fair_models.params import AuditParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.tasks import audit_catalog
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.tasks.registry import audit_catalog
 
 
 @flow(run_name="audit")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fair_models.outcomes import CleanedRuns
 from fair_models.params import CleanRunsParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.tasks import clean_old_runs
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.tasks.registry import clean_old_runs
 
 
 @flow(run_name="clean runs")

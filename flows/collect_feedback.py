@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fair_models.outcomes import PublishedItem
 from fair_models.params import CollectFeedbackParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.tasks import collect_verdicts
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.tasks.registry import collect_verdicts
 
 
 @flow(run_name="feedback {params.dataset}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fair_models.outcomes import Comparison
 from fair_models.params import CompareParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.judging import compare_versions
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.tasks.comparison import compare_versions
 
 
 @flow(run_name="compare {params.told}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fair_models.outcomes import TrainedVersion
 from fair_models.params import FinetuneParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.hooks import cancel_children
-from flows.tasks import fetch_items, plan_run, train_in_runtime
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.runtime.hooks import cancel_children
+from flows.tasks.registry import fetch_items, plan_run, train_in_runtime
 
 
 @flow(run_name="fine-tune {params.model_name}", ended_early=cancel_children)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fair_models.outcomes import PublishedItem
 from fair_models.params import IngestDatasetParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.tasks import ingest
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.tasks.registry import ingest
 
 
 @flow(run_name="ingest {params.name}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fair_models.outcomes import PinnedVersion
 from fair_models.params import PinParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.tasks import pin_version
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.tasks.registry import pin_version
 
 
 @flow(run_name="pin {params.name}")

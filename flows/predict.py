@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fair_models.outcomes import Prediction
 from fair_models.params import PredictParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.hooks import cancel_children
-from flows.predicting import open_prediction, share_out, write_prediction
-from flows.shards import AT_ONCE
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.runtime.hooks import cancel_children
+from flows.runtime.shards import AT_ONCE
+from flows.tasks.prediction import open_prediction, share_out, write_prediction
 
 
 @flow(run_name="predict with {params.model}", ended_early=cancel_children, at_once=AT_ONCE)

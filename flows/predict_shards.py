@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fair_models.outcomes import ShardsMade
 from fair_models.params import PredictShardsParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.predicting import make_shards, open_shards, shards_made
-from flows.shards import AT_ONCE
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.runtime.shards import AT_ONCE
+from flows.tasks.prediction import make_shards, open_shards, shards_made
 
 
 @flow(run_name="shards {params.first} to {params.last} with {params.prediction.model}", at_once=AT_ONCE)

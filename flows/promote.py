@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fair_models.outcomes import PromotedVersion
 from fair_models.params import PromoteParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.tasks import publish_version
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.tasks.registry import publish_version
 
 
 @flow(run_name="promote {params.model}")

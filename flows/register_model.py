@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fair_models.outcomes import PublishedItem
 from fair_models.params import RegisterModelParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.tasks import register_base_model
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.tasks.registry import register_base_model
 
 
 @flow(run_name="register {params.source}")

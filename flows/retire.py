@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fair_models.outcomes import RetiredVersions
 from fair_models.params import RetireParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.tasks import retire_versions
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.tasks.registry import retire_versions
 
 
 @flow(run_name="{params.action} {params.name}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fair_models.outcomes import FoundHyperparameters
 from fair_models.params import SearchParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.hooks import cancel_children
-from flows.searching import search_in_runtime
-from flows.tasks import fetch_items
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.runtime.hooks import cancel_children
+from flows.tasks.registry import fetch_items
+from flows.tasks.search import search_in_runtime
 
 
 @flow(run_name="search {params.model_name}", ended_early=cancel_children)

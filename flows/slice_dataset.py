@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fair_models.outcomes import PublishedItem
 from fair_models.params import SliceDatasetParams
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.judging import cut_slice
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.tasks.comparison import cut_slice
 
 
 @flow(run_name="slice {params.dataset} as {params.name}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fair_models.outcomes import TrainedVersion
 from fair_models.training.run_config import RunConfig
-from flows.artifacts import write_result
-from flows.definition import flow
-from flows.hooks import close_training
-from flows.limits import one_training_of
-from flows.tasks import close_dead_trainings, train_model
+from flows.runtime.artifacts import write_result
+from flows.runtime.definition import flow
+from flows.runtime.hooks import close_training
+from flows.runtime.limits import one_training_of
+from flows.tasks.registry import close_dead_trainings, train_model
 
 
 @flow(run_name="train {params.model_name}", ended_early=close_training)

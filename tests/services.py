@@ -168,11 +168,11 @@ def _wait(made: Postgres, server: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _make_template(made: Postgres) -> None:
-    from fair_models.catalog import pgstac_setup
-    from fair_models.catalog.pgstac_database import Database
+    from fair_models.catalog.pgstac import setup
+    from fair_models.catalog.pgstac.database import Database
 
     with psycopg.connect(made.url(), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
     database = Database(SecretStr(made.url(_TEMPLATE)))
-    pgstac_setup.init(database)
+    setup.init(database)
     database.close()

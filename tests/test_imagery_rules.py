@@ -7,13 +7,13 @@ import pytest
 import yaml
 
 from fair_models import imagery_rules
-from fair_models.catalog import base_models, datasets, local_models
+from fair_models.catalog.items import base_models, datasets, local_models
 from fair_models.contract import prediction_wish
 from fair_models.errors import Invalid
 from fair_models.imagery_rules import CURRENT, FIELD, OLD
+from fair_models.inference.network.session import open_session
 from fair_models.inference.prediction import CONFIG, predict
 from fair_models.inference.repeating import settle
-from fair_models.inference.session import open_session
 from fair_models.params import FinetuneParams, PredictParams, RepeatParams
 from fair_models.training import decoding
 from fair_models.training.plan import plan_run

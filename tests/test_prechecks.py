@@ -14,8 +14,8 @@ from rasterio.transform import from_origin
 from typer.testing import CliRunner
 
 from fair_models import prechecks
-from fair_models.catalog import transitions
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.cli.app import app
 from fair_models.errors import (
     Conflict,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from fair_models import licences, schema_patterns
-from fair_models.catalog import own_schemas
+from fair_models.catalog.schemas import own
 from fair_models.text import LINE_PATTERN, PROSE_PATTERN, TITLE_PATTERN, Prose, Title
 
 TITLE = TypeAdapter(Title)
@@ -112,7 +112,7 @@ def test_a_long_title_of_one_kind_is_judged_at_once() -> None:
 
 @pytest.mark.parametrize("name", ["title", "text"])
 def test_items_are_held_to_the_same_patterns(name: str) -> None:
-    schema = own_schemas.read("common")["$defs"][name]
+    schema = own.read("common")["$defs"][name]
     patterns = [schema.get("pattern"), *(each["pattern"] for each in schema.get("allOf", []))]
     assert {"title": TITLE_PATTERN, "text": PROSE_PATTERN}[name] in patterns
 

@@ -12,15 +12,16 @@ import pytest
 import shapely
 from pystac import Asset, Item
 
-from fair_models.catalog import agreement, assets, building, profiles, versions
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog import validation
+from fair_models.catalog.items import agreement, assets, building, versions
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.contract import checks, scaffold
 from fair_models.contract.contribution import note_weights
 from fair_models.contract.prediction_plan import plan_prediction
 from fair_models.data.synthetic import make_settlement
+from fair_models.inference.network.session import open_session
 from fair_models.inference.prediction import predict
 from fair_models.inference.repeating import settle
-from fair_models.inference.session import open_session
 from fair_models.params import (
     FinetuneParams,
     Gate,
@@ -31,7 +32,7 @@ from fair_models.params import (
 )
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.promote import promote
-from fair_models.publishing.register import register_base_model
+from fair_models.publishing.register.register import register_base_model
 from fair_models.settings import current
 from fair_models.store.digests import checksum_file
 from fair_models.store.local import LocalStore
@@ -206,7 +207,7 @@ def test_a_fast_prediction_is_repeated_byte_for_byte_by_the_engine_that_made_it(
     assert ran["version"] == first.item["properties"]["processing:software"][engine]
     assert ran["note"].startswith("mask IoU 1.0000")
     assert "engine: fast" in (first.folder / "predict.yaml").read_text(encoding="utf-8")
-    assert profiles.problems(first.item) == []
+    assert validation.problems(first.item) == []
     assert again.same is True
     assert again.item["properties"]["fair:engine"] == ran
 

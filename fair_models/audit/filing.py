@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fair_models.audit.findings import Report
 from fair_models.errors import Conflict, Invalid, Unavailable
-from fair_models.store import hrefs
 from fair_models.store.atomic import encode_json, write_bytes, write_new
+from fair_models.store.web import hrefs
 
 MARKDOWN, JSON = ".md", ".json"
 

@@ -8,7 +8,9 @@ from functools import lru_cache
 from fair_models import licences as spdx
 from fair_models.audit.problem import Problem
 from fair_models.audit.scope import Entry, Scope
-from fair_models.catalog import assets, keywords, profiles
+from fair_models.catalog import validation
+from fair_models.catalog.items import assets
+from fair_models.catalog.schemas import keywords
 from fair_models.errors import InvalidItem
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, Json
 
@@ -27,7 +29,7 @@ _TOLD_BY_OTHERS = (
 def profile(entry: Entry, document: Json, scope: Scope) -> Iterator[Problem]:
     """One problem for each breach of the profile or of an official schema."""
     try:
-        scope.unchecked.update(profiles.validate(document, using=scope.settings).unchecked)
+        scope.unchecked.update(validation.validate(document, using=scope.settings).unchecked)
     except InvalidItem as error:
         metrics = tuple(f"properties.{key}: is" for key in entry.metrics)
         for reason in error.reasons:

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from fair_models.audit.problem import Problem, Repaired
 from fair_models.audit.scope import Scope
-from fair_models.catalog import versions
+from fair_models.catalog.items import versions
 from fair_models.errors import Conflict
-from fair_models.publishing import following
+from fair_models.publishing import zenml_stages
 from fair_models.types import LOCAL_MODELS
 
 TRAIN_AGAIN = "Train and promote another version, then archive this one."
@@ -81,7 +81,7 @@ def follow(scope: Scope) -> Iterator[Repaired]:
         with scope.catalog.exclusive(LOCAL_MODELS, model), suppress(Conflict):
             # A Conflict: two are active, or the active one's run did not complete. Rules of their own say so.
             versions.current(scope.catalog, LOCAL_MODELS, model)
-            for sentence in following.follow(scope.catalog, scope.ledger, model):
+            for sentence in zenml_stages.follow(scope.catalog, scope.ledger, model):
                 yield Repaired(f"{LOCAL_MODELS}/{model}", sentence)
 
 

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 from fair_models.audit.problem import Problem
 from fair_models.audit.scope import Entry, Scope
-from fair_models.catalog import assets
-from fair_models.catalog.documents import STRUCTURAL
-from fair_models.catalog.edits import LATEST, PREDECESSOR, SUCCESSOR, VERSION_LINKS
-from fair_models.catalog.lineage import DERIVED_FROM, PARENT_FIELDS
+from fair_models.catalog.changes.documents import STRUCTURAL
+from fair_models.catalog.changes.edits import LATEST, PREDECESSOR, SUCCESSOR, VERSION_LINKS
+from fair_models.catalog.items import assets
+from fair_models.catalog.items.lineage import DERIVED_FROM, PARENT_FIELDS
 from fair_models.types import LOCAL_MODELS, Json
 
 OPPOSITES = ((PREDECESSOR, SUCCESSOR), (SUCCESSOR, PREDECESSOR))

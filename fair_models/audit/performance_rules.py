@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from fair_models.audit.problem import Problem
 from fair_models.audit.scope import Entry, Scope
-from fair_models.catalog import guesses
+from fair_models.catalog.items import guesses
 from fair_models.params import Threshold
 from fair_models.types import LOCAL_MODELS, Json
 

@@ -8,10 +8,10 @@ from typing import cast
 import orjson
 from pystac import Item
 
-from fair_models.catalog.documents import STRUCTURAL
-from fair_models.catalog.local import LocalCatalog
-from fair_models.catalog.local_layout import item_path, to_item
-from fair_models.catalog.local_survey import Survey, SurveyedFile, is_absolute, survey
+from fair_models.catalog.changes.documents import STRUCTURAL
+from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.catalog.local.layout import item_path, to_item
+from fair_models.catalog.local.survey import Survey, SurveyedFile, is_absolute, survey
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Corrupted, InvalidItem
 from fair_models.types import CollectionId, Json

@@ -10,9 +10,10 @@ from pystac import Item, Link
 from fair_models.audit import link_rules, version_rules
 from fair_models.audit.problem import Repaired
 from fair_models.audit.scope import Entry, Scope
-from fair_models.catalog import edits, local_refresh
-from fair_models.catalog.building import JSON_TYPE
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.changes import edits
+from fair_models.catalog.items.building import JSON_TYPE
+from fair_models.catalog.local import refresh
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Catalog, Change
 from fair_models.types import LOCAL_MODELS, CollectionId
 
@@ -27,7 +28,7 @@ def index(scope: Scope) -> Iterator[Repaired]:
 def collections(scope: Scope) -> Iterator[Repaired]:
     """Write collections again from what their items say."""
     if isinstance(scope.catalog, LocalCatalog):
-        for path in local_refresh.refresh(scope.catalog.root):
+        for path in refresh.refresh(scope.catalog.root):
             yield Repaired(path, "it was written again from what its items say")
 
 

@@ -14,8 +14,8 @@ from fair_models.audit.findings import Finding, Repair, Report
 from fair_models.audit.problem import Problem
 from fair_models.audit.rules import Need, Rule, select
 from fair_models.audit.scope import Scope
-from fair_models.catalog import opening, profiles
-from fair_models.catalog.collections import COLLECTIONS
+from fair_models.catalog import opening, validation
+from fair_models.catalog.items.collections import COLLECTIONS
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import FairModelsError
 from fair_models.params import AuditParams
@@ -132,7 +132,7 @@ def _over_item(
                 for problem in (rule.each(entry, document, scope) if rule.each else ())
             ]
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-            if not profiles.problems(document):  # else the rule `profile` says why this one cannot read it
+            if not validation.problems(document):  # else the rule `profile` says why this one cannot read it
                 raise
             continue
         yield from found

@@ -9,7 +9,7 @@ from pystac import Item
 from fair_models.audit.asset_rules import damage_of
 from fair_models.audit.problem import Problem
 from fair_models.audit.scope import Entry, Scope
-from fair_models.catalog import versions
+from fair_models.catalog.items import versions
 from fair_models.errors import FairModelsError, Unavailable
 from fair_models.training import registered as digests
 from fair_models.training.run_config import RunConfig

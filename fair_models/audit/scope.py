@@ -16,11 +16,11 @@ from pystac import Item
 from pystac.utils import str_to_datetime
 
 from fair_models.audit.reading import Reading
-from fair_models.catalog import tombstones
-from fair_models.catalog.collections import COLLECTIONS
+from fair_models.catalog.items import tombstones
+from fair_models.catalog.items.collections import COLLECTIONS
+from fair_models.catalog.items.tombstones import ARCHIVED
+from fair_models.catalog.items.versions import split_id
 from fair_models.catalog.protocol import Catalog
-from fair_models.catalog.tombstones import ARCHIVED
-from fair_models.catalog.versions import split_id
 from fair_models.errors import Invalid, NotFound
 from fair_models.params import AuditParams
 from fair_models.settings import Settings, current

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fair_models.audit.asset_rules import damage_of, held
 from fair_models.audit.problem import Problem
 from fair_models.audit.scope import Entry, Scope
-from fair_models.catalog import assets
+from fair_models.catalog.items import assets
 from fair_models.errors import Corrupted, Invalid, NotFound
 from fair_models.publishing.workspace import work_folder
 from fair_models.types import DATASETS, Json
@@ -65,8 +65,8 @@ def overlaps(chips: Path, split: Path) -> list[tuple[str, str]]:
     """
     import shapely
 
-    from fair_models.data import antimeridian
-    from fair_models.data import chips as images
+    from fair_models.data.images import antimeridian
+    from fair_models.data.images import chips as images
     from fair_models.data.splits import Split
     from fair_models.store.archive import unpack
 
@@ -100,7 +100,7 @@ def same_images(chips: Path, split: Path) -> list[tuple[str, str]]:
         Invalid: A name is on several sides, or images of the split are missing.
         Corrupted: The archive cannot be unpacked.
     """
-    from fair_models.data import imagery
+    from fair_models.data.images import files as imagery
     from fair_models.data.splits import Split
     from fair_models.store.archive import unpack
     from fair_models.store.digests import checksum_file

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from pystac import Item
 
-from fair_models.catalog import tombstones, versions
-from fair_models.catalog.lineage import DERIVED_FROM
+from fair_models.catalog.items import tombstones, versions
+from fair_models.catalog.items.lineage import DERIVED_FROM
 from fair_models.catalog.protocol import Catalog
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 

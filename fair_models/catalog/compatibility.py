@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from pystac import Item
 
-from fair_models.catalog import assets, class_change, keywords, model_classes, model_input
+from fair_models.catalog.items import assets, class_change, model_classes, model_input
+from fair_models.catalog.schemas import keywords
 from fair_models.errors import IncompatibleDataset, NotFound
 from fair_models.types import VERSION_SUFFIX
 

@@ -8,8 +8,8 @@ from typing import cast
 
 from pystac import Item
 
-from fair_models.catalog.documents import made_item, to_document
-from fair_models.catalog.edits import label
+from fair_models.catalog.changes.documents import made_item, to_document
+from fair_models.catalog.changes.edits import label
 from fair_models.catalog.protocol import Catalog, Change, ItemKey
 from fair_models.errors import Conflict
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fair_models.catalog import model_classes, violations
+from fair_models.catalog.items import model_classes
+from fair_models.catalog.schemas import violations
 from fair_models.types import Json
 
 

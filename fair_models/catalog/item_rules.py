@@ -7,15 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fair_models import licences
-from fair_models.catalog import (
-    agreement,
-    assets,
-    figure_rules,
-    hyperparameters,
-    model_classes,
-    model_input,
-    violations,
-)
+from fair_models.catalog import figure_rules
+from fair_models.catalog.items import agreement, assets, hyperparameters, model_classes, model_input
+from fair_models.catalog.schemas import violations
 from fair_models.types import Json
 
 Rule = Callable[[Json], list[str]]
@@ -157,7 +151,7 @@ def output_fits(item: Json) -> list[str]:
 
 def keywords_name_the_task(item: Json) -> list[str]:
     """The task among the keywords is one of `mlm:tasks`."""
-    from fair_models.catalog.keywords import vocabulary
+    from fair_models.catalog.schemas.keywords import vocabulary
 
     properties = item["properties"]
     tasks = properties["mlm:tasks"]

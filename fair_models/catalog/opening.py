@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Invalid
 from fair_models.settings import Settings
 
 if TYPE_CHECKING:
-    from fair_models.catalog.pgstac import PgstacCatalog
+    from fair_models.catalog.pgstac.catalog import PgstacCatalog
 
 _DATABASES = ("postgresql://", "postgres://")
 
@@ -65,7 +65,7 @@ def open_pgstac(place: SecretStr, settings: Settings) -> PgstacCatalog:
             "This needs a catalogue in pgstac: set FAIR_CATALOG to postgresql://user:password@host/name"
         )
     try:
-        from fair_models.catalog.pgstac import PgstacCatalog
+        from fair_models.catalog.pgstac.catalog import PgstacCatalog
     except ImportError as error:
         raise Invalid(
             f"A catalogue in pgstac needs what is not installed ({error.name}): "

@@ -8,21 +8,21 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from fair_models.cli import (
+from fair_models.cli import output
+from fair_models.cli.commands import (
     catalog,
     choosing,
-    contributing,
     demo,
     doctor,
     judging,
-    output,
+    models,
     ranking,
     reading,
     runs,
     sample,
-    serving,
-    starting,
+    server,
     versions,
+    work,
 )
 from fair_models.cli.live import Interrupted
 from fair_models.errors import Conflict, FairModelsError, Invalid, NotFound, Unavailable
@@ -78,14 +78,14 @@ app = typer.Typer(
 )
 demo.add_to(app)
 sample.add_to(app)
-starting.add_to(app)
+work.add_to(app)
 reading.add_to(app)
 ranking.add_to(app)
 versions.add_to(app)
 choosing.add_to(app)
 judging.add_to(app)
-contributing.add_to(app)
+models.add_to(app)
 doctor.add_to(app)
-serving.add_to(app)
+server.add_to(app)
 runs.add_to(app)
 catalog.add_to(app)

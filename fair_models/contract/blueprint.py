@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ValidationError
 
-from fair_models.catalog import hyperparameters
+from fair_models.catalog.items import hyperparameters
 from fair_models.contract import class_check, classes, export_check, exporting, extras, loader
 from fair_models.contract.archive import pack_code
 from fair_models.contract.calling import called
@@ -117,10 +117,11 @@ def _check_network(
 ) -> None:
     """Load the weights and look at the classes; what is wrong with either is told at once."""
     problems: list[FairModelsError] = []
-    for look in (
+    looks: tuple[Callable[[], None], ...] = (
         lambda: weights.load(network, contribution.weights, again=contribution.weights_command),
         lambda: check_classes(contribution, archive, pipeline, network),
-    ):
+    )
+    for look in looks:
         try:
             look()
         except Unavailable:

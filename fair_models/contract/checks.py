@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fair_models.catalog import base_models, profiles
+from fair_models.catalog import validation
+from fair_models.catalog.items import base_models
 from fair_models.contract import imports, loader, published
 from fair_models.contract.archive import pack_code
 from fair_models.contract.contribution import (
@@ -191,7 +192,7 @@ def _item_problems(template: Json, files: dict[str, StoredFile]) -> list[str]:
         item = base_models.build(template, 1, files)
     except Invalid as error:
         return [f"{ITEM_FILE}: {reason}" for reason in _reasons(error)]
-    return [f"{ITEM_FILE}: {reason}" for reason in profiles.problems(item.to_dict(transform_hrefs=False))]
+    return [f"{ITEM_FILE}: {reason}" for reason in validation.problems(item.to_dict(transform_hrefs=False))]
 
 
 def _files(contribution: Contribution) -> dict[str, StoredFile]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from fair_models.catalog import class_change
+from fair_models.catalog.items import class_change
 from fair_models.contract import classes
 from fair_models.contract.calling import called
 from fair_models.errors import InvalidContribution

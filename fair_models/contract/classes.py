@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from fair_models.catalog import model_classes
+from fair_models.catalog.items import model_classes
 from fair_models.types import Json
 
 PARAMETER = "classes"

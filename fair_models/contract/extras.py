@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from fair_models.catalog import building
+from fair_models.catalog.items import building
 from fair_models.contract.calling import called
 from fair_models.contract.protocol import MakingAssets, Pipeline
 from fair_models.data.samples import Samples

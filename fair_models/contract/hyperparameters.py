@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from fair_models.catalog.hyperparameters import TRAINING, problems
+from fair_models.catalog.items.hyperparameters import TRAINING, problems
 from fair_models.types import Json
 
 _TYPES = {"integer": "int", "number": "float", "string": "str", "boolean": "bool"}

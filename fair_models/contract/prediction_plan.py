@@ -9,16 +9,16 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog import assets, hyperparameters, model_classes, model_input, processing
+from fair_models.catalog.items import assets, hyperparameters, model_classes, model_input, processing
 from fair_models.contract import loader, prediction_wish
 from fair_models.errors import InvalidItem
-from fair_models.inference import engines
-from fair_models.inference.areas import Area
+from fair_models.inference.imagery.areas import Area
+from fair_models.inference.network import engines
 from fair_models.inference.prediction import PredictionRequest
 from fair_models.inference.repeating import Original
 from fair_models.params import PredictParams
-from fair_models.store import hrefs
 from fair_models.store.protocol import Store
+from fair_models.store.web import hrefs
 
 _NAMED_BY_ITSELF = {
     "model",

@@ -7,15 +7,16 @@ from pathlib import Path
 from pystac import Item
 
 from fair_models import imagery_rules
-from fair_models.catalog import hyperparameters, keywords, model_input
-from fair_models.catalog.hyperparameters import Values
+from fair_models.catalog.items import hyperparameters, model_input
+from fair_models.catalog.items.hyperparameters import Values
+from fair_models.catalog.schemas import keywords
 from fair_models.errors import Invalid, InvalidHyperparameters, NotFound
 from fair_models.imagery_rules import ImageryRules
-from fair_models.inference import areas
-from fair_models.inference.areas import Area
-from fair_models.inference.sources import addresses
+from fair_models.inference.imagery import areas
+from fair_models.inference.imagery.areas import Area
+from fair_models.inference.imagery.sources import addresses
 from fair_models.params import PredictParams
-from fair_models.store import hrefs
+from fair_models.store.web import hrefs
 
 
 def settle(item: Item, params: PredictParams) -> Values:
@@ -73,7 +74,7 @@ def look_at_files(item: Item, params: PredictParams, area: Area | None) -> None:
     if isinstance(imagery, str):
         _look_at_address(imagery, area)
         return
-    from fair_models.inference.sources.opening import open_source
+    from fair_models.inference.imagery.sources.opening import open_source
 
     if imagery.is_dir():
         if params.zoom is not None:
@@ -88,7 +89,7 @@ def look_at_files(item: Item, params: PredictParams, area: Area | None) -> None:
 
 def _look_at_address(imagery: str, area: Area | None) -> None:
     """See that an address can be read, and that a service of tiles gets its area. Nothing is asked for."""
-    from fair_models.inference.sources import services
+    from fair_models.inference.imagery.sources import services
 
     read = addresses.read(imagery)
     service = services.from_template(imagery) if read.kind == "template" else None

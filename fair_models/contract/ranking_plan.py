@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pystac import Item
 
-from fair_models.catalog import assets, keywords, processing
+from fair_models.catalog.items import assets, processing
+from fair_models.catalog.schemas import keywords
 from fair_models.contract import loader
 from fair_models.errors import Invalid, NotFound
+from fair_models.inference.network.session import open_session
+from fair_models.inference.network.texts import open_texts
 from fair_models.inference.ranking import Ranker, read_index
-from fair_models.inference.session import open_session
-from fair_models.inference.texts import open_texts
 from fair_models.store.protocol import Store
 
 TOKENISE = "tokenise"

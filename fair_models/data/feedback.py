@@ -14,10 +14,11 @@ import orjson
 import shapely
 from shapely import STRtree
 
-from fair_models.data import antimeridian, labels, polygons
-from fair_models.data.chips import Chip
-from fair_models.data.labels import CLASS_PROPERTY
-from fair_models.data.polygons import Feature
+from fair_models.data.images import antimeridian
+from fair_models.data.images.chips import Chip
+from fair_models.data.vectors import labels, polygons
+from fair_models.data.vectors.labels import CLASS_PROPERTY
+from fair_models.data.vectors.polygons import Feature
 from fair_models.errors import InvalidFeedback, InvalidLabels
 from fair_models.types import Array
 

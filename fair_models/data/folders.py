@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fair_models.data import imagery
+from fair_models.data.images import files
 
 _CHIP_FOLDERS = ("input", "chips")
 _LABELS = "labels.geojson"
@@ -31,7 +31,7 @@ def locate(chips: str, labels: str | None) -> Source:
     """
     folder = Path(chips).expanduser()
     found = folder
-    if folder.is_dir() and not any(imagery.is_meant_as_image(path) for path in folder.iterdir()):
+    if folder.is_dir() and not any(files.is_meant_as_image(path) for path in folder.iterdir()):
         found = next((folder / name for name in _CHIP_FOLDERS if (folder / name).is_dir()), folder)
     if labels is not None:
         return Source(found, Path(labels).expanduser())

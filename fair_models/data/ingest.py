@@ -12,14 +12,16 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from fair_models.data import antimeridian, chips, coco, drawing, footprint, labels, splits, zooms
-from fair_models.data.chips import Chip, Decoded
-from fair_models.data.drawing import Drawn
+from fair_models.data import splits
 from fair_models.data.folders import Source, locate
-from fair_models.data.grid import LONLAT
-from fair_models.data.labels import Labels
-from fair_models.data.orientation import UPRIGHT
+from fair_models.data.images import antimeridian, chips, footprint, zooms
+from fair_models.data.images.chips import Chip, Decoded
+from fair_models.data.images.grid import LONLAT
+from fair_models.data.images.orientation import UPRIGHT
 from fair_models.data.splits import Split
+from fair_models.data.vectors import coco, drawing, labels
+from fair_models.data.vectors.drawing import Drawn
+from fair_models.data.vectors.labels import Labels
 from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.params import IngestDatasetParams
@@ -110,7 +112,7 @@ def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
             message lists everything that was found.
     """
     if params.captions != "none":
-        from fair_models.data import captioned_ingest
+        from fair_models.data.texts import captioned_ingest
 
         return captioned_ingest.prepare(params, work_folder)
     checked = check(params)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fair_models.data import chips, neighbours
-from fair_models.data.chips import Chip
-from fair_models.data.grid import Factors, Grid, factors
+from fair_models.data import neighbours
+from fair_models.data.images import chips
+from fair_models.data.images.chips import Chip
+from fair_models.data.images.grid import Factors, Grid, factors
+from fair_models.data.images.resampling import resample, stored_span
 from fair_models.data.neighbours import Group
-from fair_models.data.resampling import resample, stored_span
 from fair_models.types import Array
 
 SMALLEST_REST = 1 / 16

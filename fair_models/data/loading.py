@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from fair_models.data import chips, labels
-from fair_models.data.chips import Chip
-from fair_models.data.grid import Grid
+from fair_models.data.images import chips
+from fair_models.data.images.chips import Chip
+from fair_models.data.images.grid import Grid
+from fair_models.data.images.resampling import View, read_at
 from fair_models.data.joining import SampleWindow, joined_windows, starts
-from fair_models.data.labels import CLASS_PROPERTY, Labels
-from fair_models.data.resampling import View, read_at
 from fair_models.data.samples import IGNORE, Samples
 from fair_models.data.splits import Split
+from fair_models.data.vectors import labels
+from fair_models.data.vectors.labels import CLASS_PROPERTY, Labels
 from fair_models.errors import Invalid
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.types import Array

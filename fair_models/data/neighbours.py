@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fair_models.data.chips import Chip
-from fair_models.data.grid import WEB_MERCATOR, Grid, reproject
+from fair_models.data.images.chips import Chip
+from fair_models.data.images.grid import WEB_MERCATOR, Grid, reproject
 from fair_models.types import Array
 
 TOLERANCE_PX = 0.25

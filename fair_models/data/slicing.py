@@ -11,10 +11,10 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from fair_models.data import antimeridian
-from fair_models.data.chips import Chip
-from fair_models.data.labels import Labels
+from fair_models.data.images import antimeridian
+from fair_models.data.images.chips import Chip
 from fair_models.data.splits import Split
+from fair_models.data.vectors.labels import Labels
 from fair_models.types import Array
 
 

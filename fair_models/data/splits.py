@@ -15,8 +15,8 @@ import numpy as np
 import shapely
 from pydantic import TypeAdapter, ValidationError
 
-from fair_models.data import antimeridian
-from fair_models.data.chips import Chip
+from fair_models.data.images import antimeridian
+from fair_models.data.images.chips import Chip
 from fair_models.errors import Invalid
 from fair_models.store import atomic
 from fair_models.types import Array, Json

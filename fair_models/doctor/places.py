@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from itertools import islice
 
-from fair_models.catalog import extensions, schema_cache
-from fair_models.catalog import official_schemas as schemas
 from fair_models.catalog.opening import open_catalog
+from fair_models.catalog.schemas import cache, extensions
+from fair_models.catalog.schemas import official as schemas
 from fair_models.errors import Corrupted, FairModelsError, Invalid
 from fair_models.settings import Settings
 from fair_models.store.opening import open_store
@@ -45,7 +45,7 @@ def official_schemas(settings: Settings) -> str:
     if not missing:
         return f"all {len(extensions.USED)} that our items use are there"
     if settings.official_schemas == "required":
-        again = f"{schema_cache.RETRY_AFTER_S / 60:.0f} minutes"
+        again = f"{cache.RETRY_AFTER_S / 60:.0f} minutes"
         raise Invalid(
             f"{len(missing)} are required and neither cached in {folder} nor reachable: "
             f"{', '.join(missing)}. Put them there as their addresses without https://, or let this machine "

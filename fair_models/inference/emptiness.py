@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from fair_models.errors import NothingLookedAt
-from fair_models.inference.areas import Area, Clip
-from fair_models.inference.blocks import Block
-from fair_models.inference.failures import Failure
-from fair_models.inference.imagery import Imagery
-from fair_models.inference.running import Judged
+from fair_models.inference.imagery.areas import Area, Clip
+from fair_models.inference.imagery.blocks import Block
+from fair_models.inference.imagery.failures import Failure
+from fair_models.inference.imagery.reading import Imagery
+from fair_models.inference.windowing.run import Judged
 from fair_models.inference.windows import Rectangle
-from fair_models.store import hrefs
+from fair_models.store.web import hrefs
 
 _FEW_PX = 4096
 """Sides of an area, in pixels, up to which each of its pixels is asked for."""

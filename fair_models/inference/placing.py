@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fair_models.data import antimeridian
-from fair_models.data.grid import LONLAT, Grid
-from fair_models.inference.georeference import equal_area_at, moved, places_of
+from fair_models.data.images import antimeridian
+from fair_models.data.images.grid import LONLAT, Grid
+from fair_models.inference.imagery.georeference import equal_area_at, moved, places_of
 from fair_models.types import Array
 
 COORDINATE_DECIMALS = 9

@@ -12,23 +12,24 @@ from typing import Any
 import rasterio
 
 from fair_models import imagery_rules
-from fair_models.data import antimeridian
+from fair_models.data.images import antimeridian
 from fair_models.errors import InvalidImagery
 from fair_models.imagery_rules import OLD
-from fair_models.inference import emptiness, sidecar
-from fair_models.inference.course import Course, course_of
+from fair_models.inference import emptiness
 from fair_models.inference.emptiness import Watch
-from fair_models.inference.excluding import Exclusion
-from fair_models.inference.failures import Failure, Failures, check
-from fair_models.inference.imagery import REMARKS, Imagery
+from fair_models.inference.imagery.failures import Failure, Failures, check
+from fair_models.inference.imagery.reading import REMARKS, Imagery
+from fair_models.inference.imagery.sources.opening import open_source
 from fair_models.inference.memory import give_back
+from fair_models.inference.outlines.exclusion import Exclusion
 from fair_models.inference.repeating import ITEM, Original
 from fair_models.inference.request import PredictionRequest, check_request, with_zoom
-from fair_models.inference.running import Judged
-from fair_models.inference.sidecar import OutputFile
-from fair_models.inference.sources.opening import open_source
 from fair_models.inference.streaming import Crew, all_windows, outlined
+from fair_models.inference.windowing.plan import Course, course_of
+from fair_models.inference.windowing.run import Judged
+from fair_models.inference.writing import sidecar
 from fair_models.inference.writing.outputs import PREVIEW, Outputs, Tally
+from fair_models.inference.writing.sidecar import OutputFile
 from fair_models.store.atomic import atomic_folder, write_bytes, write_json
 from fair_models.store.digests import checksum_file
 from fair_models.types import Json

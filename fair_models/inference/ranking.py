@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from fair_models.errors import Corrupted, Invalid
-from fair_models.inference.session import Session
-from fair_models.inference.texts import TextEncoder
+from fair_models.inference.network.session import Session
+from fair_models.inference.network.texts import TextEncoder
 from fair_models.types import Array
 
 FORMAT = 1

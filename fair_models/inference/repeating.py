@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from fair_models.errors import Corrupted, InvalidItem, InvalidParameters, NotFound
 from fair_models.imagery_rules import OLD
-from fair_models.inference.engines import EXACT, Choice, Way
+from fair_models.inference.network.engines import EXACT, Choice, Way
 from fair_models.params import PredictParams, RepeatParams
-from fair_models.store import documents, hrefs
+from fair_models.store import documents
 from fair_models.store.digests import checksum_file, verify
+from fair_models.store.web import hrefs
 from fair_models.types import Json
 
 ITEM = "prediction.json"

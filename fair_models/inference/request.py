@@ -11,12 +11,12 @@ from typing import Any
 
 from fair_models.errors import Conflict, Invalid, InvalidHyperparameters
 from fair_models.imagery_rules import CURRENT, ImageryRules
-from fair_models.inference.areas import Area
-from fair_models.inference.imagery import ModelInput
+from fair_models.inference.imagery.areas import Area
+from fair_models.inference.imagery.reading import ModelInput
+from fair_models.inference.network.session import Session
+from fair_models.inference.outlines.shaping import OutlineParams
 from fair_models.inference.processing import Processing
 from fair_models.inference.repeating import Original
-from fair_models.inference.session import Session
-from fair_models.inference.shaping import OutlineParams
 from fair_models.inference.windows import DEFAULT_MULTIPLE_PX
 from fair_models.params import PredictParams
 

@@ -15,18 +15,18 @@ from itertools import islice
 from types import TracebackType
 from typing import Protocol, Self
 
-from fair_models.inference.course import Course, course_of
-from fair_models.inference.failures import Failures
-from fair_models.inference.features import Features
-from fair_models.inference.imagery import Block, Imagery
+from fair_models.inference.imagery.failures import Failures
+from fair_models.inference.imagery.reading import Block, Imagery
 from fair_models.inference.memory import few_arenas
-from fair_models.inference.outlining import Outliner
+from fair_models.inference.outlines.features import Features
+from fair_models.inference.outlines.outliner import Outliner
 from fair_models.inference.pipelining import ahead
 from fair_models.inference.request import PredictionRequest
-from fair_models.inference.running import Judged, batches, run
-from fair_models.inference.strips import Strip
+from fair_models.inference.windowing.attempts import judge_each, read_or_note
+from fair_models.inference.windowing.plan import Course, course_of
+from fair_models.inference.windowing.run import Judged, batches, run
+from fair_models.inference.windowing.strips import Strip
 from fair_models.inference.windows import Rectangle
-from fair_models.inference.working import judge_each, read_or_note
 from fair_models.types import Array
 
 _READERS = min(4, os.cpu_count() or 1)

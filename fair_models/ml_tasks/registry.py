@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 
-from fair_models.catalog.keywords import SEARCH
+from fair_models.catalog.schemas.keywords import SEARCH
 from fair_models.errors import NotFound
 from fair_models.types import Array
 

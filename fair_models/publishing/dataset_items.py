@@ -12,16 +12,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from fair_models import class_names, settings
-from fair_models.catalog import assets
-from fair_models.catalog.keywords import vocabulary
+from fair_models.catalog.items import assets
+from fair_models.catalog.schemas.keywords import vocabulary
 from fair_models.errors import FairModelsError, InvalidItem, Unavailable
 from fair_models.params import IngestDatasetParams
-from fair_models.publishing import code_hosts, item_documents
-from fair_models.publishing.item_documents import ItemDocument
-from fair_models.store import hrefs
+from fair_models.publishing.register import code_hosts, item_documents
+from fair_models.publishing.register.item_documents import ItemDocument
 from fair_models.store.archive import unpack
 from fair_models.store.digests import verify
-from fair_models.store.download import download
+from fair_models.store.web import hrefs
+from fair_models.store.web.download import download
 from fair_models.types import DATASETS, Json
 
 _OWN_PROPERTIES = frozenset({"class", "fair:class"})

@@ -10,20 +10,22 @@ from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog import building, datasets, keywords, versions
-from fair_models.catalog.datasets import DatasetFacts
-from fair_models.catalog.keywords import SEARCH
+from fair_models.catalog.items import building, datasets, versions
+from fair_models.catalog.items.datasets import DatasetFacts
 from fair_models.catalog.protocol import Catalog, ItemKey
-from fair_models.data import captioned, labels
+from fair_models.catalog.schemas import keywords
+from fair_models.catalog.schemas.keywords import SEARCH
 from fair_models.data.folders import Source, locate
 from fair_models.data.ingest import PreparedDataset, prepare
+from fair_models.data.texts import captioned
+from fair_models.data.vectors import labels
 from fair_models.params import IngestDatasetParams
 from fair_models.publishing import dataset_items
+from fair_models.publishing.commit import NewVersion, as_stored, publish
 from fair_models.publishing.plans import Tell, nobody
-from fair_models.publishing.storing import NewVersion, as_stored, publish
 from fair_models.publishing.workspace import work_folder
-from fair_models.store import hrefs
 from fair_models.store.protocol import Store, StoredFile
+from fair_models.store.web import hrefs
 from fair_models.types import DATASETS, Json
 
 logger = logging.getLogger(__name__)

@@ -12,13 +12,15 @@ from typing import cast
 import shapely
 from pystac import Item
 
-from fair_models.catalog import model_classes, versions
+from fair_models.catalog.items import model_classes, versions
 from fair_models.catalog.protocol import Catalog
-from fair_models.data import chips, feedback, polygons
-from fair_models.data.chips import Chip
+from fair_models.data import feedback
 from fair_models.data.feedback import Feedback, Predicted
 from fair_models.data.folders import locate
-from fair_models.data.labels import CLASS_PROPERTY
+from fair_models.data.images import chips
+from fair_models.data.images.chips import Chip
+from fair_models.data.vectors import polygons
+from fair_models.data.vectors.labels import CLASS_PROPERTY
 from fair_models.errors import InvalidFeedback, InvalidItem, NotFound
 from fair_models.inference.repeating import ITEM, model_href
 from fair_models.inference.writing.geoparquet import batches
@@ -27,9 +29,10 @@ from fair_models.params import CollectFeedbackParams, IngestDatasetParams
 from fair_models.publishing.datasets import Origin, ingest
 from fair_models.publishing.plans import Tell, nobody
 from fair_models.publishing.workspace import work_folder
-from fair_models.store import documents, hrefs
+from fair_models.store import documents
 from fair_models.store.digests import checksum_file, verify
 from fair_models.store.protocol import Store
+from fair_models.store.web import hrefs
 from fair_models.types import DATASETS, CollectionId, Json
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from typing import Literal
 
 from pystac import Item
 
-from fair_models.catalog import guesses
-from fair_models.catalog.local_models import FIELDS
+from fair_models.catalog.items import guesses
+from fair_models.catalog.items.local_models import FIELDS
 from fair_models.errors import GateFailed, Invalid
 from fair_models.params import Gate
 from fair_models.types import Json

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fair_models.catalog import profiles
+from fair_models.catalog import validation as profiles
 from fair_models.errors import FairModelsError, InvalidItem, NotFound
-from fair_models.publishing import dataset_items, finished_templates, item_documents
-from fair_models.publishing.item_documents import ItemDocument
+from fair_models.publishing import dataset_items
+from fair_models.publishing.register import finished_templates, item_documents
+from fair_models.publishing.register.item_documents import ItemDocument
 from fair_models.publishing.workspace import work_folder
-from fair_models.store import hrefs
 from fair_models.store.digests import verify
+from fair_models.store.web import hrefs
 from fair_models.types import BASE_MODELS, DATASETS
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pystac import Item
 
 from fair_models import settings
-from fair_models.catalog import assets, guesses
+from fair_models.catalog.items import assets, guesses
 from fair_models.catalog.protocol import Catalog
-from fair_models.data import antimeridian
+from fair_models.data.images import antimeridian
 from fair_models.data.splits import Split
 from fair_models.errors import Corrupted, IncompatibleDataset, Invalid, NotFound, TrainingFailed
 from fair_models.params import Gate

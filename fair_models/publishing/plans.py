@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fair_models.catalog.edits import Effect
+from fair_models.catalog.changes.edits import Effect
 
 
 @dataclass(frozen=True)

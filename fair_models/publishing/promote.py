@@ -13,21 +13,23 @@ from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog import assets, class_change, local_models, names, tombstones, transitions, versions
-from fair_models.catalog.agreement import is_enough
-from fair_models.catalog.edits import Effect
-from fair_models.catalog.local_models import LocalModelFacts
+from fair_models.catalog import names
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.changes.edits import Effect
+from fair_models.catalog.items import assets, class_change, local_models, tombstones, versions
+from fair_models.catalog.items.agreement import is_enough
+from fair_models.catalog.items.local_models import LocalModelFacts
 from fair_models.catalog.protocol import Catalog, Change, ItemKey
 from fair_models.contract import extras
 from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
-from fair_models.inference.session import open_session
+from fair_models.inference.network.session import open_session
 from fair_models.params import Gate, PromoteParams
-from fair_models.publishing import following
-from fair_models.publishing.following import Wanted
+from fair_models.publishing import zenml_stages
+from fair_models.publishing.commit import NewVersion, publish
 from fair_models.publishing.judging import Candidate, judge, require_gate, seen
 from fair_models.publishing.plans import Plan, Tell, nobody
-from fair_models.publishing.storing import NewVersion, publish
 from fair_models.publishing.workspace import work_folder
+from fair_models.publishing.zenml_stages import Wanted
 from fair_models.store.atomic import write_bytes
 from fair_models.store.protocol import Store, StoredFile
 from fair_models.training import registered
@@ -78,7 +80,7 @@ def promote(
         _tell(tell, f"promote {published.id}", Change(), params, catalog, ledger)
         if not params.dry_run:
             logger.info("%s is published already; nothing to do but to make its stage follow", published.id)
-            following.follow(catalog, ledger, params.model)
+            zenml_stages.follow(catalog, ledger, params.model)
         return published
 
 
@@ -117,10 +119,10 @@ def _publish(
             store,
             tell=tell,
             dry_run=params.dry_run,
-            follows=lambda change: following.effects(ledger, version.model, wanted.after(change)),
+            follows=lambda change: zenml_stages.effects(ledger, version.model, wanted.after(change)),
         )
     if not params.dry_run:
-        following.follow(catalog, ledger, version.model)
+        zenml_stages.follow(catalog, ledger, version.model)
         logger.info("%s is published", item.id)
     return item
 
@@ -139,7 +141,7 @@ def _roll_back(
     if params.dry_run:
         return next(each for each in planned.change.put if each.id == item.id)
     catalog.commit(planned.change)
-    following.follow(catalog, ledger, params.model)
+    zenml_stages.follow(catalog, ledger, params.model)
     logger.info("%s is active again", item.id)
     return catalog.get(LOCAL_MODELS, item.id)
 
@@ -154,7 +156,7 @@ def _tell(
     effects: tuple[Effect, ...] = (),
 ) -> None:
     wanted = Wanted.of(catalog, params.model).after(change)
-    tell(Plan(operation, (*effects, *following.effects(ledger, params.model, wanted))))
+    tell(Plan(operation, (*effects, *zenml_stages.effects(ledger, params.model, wanted))))
 
 
 def _newest_completed(model: str, ledger: Ledger) -> int:

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 
 from pystac import Item
 
-from fair_models.catalog import assets, tombstones, transitions, versions
-from fair_models.catalog.edits import Effect
-from fair_models.catalog.lineage import PARENT_FIELDS
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.changes.edits import Effect
+from fair_models.catalog.changes.transitions import Transition
+from fair_models.catalog.items import assets, tombstones, versions
+from fair_models.catalog.items.lineage import PARENT_FIELDS
 from fair_models.catalog.protocol import Catalog
-from fair_models.catalog.transitions import Transition
 from fair_models.errors import Conflict, NotFound
 from fair_models.params import RetireParams
-from fair_models.publishing import collecting, following, pinning
-from fair_models.publishing.following import Wanted
+from fair_models.publishing import garbage, pins, zenml_stages
 from fair_models.publishing.plans import Plan, Tell, nobody
+from fair_models.publishing.zenml_stages import Wanted
 from fair_models.store.protocol import Store
 from fair_models.training import references
 from fair_models.training.ledger import Ledger, ModelVersion
@@ -65,19 +66,19 @@ def retire(
         transition = _transition(params, catalog, chosen)
         unpublished = _unpublished(params, ledger, chosen, gone)
         if params.action == "delete":
-            pinning.refuse(chosen, unpublished)
+            pins.refuse(chosen, unpublished)
         files = _files(params, catalog, store, chosen, gone)
         effects = (
             *transition.effects,
             *_in_zenml(params, catalog, ledger, transition, unpublished),
-            *(Effect(href, "is deleted") for href in collecting.unnamed(catalog, store, files, chosen)),
+            *(Effect(href, "is deleted") for href in garbage.unnamed(catalog, store, files, chosen)),
         )
         tell(Plan(f"{params.action} {label(params)}", effects))
         if not params.dry_run:
             if transition.effects:
                 catalog.commit(transition.change)
             _follow(params, catalog, ledger, unpublished)
-            collecting.collect(catalog, store, files)
+            garbage.collect(catalog, store, files)
             for effect in effects:
                 logger.info("%s %s", effect.target, effect.effect)
         return Retired(tuple(item.id for item in (*chosen, *gone)), effects)
@@ -158,7 +159,7 @@ def _in_zenml(
         return []
     wanted = Wanted.of(catalog, params.name).after(transition.change)
     also = [Effect(f"ZenML {version.id}", "is deleted; it was never published") for version in unpublished]
-    return [*following.effects(ledger, params.name, wanted), *also]
+    return [*zenml_stages.effects(ledger, params.name, wanted), *also]
 
 
 def _follow(
@@ -166,7 +167,7 @@ def _follow(
 ) -> None:
     if params.collection != LOCAL_MODELS:
         return
-    following.follow(catalog, ledger, params.name)
+    zenml_stages.follow(catalog, ledger, params.name)
     for version in unpublished:
         ledger.delete(params.name, version.number)
     if params.action == "delete" and params.name not in ledger.models():

@@ -12,19 +12,21 @@ from pathlib import Path
 from pystac import Item
 
 from fair_models import imagery_rules
-from fair_models.catalog import assets, building, pins, tombstones, versions
-from fair_models.catalog.edits import VERSION_LINKS
-from fair_models.catalog.lineage import DERIVED_FROM
+from fair_models.catalog.changes.edits import VERSION_LINKS
+from fair_models.catalog.items import assets, building, pins, tombstones, versions
+from fair_models.catalog.items.lineage import DERIVED_FROM
 from fair_models.catalog.protocol import Catalog
-from fair_models.data import chips, footprint, labels, slicing
-from fair_models.data.labels import Labels
+from fair_models.data import slicing
+from fair_models.data.images import chips, footprint
 from fair_models.data.slicing import Slice, Wish
 from fair_models.data.splits import Split
+from fair_models.data.vectors import labels
+from fair_models.data.vectors.labels import Labels
 from fair_models.errors import Conflict, Invalid
-from fair_models.inference import areas
+from fair_models.inference.imagery import areas
 from fair_models.params import SliceDatasetParams
+from fair_models.publishing.commit import NewVersion, as_stored, publish
 from fair_models.publishing.plans import Tell, nobody
-from fair_models.publishing.storing import NewVersion, as_stored, publish
 from fair_models.publishing.workspace import work_folder
 from fair_models.store.archive import unpack
 from fair_models.store.protocol import Store, StoredFile

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from fair_models import places
 from fair_models.errors import Invalid
-from fair_models.store import hrefs
+from fair_models.store.web import hrefs
 
 
 def check(params: BaseModel) -> None:

@@ -15,8 +15,8 @@ def open_store(settings: Settings) -> Store:
         Invalid: The bucket's address is none, or boto3 is not installed.
     """
     if settings.store_is_a_bucket:
-        from fair_models.store.s3 import S3Store
-        from fair_models.store.s3_place import Place
+        from fair_models.store.s3.place import Place
+        from fair_models.store.s3.store import S3Store
 
         place = Place.of(settings.store, settings.public_store_url)
         return S3Store(place, settings.cache_folder / "store")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fair_models.catalog import hyperparameters
+from fair_models.catalog.items import hyperparameters
 from fair_models.data.samples import Samples
 from fair_models.errors import TrainingFailed
 from fair_models.training.fitting import repeatable, restore

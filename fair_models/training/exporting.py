@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from fair_models.catalog.model_input import InputFacts
+from fair_models.catalog.items.model_input import InputFacts
 from fair_models.contract import export_check, exporting, extras
 from fair_models.data.loading import LoadedSamples
 from fair_models.training import agreeing

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from fair_models.catalog.agreement import Agreement
-from fair_models.catalog.pins import Pin
+from fair_models.catalog.items.agreement import Agreement
+from fair_models.catalog.items.pins import Pin
 from fair_models.ml_tasks.results import ClassRow, Interval
 from fair_models.params import HyperparameterValue
 from fair_models.settings import Settings

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog import class_change
-from fair_models.catalog.versions import split_id
+from fair_models.catalog.items import class_change
+from fair_models.catalog.items.versions import split_id
 from fair_models.data.samples import Samples
 from fair_models.errors import FairModelsError, IncompatibleDataset, Invalid, TrainingFailed
 from fair_models.ml_tasks.results import Evaluation

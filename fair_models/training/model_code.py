@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
 
-from fair_models.catalog import hyperparameters
+from fair_models.catalog.items import hyperparameters
 from fair_models.contract import loader
 from fair_models.contract.protocol import Pipeline
 from fair_models.errors import InvalidHyperparameters

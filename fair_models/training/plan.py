@@ -5,14 +5,13 @@ from __future__ import annotations
 from pystac import Item
 
 from fair_models import imagery_rules
-from fair_models.catalog import (
+from fair_models.catalog import compatibility, names
+from fair_models.catalog.items import (
     assets,
     class_change,
-    compatibility,
     hyperparameters,
     model_classes,
     model_input,
-    names,
     processing,
     versions,
 )

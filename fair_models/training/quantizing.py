@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fair_models.inference.session import Session
+from fair_models.inference.network.session import Session
 from fair_models.types import Array
 
 MOST_CHIPS = 32

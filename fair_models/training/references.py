@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from pystac import Item
 
-from fair_models.catalog import names, versions
+from fair_models.catalog import names
+from fair_models.catalog.items import versions
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import FairModelsError, NotFound
 from fair_models.settings import current

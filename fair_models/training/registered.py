@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from pystac import Item
 
-from fair_models.catalog import assets, processing
+from fair_models.catalog.items import assets, processing
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Corrupted, Invalid, InvalidParameters, NotFound
 from fair_models.store.protocol import Store

@@ -18,9 +18,10 @@ import orjson
 from pystac import Item
 
 from fair_models import imagery_rules
-from fair_models.catalog import assets
-from fair_models.catalog.hyperparameters import Values
-from fair_models.data import chips, splits
+from fair_models.catalog.items import assets
+from fair_models.catalog.items.hyperparameters import Values
+from fair_models.data import splits
+from fair_models.data.images import chips
 from fair_models.data.splits import Split
 from fair_models.errors import NotFound
 from fair_models.params import FinetuneParams, SearchParams

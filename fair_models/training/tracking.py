@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from fair_models.catalog.agreement import Agreement
+from fair_models.catalog.items.agreement import Agreement
 from fair_models.errors import TrainingCancelled
 from fair_models.ml_tasks.results import Epoch, Evaluation, Interval
 from fair_models.settings import current

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fair_models.catalog.agreement import from_json
-from fair_models.catalog.pins import Pin
-from fair_models.catalog.pins import read as read_pin
+from fair_models.catalog.items.agreement import from_json
+from fair_models.catalog.items.pins import Pin
+from fair_models.catalog.items.pins import read as read_pin
 from fair_models.errors import Conflict, NotFound
 from fair_models.settings import Settings
 from fair_models.training.environment import LOGGER_NAME, zenml_client

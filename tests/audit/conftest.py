@@ -12,8 +12,9 @@ from pystac import Item
 
 from fair_models.audit.findings import Finding, Report
 from fair_models.audit.run import audit
-from fair_models.catalog import base_models, datasets, transitions
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.items import base_models, datasets
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.params import AuditParams, PromoteParams
 from fair_models.publishing.promote import promote

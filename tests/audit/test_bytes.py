@@ -13,7 +13,7 @@ from pystac import Item
 from fair_models.audit import code_rules
 from fair_models.audit.findings import Finding, Report
 from fair_models.audit.scope import Scope
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.params import AuditParams
 from fair_models.store.local import LocalStore
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS

@@ -9,7 +9,7 @@ import yaml
 
 from fair_models.audit.rules import RULES
 from fair_models.params import AuditParams
-from flows.announcing import AUDIT_FAILED, AUDIT_FINISHED, AUDIT_RESOURCE
+from flows.runtime.announcements import AUDIT_FAILED, AUDIT_FINISHED, AUDIT_RESOURCE
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 OPERATIONS = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")

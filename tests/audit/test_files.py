@@ -14,9 +14,9 @@ import pytest
 
 from fair_models.audit.findings import Finding, Report
 from fair_models.audit.run import audit
-from fair_models.catalog import local_journal
-from fair_models.catalog.local import LocalCatalog
-from fair_models.catalog.local_journal import Step
+from fair_models.catalog.local import journal
+from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.catalog.local.journal import Step
 from fair_models.params import AuditParams
 from fair_models.store.local import LocalStore
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
@@ -217,8 +217,8 @@ def test_what_an_unlinked_item_names_is_not_called_unreferenced(
 def test_an_interrupted_change_is_found_and_finished(found: Found, catalog: LocalCatalog) -> None:
     document = orjson.loads((catalog.root / DATASET).read_bytes())
     document["properties"]["description"] = "Changed in a commit."
-    local_journal.stage(catalog.root, [Step(DATASET, orjson.dumps(document))])
-    local_journal.seal(catalog.root)
+    journal.stage(catalog.root, [Step(DATASET, orjson.dumps(document))])
+    journal.seal(catalog.root)
 
     only(found(), "leftovers", "catalogue", "interrupted")
     assert catalog.get(DATASETS, "banepa-buildings-v1").properties["description"] == "Changed in a commit."

@@ -14,7 +14,7 @@ import pytest
 
 from fair_models.audit.findings import Report
 from fair_models.audit.rules import RULES
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.params import RetireParams
 from fair_models.publishing.retire import retire
 from fair_models.store.local import LocalStore

@@ -13,8 +13,8 @@ from pystac import Item, Link
 
 from fair_models.audit.findings import Finding, Report
 from fair_models.audit.rules import RULES
-from fair_models.catalog.agreement import Agreement, Figure
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.items.agreement import Agreement, Figure
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.params import RetireParams
 from fair_models.publishing.retire import retire

@@ -19,7 +19,7 @@ from blocks.pgstac_catalog import PgstacCatalog
 from blocks.runtime import Runtime
 from blocks.tracking import Tracking
 from fair_models.settings import Settings, current
-from flows import places
+from flows.runtime import places
 
 BLOCKS = [BucketStore, LocalCatalog, LocalStore, PgstacCatalog, Runtime, Tracking]
 

@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 from pystac import Item
 
-from fair_models.catalog.local import LocalCatalog
-from fair_models.catalog.pgstac import PgstacCatalog
+from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.catalog.pgstac.catalog import PgstacCatalog
 from fair_models.catalog.protocol import Catalog
 from tests.catalog.small_items import small_item
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog import base_models, datasets, local_models
-from fair_models.catalog.datasets import DatasetFacts
-from fair_models.catalog.local_models import LocalModelFacts
+from fair_models.catalog.items import base_models, datasets, local_models
+from fair_models.catalog.items.datasets import DatasetFacts
+from fair_models.catalog.items.local_models import LocalModelFacts
 from fair_models.store.protocol import StoredFile
 from fair_models.types import Json
 

@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from fair_models.catalog.pgstac import PgstacCatalog
+from fair_models.catalog.pgstac.catalog import PgstacCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.errors import Conflict
 from tests.catalog.small_items import small_item

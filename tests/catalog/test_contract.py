@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pystac import Asset, Item, Link
 
-from fair_models.catalog import facts, tombstones
+from fair_models.catalog.items import facts, tombstones
 from fair_models.catalog.protocol import Catalog, Change
 from fair_models.errors import Conflict, Invalid, InvalidItem, NotFound
 from fair_models.types import CollectionId

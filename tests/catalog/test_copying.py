@@ -13,12 +13,13 @@ from pydantic import SecretStr
 from pystac import Item
 from typer.testing import CliRunner
 
-from fair_models.catalog import copying, tombstones
-from fair_models.catalog.collections import COLLECTIONS
-from fair_models.catalog.local import LocalCatalog
-from fair_models.catalog.pgstac import PgstacCatalog
+from fair_models.catalog import copying
+from fair_models.catalog.changes.transitions import deleting, publish
+from fair_models.catalog.items import tombstones
+from fair_models.catalog.items.collections import COLLECTIONS
+from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.catalog.pgstac.catalog import PgstacCatalog
 from fair_models.catalog.protocol import Catalog, Change
-from fair_models.catalog.transitions import deleting, publish
 from fair_models.cli.app import app
 from fair_models.errors import Conflict
 from fair_models.training import ledger

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fair_models.catalog import base_models, profiles
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog import validation
+from fair_models.catalog.items import base_models
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Change
 from tests.catalog.item_factory import base_files, base_item, dataset_item, local_item, raw, template
 from tests.fuzzing import fuzz, mutated_bytes, mutated_json, only_our_errors
@@ -22,7 +23,7 @@ ITEMS = [raw(base_item()), raw(dataset_item()), raw(local_item())]
 @fuzz(300)
 def test_any_item_is_valid_or_refused_in_words(document: Any) -> None:
     with only_our_errors():
-        profiles.validate(document)
+        validation.validate(document)
 
 
 @given(document=mutated_json(template()))
@@ -48,7 +49,7 @@ def read_all(root: Path) -> None:
     for collection in ("base-models", "datasets", "local-models"):
         catalog.collection(collection)  # type: ignore[arg-type]
         for item in catalog.search(collection):  # type: ignore[arg-type]
-            profiles.problems(item.to_dict(include_self_link=False, transform_hrefs=False))
+            validation.problems(item.to_dict(include_self_link=False, transform_hrefs=False))
 
 
 @given(data=st.data())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fair_models.catalog import profiles
+from fair_models.catalog import validation
 from fair_models.types import Json
 from tests.catalog.item_factory import local_item, raw
 
@@ -34,7 +34,7 @@ OVERRIDDEN: Json = {
 
 
 def problems(gate: Mapping[str, Any]) -> list[str]:
-    return profiles.own_problems(raw(local_item(gate=gate)))
+    return validation.own_problems(raw(local_item(gate=gate)))
 
 
 @pytest.mark.parametrize("gate", [PASSED, OVERRIDDEN])

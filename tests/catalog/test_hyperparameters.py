@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fair_models.catalog import hyperparameters
+from fair_models.catalog.items import hyperparameters
 from fair_models.errors import InvalidHyperparameters
 from tests.catalog.item_factory import base_item, local_item
 

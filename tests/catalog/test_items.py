@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from fair_models.catalog import (
+from fair_models.catalog import validation
+from fair_models.catalog.items import (
     assets,
     base_models,
     building,
@@ -15,7 +16,6 @@ from fair_models.catalog import (
     model_classes,
     model_input,
     processing,
-    profiles,
 )
 from fair_models.errors import InvalidItem, NotFound
 from fair_models.types import Json
@@ -61,7 +61,7 @@ def test_a_local_model_says_intervals_figures_of_each_class_and_the_confusion() 
     item = raw(local_item(**FIGURES))
     properties = item["properties"]
 
-    assert profiles.own_problems(item) == []
+    assert validation.own_problems(item) == []
     assert properties["fair:metrics_spec"][0]["interval"] == [0.7, 0.78]
     assert properties["fair:class_metrics"] == FIGURES["classes"]
     assert properties["fair:confusion"]["building"]["background"] == 2
@@ -92,7 +92,7 @@ def test_a_model_that_goes_on_from_a_local_one_has_intervals_of_its_own() -> Non
 def test_figures_of_classes_that_cannot_be_are_refused(path: list[Any], value: Any, said: str) -> None:
     item = changed(raw(local_item(**FIGURES)), ["properties", *path], value)
 
-    assert said in "; ".join(profiles.own_problems(item))
+    assert said in "; ".join(validation.own_problems(item))
 
 
 def test_files_take_the_place_of_what_the_template_names() -> None:
@@ -138,7 +138,7 @@ def test_a_template_that_contradicts_itself_is_refused() -> None:
 def test_a_malformed_template_is_refused_in_words(field: str, value: Any) -> None:
     made = {**template(), field: value}
     with pytest.raises(InvalidItem):
-        profiles.validate(raw(base_models.build(made, 1, base_files())))
+        validation.validate(raw(base_models.build(made, 1, base_files())))
 
 
 def test_a_local_model_alone_says_all_that_is_needed() -> None:
@@ -170,13 +170,13 @@ def test_a_local_model_shares_nothing_with_its_base_in_memory() -> None:
     item = local_models.build(facts)
     item.properties["mlm:input"][0]["name"] = "changed"
     item.properties["keywords"].append("changed")
-    assert profiles.own_problems(raw(facts.base)) == []
+    assert validation.own_problems(raw(facts.base)) == []
 
 
 def test_a_metric_that_was_not_measured_is_null() -> None:
     item = raw(local_item(metrics={"fair:building_iou": None}))
     assert item["properties"]["fair:building_iou"] is None
-    assert profiles.own_problems(item) == []
+    assert validation.own_problems(item) == []
 
 
 def test_a_dataset_says_what_its_labels_are() -> None:
@@ -192,7 +192,7 @@ def test_a_dataset_says_what_its_labels_are() -> None:
 
 def test_a_dataset_of_rasters_and_one_of_unknown_origin_are_valid() -> None:
     assert (
-        profiles.own_problems(raw(dataset_item(label_type="raster", provider="", source_imagery="a drone")))
+        validation.own_problems(raw(dataset_item(label_type="raster", provider="", source_imagery="a drone")))
         == []
     )
 
@@ -232,7 +232,7 @@ def prediction() -> Json:
 
 
 def test_a_prediction_follows_a_profile_of_its_own() -> None:
-    assert profiles.own_problems(prediction()) == []
+    assert validation.own_problems(prediction()) == []
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_prediction_follows_a_profile_of_its_own() -> None:
     ],
 )
 def test_a_prediction_that_cannot_be_traced_is_refused(path: tuple[str, ...], said: str) -> None:
-    assert said in " ".join(profiles.own_problems(without(prediction(), *path)))
+    assert said in " ".join(validation.own_problems(without(prediction(), *path)))
 
 
 def test_of_two_models_the_onnx_is_meant() -> None:
@@ -378,10 +378,10 @@ def test_an_item_of_the_existing_catalogue_is_completed_and_each_assumption_told
     assert len(assumed) == 4
     assert "properties.gsd: not given, taken as 0.3" in assumed
     item = raw(base_models.build(made, 1, {}, NOW))
-    assert profiles.own_problems(item) == []
+    assert validation.own_problems(item) == []
     assert item["assets"]["training-runtime"]["href"] == "ghcr.io/org/models/roofs:latest"
     assert item["properties"]["fair:category"] == "buildings"
-    warnings = " ".join(profiles.weaknesses(item))
+    warnings = " ".join(validation.weaknesses(item))
     assert "may change" in warnings
     assert "w.pth has no file:checksum" in warnings
     assert "counts as training.epochs" in warnings
@@ -397,4 +397,4 @@ def test_an_item_of_the_existing_catalogue_fulfils_the_official_schemas(
     files = {"checkpoint": stored("w.pth"), "model": stored("m.onnx"), "source-code": stored("code.zip")}
     item = raw(base_models.build(made, 1, files, NOW))
     allowed = ["https://example.org/fair/schemas/v1.0.0/base-model/schema.json"]
-    assert profiles.validate(item, allow_unchecked=allowed).unchecked == allowed
+    assert validation.validate(item, allow_unchecked=allowed).unchecked == allowed

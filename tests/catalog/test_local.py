@@ -13,8 +13,8 @@ import pytest
 from pystac import Asset, Item, Link
 from pystac_client import Client
 
-from fair_models.catalog.local import LocalCatalog
-from fair_models.catalog.local_lock import held
+from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.catalog.local.lock import held
 from fair_models.catalog.opening import open_catalog
 from fair_models.catalog.protocol import Change
 from fair_models.errors import Corrupted, NotFound, Unavailable

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pystac import Item
 
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.errors import Conflict
 

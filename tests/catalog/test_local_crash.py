@@ -14,8 +14,8 @@ import pystac
 import pytest
 from pystac import Item
 
-from fair_models.catalog.local import LocalCatalog
-from fair_models.catalog.local_index import Index
+from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.catalog.local.index import Index
 from fair_models.catalog.protocol import Change
 from fair_models.errors import FairModelsError, Unavailable
 from tests.children import in_child
@@ -121,9 +121,9 @@ def test_a_reader_finishes_what_a_killed_writer_began(tmp_path: Path, make_item:
     catalog.commit(Change(put=[make_item("roofs-v1")]))
 
     def die() -> str:
-        from fair_models.catalog import local_journal
+        from fair_models.catalog.local import journal
 
-        local_journal.apply = lambda root: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment,return-value]
+        journal.apply = lambda root: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment,return-value]
         catalog.commit(Change(put=[make_item("roofs-v1", deprecated=True), make_item("roofs-v2")]))
         return "alive"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog.local import LocalCatalog
-from fair_models.catalog.local_refresh import refresh
-from fair_models.catalog.local_survey import Survey, survey
+from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.catalog.local.refresh import refresh
+from fair_models.catalog.local.survey import Survey, survey
 from fair_models.catalog.protocol import Change
 from tests.catalog.test_local_crash import as_somebody_else, open_folder
 

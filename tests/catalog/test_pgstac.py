@@ -13,9 +13,10 @@ import pytest
 from pydantic import SecretStr
 from pystac import Item
 
-from fair_models.catalog import tombstones, transitions
-from fair_models.catalog.collections import COLLECTIONS
-from fair_models.catalog.pgstac import PgstacCatalog
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.items import tombstones
+from fair_models.catalog.items.collections import COLLECTIONS
+from fair_models.catalog.pgstac.catalog import PgstacCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.errors import FairModelsError, Invalid, InvalidItem, Unavailable
 from tests.catalog.item_factory import base_item, dataset_item, local_item, raw

@@ -19,11 +19,13 @@ from pystac_client import Client
 
 from deployments.render import pod_spec, render
 from fair_models import settings
-from fair_models.catalog import extensions, official_schemas, profiles, query, tombstones
-from fair_models.catalog.agreement import Agreement, Figure
-from fair_models.catalog.collections import COLLECTIONS
-from fair_models.catalog.pgstac import PgstacCatalog
+from fair_models.catalog import query, validation
+from fair_models.catalog.items import tombstones
+from fair_models.catalog.items.agreement import Agreement, Figure
+from fair_models.catalog.items.collections import COLLECTIONS
+from fair_models.catalog.pgstac.catalog import PgstacCatalog
 from fair_models.catalog.protocol import Change
+from fair_models.catalog.schemas import extensions, official
 from fair_models.choosing import Choice
 from fair_models.client import Published
 from fair_models.errors import Invalid, Unavailable
@@ -202,7 +204,7 @@ def test_what_is_served_keeps_all_schemas_though_pgstac_drops_nulls(
             found = httpx.post(f"{api.get_self_href()}/search", json={"ids": [item.id]}).json()["features"]
             for document in (answer, *found):
                 assert list(nulls(document)) == []
-                assert profiles.validate(document).unchecked == []
+                assert validation.validate(document).unchecked == []
             assert raw(catalog.get(item.collection_id, item.id))["properties"] == raw(item)["properties"]
     finally:
         catalog.commit(Change(remove=[(item.collection_id, item.id) for item in items[:3]]))
@@ -220,7 +222,7 @@ def test_labels_in_rasters_are_served_without_the_extension_that_wants_nulls(
     finally:
         catalog.commit(Change(remove=[("datasets", item.id)]))
     assert extensions.LABEL not in answer["stac_extensions"]
-    assert official_schemas.check(answer, settings.current().schema_folder).problems == []
+    assert official.check(answer, settings.current().schema_folder).problems == []
 
 
 def test_what_was_deleted_is_not_served(served: tuple[PgstacCatalog, Client]) -> None:

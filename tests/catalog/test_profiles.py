@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 import pytest
 
-from fair_models.catalog import extensions, profiles, schema_cache
+from fair_models.catalog import validation as profiles
+from fair_models.catalog.schemas import cache, extensions
 from fair_models.errors import InvalidItem
 from fair_models.types import Json
 from tests.catalog.item_factory import base_item, changed, dataset_item, local_item, raw, without
@@ -351,20 +352,20 @@ def test_a_host_that_did_not_answer_is_not_asked_again_by_another_process(
         asked.append(address)
         raise OSError("no network")
 
-    monkeypatch.setattr(schema_cache, "_download", fail)
-    assert schema_cache.SchemaCache(tmp_path).load(extensions.MLM) is None
-    assert schema_cache.SchemaCache(tmp_path).load(extensions.FILE) is None  # as a process of its own would
+    monkeypatch.setattr(cache, "_download", fail)
+    assert cache.SchemaCache(tmp_path).load(extensions.MLM) is None
+    assert cache.SchemaCache(tmp_path).load(extensions.FILE) is None  # as a process of its own would
     assert asked == [extensions.MLM]
 
-    long_ago = {"stac-extensions.github.io": time.time() - 2 * schema_cache.RETRY_AFTER_S}
+    long_ago = {"stac-extensions.github.io": time.time() - 2 * cache.RETRY_AFTER_S}
     (tmp_path / ".not-reachable.json").write_bytes(orjson.dumps(long_ago))
-    assert schema_cache.SchemaCache(tmp_path).load(extensions.FILE) is None
+    assert cache.SchemaCache(tmp_path).load(extensions.FILE) is None
     assert asked == [extensions.MLM, extensions.FILE]
 
 
 def test_a_fetched_schema_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(schema_cache, "_download", lambda _: b'{"type": "object"}')
-    assert schema_cache.SchemaCache(tmp_path).load(FOREIGN) == {"type": "object"}
+    monkeypatch.setattr(cache, "_download", lambda _: b'{"type": "object"}')
+    assert cache.SchemaCache(tmp_path).load(FOREIGN) == {"type": "object"}
     assert (tmp_path / "example.org/fair/v1.0.0/schema.json").read_bytes() == b'{"type": "object"}'
 
 
@@ -372,8 +373,8 @@ def test_a_fetched_schema_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_what_is_no_schema_is_not_kept(
     content: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(schema_cache, "_download", lambda _: content)
-    assert schema_cache.SchemaCache(tmp_path).load(FOREIGN) is None
+    monkeypatch.setattr(cache, "_download", lambda _: content)
+    assert cache.SchemaCache(tmp_path).load(FOREIGN) is None
     assert not (tmp_path / "example.org").exists()
 
 
@@ -396,5 +397,5 @@ def test_an_item_cannot_make_us_ask_for_what_is_no_public_schema(
     def fail(address: str) -> bytes:
         raise AssertionError(f"asked for {address}")
 
-    monkeypatch.setattr(schema_cache, "_download", fail)
-    assert schema_cache.SchemaCache(tmp_path).load(address) is None
+    monkeypatch.setattr(cache, "_download", fail)
+    assert cache.SchemaCache(tmp_path).load(address) is None

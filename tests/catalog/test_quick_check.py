@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fair_models.catalog import extensions, official_schemas, own_schemas, quick_check
+from fair_models.catalog.schemas import extensions, official, own, quick_check
 from fair_models.types import Json
 from tests.catalog.item_factory import base_item, changed, dataset_item, local_item, raw, without
 
@@ -52,15 +52,15 @@ def broken(document: Json, count: int) -> Iterator[Json]:
 
 @pytest.mark.parametrize("profile", ITEMS)
 def test_complete_items_are_accepted_at_once_by_their_profile(profile: str) -> None:
-    assert quick_check.accepts(own_schemas.quick(profile), ITEMS[profile])
+    assert quick_check.accepts(own.quick(profile), ITEMS[profile])
 
 
 @pytest.mark.parametrize("profile", ITEMS)
 def test_both_validators_agree_on_broken_items_about_the_profile(profile: str) -> None:
     refused = 0
     for document in broken(ITEMS[profile], 120):
-        thorough = not list(own_schemas.validator(profile).iter_errors(document))
-        assert quick_check.accepts(own_schemas.quick(profile), document) == thorough, document
+        thorough = not list(own.validator(profile).iter_errors(document))
+        assert quick_check.accepts(own.quick(profile), document) == thorough, document
         refused += not thorough
     assert refused > 30
 
@@ -73,7 +73,7 @@ def test_no_broken_item_is_accepted_that_an_official_schema_refuses(
     refused = 0
     item = ITEMS[profile]
     for address in dict.fromkeys([extensions.ITEM, *item["stac_extensions"]]):
-        built = official_schemas._built(shared_schemas, address)
+        built = official._built(shared_schemas, address)
         assert built.quick is not None
         assert built.validator is not None
         assert built.quick.is_valid(item)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from jsonschema import Draft202012Validator
 
-from fair_models.catalog import keywords, own_schemas
+from fair_models.catalog.schemas import keywords, own
 from fair_models.errors import NotFound
 from fair_models.training.run_config import RunConfig
 
-NAMES = sorted(path.stem for path in own_schemas.folder().glob("*.json"))
+NAMES = sorted(path.stem for path in own.folder().glob("*.json"))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_schema_is_one_of_draft_2020_12(name: str) -> None:
-    schema = own_schemas.read(name)
+    schema = own.read(name)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["$id"] == f"{name}.json"
     Draft202012Validator.check_schema(schema)
@@ -27,17 +27,17 @@ def test_all_schemas_are_there() -> None:
 
 def test_the_schema_of_the_run_config_is_that_of_its_model() -> None:
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "run-config.json"}
-    assert own_schemas.read("run-config") == {**head, **RunConfig.model_json_schema()}
+    assert own.read("run-config") == {**head, **RunConfig.model_json_schema()}
 
 
 def test_an_unknown_schema_is_told() -> None:
     with pytest.raises(NotFound, match="there are base-model"):
-        own_schemas.read("shoe")
+        own.read("shoe")
 
 
 def test_the_words_of_the_vocabulary_are_those_that_are_allowed() -> None:
     words = keywords.vocabulary()
-    allowed = own_schemas.read("keywords")["$defs"]["words"]["items"]["enum"]
+    allowed = own.read("keywords")["$defs"]["words"]["items"]["enum"]
     assert set(allowed) == words.features | words.tasks | words.geometries | words.imagery
     assert len(allowed) == len(set(allowed))
     assert set(words.label_tasks) <= words.tasks

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pystac import Item
 
-from fair_models.catalog.search_space import candidates
 from fair_models.errors import InvalidHyperparameters
 from fair_models.params import SearchMethod, SearchRange
+from fair_models.training.search_space import candidates
 from tests.catalog.item_factory import base_item
 
 SPEC: list[dict[str, Any]] = [

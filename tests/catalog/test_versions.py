@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pystac import Item
 
-from fair_models.catalog import edits, transitions, versions
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.changes import edits, transitions
+from fair_models.catalog.items import versions
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Catalog, Change
 from fair_models.errors import Conflict, InvalidItem, NotFound
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
@@ -221,10 +222,10 @@ def test_the_next_number_of_a_new_name_is_one(filled: LocalCatalog) -> None:
 def test_what_is_published_is_valid_as_it_lies_on_disk(filled: LocalCatalog) -> None:
     import json
 
-    from fair_models.catalog import profiles
+    from fair_models.catalog import validation
 
     for path in filled.root.glob("*/*/*.json"):
-        assert profiles.own_problems(json.loads(path.read_text())) == []
+        assert validation.own_problems(json.loads(path.read_text())) == []
 
 
 def test_plain_pystac_reads_what_is_published(filled: LocalCatalog) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from fair_models.catalog.changes.transitions import publish
 from fair_models.catalog.opening import open_catalog
-from fair_models.catalog.transitions import publish
 from fair_models.cli.app import app
 from fair_models.data.synthetic import make_settlement
 from fair_models.params import IngestDatasetParams

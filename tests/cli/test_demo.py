@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fair_models.cli import demo, demo_tasks
-from fair_models.cli.demo_tasks import TASKS, TaskName
+from fair_models.cli.commands import demo, demo_tasks
+from fair_models.cli.commands.demo_tasks import TASKS, TaskName
 from fair_models.data.synthetic.scenes import make_scenes
 from fair_models.params import IngestDatasetParams
 

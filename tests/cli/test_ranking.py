@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from fair_models.cli import output, ranking
+from fair_models.cli import output
+from fair_models.cli.commands import ranking
 from fair_models.errors import Invalid
 
 

@@ -120,8 +120,8 @@ def _with_torch(read, files, pixels):
     import torch
 
     from fair_models.contract import loader
+    from fair_models.inference.network.session import open_session
     from fair_models.inference.parts import Window
-    from fair_models.inference.session import open_session
     from fair_models.ml_tasks import weights
 
     pipeline = loader.load_pipeline(files.code, files.code_checksum, read.entrypoint)

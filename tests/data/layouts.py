@@ -10,7 +10,7 @@ from PIL import Image
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_bounds
 
-from fair_models.data.tiles import Tile
+from fair_models.data.images.tiles import Tile
 
 TILE = Tile(386690, 220241, 19)
 SIZE = 64

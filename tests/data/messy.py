@@ -10,7 +10,7 @@ from affine import Affine
 from PIL import Image
 from rasterio.warp import calculate_default_transform, reproject
 
-from fair_models.data import chips, tiles
+from fair_models.data.images import chips, tiles
 
 TILE = tiles.Tile(386690, 220241, 19)
 

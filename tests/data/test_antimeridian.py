@@ -10,10 +10,12 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fair_models.data import antimeridian, chips, footprint, ingest, labels
-from fair_models.data.chips import Chip
-from fair_models.data.grid import WEB_MERCATOR, Grid
+from fair_models.data import ingest
+from fair_models.data.images import antimeridian, chips, footprint
+from fair_models.data.images.chips import Chip
+from fair_models.data.images.grid import WEB_MERCATOR, Grid
 from fair_models.data.splits import by_area
+from fair_models.data.vectors import labels
 from fair_models.params import IngestDatasetParams
 from tests.data.messy import picture, write_geotiff
 

@@ -3,9 +3,9 @@
 import numpy as np
 import shapely
 
-from fair_models.data import captions
-from fair_models.data.grid import LONLAT, Grid
-from fair_models.data.labels import Labels
+from fair_models.data.images.grid import LONLAT, Grid
+from fair_models.data.texts import captions
+from fair_models.data.vectors.labels import Labels
 
 GRID = Grid(LONLAT, (0.01, 0.0, 0.0, 0.0, -0.01, 1.0), 100, 100)
 """One degree wide, north at the top: x grows to the east, y to the north."""

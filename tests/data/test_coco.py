@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fair_models.data import coco, labels
-from fair_models.data.chips import Chip
+from fair_models.data.images.chips import Chip
 from fair_models.data.ingest import REPAIRS, prepare
-from fair_models.data.labels import CLASS_PROPERTY
 from fair_models.data.loading import load_samples
 from fair_models.data.splits import Split
+from fair_models.data.vectors import coco, labels
+from fair_models.data.vectors.labels import CLASS_PROPERTY
 from fair_models.errors import Invalid, InvalidLabels
 from fair_models.ml_tasks.detection.targets import listed
 from fair_models.ml_tasks.registry import targets_for

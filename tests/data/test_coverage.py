@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fair_models.data.coverage import LEAST_SHARE, main_class
+from fair_models.data.vectors.coverage import LEAST_SHARE, main_class
 
 EVERYWHERE = np.ones((20, 20), dtype=bool)
 

@@ -12,10 +12,11 @@ import pyogrio
 import pytest
 import shapely
 
-from fair_models.data import feedback, labels, polygons
+from fair_models.data import feedback
 from fair_models.data.feedback import Predicted
+from fair_models.data.vectors import labels, polygons
 from fair_models.errors import InvalidFeedback
-from fair_models.inference.features import Features
+from fair_models.inference.outlines.features import Features
 from fair_models.inference.writing.geojson import write_geojson
 from fair_models.inference.writing.geoparquet import GeoParquetSink
 from fair_models.inference.writing.layers import write_flatgeobuf

@@ -12,15 +12,16 @@ from PIL import Image
 from rasterio.shutil import copy
 from scipy.ndimage import binary_dilation, binary_erosion
 
-from fair_models.data import chips, fill, fill_scan, ingest
+from fair_models.data import ingest
+from fair_models.data.images import chips, fill, fill_scan
 from fair_models.data.loading import load_samples
 from fair_models.data.samples import IGNORE
 from fair_models.data.splits import Split
 from fair_models.errors import InvalidImagery
 from fair_models.imagery_rules import CURRENT, OLD
-from fair_models.inference.imagery import open_imagery
+from fair_models.inference.imagery.reading import open_imagery
+from fair_models.inference.network.session import open_session
 from fair_models.inference.prediction import predict
-from fair_models.inference.session import open_session
 from fair_models.inference.windows import Rectangle
 from fair_models.ml_tasks.registry import targets_for
 from fair_models.params import IngestDatasetParams

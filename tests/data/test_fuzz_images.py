@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fair_models.data import chips
+from fair_models.data.images import chips
 from tests.data.messy import TILE, lonlat_transform, picture, write_geotiff
 from tests.fuzzing import fuzz, mutated_bytes, only_our_errors
 

@@ -7,8 +7,8 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fair_models.data import labels
-from fair_models.data.grid import Grid
+from fair_models.data.images.grid import Grid
+from fair_models.data.vectors import labels
 from tests.data.messy import square
 from tests.fuzzing import fuzz, mutated_bytes, mutated_json, only_our_errors
 

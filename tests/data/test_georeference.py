@@ -9,9 +9,10 @@ from affine import Affine
 from rasterio.features import shapes
 from shapely.geometry import shape
 
-from fair_models.data import chips, labels, tiles
-from fair_models.data.grid import Grid, reproject
-from fair_models.data.resampling import read_at
+from fair_models.data.images import chips, tiles
+from fair_models.data.images.grid import Grid, reproject
+from fair_models.data.images.resampling import read_at
+from fair_models.data.vectors import labels
 from tests.data.messy import FORMS, TILE, jpeg_named_tif, png_without_place
 
 CLASSES = ["background", "building"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fair_models.data.grid import Factors, Grid, decimation, factors, reproject
+from fair_models.data.images.grid import Factors, Grid, decimation, factors, reproject
 from fair_models.errors import Invalid
 from tests.data.messy import TILE
 

@@ -7,10 +7,11 @@ import pytest
 import shapely
 from PIL import Image
 
-from fair_models.data import chips, labels
+from fair_models.data.images import chips
 from fair_models.data.ingest import REPAIRS, PreparedDataset, prepare
 from fair_models.data.splits import Split
 from fair_models.data.synthetic import make_settlement
+from fair_models.data.vectors import labels
 from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
 from fair_models.params import IngestDatasetParams
 from fair_models.store.archive import unpack

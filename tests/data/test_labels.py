@@ -7,8 +7,8 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fair_models.data import geojson, labels
-from fair_models.data.grid import Grid
+from fair_models.data.images.grid import Grid
+from fair_models.data.vectors import geojson, labels
 from fair_models.errors import InvalidLabels
 from tests.data.messy import square, write_features
 

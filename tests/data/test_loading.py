@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fair_models.data import chips, labels, tiles
-from fair_models.data.grid import Grid
-from fair_models.data.labels import Labels
+from fair_models.data.images import chips, tiles
+from fair_models.data.images.grid import Grid
 from fair_models.data.loading import LoadedSamples, Targets, load_samples
 from fair_models.data.samples import IGNORE
 from fair_models.data.splits import Split, by_area
+from fair_models.data.vectors import labels
+from fair_models.data.vectors.labels import Labels
 from fair_models.errors import Invalid
 from fair_models.imagery_rules import OLD
 from tests.data.messy import TILE, jpeg_named_tif, rgba, square, write_features

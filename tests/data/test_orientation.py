@@ -6,8 +6,10 @@ import numpy as np
 import orjson
 from PIL import Image
 
-from fair_models.data import chips, ingest, labels
-from fair_models.data.tiles import Tile
+from fair_models.data import ingest
+from fair_models.data.images import chips
+from fair_models.data.images.tiles import Tile
+from fair_models.data.vectors import labels
 from fair_models.params import IngestDatasetParams
 from tests.data.layouts import TILE, turned_bytes
 

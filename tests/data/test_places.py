@@ -11,11 +11,11 @@ from PIL import Image
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
-from fair_models.data import chips
-from fair_models.data.chips import Chip
+from fair_models.data.images import chips
+from fair_models.data.images.chips import Chip
 from fair_models.errors import InvalidImagery
 from fair_models.imagery_rules import OLD
-from fair_models.inference.images import ImageReader
+from fair_models.inference.imagery.images import ImageReader
 from tests.data.messy import TILE, picture, write_geotiff
 
 UTM = "EPSG:32645"

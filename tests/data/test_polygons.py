@@ -19,11 +19,12 @@ import pyogrio
 import pytest
 import shapely
 
-from fair_models.data import feedback, geojson, labels, polygons
+from fair_models.data import feedback
 from fair_models.data.feedback import Predicted
+from fair_models.data.vectors import geojson, labels, polygons
 from fair_models.errors import FairModelsError, InvalidLabels
-from fair_models.inference import areas
-from fair_models.inference.excluding import Exclusion
+from fair_models.inference.imagery import areas
+from fair_models.inference.outlines.exclusion import Exclusion
 from fair_models.publishing import slices
 
 BOX = shapely.box(10.0, 20.0, 10.01, 20.01)
@@ -284,7 +285,7 @@ def gzipped(path: Path, source: Path) -> Path:
 
 
 def in_utm(*shapes: shapely.Geometry) -> list[shapely.Geometry]:
-    from fair_models.inference.georeference import moved
+    from fair_models.inference.imagery.georeference import moved
 
     return [
         shapely.transform(shape, lambda places: moved(places, "EPSG:4326", "EPSG:32632")) for shape in shapes

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fair_models.data import chips
-from fair_models.data.grid import Factors
-from fair_models.data.resampling import read_at, resample
+from fair_models.data.images import chips
+from fair_models.data.images.grid import Factors
+from fair_models.data.images.resampling import read_at, resample
 from fair_models.errors import Invalid
 from tests.data.messy import jpeg_named_tif, rgba
 

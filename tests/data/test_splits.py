@@ -7,7 +7,8 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fair_models.data import chips, splits
+from fair_models.data import splits
+from fair_models.data.images import chips
 from fair_models.data.splits import CUTS, Split, by_area
 from fair_models.errors import Invalid
 from tests.data.messy import placed

@@ -7,8 +7,9 @@ import pytest
 import rasterio
 import shapely
 
-from fair_models.data import chips, labels
+from fair_models.data.images import chips
 from fair_models.data.synthetic import make_settlement
+from fair_models.data.vectors import labels
 from fair_models.errors import Invalid
 
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fair_models.data import tiles
-from fair_models.data.tiles import Tile
+from fair_models.data.images import tiles
+from fair_models.data.images.tiles import Tile
 
 
 @given(z=st.integers(10, 24), data=st.data())

@@ -68,13 +68,13 @@ def address(port: int, user: str, database: str) -> str:
 @pytest.fixture(scope="module")
 def catalog(port: int) -> str:
     """The catalogue as `fair-models catalog init` makes it, with one item."""
-    from fair_models.catalog import pgstac_setup
-    from fair_models.catalog.pgstac_database import Database
+    from fair_models.catalog.pgstac import setup
+    from fair_models.catalog.pgstac.database import Database
 
     found = address(port, "catalog", "catalog")
     database = Database(SecretStr(found))
-    pgstac_setup.init(database)
-    pgstac_setup.init(database)  # at each upgrade again
+    setup.init(database)
+    setup.init(database)  # at each upgrade again
     database.close()
     with psycopg.connect(found) as connection:
         connection.execute("SET search_path TO pgstac, public")

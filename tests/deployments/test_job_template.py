@@ -13,7 +13,7 @@ from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
 
 from deployments.deploy import CHECKOUT, base_job_template, read
 from deployments.render import pins
-from flows.resources import ALLOWED
+from flows.runtime.resources import ALLOWED
 from tests.deployments.test_manifests import VERSIONS
 
 Json = dict[str, Any]

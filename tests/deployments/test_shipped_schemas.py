@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from deployments import schemas
-from fair_models.catalog import official_schemas, profiles, schema_cache
+from fair_models.catalog import validation
+from fair_models.catalog.schemas import cache, official
 from fair_models.errors import NotFound, Unavailable
 from fair_models.types import Json
 from tests.catalog.item_factory import base_item, dataset_item, local_item, raw
@@ -24,7 +25,7 @@ def web(monkeypatch: pytest.MonkeyPatch, shared_schemas: Path) -> list[str]:
             raise NotFound(address)
         return file.read_bytes()
 
-    monkeypatch.setattr(schema_cache, "_download", download)
+    monkeypatch.setattr(cache, "_download", download)
     return asked
 
 
@@ -38,19 +39,19 @@ def test_with_the_schemas_of_the_image_items_are_checked_whole_without_the_web(
     def gone(address: str) -> bytes:
         raise Unavailable(address)
 
-    monkeypatch.setattr(schema_cache, "_download", gone)
-    monkeypatch.setattr(official_schemas, "_VALIDATORS", {})
+    monkeypatch.setattr(cache, "_download", gone)
+    monkeypatch.setattr(official, "_VALIDATORS", {})
     monkeypatch.setenv("FAIR_SCHEMA_CACHE", str(tmp_path / "shipped"))
     monkeypatch.setenv("FAIR_OFFICIAL_SCHEMAS", "required")
     items: list[Json] = [raw(each()) for each in (base_item, dataset_item, local_item)]
-    assert [profiles.validate(item).unchecked for item in items] == [[], [], []]
+    assert [validation.validate(item).unchecked for item in items] == [[], [], []]
 
 
 def test_an_image_without_all_schemas_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(address: str) -> bytes:
         raise Unavailable(address)
 
-    monkeypatch.setattr(schema_cache, "_download", gone)
+    monkeypatch.setattr(cache, "_download", gone)
     with pytest.raises(SystemExit, match="could not be fetched"):
         schemas.fill(tmp_path)
 

@@ -17,7 +17,7 @@ from blocks.local_store import LocalStore
 from deployments.deploy import deploy
 from fair_models.client import Client
 from fair_models.data.synthetic import make_settlement
-from flows import places
+from flows.runtime import places
 from tests.flows.backend import PROJECT, Backend, processes
 
 QUICK = {

@@ -18,7 +18,7 @@ from prefect_aws import MinIOCredentials
 
 from blocks.bucket_store import BucketStore
 from blocks.pgstac_catalog import PgstacCatalog
-from flows import places
+from flows.runtime import places
 from tests.services import PASSWORD
 
 BUCKET_SECRET = "bucketSecret7Qx/rainy+days"

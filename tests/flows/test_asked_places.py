@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from fair_models import places
 from fair_models.errors import Invalid
 from fair_models.store import asked_places
-from flows import policy
-from flows.definition import published_schema
+from flows.runtime import policy
+from flows.runtime.definition import published_schema
 from tests.flows.test_definition import FLOWS
 
 PATH = "/elsewhere/x.json"

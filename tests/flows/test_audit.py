@@ -12,9 +12,9 @@ from fair_models.client import Client
 from fair_models.errors import Invalid
 from fair_models.params import AuditParams
 from fair_models.settings import current
-from flows.announcing import AUDIT_FAILED, AUDIT_FINISHED
 from flows.audit import audit
 from flows.ingest_dataset import ingest_dataset
+from flows.runtime.announcements import AUDIT_FAILED, AUDIT_FINISHED
 from tests.flows.test_flows import ingest_params, run
 
 ITEM = Path("catalog", "datasets", "town-buildings-v1", "town-buildings-v1.json")

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from fair_models.catalog import figures
+from fair_models.catalog.items import figures
 from fair_models.store.local import LocalStore
-from flows import results
+from flows.tasks import results
 from tests.catalog.item_factory import dataset_item, local_item
 
 CLASSES = [

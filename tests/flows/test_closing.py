@@ -13,8 +13,8 @@ from prefect.states import Cancelled, Crashed, Failed, Running
 from fair_models.errors import TrainingCancelled
 from fair_models.params import AuditParams
 from fair_models.training.ledger import ModelVersion
-from flows import closing, definition
-from flows.closing import is_dead
+from flows.runtime import closing, definition
+from flows.runtime.closing import is_dead
 from flows.train import train
 from tests.publishing.memory_ledger import MemoryLedger
 

@@ -16,9 +16,10 @@ from prefect.utilities.names import generate_slug
 from fair_models.client.requests import RUN_NAMES
 from fair_models.outcomes import OUTCOMES
 from fair_models.params import PromoteParams
-from flows import artifacts, tasks
-from flows.definition import _is_generated, flow, published_schema
-from flows.policy import TRANSIENT, is_transient
+from flows.runtime import artifacts
+from flows.runtime.definition import _is_generated, flow, published_schema
+from flows.runtime.policy import TRANSIENT, is_transient
+from flows.tasks import registry
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 DEPLOYMENTS = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
@@ -139,7 +140,7 @@ def test_a_flow_itself_has_no_retries_because_runs_from_the_ui_ignore_them(name:
 
 
 def test_every_task_is_tried_again_after_transient_faults_only() -> None:
-    made = [value for value in vars(tasks).values() if type(value).__name__ == "Task"]
+    made = [value for value in vars(registry).values() if type(value).__name__ == "Task"]
     assert len(made) >= 8
     assert {(task.retries, task.retry_condition_fn) for task in made} == {(3, is_transient)}
     assert not any(issubclass(ValueError, kind) for kind in TRANSIENT)

@@ -10,7 +10,7 @@ from deployments.deploy import CHECKOUT, deploy, read
 from fair_models.client import Client
 from fair_models.errors import InvalidParameters, NotFound
 from fair_models.params import PromoteParams
-from flows.definition import published_schema
+from flows.runtime.definition import published_schema
 
 FINETUNE = {"base_model": "some-base", "dataset": "some-data", "model_name": "some-model"}
 

@@ -11,7 +11,7 @@ from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
-from flows.limits import one_training_of
+from flows.runtime.limits import one_training_of
 
 WAIT_S = 60
 

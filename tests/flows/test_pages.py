@@ -12,7 +12,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 
-from flows import tasks
+from flows.tasks import registry
 from tests.publishing.memory_ledger import a_config
 
 
@@ -30,12 +30,12 @@ def test_the_page_of_who_asked_links_the_training_and_repeats_its_metrics(
             began(client.read_flow_run(of(training(return_state=True))))
         return "trained"
 
-    monkeypatch.setattr(tasks, "run_train", trained_by)
+    monkeypatch.setattr(registry, "run_train", trained_by)
 
     @flow
     def asking() -> str:
         config = a_config("roofs", "roofs-unet-v1", "banepa-buildings-v1")
-        return tasks.train_in_runtime(None, config)  # type: ignore[arg-type, return-value]
+        return registry.train_in_runtime(None, config)  # type: ignore[arg-type, return-value]
 
     run = of(asking(return_state=True))
     wanted = {"artifacts": {"flow_run_id": {"any_": [run]}}}

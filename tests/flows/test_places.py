@@ -6,8 +6,8 @@ import pytest
 
 from blocks.bucket_store import BucketStore
 from fair_models.errors import Invalid
-from flows import places
-from flows.places import enter, open_catalog, open_store
+from flows.runtime import places
+from flows.runtime.places import enter, open_catalog, open_store
 from tests.flows.leaking import save_store
 
 

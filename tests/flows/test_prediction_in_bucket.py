@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from fair_models.inference.network.session import open_session
 from fair_models.inference.prediction import predict
-from fair_models.inference.session import open_session
-from fair_models.inference.sharding import sharded
+from fair_models.inference.shards.sharding import sharded
 from fair_models.store.digests import verify
 from fair_models.store.local import LocalStore
-from fair_models.store.s3 import S3Store
-from fair_models.store.s3_place import Place
-from flows import results
+from fair_models.store.s3.place import Place
+from fair_models.store.s3.store import S3Store
+from flows.tasks import results
 from tests.inference.tiny import blobs, request_for, write_geotiff, write_network
 from tests.store.s3_server import s3_bucket, s3_endpoint
 
@@ -31,7 +31,7 @@ def scene(tmp_path: Path) -> Path:
 def test_shards_of_two_machines_meet_in_a_bucket_and_go_when_they_are_put_together(
     tmp_path: Path, scene: Path, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fair_models.inference.course.LEAST_SHARD_PX", 128 * 128 * 3)
+    monkeypatch.setattr("fair_models.inference.windowing.plan.LEAST_SHARD_PX", 128 * 128 * 3)
     session = open_session(write_network(tmp_path / "n.onnx", size_px=128), threads=1)
     one, other = (S3Store(Place.of(f"s3://{s3_bucket}/fair"), tmp_path / f"cache-{name}") for name in "ab")
     request = request_for(scene, tmp_path / "out", session)

@@ -21,8 +21,8 @@ from fair_models.client import Client
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import FairModelsError
 from fair_models.params import IngestDatasetParams
-from flows import tasks
 from flows.ingest_dataset import ingest_dataset
+from flows.tasks import registry
 from tests import services
 from tests.flows import life
 from tests.flows.backend import Backend
@@ -120,7 +120,7 @@ def test_a_model_lives_in_production_through_blocks_and_no_secret_is_seen(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tasks.ingest, "retries", 0)  # for the runs of this process, which are refused
+    monkeypatch.setattr(registry.ingest, "retries", 0)  # for the runs of this process, which are refused
     with denying() as stranger, production(database, tmp_path) as client:
         save_blocks(s3_bucket, s3_endpoint, pgstac_url, stranger)
         promoted = life.published(client, tiny_contribution.write(tmp_path), hamlet / "input", MODEL)

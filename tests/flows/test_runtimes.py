@@ -14,10 +14,10 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.states import Failed
 
 from deployments.deploy import CHECKOUT, read
-from fair_models.catalog import assets
+from fair_models.catalog.items import assets
 from fair_models.errors import Invalid, NotFound
-from flows.resources import ALLOWED
-from flows.runtimes import submit, wait
+from flows.runtime.resources import ALLOWED
+from flows.runtime.runtimes import submit, wait
 
 IMAGE = f"ghcr.io/hotosm/fair-unet@sha256:{'a' * 64}"
 CLUSTER = read(CHECKOUT / "deployments" / "kubernetes" / "base-job-template.yaml")["variables"]["properties"]

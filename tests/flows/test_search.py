@@ -21,14 +21,15 @@ from fair_models.outcomes import TrainedVersion
 from fair_models.params import Gate, IngestDatasetParams, PromoteParams, SearchParams
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.promote import promote
-from fair_models.publishing.register import register_base_model
+from fair_models.publishing.register.register import register_base_model
 from fair_models.settings import current
 from fair_models.training import launch
 from fair_models.training.ledger import Ledger, open_ledger
 from fair_models.training.run_config import RunConfig
-from flows import results, searching
-from flows.places import enter, open_catalog, open_store
+from flows.runtime.places import enter, open_catalog, open_store
 from flows.search import search
+from flows.tasks import results
+from flows.tasks import search as searching
 from tests.publishing import tiny_contribution
 
 RATE = "training.learning_rate"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fair_models.inference.session import Session, open_session
+from fair_models.inference.network.session import Session, open_session
 from tests.inference.tiny import write_network
 
 

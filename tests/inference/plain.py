@@ -14,7 +14,7 @@ import shapely
 from rasterio.features import shapes
 from scipy import ndimage
 
-from fair_models.inference.imagery import Block, Imagery
+from fair_models.inference.imagery.reading import Block, Imagery
 from fair_models.inference.parts import RasterPart
 from fair_models.inference.placing import on_map
 from fair_models.inference.request import PredictionRequest

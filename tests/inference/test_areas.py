@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import shapely
 
-from fair_models.data import tiles
-from fair_models.data.grid import WEB_MERCATOR, to_lonlat
+from fair_models.data.images import tiles
+from fair_models.data.images.grid import WEB_MERCATOR, to_lonlat
 from fair_models.errors import FairModelsError, Invalid, InvalidDocument, InvalidImagery
-from fair_models.inference import areas
-from fair_models.inference.imagery import open_imagery
+from fair_models.inference.imagery import areas
+from fair_models.inference.imagery.reading import open_imagery
+from fair_models.inference.imagery.sources.covering import tiles_of
+from fair_models.inference.network.session import Session
 from fair_models.inference.parts import Scores
 from fair_models.inference.prediction import predict
-from fair_models.inference.session import Session
-from fair_models.inference.sources.covering import tiles_of
 from fair_models.inference.windows import Rectangle
 from tests.inference.tiny import (
     CORNER,

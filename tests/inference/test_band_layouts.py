@@ -15,14 +15,14 @@ from PIL import Image
 from rasterio.enums import ColorInterp
 from rasterio.shutil import copy
 
-from fair_models.data import bands, chips, orientation
-from fair_models.data.resampling import read_at
+from fair_models.data.images import bands, chips, orientation
+from fair_models.data.images.resampling import read_at
 from fair_models.errors import InvalidImagery
 from fair_models.imagery_rules import OLD
-from fair_models.inference.imagery import open_imagery
-from fair_models.inference.sources.opening import open_source
+from fair_models.inference.imagery.reading import open_imagery
+from fair_models.inference.imagery.sources.opening import open_source
 from fair_models.inference.windows import Rectangle
-from fair_models.store.manners import Manners
+from fair_models.store.web.limits import Manners
 from fair_models.types import Array
 from tests.data.layouts import (
     SIZE,

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fair_models.data import tiles
+from fair_models.data.images import tiles
 from fair_models.errors import InvalidImagery, NothingLookedAt
-from fair_models.inference import areas
+from fair_models.inference.imagery import areas
+from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.prediction import predict
 from fair_models.inference.request import PredictionRequest
-from fair_models.inference.session import Session, open_session
-from fair_models.inference.sharding import sharded
+from fair_models.inference.shards.sharding import sharded
 from fair_models.store.local import LocalStore
 from tests.inference.test_areas import Scored, of_pixels
 from tests.inference.tiny import (
@@ -101,7 +101,7 @@ def test_an_area_in_a_gap_between_chips_is_refused(tmp_path: Path, network: Sess
 
 def test_shards_count_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of several shards each may be empty; a prediction fails where all of them are, and leaves none."""
-    monkeypatch.setattr("fair_models.inference.course.LEAST_SHARD_PX", 128 * 128 * 3)
+    monkeypatch.setattr("fair_models.inference.windowing.plan.LEAST_SHARD_PX", 128 * 128 * 3)
     network = open_session(write_network(tmp_path / "n.onnx", size_px=128), threads=1)
     store = LocalStore(tmp_path / "store")
     pixels = grey(300, 900, 0)

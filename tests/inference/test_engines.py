@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from pystac import Item
 
-from fair_models.catalog import assets
-from fair_models.catalog.agreement import FIELD, Agreement, Figure
+from fair_models.catalog.items import assets
+from fair_models.catalog.items.agreement import FIELD, Agreement, Figure
 from fair_models.errors import Invalid, NotFound
-from fair_models.inference import engines, openvino_engine, session
-from fair_models.inference.engines import EXACT, Choice, Way, open_for
-from fair_models.inference.openvino_engine import open_openvino
+from fair_models.inference.network import engines, openvino_engine, session
+from fair_models.inference.network.engines import EXACT, Choice, Way, open_for
+from fair_models.inference.network.openvino_engine import open_openvino
 from fair_models.store.digests import checksum_file
 from fair_models.store.local import LocalStore
 from tests.catalog.item_factory import local_item
@@ -162,8 +162,8 @@ def test_openvino_is_not_imported_unless_a_network_is_opened_in_it(tmp_path: Pat
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from fair_models.inference import engines, openvino_engine\n"
-        "from fair_models.inference.session import open_session\n"
+        "from fair_models.inference.network import engines, openvino_engine\n"
+        "from fair_models.inference.network.session import open_session\n"
         f"open_session(Path({str(path)!r}), 1)\n"
         "assert openvino_engine.is_installed()\n"
         "assert 'openvino' not in sys.modules\n"

@@ -10,10 +10,10 @@ import pytest
 import shapely
 
 from fair_models.errors import InvalidFeatures
-from fair_models.inference import excluding
-from fair_models.inference.excluding import Exclusion
-from fair_models.inference.features import Features
-from fair_models.inference.georeference import moved
+from fair_models.inference.imagery.georeference import moved
+from fair_models.inference.outlines import exclusion as excluding
+from fair_models.inference.outlines.exclusion import Exclusion
+from fair_models.inference.outlines.features import Features
 from fair_models.inference.writing.geoparquet import GeoParquetSink
 
 UNIT = 1e-4

@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from fair_models.errors import Invalid
-from fair_models.inference import external_data
-from fair_models.inference.session import open_session
+from fair_models.inference.network import external_data
+from fair_models.inference.network.session import open_session
 from tests.inference.tiny import write_network
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fair_models.errors import Invalid
-from fair_models.inference.findings import Findings, findings, mean_scores
 from fair_models.inference.parts import FeaturePart, Part, RasterPart, Scores, Window
+from fair_models.inference.windowing.detections import Findings, findings, mean_scores
 from fair_models.inference.windows import Rectangle, View, WindowRule, cut
 from fair_models.types import Array
 

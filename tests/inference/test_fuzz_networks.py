@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.shutil import copy
 
-from fair_models.inference.imagery import open_imagery
-from fair_models.inference.session import open_session
+from fair_models.inference.imagery.reading import open_imagery
+from fair_models.inference.network.session import open_session
 from fair_models.inference.windows import Rectangle
 from tests.fuzzing import fuzz, mutated_bytes, only_our_errors
 from tests.inference.tiny import Input, blobs, write_geotiff, write_network

@@ -8,9 +8,9 @@ import pytest
 import shapely
 from pyproj import Geod, Transformer
 
-from fair_models.data import tiles
+from fair_models.data.images import tiles
+from fair_models.inference.network.session import Session
 from fair_models.inference.prediction import predict
-from fair_models.inference.session import Session
 from tests.inference.tiny import (
     CORNER,
     Brightness,

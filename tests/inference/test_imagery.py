@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 from rasterio.shutil import copy
 
-from fair_models.data import chips, resampling, tiles
-from fair_models.data.grid import Factors
+from fair_models.data.images import chips, resampling, tiles
+from fair_models.data.images.grid import Factors
 from fair_models.errors import Invalid, InvalidImagery, NotFound
 from fair_models.imagery_rules import OLD
-from fair_models.inference.grids import blocks
-from fair_models.inference.imagery import open_imagery
+from fair_models.inference.imagery.grids import blocks
+from fair_models.inference.imagery.reading import open_imagery
 from fair_models.inference.windows import Rectangle
 from tests.inference.tiny import CORNER, Input, blobs, grey, write_geotiff, write_jpeg_chip, write_png_chip
 
@@ -149,7 +149,7 @@ def test_a_folder_and_a_mosaic_of_it_read_the_same(tmp_path: Path) -> None:
 
 
 def test_decoded_chips_are_forgotten_when_they_are_too_many(tmp_path: Path) -> None:
-    from fair_models.inference.pixels import ChipReader
+    from fair_models.inference.imagery.pixels import ChipReader
 
     found = [chips.describe(write_png_chip(tmp_path, east(CORNER, at), grey(64, 64, at))) for at in range(5)]
     reader = ChipReader(cache_bytes=40_000)

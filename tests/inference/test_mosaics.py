@@ -7,8 +7,8 @@ import pytest
 from rasterio.shutil import copy
 
 from fair_models.errors import InvalidImagery
-from fair_models.inference import images
-from fair_models.inference.imagery import open_imagery
+from fair_models.inference.imagery import images
+from fair_models.inference.imagery.reading import open_imagery
 from tests.inference.tiny import Input, blobs, write_geotiff
 
 UTM = "EPSG:32645"

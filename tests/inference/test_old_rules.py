@@ -7,9 +7,9 @@ import yaml
 from rasterio.enums import ColorInterp
 
 from fair_models.imagery_rules import OLD
+from fair_models.inference.network.session import open_session
 from fair_models.inference.prediction import CONFIG, predict
 from fair_models.inference.repeating import settle
-from fair_models.inference.session import open_session
 from fair_models.params import RepeatParams
 from tests.data.layouts import TILE, geotiff
 from tests.inference.tiny import blobs, request_for, write_network

@@ -14,15 +14,15 @@ from affine import Affine
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from fair_models.data import tiles
+from fair_models.data.images import tiles
 from fair_models.errors import InvalidImagery
 from fair_models.imagery_rules import CURRENT, OLD
-from fair_models.inference.imagery import open_imagery
-from fair_models.inference.overlaps import settle
+from fair_models.inference.imagery.overlaps import settle
+from fair_models.inference.imagery.reading import open_imagery
+from fair_models.inference.imagery.sources.opening import open_source
+from fair_models.inference.network.session import Session
 from fair_models.inference.parts import Scores
 from fair_models.inference.prediction import PredictionResult, predict
-from fair_models.inference.session import Session
-from fair_models.inference.sources.opening import open_source
 from tests.inference.tiny import (
     CORNER,
     Brightness,

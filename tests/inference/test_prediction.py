@@ -14,10 +14,10 @@ import yaml
 
 from fair_models.errors import Conflict, Invalid, InvalidHyperparameters, InvalidImagery
 from fair_models.imagery_rules import OLD
-from fair_models.inference.imagery import open_imagery
+from fair_models.inference.imagery.reading import open_imagery
+from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.parts import FeaturePart, Part, Scores, Window
 from fair_models.inference.prediction import Step, predict
-from fair_models.inference.session import Session, open_session
 from fair_models.params import PredictParams
 from fair_models.store.digests import checksum_file
 from fair_models.types import Array
@@ -91,11 +91,11 @@ def test_a_prediction_lies_beside_a_stac_item_that_describes_it(tmp_path: Path, 
 
 
 def test_the_item_follows_our_profile(tmp_path: Path, network: Session) -> None:
-    from fair_models.catalog import profiles
+    from fair_models.catalog import validation
 
     result = predict(request_for(scene(tmp_path), tmp_path / "out", network))
 
-    assert profiles.problems(result.item) == []
+    assert validation.problems(result.item) == []
 
 
 def test_the_config_beside_the_results_asks_for_them_again(tmp_path: Path, network: Session) -> None:

@@ -7,11 +7,11 @@ import pytest
 import shapely
 from PIL import Image
 
-from fair_models.data import tiles
-from fair_models.inference import preview
-from fair_models.inference.features import Features, concatenate, none
-from fair_models.inference.imagery import open_imagery
-from fair_models.inference.legend import Legend, add_legend, round_length_m
+from fair_models.data.images import tiles
+from fair_models.inference.imagery.reading import open_imagery
+from fair_models.inference.outlines.features import Features, concatenate, none
+from fair_models.inference.writing import preview
+from fair_models.inference.writing.legend import Legend, add_legend, round_length_m
 from fair_models.types import Array
 from tests.inference.tiny import CORNER, Input, grey, lonlat_bounds, write_geotiff, write_png_chip
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fair_models.errors import Corrupted, Invalid
+from fair_models.inference.network.session import Session
 from fair_models.inference.ranking import Found, Ranker, read_index
-from fair_models.inference.session import Session
 
 WORDS = {"north": 0, "south": 1, "water": 2}
 

@@ -17,14 +17,14 @@ import pytest
 from rasterio.shutil import copy
 
 from fair_models.errors import FairModelsError, Invalid, InvalidImagery, InvalidItem, NotFound, Unavailable
-from fair_models.inference import areas
+from fair_models.inference.imagery import areas
+from fair_models.inference.imagery.sources import stac
+from fair_models.inference.imagery.sources.opening import open_source
+from fair_models.inference.network.session import Session
 from fair_models.inference.prediction import predict
-from fair_models.inference.session import Session
-from fair_models.inference.sources import stac
-from fair_models.inference.sources.opening import open_source
 from fair_models.inference.windows import Rectangle
-from fair_models.store.manners import Manners
-from fair_models.store.ranges import CHUNK_BYTES
+from fair_models.store.web.limits import Manners
+from fair_models.store.web.ranges import CHUNK_BYTES
 from fair_models.types import Array
 from tests.inference.tile_server import failing, in_parts, send
 from tests.inference.tiny import Input, blobs, request_for, write_geotiff
@@ -161,7 +161,7 @@ def test_a_machine_of_this_network_is_not_asked_for_images(
 def test_an_image_that_nobody_closed_does_no_harm_when_the_process_ends(web: WebServer, cog: Path) -> None:
     web.answers["/scene.tif"] = in_parts(cog.read_bytes(), [])
     code = (
-        "from fair_models.inference.sources.opening import open_source\n"
+        "from fair_models.inference.imagery.sources.opening import open_source\n"
         "from tests.inference.tiny import Input\n"
         f"opened = open_source({web.url('scene.tif')!r}, Input())\n"
     )

@@ -9,10 +9,10 @@ import shapely
 import yaml
 
 from fair_models.errors import Corrupted, Invalid, InvalidDocument, InvalidItem, InvalidParameters, NotFound
+from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.prediction import PredictionResult, predict
 from fair_models.inference.repeating import settle
 from fair_models.inference.request import FORMATS
-from fair_models.inference.session import Session, open_session
 from fair_models.params import RepeatParams
 from tests.inference.test_prediction import features_of, scene
 from tests.inference.tiny import request_for, write_network
@@ -98,9 +98,9 @@ def test_a_repetition_is_byte_for_byte_the_same_and_its_item_differs_in_times_al
 
 
 def test_the_item_with_all_files_follows_our_profile(original: PredictionResult) -> None:
-    from fair_models.catalog import profiles
+    from fair_models.catalog import validation
 
-    assert profiles.problems(original.item) == []
+    assert validation.problems(original.item) == []
     assert original.item["properties"]["fair:options"].keys() == {
         "holes",
         "regularise",

@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto
 
 from fair_models.errors import Invalid, NotFound
-from fair_models.inference.session import Session, open_session
+from fair_models.inference.network.session import Session, open_session
 from tests.inference.tiny import write_network
 
 

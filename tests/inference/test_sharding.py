@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from fair_models.errors import InvalidImagery
-from fair_models.inference.course import FEW, MANY, cut
-from fair_models.inference.failures import Failure, allowed
-from fair_models.inference.findings import Found
+from fair_models.inference.imagery.failures import Failure, allowed
+from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.parts import FeaturePart, Part, Scores, Window
 from fair_models.inference.prediction import PredictionResult, predict
 from fair_models.inference.request import FORMATS, PredictionRequest
-from fair_models.inference.running import Judged, Raster
-from fair_models.inference.runs import of_mask
-from fair_models.inference.session import Session, open_session
-from fair_models.inference.shard_files import pack, unpack
-from fair_models.inference.sharding import Sharding, sharded
+from fair_models.inference.shards.files import pack, unpack
+from fair_models.inference.shards.sharding import Sharding, sharded
+from fair_models.inference.windowing.detections import Found
+from fair_models.inference.windowing.masks import of_mask
+from fair_models.inference.windowing.plan import FEW, MANY, cut
+from fair_models.inference.windowing.run import Judged, Raster
 from fair_models.inference.windows import Rectangle
 from fair_models.store.local import LocalStore
 from fair_models.types import Array
@@ -42,7 +42,7 @@ SHARDS = 10
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that small imagery has many."""
-    monkeypatch.setattr("fair_models.inference.course.LEAST_SHARD_PX", 128 * 128 * 3)
+    monkeypatch.setattr("fair_models.inference.windowing.plan.LEAST_SHARD_PX", 128 * 128 * 3)
 
 
 @pytest.fixture(scope="module")
@@ -469,7 +469,7 @@ def test_windows_come_out_of_their_file_as_they_went_in() -> None:
 def test_shards_are_as_many_as_there_is_work_for(
     monkeypatch: pytest.MonkeyPatch, windows: int, least: int, most: int
 ) -> None:
-    monkeypatch.setattr("fair_models.inference.course.LEAST_SHARD_PX", 2_500_000)
+    monkeypatch.setattr("fair_models.inference.windowing.plan.LEAST_SHARD_PX", 2_500_000)
     shards = list(cut([1024 * 1024] * windows))
 
     assert least <= len(shards) <= most

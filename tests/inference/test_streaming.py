@@ -13,11 +13,11 @@ import shapely
 from onnx import TensorProto, helper, numpy_helper
 
 from fair_models.errors import Invalid, InvalidImagery
-from fair_models.inference.features import Features, concatenate
-from fair_models.inference.imagery import Block, open_imagery
+from fair_models.inference.imagery.reading import Block, open_imagery
+from fair_models.inference.network.session import Session, open_session
+from fair_models.inference.outlines.features import Features, concatenate
 from fair_models.inference.parts import Part, RasterPart, Window
 from fair_models.inference.request import PredictionRequest
-from fair_models.inference.session import Session, open_session
 from fair_models.inference.streaming import stream
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array

@@ -12,15 +12,15 @@ import orjson
 import pytest
 import shapely
 
-from fair_models.inference.findings import Found, findings
+from fair_models.inference.network.session import open_session
+from fair_models.inference.outlines.suppression import Suppressor
 from fair_models.inference.parts import FeaturePart, Part, Window
 from fair_models.inference.prediction import predict
-from fair_models.inference.running import Judged
-from fair_models.inference.runs import none
-from fair_models.inference.session import open_session
-from fair_models.inference.sharding import sharded
-from fair_models.inference.strips import Strip
-from fair_models.inference.suppression import Suppressor
+from fair_models.inference.shards.sharding import sharded
+from fair_models.inference.windowing.detections import Found, findings
+from fair_models.inference.windowing.masks import none
+from fair_models.inference.windowing.run import Judged
+from fair_models.inference.windowing.strips import Strip
 from fair_models.inference.windows import Rectangle, View, WindowRule, cut
 from fair_models.store.local import LocalStore
 from fair_models.types import Array
@@ -191,9 +191,9 @@ def settlement(folder: Path) -> tuple[Path, Array]:
 def test_a_prediction_finds_each_building_once_in_shards_or_not(
     tmp_path: Path, output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fair_models.inference import course
+    from fair_models.inference.windowing import plan
 
-    monkeypatch.setattr(course, "LEAST_SHARD_PX", 100_000)
+    monkeypatch.setattr(plan, "LEAST_SHARD_PX", 100_000)
     scene, boxes = settlement(tmp_path)
     session = open_session(write_network(tmp_path / "network.onnx", size_px=128), threads=1)
     asked: dict[str, Any] = {

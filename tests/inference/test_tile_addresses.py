@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from fair_models.cli.options import absolute
-from fair_models.data.tiles import Tile
+from fair_models.data.images.tiles import Tile
 from fair_models.errors import FairModelsError, Invalid, InvalidImagery
-from fair_models.inference import areas
-from fair_models.inference.sources import addresses, services
-from fair_models.inference.sources.services import Service
+from fair_models.inference.imagery import areas
+from fair_models.inference.imagery.sources import addresses, services
+from fair_models.inference.imagery.sources.services import Service
 from fair_models.params import PredictParams
 
 TILE = Tile(386690, 220241, 19)

@@ -13,18 +13,18 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
-from fair_models.catalog import profiles
-from fair_models.data import tiles
-from fair_models.data.grid import WEB_MERCATOR
+from fair_models.catalog import validation
+from fair_models.data.images import tiles
+from fair_models.data.images.grid import WEB_MERCATOR
 from fair_models.errors import FairModelsError, Invalid, InvalidImagery, NothingLookedAt, Unavailable
-from fair_models.inference import areas
-from fair_models.inference.imagery import Imagery
+from fair_models.inference.imagery import areas
+from fair_models.inference.imagery.reading import Imagery
+from fair_models.inference.imagery.sources.opening import open_source
+from fair_models.inference.network.session import Session
 from fair_models.inference.prediction import predict
 from fair_models.inference.request import PredictionRequest
-from fair_models.inference.session import Session
-from fair_models.inference.sources.opening import open_source
 from fair_models.inference.windows import Rectangle
-from fair_models.store.manners import Manners
+from fair_models.store.web.limits import Manners
 from fair_models.types import Array
 from tests.inference.tile_server import TILE_PX, TileServer, broken_off, failing, page, png, send
 from tests.inference.tiny import Input, blobs, grey, request_for, write_geotiff
@@ -92,7 +92,7 @@ def test_tiles_give_what_the_same_pixels_as_one_image_give(
         )
         assert mine["properties"]["confidence"] == other["properties"]["confidence"]
     assert results[1].item["properties"]["fair:tiles"] == {"all": 12, "holes": 0, "broken": 0}
-    assert profiles.problems(results[1].item) == []
+    assert validation.problems(results[1].item) == []
 
 
 def test_tms_counts_from_the_south_and_means_the_same_place(server: TileServer) -> None:
@@ -542,4 +542,4 @@ def test_missing_tiles_are_told_in_the_result(server: TileServer, tmp_path: Path
     warning = found.notes[-1]
     assert warning.startswith("3 of 12 tiles are not there")
     assert found.item["properties"]["fair:warnings"] == [warning]
-    assert profiles.problems(found.item) == []
+    assert validation.problems(found.item) == []

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fair_models.data import tiles
-from fair_models.inference.areas import Area, read
+from fair_models.data.images import tiles
+from fair_models.inference.imagery.areas import Area, read
 from fair_models.types import Array
 from tests.store.web_server import Answer, WebServer
 

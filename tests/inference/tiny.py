@@ -14,10 +14,10 @@ from onnx import TensorProto, helper
 from PIL import Image
 from rasterio.transform import from_bounds
 
-from fair_models.data import tiles
+from fair_models.data.images import tiles
+from fair_models.inference.network.session import Session
 from fair_models.inference.parts import Part, RasterPart, Window
 from fair_models.inference.prediction import PredictionRequest
-from fair_models.inference.session import Session
 from fair_models.types import Array
 
 CORNER = tiles.Tile(386690, 220241, 19)

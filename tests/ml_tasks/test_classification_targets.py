@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import shapely
 
-from fair_models.data.grid import Grid
-from fair_models.data.labels import Labels
+from fair_models.data.images.grid import Grid
+from fair_models.data.vectors.labels import Labels
 from fair_models.ml_tasks.registry import targets_for
 
 GRID = Grid("EPSG:4326", (0.1, 0.0, 85.0, 0.0, -0.1, 28.0), 20, 20)

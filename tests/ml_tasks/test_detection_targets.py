@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import shapely
 
-from fair_models.data.grid import Grid
-from fair_models.data.labels import Labels
+from fair_models.data.images.grid import Grid
+from fair_models.data.vectors.labels import Labels
 from fair_models.errors import Invalid
 from fair_models.ml_tasks.detection import augmentation
 from fair_models.ml_tasks.detection.targets import FILLING, MOST_BOXES, filled_up, listed

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fair_models.catalog import guesses
+from fair_models.catalog.items import guesses
 from fair_models.data.samples import IGNORE, Samples
 from fair_models.ml_tasks import measuring
 from fair_models.ml_tasks.classification import judging as chips

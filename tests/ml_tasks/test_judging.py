@@ -11,8 +11,8 @@ from torch import nn
 from torchmetrics.detection import PanopticQuality
 
 from fair_models.data.samples import IGNORE, Samples
-from fair_models.inference.findings import findings
 from fair_models.inference.parts import RasterPart, Window
+from fair_models.inference.windowing.detections import findings
 from fair_models.inference.windows import Rectangle, View
 from fair_models.ml_tasks import classification, segmentation
 from fair_models.ml_tasks.classification import judging as chips

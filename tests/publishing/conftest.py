@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fair_models.catalog import transitions
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.store.local import LocalStore
 from tests.catalog.item_factory import base_item, dataset_item
 from tests.publishing import tiny_contribution

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from filelock import FileLock
 
-from fair_models.catalog.pins import Pin
+from fair_models.catalog.items.pins import Pin
 from fair_models.errors import Conflict, NotFound
 from fair_models.store.atomic import write_bytes
 from fair_models.store.digests import checksum_bytes

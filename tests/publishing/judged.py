@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import shapely
 
-from fair_models.inference.features import Features
+from fair_models.inference.outlines.features import Features
 from fair_models.inference.writing.geoparquet import GeoParquetSink
 from fair_models.store.digests import checksum_file
 from fair_models.types import Json

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fair_models.catalog.pins import Pin
+from fair_models.catalog.items.pins import Pin
 from fair_models.errors import Conflict, NotFound
 from fair_models.store.protocol import StoredFile
 from fair_models.training.ledger import Artifact, ModelVersion, Stage, Status

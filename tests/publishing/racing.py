@@ -12,9 +12,11 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog import assets, local, transitions, versions
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.items import assets, versions
+from fair_models.catalog.items.tombstones import ARCHIVED, note
+from fair_models.catalog.local import catalog as local
 from fair_models.catalog.protocol import Catalog, Change
-from fair_models.catalog.tombstones import ARCHIVED, note
 from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 from tests.publishing.world import World

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from PIL import Image
 
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.cli import options
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import Invalid

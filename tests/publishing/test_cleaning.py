@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from fair_models.catalog.pins import Pin
+from fair_models.catalog.items.pins import Pin
 from fair_models.errors import NotFound
 from fair_models.params import CleanRunsParams
-from fair_models.publishing.cleaning import Cleaned, clean_runs
+from fair_models.publishing.cleanup import Cleaned, clean_runs
 from tests.publishing.file_ledger import FileLedger
 from tests.publishing.world import MODEL, World, broken, unsettled
 

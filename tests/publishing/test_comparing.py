@@ -14,9 +14,9 @@ import shapely
 from PIL import Image
 from pystac import Item
 
-from fair_models.catalog import assets, figures
-from fair_models.catalog.local import LocalCatalog
-from fair_models.data import chips
+from fair_models.catalog.items import assets, figures
+from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.data.images import chips
 from fair_models.data.splits import Split
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import Conflict, IncompatibleDataset, Invalid, NotFound
@@ -28,10 +28,13 @@ from fair_models.params import (
     RetireParams,
     SliceDatasetParams,
 )
-from fair_models.publishing import comparing, comparison_report, comparison_tables, curve_drawing, judging
-from fair_models.publishing.comparing import Ground
+from fair_models.publishing import judging
+from fair_models.publishing.comparison import compare as comparing
+from fair_models.publishing.comparison import curves, tables
+from fair_models.publishing.comparison import report as comparison_report
+from fair_models.publishing.comparison.compare import Ground
 from fair_models.publishing.datasets import ingest
-from fair_models.publishing.register import register_base_model
+from fair_models.publishing.register.register import register_base_model
 from fair_models.publishing.retire import retire
 from fair_models.publishing.slices import publish_slice
 from fair_models.settings import current
@@ -110,9 +113,7 @@ def test_versions_are_measured_on_the_chips_of_the_dataset_that_the_first_was_tr
 def test_the_figures_are_those_that_the_gates_see(world: World, compared: Ground) -> None:
     measured = measuring.measure(world.base, world.town, world.store, current().cache_folder)
     [row] = [
-        row
-        for row in comparison_tables.numbers([compared])
-        if row["version"] == "tiny-v1" and row["metric"] == IOU
+        row for row in tables.numbers([compared]) if row["version"] == "tiny-v1" and row["metric"] == IOU
     ]
     assert row["value"] == measured.metrics[IOU]
     assert (row["low"], row["high"]) == measured.intervals[IOU]
@@ -152,19 +153,19 @@ def test_the_chips_shown_are_those_on_which_the_versions_differ_most(compared: G
 
 
 def test_hyperparameters_are_listed_where_they_differ(compared: Ground) -> None:
-    labels = [row["figure"] for row in comparison_tables.side_by_side(compared)]
+    labels = [row["figure"] for row in tables.side_by_side(compared)]
     assert "training.learning_rate" in labels
     assert "training.epochs" not in labels
     assert "building, iou" in labels
 
 
 def test_hyperparameters_are_told_once(compared: Ground) -> None:
-    rows = [row["figure"] for row in comparison_tables.side_by_side(compared, is_first=False)]
+    rows = [row["figure"] for row in tables.side_by_side(compared, is_first=False)]
     assert "training.learning_rate" not in rows
 
 
 def test_measures_that_a_class_never_has_are_left_out_and_guesses_have_a_column(compared: Ground) -> None:
-    rows = {row["figure"]: row for row in comparison_tables.side_by_side(compared)}
+    rows = {row["figure"]: row for row in tables.side_by_side(compared)}
     assert "background, iou" in rows
     assert "background, object_f1" not in rows
     assert "better than roofs-v1 by, chip by chip" in rows
@@ -179,7 +180,7 @@ def test_a_class_of_which_nothing_was_measured_keeps_its_rows(compared: Ground) 
         for side in compared.sides
         if side.evaluation is not None
     ]
-    rows = {row["figure"]: row for row in comparison_tables.side_by_side(replace(compared, sides=sides))}
+    rows = {row["figure"]: row for row in tables.side_by_side(replace(compared, sides=sides))}
     assert rows["hut, iou"]["roofs-v1"] == figures.NOT_MEASURED
 
 
@@ -190,12 +191,12 @@ def test_the_report_says_how_many_labels_the_chips_have(compared: Ground) -> Non
 
 
 def test_curves_are_drawn_where_they_lie() -> None:
-    good = curve_drawing.draw("good", {"one": [(0.85, 0.99), (0.99, 0.9)]}, "recall", "precision")
+    good = curves.draw("good", {"one": [(0.85, 0.99), (0.99, 0.9)]}, "recall", "precision")
     assert ">0.0<" not in good
     assert all(f">{tick}<" in good for tick in ("0.75", "0.80", "0.85", "0.90", "0.95", "1.00"))
-    poor = curve_drawing.draw("poor", {"one": [(0.1, 0.9)]}, "recall", "precision")
+    poor = curves.draw("poor", {"one": [(0.1, 0.9)]}, "recall", "precision")
     assert ">0.0<" in poor
-    assert curve_drawing.draw("none", {}, "x", "y").count("<path") > 0
+    assert curves.draw("none", {}, "x", "y").count("<path") > 0
 
 
 def test_the_report_shows_tables_curves_and_pictures(compared: Ground, tmp_path: Path) -> None:
@@ -309,7 +310,7 @@ def test_versions_are_judged_on_slices_beside_the_whole(world: World, western: I
             name: before.evaluation.samples[name] for name in split_of(world, western).held_out
         }
         assert comparing.value_of(before, IOU) != comparing.value_of(after, IOU)
-    rows = comparison_tables.numbers([whole, part])
+    rows = tables.numbers([whole, part])
     assert {row["dataset"] for row in rows} == {"town-v1", "western-v1"}
 
 

@@ -12,8 +12,8 @@ import orjson
 import pytest
 from pystac import Item
 
-from fair_models.catalog import profiles
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog import validation
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import FairModelsError, Invalid, InvalidItem, NotFound
 from fair_models.params import IngestDatasetParams
@@ -96,7 +96,7 @@ def test_an_item_of_a_dataset_is_ingested_with_all_that_it_says(publish: Ingest)
     said = made.properties
 
     assert made.id == "town-v1"
-    assert profiles.problems(made.to_dict(transform_hrefs=False)) == []
+    assert validation.problems(made.to_dict(transform_hrefs=False)) == []
     assert said["title"] == "Houses of a town"
     assert said["description"] == "Drawn by hand."
     assert said["license"] == "ODbL-1.0"

@@ -11,8 +11,9 @@ import orjson
 import pytest
 from pystac import Item
 
-from fair_models.catalog import assets, profiles
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog import validation
+from fair_models.catalog.items import assets
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.data.splits import Split
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import Invalid, InvalidItem
@@ -54,7 +55,7 @@ def test_chips_and_labels_become_an_item_with_three_files(publish: Ingest, store
     item = publish(source_imagery="https://example.org/mosaic.tif", provider="OpenStreetMap contributors")
 
     assert item.id == "town-v1"
-    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
     said = item.properties
     assert said["fair:chip_count"] == 8
     assert said["fair:split_spec"]["train"] + said["fair:split_spec"]["held_out"] == 8

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fair_models.contract import checks
-from fair_models.publishing.register import register_base_model
+from fair_models.publishing.register.register import register_base_model
 from fair_models.publishing.workspace import folders_left, work_folder
 from fair_models.types import BASE_MODELS
 from tests.catalog.test_local_crash import kill_at

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.data.synthetic import make_settlement
 from fair_models.params import FinetuneParams, IngestDatasetParams
 from fair_models.publishing.datasets import ingest
-from fair_models.publishing.register import register_base_model
+from fair_models.publishing.register.register import register_base_model
 from fair_models.settings import current
 from fair_models.store.local import LocalStore
 from fair_models.training import launch

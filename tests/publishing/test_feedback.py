@@ -11,10 +11,12 @@ import pytest
 import shapely
 from pystac import Item
 
-from fair_models.catalog import assets, profiles, transitions
+from fair_models.catalog import validation
 from fair_models.catalog.ancestry import ancestors
-from fair_models.catalog.local import LocalCatalog
-from fair_models.data import chips
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.items import assets
+from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.data.images import chips
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import Corrupted, InvalidFeedback, InvalidItem, NotFound
 from fair_models.params import CollectFeedbackParams, RetireParams
@@ -90,7 +92,7 @@ def test_what_was_accepted_is_labelled_and_what_was_rejected_is_background(desk:
     item = desk.say({**all_of_it, 1: "rejected"})
 
     assert item.id == "town-v1"
-    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
     assert total(desk.labels(item)) == pytest.approx(total(desk.outlines[1:]))
     assert item.properties["fair:feedback"]["verdicts"] == {"accepted": len(all_of_it) - 1, "rejected": 1}
     assert item.properties["fair:feedback"]["model"] == MODEL

@@ -15,8 +15,9 @@ import orjson
 import pytest
 from pystac import Item
 
-from fair_models.catalog import assets, profiles
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog import validation
+from fair_models.catalog.items import assets
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.contract.prediction_plan import plan_prediction
 from fair_models.errors import (
     FairModelsError,
@@ -27,7 +28,7 @@ from fair_models.errors import (
     Unavailable,
 )
 from fair_models.params import PredictParams
-from fair_models.publishing.register import register_base_model
+from fair_models.publishing.register.register import register_base_model
 from fair_models.store.digests import checksum_file
 from fair_models.store.local import LocalStore
 from fair_models.types import BASE_MODELS
@@ -114,7 +115,7 @@ def test_an_item_on_the_web_is_published_with_its_files_and_its_version(
     item, _ = registered
 
     assert item.id == "roof-finder-v3"
-    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
     assert item.properties["fair:country"] == "NP"
     held = {"checkpoint": "files/cdn/roofs-abc.pt", "model": "items/roofs.onnx", "readme": "items/README.md"}
     for key, name in held.items():
@@ -544,7 +545,7 @@ def publishes(document: dict[str, Any], folder: Path, home: Path) -> bool:
         assert list(catalog.search(BASE_MODELS)) == []
         assert list(store.hrefs()) == []
         return False
-    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
     return True
 
 

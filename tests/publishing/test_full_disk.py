@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import FairModelsError
 from fair_models.params import IngestDatasetParams
 from fair_models.publishing.datasets import ingest
-from fair_models.publishing.register import register_base_model
+from fair_models.publishing.register.register import register_base_model
 from fair_models.store.local import LocalStore
 from tests.catalog.test_local_crash import as_somebody_else
 from tests.children import in_child
@@ -97,8 +97,8 @@ def with_files_up_to(limit: int, work: Callable[[], object]) -> str:
 REGISTER = """
 import resource, signal, sys
 from pathlib import Path
-from fair_models.catalog.local import LocalCatalog
-from fair_models.publishing.register import register_base_model
+from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.publishing.register.register import register_base_model
 from fair_models.store.local import LocalStore
 from tests.publishing.test_full_disk import told
 limit, contribution, home = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])

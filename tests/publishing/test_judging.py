@@ -11,8 +11,8 @@ import orjson
 import pytest
 from pystac import Item
 
-from fair_models.catalog import transitions
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.contract.archive import pack_code
 from fair_models.data.splits import Split
 from fair_models.data.synthetic import make_settlement
@@ -20,11 +20,11 @@ from fair_models.errors import GateFailed
 from fair_models.ml_tasks.results import Evaluation
 from fair_models.params import FinetuneParams, Gate, IngestDatasetParams, PromoteParams
 from fair_models.publishing import judging
+from fair_models.publishing.commit import put_files
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.judging import Candidate
 from fair_models.publishing.promote import promote
-from fair_models.publishing.register import register_base_model
-from fair_models.publishing.storing import put_files
+from fair_models.publishing.register.register import register_base_model
 from fair_models.settings import current
 from fair_models.store.local import LocalStore
 from fair_models.training import decoding, evaluating, model_code
@@ -392,7 +392,7 @@ def test_an_override_is_told_in_the_log(
 
 
 def test_every_record_is_valid_in_an_item(duel: Duel, make: Make, world: World) -> None:
-    from fair_models.catalog import profiles
+    from fair_models.catalog import validation
 
     village = make(world.village, POOR)
     gone = duel.changed(["assets", "checkpoint", "href"], "/nowhere/w.safetensors")
@@ -407,7 +407,7 @@ def test_every_record_is_valid_in_an_item(duel: Duel, make: Make, world: World) 
     for record in records:
         item = raw(local_item(gate=orjson.loads(orjson.dumps(record))))
         assert item["properties"]["fair:gate"] == record
-        assert profiles.own_problems(item) == []
+        assert validation.own_problems(item) == []
 
 
 def test_the_whole_promotion_compares_on_the_challenger_s_chips_and_keeps_the_override(

@@ -10,7 +10,7 @@ import pytest
 from rasterio.shutil import copy
 
 from fair_models.audit.run import audit
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.contract.prediction_plan import plan_prediction
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import NotFound
@@ -26,7 +26,7 @@ from fair_models.params import (
 )
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.promote import promote
-from fair_models.publishing.register import register_base_model
+from fair_models.publishing.register.register import register_base_model
 from fair_models.publishing.retire import retire
 from fair_models.settings import current
 from fair_models.store.opening import open_store

@@ -11,9 +11,10 @@ import pystac
 import pytest
 
 from fair_models.audit.run import audit
-from fair_models.catalog import edits, tombstones
-from fair_models.catalog.local import LocalCatalog
-from fair_models.catalog.tombstones import note
+from fair_models.catalog.changes import edits
+from fair_models.catalog.items import tombstones
+from fair_models.catalog.items.tombstones import note
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.errors import Conflict, Corrupted, Invalid, NotFound, Unavailable
 from fair_models.params import AuditParams, PromoteParams, RetireParams
 from fair_models.publishing.plans import Plan
@@ -261,7 +262,7 @@ def test_the_next_base_model_does_not_take_the_number_of_a_deleted_one(world: Wo
     world.register(2)
     world.retire("delete", 2, name=BASE, collection=BASE_MODELS)
 
-    from fair_models.catalog import versions
+    from fair_models.catalog.items import versions
 
     assert versions.next_number(world.catalog, BASE_MODELS, BASE) == 3
     with pytest.raises(Conflict, match=f"{BASE}-v2 was deleted .* publish it as {BASE}-v3"):

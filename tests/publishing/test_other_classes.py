@@ -11,8 +11,10 @@ import orjson
 import pytest
 from pystac import Item
 
-from fair_models.catalog import assets, base_models, model_classes, profiles, transitions
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog import validation
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.items import assets, base_models, model_classes
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.contract.archive import pack_code
 from fair_models.contract.prediction_plan import plan_prediction
 from fair_models.data.synthetic import make_settlement
@@ -164,7 +166,7 @@ def test_the_local_model_says_the_classes_that_it_learnt(town: Town, published: 
     assert keys >= {"fair:concrete_recall", "fair:metal_recall", "fair:background_recall"}
     assert not any("building" in key for key in keys)
     assert model_classes.read(town.base) == ["background", "building"]
-    assert profiles.problems(published.to_dict(transform_hrefs=False)) == []
+    assert validation.problems(published.to_dict(transform_hrefs=False)) == []
 
 
 def test_metrics_of_a_class_are_described_by_its_name(published: Item) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fair_models.catalog import pins, profiles
+from fair_models.catalog import validation
+from fair_models.catalog.items import pins
 from fair_models.errors import Conflict, NotFound
 from fair_models.params import PinParams
-from fair_models.publishing.pinning import Pinned, pin
+from fair_models.publishing.pins import Pinned, pin
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
 from tests.publishing.file_ledger import FileLedger
 from tests.publishing.world import BASE, DATASET, MODEL, World, broken, unsettled
@@ -45,7 +46,7 @@ def test_a_published_version_is_pinned_in_its_item(world: World) -> None:
     assert item.properties[pins.FIELD] == {"reason": "the flood of May", "by": "ana", "at": done.pin.at}  # type: ignore[union-attr]
     assert done.published
     assert [each.target for each in done.effects] == [f"local-models/{V1}"]
-    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
     assert world.ledger.get(MODEL, 1).pin is None
     assert put(world, 1).effects == ()
     assert put(world, 1, by="ben").pin.by == "ben"  # type: ignore[union-attr]

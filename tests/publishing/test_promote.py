@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from pystac import Item
 
-from fair_models.catalog import assets, profiles, versions
-from fair_models.catalog.agreement import Agreement, Figure
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog import validation
+from fair_models.catalog.items import assets, versions
+from fair_models.catalog.items.agreement import Agreement, Figure
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.errors import Conflict, FairModelsError, GateFailed, Invalid, NotFound
 from fair_models.params import Gate, PromoteParams
@@ -20,7 +21,7 @@ from fair_models.publishing.workspace import folders_left
 from fair_models.store.local import LocalStore
 from fair_models.training.run_config import RunConfig
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
-from flows import results
+from flows.tasks import results
 from tests.catalog.item_factory import base_item, dataset_item
 from tests.publishing.memory_ledger import IOU, MemoryLedger, a_network
 from tests.publishing.world import World
@@ -67,7 +68,7 @@ def test_a_promoted_version_is_an_item_with_what_its_run_says(
         catalog.href(BASE_MODELS, "roofs-unet-v1"),
         catalog.href(DATASETS, "banepa-buildings-v1"),
     }
-    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
 
 
 def test_code_runtimes_and_processing_are_the_base_models(publish: Promote, ledger: MemoryLedger) -> None:
@@ -120,7 +121,7 @@ def test_a_network_in_8_bits_is_published_beside_the_exact_one_with_its_lowest_f
     assert asset.extra_fields["fair:mask_iou"] == 0.9964
     assert "/local-models/banepa-roofs/v1/model-int8-" in asset.href
     assert item.properties["fair:agreement"] == agreement(0.9971, 0.9964).to_json()
-    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
 
 
 @pytest.mark.parametrize("int8", [(0.9971, 0.9949), (None, None), ()])
@@ -134,7 +135,7 @@ def test_a_network_in_8_bits_that_falls_short_is_not_published_and_its_figures_a
 
     assert "model-int8" not in item.assets
     assert item.properties["fair:agreement"] == agreement(*int8).to_json()
-    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
 
 
 def test_a_network_in_8_bits_that_cannot_be_run_is_not_published(
@@ -323,7 +324,7 @@ def test_a_version_no_better_than_guessing_is_published_for_a_reason_that_its_it
 
     assert item.properties["fair:gate"]["override_reason"] == WHY
     assert item.properties["fair:baseline_names"] == {IOU: "everything is building"}
-    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
     card = results.model_card(item, store)
     assert f"**No better than guessing.** {IOU} is 0.2, no better than 0.377" in card
     assert "0.377 (everything is building), not surpassed" in card

@@ -10,13 +10,14 @@ import pytest
 from pystac import Item
 
 from fair_models.audit.run import audit
-from fair_models.catalog import assets, processing, transitions
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.items import assets, processing
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.contract import loader
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import FairModelsError, GateFailed, Invalid
+from fair_models.inference.network.session import open_session
 from fair_models.inference.parts import Window
-from fair_models.inference.session import open_session
 from fair_models.params import (
     AuditParams,
     CollectFeedbackParams,
@@ -28,7 +29,7 @@ from fair_models.params import (
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.feedback import collect
 from fair_models.publishing.promote import promote
-from fair_models.publishing.register import register_base_model
+from fair_models.publishing.register.register import register_base_model
 from fair_models.settings import current
 from fair_models.store.local import LocalStore
 from fair_models.training import launch

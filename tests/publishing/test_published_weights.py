@@ -9,10 +9,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from fair_models.catalog import assets, profiles
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog import validation
+from fair_models.catalog.items import assets
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.errors import InvalidContribution, Unavailable
-from fair_models.publishing.register import register_base_model
+from fair_models.publishing.register.register import register_base_model
 from fair_models.store.digests import checksum_file
 from fair_models.store.local import LocalStore
 from fair_models.types import BASE_MODELS, Json
@@ -62,7 +63,7 @@ def test_the_registry_keeps_the_weights_says_where_they_are_from_and_asks_once(
     assert path.stat().st_size == asset.extra_fields["file:size"]
     assert asset.extra_fields["fair:published_weights"]["href"] == server.url("tiny.safetensors")
     assert item.properties["mlm:pretrained_source"] == server.url("tiny.safetensors")
-    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
 
 
 def test_what_cannot_be_reached_or_may_not_be_used_leaves_nothing_behind(

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 from pystac import Item
 
-from fair_models.catalog import base_models, transitions, versions
-from fair_models.catalog.local import LocalCatalog
-from fair_models.catalog.transitions import Transition
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.changes.transitions import Transition
+from fair_models.catalog.items import base_models, versions
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.errors import Conflict
-from fair_models.publishing import collecting
+from fair_models.publishing import garbage
+from fair_models.publishing.commit import NewVersion, publish
 from fair_models.publishing.plans import nobody
-from fair_models.publishing.storing import NewVersion, publish
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 from tests.catalog.item_factory import base_files, template
 from tests.publishing import racing
@@ -238,7 +239,7 @@ def test_eight_processes_at_once_lose_nothing_and_readers_see_nothing_broken(tmp
     assert set(world.stages()) == left
     assert broken(world) == []
     assert unsettled(world) == []
-    named = {href for href in collecting.referenced(world.catalog) if href.startswith("/")}
+    named = {href for href in garbage.referenced(world.catalog) if href.startswith("/")}
     assert set(world.store.hrefs()) == named
 
 

@@ -11,15 +11,16 @@ import orjson
 import pytest
 from pystac import Item
 
-from fair_models.catalog import assets, base_models, processing, profiles
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog import validation
+from fair_models.catalog.items import assets, base_models, processing
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.contract import blueprint, loader
 from fair_models.contract import contribution as contribution_folder
 from fair_models.errors import Conflict, Invalid, InvalidContribution, InvalidItem, NotFound
+from fair_models.inference.network.session import open_session
 from fair_models.inference.parts import Window
-from fair_models.inference.session import open_session
-from fair_models.publishing.register import register_base_model
+from fair_models.publishing.register.register import register_base_model
 from fair_models.store.digests import checksum_file
 from fair_models.store.local import LocalStore
 from fair_models.types import BASE_MODELS
@@ -59,7 +60,7 @@ def test_a_contribution_becomes_an_item_with_all_its_files_in_the_store(
 
     assert item.id == "tiny-v1"
     assert item.properties["version"] == "1"
-    assert profiles.problems(item.to_dict(transform_hrefs=False)) == []
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
     held = {
         "checkpoint": "initial-",
         "model": "model-",

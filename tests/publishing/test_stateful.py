@@ -24,11 +24,12 @@ from hypothesis.stateful import (
 )
 
 from fair_models.audit.run import audit
-from fair_models.catalog import edits, local_database, transitions
-from fair_models.catalog.versions import split_id
+from fair_models.catalog.changes import edits, transitions
+from fair_models.catalog.items.versions import split_id
+from fair_models.catalog.local import database
 from fair_models.errors import FairModelsError
 from fair_models.params import AuditParams
-from fair_models.publishing import collecting
+from fair_models.publishing import garbage
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 from tests.publishing import world as worlds
 from tests.publishing.expected import Expected, Family, Refused
@@ -224,7 +225,7 @@ class Registry(RuleBasedStateMachine):
 
     @rule(how=st.sampled_from(["delete", "damage", "empty"]))
     def somebody_harms_the_index(self, how: str) -> None:
-        folder = self.root / "catalog" / local_database.FOLDER
+        folder = self.root / "catalog" / database.FOLDER
         if how == "delete":
             shutil.rmtree(folder, ignore_errors=True)
         for path in folder.glob("*"):
@@ -251,7 +252,7 @@ class Registry(RuleBasedStateMachine):
     @invariant()
     def bytes_are_those_that_items_name(self) -> None:
         stored = {Path(href).relative_to(self.root / "store") for href in self.world.store.hrefs()}
-        named = {Path(href) for href in collecting.referenced(self.world.catalog) if href.startswith("/")}
+        named = {Path(href) for href in garbage.referenced(self.world.catalog) if href.startswith("/")}
         assert stored == {path.relative_to(self.root / "store") for path in named}
         for collection, name in NAMES.items():
             for number in self.family(collection).deleted:

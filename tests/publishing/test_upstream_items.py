@@ -13,12 +13,13 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from fair_models.catalog import base_models, hyperparameters
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.items import base_models, hyperparameters
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.cli.app import app
 from fair_models.errors import Invalid, InvalidItem, Unavailable
-from fair_models.publishing import code_hosts, fetching, item_check
-from fair_models.publishing.register import register_base_model
+from fair_models.publishing import item_check
+from fair_models.publishing.register import code_hosts, fetching
+from fair_models.publishing.register.register import register_base_model
 from fair_models.store.local import LocalStore
 from tests.publishing import foreign_item
 

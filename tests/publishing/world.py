@@ -13,17 +13,17 @@ from pydantic import SecretStr
 from pystac import Item
 
 from fair_models.audit.run import audit
-from fair_models.catalog import assets, base_models, datasets, versions
-from fair_models.catalog.edits import VERSION_LINKS
-from fair_models.catalog.local import LocalCatalog
-from fair_models.catalog.pgstac import PgstacCatalog
+from fair_models.catalog.changes.edits import VERSION_LINKS
+from fair_models.catalog.items import assets, base_models, datasets, versions
+from fair_models.catalog.items.tombstones import ARCHIVED
+from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.catalog.pgstac.catalog import PgstacCatalog
 from fair_models.catalog.protocol import Catalog
-from fair_models.catalog.tombstones import ARCHIVED
 from fair_models.params import AuditParams, Gate, PromoteParams, RetireParams
+from fair_models.publishing.commit import NewVersion, publish
 from fair_models.publishing.plans import nobody
 from fair_models.publishing.promote import promote
 from fair_models.publishing.retire import Retired, retire
-from fair_models.publishing.storing import NewVersion, publish
 from fair_models.settings import Settings
 from fair_models.store.opening import open_store
 from fair_models.store.protocol import Store

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from fair_models.catalog import versions
+from fair_models.catalog.items import versions
 from fair_models.catalog.opening import open_catalog
 from fair_models.settings import current
 from fair_models.store.digests import checksum_file
@@ -37,7 +37,7 @@ def repeated() -> Any:
     """The prediction that is there, made once more from its config, beside it."""
     from fair_models.contract.prediction_plan import plan_prediction
     from fair_models.inference import repeating
-    from fair_models.inference.sharding import sharded
+    from fair_models.inference.shards.sharding import sharded
     from fair_models.params import RepeatParams
     from fair_models.types import BASE_MODELS, LOCAL_MODELS
 

@@ -14,9 +14,9 @@ from threading import Barrier, Lock
 import pytest
 
 from fair_models.errors import Invalid, NotFound, Unavailable
-from fair_models.store.asking import Web
-from fair_models.store.manners import Manners, asked_for_s
-from fair_models.store.tile_cache import TileCache
+from fair_models.store.web.limits import Manners, asked_for_s
+from fair_models.store.web.policy import Web
+from fair_models.store.web.tile_cache import TileCache
 from tests.store.web_server import WebServer
 
 QUICK = Manners(per_second=1000, attempts=3, first_wait_s=0.01)

@@ -19,8 +19,8 @@ from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
 from fair_models.store.digests import checksum_bytes
 from fair_models.store.local import LocalStore
 from fair_models.store.protocol import Store
-from fair_models.store.s3 import S3Store
-from fair_models.store.s3_place import Place
+from fair_models.store.s3.place import Place
+from fair_models.store.s3.store import S3Store
 
 KEY = "local-models/roofs/v2/model-3f2a9c1b0d4e.onnx"
 FORK = get_context("fork")

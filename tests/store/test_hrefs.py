@@ -12,7 +12,7 @@ from hypothesis import settings as fuzz_settings
 from hypothesis import strategies as st
 
 from fair_models.errors import FairModelsError, Invalid
-from fair_models.store import hrefs
+from fair_models.store.web import hrefs
 
 SETTINGS = ("FAIR_ALLOWED_HOSTS", "FAIR_ALLOWED_FOLDERS")
 

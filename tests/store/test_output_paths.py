@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fair_models.errors import Conflict, Invalid
-from fair_models.store import hrefs
 from fair_models.store.atomic import write_new
+from fair_models.store.web import hrefs
 
 
 @pytest.fixture

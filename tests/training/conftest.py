@@ -8,9 +8,10 @@ import orjson
 import pytest
 
 from fair_models.contract.archive import pack_code
-from fair_models.data import chips, splits
-from fair_models.data.labels import CLASS_PROPERTY
+from fair_models.data import splits
+from fair_models.data.images import chips
 from fair_models.data.synthetic import make_settlement
+from fair_models.data.vectors.labels import CLASS_PROPERTY
 from fair_models.errors import TrainingFailed
 from fair_models.ml_tasks.results import Epoch
 from fair_models.settings import current

@@ -12,14 +12,14 @@ import numpy as np
 import onnx
 import pytest
 
-from fair_models.catalog.agreement import Agreement, from_json
+from fair_models.catalog.items.agreement import Agreement, from_json
 from fair_models.data.loading import LoadedSamples
 from fair_models.data.samples import Samples
 from fair_models.data.synthetic import make_settlement
-from fair_models.inference.openvino_engine import open_openvino
+from fair_models.inference.network.openvino_engine import open_openvino
+from fair_models.inference.network.session import open_session
 from fair_models.inference.parts import Part, Scores, Window
 from fair_models.inference.processing import Processing
-from fair_models.inference.session import open_session
 from fair_models.training import quantizing
 from fair_models.training.agreeing import Quick, mask_iou, quicken
 from fair_models.types import Array

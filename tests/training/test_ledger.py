@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from fair_models.catalog.pins import Pin
+from fair_models.catalog.items.pins import Pin
 from fair_models.choosing import Choice, walk
 from fair_models.errors import Conflict, Invalid, NotFound
 from fair_models.settings import Settings

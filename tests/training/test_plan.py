@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from pystac import Item
 
-from fair_models.catalog import base_models, datasets, transitions
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.items import base_models, datasets
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.errors import (
     Conflict,
     IncompatibleDataset,

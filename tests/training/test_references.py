@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fair_models.catalog import names, transitions
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog import names
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.errors import NotFound
 from fair_models.params import FinetuneParams, PromoteParams, RetireParams
 from fair_models.publishing.promote import promote

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from fair_models.catalog import assets, transitions
-from fair_models.catalog.local import LocalCatalog
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.items import assets
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.errors import InvalidParameters
 from fair_models.store.local import LocalStore
 from fair_models.training import registered
 from fair_models.training.run_config import FileRef, RunConfig
-from flows import policy, tasks
+from flows.runtime import policy
+from flows.tasks import registry
 from tests.catalog.item_factory import base_item, dataset_item, local_item
 from tests.publishing.memory_ledger import a_config
 
@@ -141,11 +143,11 @@ def test_the_flow_loads_nothing_of_a_config_that_is_not_of_registered_items(
     forbidden: Callable[..., None],
 ) -> None:
     monkeypatch.setattr(policy.places, "enter_once", lambda: None)
-    monkeypatch.setattr(tasks, "open_catalog", lambda: catalog)
-    monkeypatch.setattr(tasks, "open_store", lambda: store)
-    monkeypatch.setattr(tasks.artifacts, "ProgressBar", forbidden)
+    monkeypatch.setattr(registry, "open_catalog", lambda: catalog)
+    monkeypatch.setattr(registry, "open_store", lambda: store)
+    monkeypatch.setattr(registry.artifacts, "ProgressBar", forbidden)
     with pytest.raises(InvalidParameters, match=r"code\.archive has the digest"):
-        tasks.train_model.fn(changed(config, "code.archive.checksum", OTHER))
+        registry.train_model.fn(changed(config, "code.archive.checksum", OTHER))
 
 
 @pytest.fixture

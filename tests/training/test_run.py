@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from fair_models.catalog.agreement import is_enough
+from fair_models.catalog.items.agreement import is_enough
 from fair_models.errors import Conflict, Corrupted, TrainingCancelled, TrainingFailed
 from fair_models.ml_tasks.results import Epoch
 from fair_models.settings import current

@@ -18,7 +18,7 @@ import shapely
 from rasterio.transform import from_bounds
 from shapely import Polygon
 
-from fair_models.data import tiles
+from fair_models.data.images import tiles
 from fair_models.data.synthetic.painting import paint
 from fair_models.data.synthetic.planning import plan
 from fair_models.data.synthetic.settlement import ROOF_TAGS, Settlement

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from fair_models.inference.features import Features
+from fair_models.inference.outlines.features import Features
 from fair_models.inference.writing.rows import BOX, GEOMETRY, SIDES, features_of, schema, table
 from fair_models.store.atomic import told_as_unavailable
 

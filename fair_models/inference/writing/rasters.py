@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fair_models.errors import Unavailable
-from fair_models.inference.preview import colour
 from fair_models.inference.windows import Rectangle
+from fair_models.inference.writing.preview import colour
 from fair_models.store.atomic import UNFINISHED
 from fair_models.types import Array
 
 if TYPE_CHECKING:
-    from fair_models.inference.imagery import Block
+    from fair_models.inference.imagery.reading import Block
 
 Kind = Literal["classes", "confidence"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fair_models.inference.features import Features
+from fair_models.inference.outlines.features import Features
 from fair_models.types import Array
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fair_models.data.coverage import main_class
-from fair_models.data.grid import Grid
-from fair_models.data.labels import Labels, rasterise
+from fair_models.data.images.grid import Grid
 from fair_models.data.samples import IGNORE
+from fair_models.data.vectors.coverage import main_class
+from fair_models.data.vectors.labels import Labels, rasterise
 from fair_models.types import Array
 
 

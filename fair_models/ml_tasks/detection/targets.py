@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fair_models.data.grid import Grid
-from fair_models.data.labels import Labels
+from fair_models.data.images.grid import Grid
+from fair_models.data.vectors.labels import Labels
 from fair_models.errors import Invalid
 from fair_models.types import Array
 
@@ -77,7 +77,7 @@ def labelled(targets: Array) -> Array:
     Returns:
         Bool, shape (n,).
     """
-    found: Array = (targets[:, :, 4] < IGNORED).any(axis=1)
+    found: Array = np.any(targets[:, :, 4] < IGNORED, axis=1)
     return found
 
 

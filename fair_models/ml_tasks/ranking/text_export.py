@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from fair_models.errors import InvalidContribution
-from fair_models.inference.texts import open_texts
+from fair_models.inference.network.texts import open_texts
 from fair_models.ml_tasks.onnx_export import export_text_onnx
 from fair_models.types import Array
 

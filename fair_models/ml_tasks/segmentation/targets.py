@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fair_models.data.grid import Grid
-from fair_models.data.labels import Labels, rasterise
+from fair_models.data.images.grid import Grid
 from fair_models.data.samples import IGNORE
+from fair_models.data.vectors.labels import Labels, rasterise
 from fair_models.types import Array, Mask
 
 

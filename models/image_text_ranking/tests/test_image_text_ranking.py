@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from fair_models.cli import demo_tasks
+from fair_models.cli.commands import demo_tasks
 from fair_models.data.samples import Samples
+from fair_models.inference.network.texts import open_texts
 from fair_models.inference.parts import Embedding, Window
-from fair_models.inference.texts import open_texts
 from fair_models.ml_tasks import weights
 from fair_models.store.digests import checksum_file
 from models.image_text_ranking import pipeline, processing

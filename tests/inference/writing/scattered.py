@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from fair_models.inference.features import Features
+from fair_models.inference.outlines.features import Features
 
 CLASSES = ["background", "building", "well"]
 

@@ -7,7 +7,7 @@ import pytest
 import rasterio
 
 from fair_models.errors import Unavailable
-from fair_models.inference.imagery import open_imagery
+from fair_models.inference.imagery.reading import open_imagery
 from fair_models.inference.windows import Rectangle
 from fair_models.inference.writing.rasters import NO_IMAGERY, RasterSink, class_colour, to_percent
 from fair_models.types import Array

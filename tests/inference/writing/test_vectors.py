@@ -13,7 +13,7 @@ import shapely
 from pyproj import CRS
 
 from fair_models.errors import Unavailable
-from fair_models.inference.features import Features, none
+from fair_models.inference.outlines.features import Features, none
 from fair_models.inference.writing import layers
 from fair_models.inference.writing.geojson import write_geojson
 from fair_models.inference.writing.geoparquet import ROWS_PER_GROUP, GeoParquetSink, features_in

@@ -1,0 +1,164 @@
+"""What of an item is searched and summed up, taken from its JSON. Odd values are left out, never refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pystac.utils import str_to_datetime
+
+from fair_models.catalog.items.collections import Sums, summed_fields
+from fair_models.catalog.items.versions import split_id
+from fair_models.types import BBox, Json
+
+TASKS = ("mlm:tasks", "label:tasks")
+KEYWORDS = "keywords"
+_LARGEST = 2**63 - 1
+"""The largest whole number that SQLite holds."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The searched columns of one item.
+
+    name: Id without "-v<n>".
+    number: That n; 0 for an id without one.
+    created, start, end: Seconds since 1970, UTC.
+    gsd_m: Metres per pixel.
+    facets: Property and value (as JSON text) for each value of each searched or summed property.
+    """
+
+    name: str
+    number: int
+    deprecated: bool
+    title: str | None
+    created: float | None
+    start: float | None
+    end: float | None
+    bbox: BBox | None
+    gsd_m: float | None
+    facets: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a search looks for: see `Catalog.search`."""
+
+    name: str | None = None
+    deprecated: bool | None = None
+    tasks: Sequence[str] = ()
+    keywords: Sequence[str] = ()
+
+
+def place(collection: str, document: Json, order: Literal["id", "version", "created"]) -> tuple[Any, ...]:
+    """Where an item stands in an order of `Catalog.search`."""
+    item_id: str = document["id"]
+    if order == "id":
+        return (item_id,)
+    facts = facts_of(collection, document)
+    if order == "version":
+        return facts.name, facts.number, item_id
+    return facts.created is None, facts.created or 0.0, item_id
+
+
+def facts_of(collection: str, document: Json) -> Facts:
+    """The facts of an item's document."""
+    item_id: str = document["id"]
+    name, number = split_id(item_id)
+    properties = document.get("properties")
+    properties = properties if isinstance(properties, dict) else {}
+    title = properties.get("title")
+    moment = _seconds(properties.get("datetime"))
+    return Facts(
+        name=name,
+        number=min(number or 0, _LARGEST),
+        deprecated=properties.get("deprecated") is True,
+        title=title if isinstance(title, str) else None,
+        created=_seconds(properties.get("created")),
+        start=moment if (start := _seconds(properties.get("start_datetime"))) is None else start,
+        end=moment if (end := _seconds(properties.get("end_datetime"))) is None else end,
+        bbox=_box(document.get("bbox")),
+        gsd_m=_number(properties.get("gsd")),
+        facets=frozenset(_facets(collection, properties)),
+    )
+
+
+def facet_text(value: object) -> str:
+    """A value as it is compared: JSON with sorted keys."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def sums_of(collection: str, many: Iterable[Facts]) -> Sums:
+    """What items have together.
+
+    Args:
+        collection: Whose they are.
+        many: Their facts.
+    """
+    found = list(many)
+    boxes = [each.bbox for each in found if each.bbox is not None]
+    sizes = [each.gsd_m for each in found if each.gsd_m is not None]
+    facets = {facet for each in found for facet in each.facets}
+    return Sums(
+        bbox=(
+            min(box[0] for box in boxes),
+            min(box[1] for box in boxes),
+            max(box[2] for box in boxes),
+            max(box[3] for box in boxes),
+        )
+        if boxes
+        else None,
+        start=time_text(min((each.start for each in found if each.start is not None), default=None)),
+        end=time_text(max((each.end for each in found if each.end is not None), default=None)),
+        gsd_m=(min(sizes), max(sizes)) if sizes else None,
+        values={
+            name: [json.loads(value) for field, value in sorted(facets) if field == name]
+            for name in summed_fields(collection)
+        },
+    )
+
+
+def time_text(seconds: float | None) -> str | None:
+    """RFC 3339 time in UTC, e.g. "2026-11-21T03:48:00Z"."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _facets(collection: str, properties: Json) -> Iterator[tuple[str, str]]:
+    for name in {*summed_fields(collection), *TASKS, KEYWORDS}:
+        value = properties.get(name)
+        for single in value if isinstance(value, list) else [] if value is None else [value]:
+            yield name, facet_text(single)
+
+
+def _seconds(text: object) -> float | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = str_to_datetime(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _box(value: object) -> BBox | None:
+    """Two-dimensional box; one over the date line is taken as all longitudes."""
+    if not isinstance(value, list) or len(value) not in (4, 6):
+        return None
+    numbers = [_number(part) for part in value]
+    west, south = numbers[0], numbers[1]
+    east, north = numbers[len(numbers) // 2], numbers[len(numbers) // 2 + 1]
+    if west is None or south is None or east is None or north is None:
+        return None
+    return (west, south, east, north) if west <= east else (-180.0, south, 180.0, north)

@@ -1,0 +1,1 @@
+"""The commands of `fair-models`, by subject."""

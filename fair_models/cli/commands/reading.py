@@ -1,0 +1,190 @@
+"""Commands that read the catalogue. They need no server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fair_models.choosing import Choice
+from fair_models.cli import output
+from fair_models.cli.commands.choosing import Cursor, Limit, Where, show_page
+from fair_models.cli.options import Json, text_of
+from fair_models.errors import Invalid
+from fair_models.settings import current
+from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pystac import Item
+
+    from fair_models.catalog.ancestry import Ancestor
+
+_PANEL = "Look"
+COLLECTIONS: tuple[CollectionId, ...] = (BASE_MODELS, DATASETS, LOCAL_MODELS)
+_HIDDEN = frozenset(
+    {
+        "mlm:input",
+        "mlm:output",
+        "mlm:hyperparameters",
+        "fair:hyperparameters_spec",
+        "fair:metrics_spec",
+        "fair:gate",
+        "fair:baseline",
+        "fair:class_metrics",
+        "fair:confusion",
+        "fair:agreement",
+    }
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("list", rich_help_panel=_PANEL)(list_items)
+    app.command("show", rich_help_panel=_PANEL)(show)
+
+
+def list_items(
+    collection: Annotated[
+        str | None, typer.Argument(help="base-models, datasets or local-models. Default: all three.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Deprecated versions too.")] = False,
+    where: Where = None,
+    order: Annotated[str, typer.Option(help=text_of(Choice, "order"))] = "name",
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    json: Json = False,
+) -> None:
+    """List what is published, page by page: all of it, or what conditions hold for."""
+    from fair_models.catalog import query
+    from fair_models.catalog.opening import open_catalog
+
+    choice = Choice.of(where or [], collections=_chosen(collection), order=order, limit=limit, cursor=cursor)
+    if everything:
+        choice = choice.model_copy(update={"deprecated": None})
+    page = query.page(open_catalog(current()), choice)
+    rows = [_row(item) for item in page.found]
+    columns = ("collection", "item", "metric", "title", *(["deprecated"] if everything else []))
+    shown = [{key: row[key] for key in columns} for row in rows]
+    nothing = "Nothing is published yet. Begin with: fair-models demo"
+    if where or cursor:
+        nothing = "Nothing is published that fits. Without --where all of it is listed"
+    show_page(page, shown, rows, ("Published", nothing))
+
+
+def show(
+    item: Annotated[str, typer.Argument(help="A name (its current version) or an exact id.")],
+    json: Json = False,
+) -> None:
+    """Show one item; with --json the whole STAC item."""
+    from fair_models.catalog import ancestry
+    from fair_models.catalog.items import agreement
+    from fair_models.catalog.opening import open_catalog
+    from fair_models.publishing import gates
+    from fair_models.training import references
+    from fair_models.training.ledger import open_ledger
+
+    catalog = open_catalog(current())
+    places: list[CollectionId] = [LOCAL_MODELS, BASE_MODELS, DATASETS]
+    found = references.resolve(catalog, places, item, lambda: open_ledger(current()))
+    if output.wants_json():
+        output.show_json(found.to_dict(transform_hrefs=False))
+        return
+    properties = {name: value for name, value in found.properties.items() if name not in _HIDDEN}
+    if gate := found.properties.get("fair:gate"):
+        properties["gate"] = gates.sentence(gate)
+    if agreement.FIELD in found.properties:
+        properties["fast against exact"] = agreement.read(found.properties).sentence
+    files = {f"{key} file": asset.href for key, asset in found.assets.items()}
+    output.show_fields(found.id, {**properties, **files, "item": found.get_self_href()})
+    _show_ancestors(ancestry.ancestors(catalog, found))
+    _show_figures(found.properties)
+    if values := found.properties.get("mlm:hyperparameters"):
+        spec = {entry["key"]: entry for entry in found.properties.get("fair:hyperparameters_spec", [])}
+        rows = [
+            {"hyperparameter": key, "value": value, **_bounds(spec.get(key, {}))}
+            for key, value in values.items()
+        ]
+        output.show_rows("\nHyperparameters (change one with --set NAME=VALUE)", rows, "")
+
+
+def _show_ancestors(ancestors: Sequence[Ancestor]) -> None:
+    """What an item came from, each a step further in than what came of it."""
+    if not ancestors:
+        return
+    rows = [
+        {
+            "item": f"{'  ' * each.depth}{each.id}",
+            "collection": each.collection,
+            "title": "as above" if each.is_repeated else each.title,
+        }
+        for each in ancestors
+    ]
+    output.show_rows("\nDerived from, and what that was derived from", rows, "")
+
+
+def _show_figures(properties: dict[str, Any]) -> None:
+    """Metrics and classes of a fine-tuned model; nothing for other items."""
+    from fair_models.catalog.items import figures, guesses
+
+    if "fair:baseline" not in properties:
+        return
+    rows = [
+        {
+            "metric": row["metric"],
+            "value": figures.with_interval(row["value"], row["low"], row["high"]),
+            "baseline": figures.beside_guess(row, properties["fair:baseline"].get("name")),
+        }
+        for row in figures.metrics(properties)
+    ]
+    count, name = properties.get("fair:held_out_count"), properties["fair:baseline"].get("name")
+    told = f"\nMeasured on {count} held-out samples, with 95 % intervals; baseline: {name}"
+    output.show_rows(told, rows, "")
+    if doubt := guesses.doubt_of_item(properties):
+        output.say(f"No better than guessing: {doubt}")
+    classes = figures.classes(properties.get("fair:class_metrics", []))
+    confusion = figures.confusion(properties.get("fair:confusion", {}))
+    for title, table in (("Labels and figures of each class (baseline)", classes), ("Confusion", confusion)):
+        if table:
+            output.show_rows(f"\n{title}", table, "")
+
+
+def _chosen(collection: str | None) -> tuple[CollectionId, ...]:
+    if collection is None:
+        return COLLECTIONS
+    chosen = tuple(name for name in COLLECTIONS if name == collection)
+    if not chosen:
+        raise Invalid(f"There is no collection {collection!r}. There are {', '.join(COLLECTIONS)}")
+    return chosen
+
+
+def _bounds(entry: dict[str, Any]) -> dict[str, Any]:
+    """What a hyperparameter may be: its choices, or its least and largest value."""
+    choices = entry.get("values")
+    least, most = entry.get("min", ""), entry.get("max", "")
+    return {
+        "type": entry.get("type"),
+        "may be": ", ".join(map(str, choices))
+        if choices
+        else f"{least} to {most}"
+        if "min" in entry
+        else None,
+    }
+
+
+def _row(item: Item) -> dict[str, Any]:
+    properties = item.properties
+    spec = properties.get("fair:metrics_spec") or [{}]
+    key = spec[0].get("key")
+    value = properties.get(key) if key else None
+    return {
+        "collection": item.collection_id,
+        "item": item.id,
+        "version": properties.get("version"),
+        "title": properties.get("title"),
+        "deprecated": bool(properties.get("deprecated")),
+        "pinned": properties.get("fair:pinned"),
+        "metric": f"{key} {value:.4g}" if isinstance(value, float) else None,
+        "href": item.get_self_href(),
+    }

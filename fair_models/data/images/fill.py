@@ -1,0 +1,96 @@
+"""White or black fill that nothing marks as without data: rims of rotated mosaics, padded chips.
+
+Fill is what is within a few grey values of white, or of black, in all bands and mostly exactly so, hangs
+together over edges of pixels, touches the border of its image, and is at least 1 % of the image. Inside an
+image nothing is fill: sunlit roofs are white too. It is decided once for an image, before anything is cut
+out of it, so that windows, strips and shards agree.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fair_models.types import Array
+
+LEAST_SHARE = 0.01
+"""Part of an image that fill is at least."""
+
+TOLERANCE = 4
+"""Grey values that fill may differ from white or black."""
+
+RINGING = 40
+"""Grey values that pixels beside fill may differ where they were coded with losses."""
+
+_BLOCK_PX = 8
+"""How far a JPEG's coding of an edge reaches."""
+
+_PURE = 0.5
+"""Part of the pixels of fill that are white or black to the last bit (but one, where coded with losses)."""
+
+
+def find(pixels: Array, valid: Array, lossy: bool = False) -> Array | None:
+    """Which pixels of an image are fill.
+
+    Args:
+        pixels: The whole image, uint8, shape (bands, height, width).
+        valid: Which pixels are imagery by the file's own word, bool, shape (height, width).
+        lossy: Whether it was coded with losses (JPEG, WebP): then fill grows into the ringing at its rim.
+
+    Returns:
+        bool, shape (height, width). None where there is none, as in most images: that takes no time.
+    """
+    found = None
+    for white in (True, False):
+        one = of_colour(pixels, valid, white, lossy)
+        if one is not None:
+            found = one if found is None else found | one
+    return found
+
+
+def of_colour(pixels: Array, valid: Array, white: bool, lossy: bool) -> Array | None:
+    """The same, of white fill or of black alone."""
+    if not any(near(line, white).any() for line in _rim(pixels)):
+        return None
+    close = near(pixels, white) & valid
+    least = LEAST_SHARE * close.size
+    if close.sum() < least:
+        return None
+    parts = _parts(close)
+    counts = np.bincount(parts.reshape(-1))
+    touching = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
+    pure = np.bincount(parts.reshape(-1), near(pixels, white, int(lossy)).reshape(-1))
+    chosen = [
+        part for part in touching if part and counts[part] >= least and pure[part] >= _PURE * counts[part]
+    ]
+    if not chosen:
+        return None
+    found = np.isin(parts, chosen)
+    return _grown(found, near(pixels, white, RINGING) & valid) if lossy else found
+
+
+def reaches_rim(pixels: Array) -> bool:
+    """Whether any pixel at the border of an image could be fill."""
+    return any(near(line, white).any() for line in _rim(pixels) for white in (True, False))
+
+
+def _rim(pixels: Array) -> tuple[Array, ...]:
+    return pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]
+
+
+def near(pixels: Array, white: bool, tolerance: int = TOLERANCE) -> Array:
+    """Pixels within the tolerance of white, or of black; the first axis is that of the bands."""
+    found: Array = pixels.min(axis=0) >= 255 - tolerance if white else pixels.max(axis=0) <= tolerance
+    return found
+
+
+def _parts(close: Array) -> Array:
+    """Number of the connected part that each pixel belongs to, 0 for none."""
+    from scipy.ndimage import label
+
+    return np.asarray(label(close)[0])
+
+
+def _grown(found: Array, ringing: Array) -> Array:
+    from scipy.ndimage import binary_dilation
+
+    return np.asarray(binary_dilation(found, np.ones((3, 3)), _BLOCK_PX, ringing)) | found

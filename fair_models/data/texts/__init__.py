@@ -1,0 +1,1 @@
+"""Images with sentences: captions as people keep them, or made from labels."""

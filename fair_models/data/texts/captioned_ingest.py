@@ -1,0 +1,114 @@
+"""Images with captions, given or made from labels, checked, split by image, and packed as a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from fair_models.data import ingest, splits
+from fair_models.data.images import chips, footprint, zooms
+from fair_models.data.images.chips import Chip
+from fair_models.data.ingest import PreparedDataset
+from fair_models.data.splits import Split
+from fair_models.data.texts import captioned, captioned_images, captions
+from fair_models.data.texts.captioned_images import CLASS, CaptionedImage
+from fair_models.errors import Invalid
+from fair_models.params import IngestDatasetParams
+from fair_models.store.archive import pack
+
+TASK = "similarity-search"
+RATIO = 0.2
+"""Share of the images that is held out, and share for validation, where nobody asks for another."""
+
+
+def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
+    """Check a dataset of captions, split it 60/20/20 by image, write its three files.
+
+    Args:
+        params: Where images and captions (or labels) lie, and how to split.
+        work_folder: Where chips.zip, labels.geojson and split.json are written.
+
+    Raises:
+        Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them), or the
+            keywords name another task; the message lists everything that was found.
+    """
+    words = _keywords(params)
+    images, repairs = _made(params) if params.captions == "from-labels" else _given(params)
+    ratio = params.held_out_ratio if "held_out_ratio" in params.model_fields_set else RATIO
+    split = splits.by_image([image.name for image in images], ratio, params.seed)
+    placed = [image.chip for image in images if image.chip is not None]
+    area = footprint.of(placed) if len(placed) == len(images) else None
+    work_folder.mkdir(parents=True, exist_ok=True)
+    paths = work_folder / "chips.zip", work_folder / "labels.geojson", work_folder / "split.json"
+    pack({path.name: path for image in images for path in _files(image)}, paths[0])
+    captioned_images.write(images, paths[1])
+    split.write(paths[2])
+    return PreparedDataset(
+        chips=paths[0],
+        labels=paths[1],
+        split=paths[2],
+        split_spec=split.spec(),
+        chip_count=len(images),
+        gsd_m=round(float(np.median([chip.gsd_m for chip in placed])), 4) if area else None,
+        zooms=zooms.counts(placed),
+        bands=ingest.BANDS,
+        rules=ingest.rules_of(params),
+        bbox=footprint.bbox(area) if area else None,
+        geometry=footprint.geometry(area) if area else None,
+        created=_created(placed),
+        label_counts={CLASS: sum(len(image.captions) for image in images)},
+        class_counts=_counts(images, split),
+        chip_counts={},
+        repairs=repairs,
+        classes=(CLASS,),
+        keywords=words,
+    )
+
+
+def _keywords(params: IngestDatasetParams) -> list[str]:
+    if "keywords" not in params.model_fields_set:
+        return [TASK] if params.captions == "given" else ["building", TASK]
+    if TASK not in params.keywords:
+        raise Invalid(
+            f"Dataset {params.name} has captions, which train {TASK}; its keywords are "
+            f"{', '.join(params.keywords)}: name {TASK} among them, or leave captions out"
+        )
+    return list(params.keywords)
+
+
+def _given(params: IngestDatasetParams) -> tuple[list[CaptionedImage], dict[str, int]]:
+    named = None if params.labels is None else Path(params.labels).expanduser()
+    folder, file = captioned.locate(Path(params.chips).expanduser(), named)
+    return captioned_images.find(folder, file, ingest.rules_of(params))
+
+
+def _made(params: IngestDatasetParams) -> tuple[list[CaptionedImage], dict[str, int]]:
+    """Captions of map chips, each from the labels that lie on it."""
+    checked = ingest.check(params)
+    images = [
+        CaptionedImage(
+            chip.path, chip.name, captions.describe(checked.labels, chip.grid, params.class_names), chip
+        )
+        for chip in checked.chips
+    ]
+    names = tuple(image.name for image in images)
+    whole = Split("image", RATIO, 0.0, params.seed, "", names, (), ())
+    return images, ingest.repairs_of(checked, whole, footprint.of(checked.chips))
+
+
+def _files(image: CaptionedImage) -> list[Path]:
+    return [image.path] if image.chip is None else chips.files(image.chip)
+
+
+def _counts(images: Sequence[CaptionedImage], split: Split) -> dict[str, dict[str, int]]:
+    number = {image.name: len(image.captions) for image in images}
+    sides = {"train": split.train, "held_out": split.held_out}
+    return {side: {CLASS: sum(number[name] for name in names)} for side, names in sides.items()}
+
+
+def _created(placed: Sequence[Chip]) -> tuple[datetime, datetime] | None:
+    created = sorted(chip.created for chip in placed if chip.created)
+    return (created[0], created[-1]) if created else None

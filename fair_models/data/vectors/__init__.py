@@ -1,0 +1,1 @@
+"""Polygons and boxes as people keep them: read, mended, drawn onto grids."""

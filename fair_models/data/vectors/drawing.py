@@ -1,0 +1,110 @@
+"""What labels draw on chips: which of them cover the middle of a pixel, and what each chip is as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from fair_models.data.images.chips import Chip
+from fair_models.data.samples import IGNORE
+from fair_models.data.vectors import coverage, labels
+from fair_models.data.vectors.labels import Labels
+from fair_models.types import Affine6, Array
+
+_SURELY_COVERING = 1.5
+"""Twice the area by the length of its edge, in pixels, from which on an outline covers the middle of one.
+
+It holds a circle of half that radius, and a circle whose radius is above √½ px has a pixel's middle in it.
+"""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Labels on the pixels of chips.
+
+    visible: Which of the labels that touch a chip cover the middle of a pixel, on it or beside it, bool,
+        shape (labels,).
+    labelled: Names of the chips where a pixel of the imagery has a class.
+    whole: Class that each chip is as a whole by name, "background" among them. None: it has no imagery, or
+        labels whose class is not known.
+    """
+
+    visible: Array
+    labelled: frozenset[str]
+    whole: Mapping[str, str | None]
+
+
+def draw(
+    known: Labels,
+    chips: Sequence[Chip],
+    touching: Mapping[str, Array],
+    imagery: Mapping[str, Array],
+    classes: Sequence[str],
+) -> Drawn:
+    """Draw labels onto all chips.
+
+    Args:
+        known: The labels.
+        chips: The chips.
+        touching: Indices of the labels that each chip shares area with, by the chip's name.
+        imagery: Which pixels are imagery, for chips where some are not, by name; bool, shape (height, width).
+        classes: Class names; the position is the index, 0 the background.
+    """
+    visible = np.zeros(len(known), dtype=bool)
+    labelled: set[str] = set()
+    whole: dict[str, str | None] = {}
+    for chip in chips:
+        valid = imagery.get(chip.name, np.ones((chip.height, chip.width), dtype=bool))
+        mask = labels.rasterise(known, chip.transform, chip.height, chip.width, chip.crs, classes, IGNORE)
+        visible[covering(known, touching[chip.name], chip)] = True
+        if ((mask > 0) & (mask != IGNORE) & valid).any():
+            labelled.add(chip.name)
+        index = coverage.main_class(mask, valid, len(classes)) if valid.any() else IGNORE
+        whole[chip.name] = None if index == IGNORE else classes[index]
+    return Drawn(visible, frozenset(labelled), whole)
+
+
+def covering(known: Labels, indices: Array, chip: Chip) -> Array:
+    """Those of some labels that cover the middle of a pixel, of a chip or right beside it.
+
+    Slivers of large labels at the edge of a chip are not smaller than a pixel.
+    """
+    if not len(indices):
+        return indices
+    outlines, _ = known.around(chip.grid)
+    frame = shapely.box(-chip.width, -chip.height, 2 * chip.width, 2 * chip.height)
+    shapes = shapely.intersection(_in_pixels(outlines[indices], chip.transform), frame)
+    lengths = shapely.length(shapes)
+    widths = np.divide(2 * shapely.area(shapes), lengths, out=np.zeros(len(shapes)), where=lengths > 0)
+    found = widths > _SURELY_COVERING
+    for position in np.flatnonzero(~found):
+        found[position] = _covers_a_middle(shapes[position])
+    return np.asarray(indices[found])
+
+
+def _in_pixels(outlines: Array, transform: Affine6) -> Array:
+    from rasterio import Affine
+
+    a, b, c, d, e, f = tuple(~Affine(*transform))[:6]
+    moved = shapely.transform(
+        outlines,
+        lambda places: places @ np.array([[a, d], [b, e]]) + (c, f),
+    )
+    return np.asarray(shapely.make_valid(moved))
+
+
+def _covers_a_middle(shape: shapely.Geometry) -> bool:
+    """Whether a small outline, in pixels, holds the middle of one as a mask has it."""
+    from rasterio import Affine
+    from rasterio.features import rasterize
+
+    if shape.is_empty or shape.area == 0:
+        return False
+    left, top, right, bottom = shape.bounds
+    column, row = int(np.floor(left)), int(np.floor(top))
+    size = (max(1, int(np.ceil(bottom)) - row), max(1, int(np.ceil(right)) - column))
+    mask = rasterize([shape], out_shape=size, transform=Affine.translation(column, row), dtype=np.uint8)
+    return bool(mask.any())

@@ -1,0 +1,441 @@
+"""Labels: polygons with a class, read from files of polygons, mended where they are broken, drawn onto grids.
+
+What is read, and how: see `polygons`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import shapely
+from shapely import MultiPolygon, Polygon, STRtree
+
+from fair_models.class_names import ANY_VALUE, option
+from fair_models.data.images import antimeridian
+from fair_models.data.images.grid import LONLAT, Grid, repeats_after, reproject
+from fair_models.data.vectors import polygons
+from fair_models.errors import InvalidLabels
+from fair_models.types import Affine6, Array, Json, Mask
+
+BACKGROUND = "background"
+"""The class at index 0: what no label covers."""
+
+CLASS_PROPERTY = "class"
+"""The property that names the class in labels that were ingested, as in predictions."""
+
+OLDER_CLASS_PROPERTY = "fair:class"
+"""What it was called in datasets before."""
+
+IGNORED_PROPERTY = "ignored"
+"""Stored labels in which this is true have no class: their ground counts neither way."""
+
+_DISPLACED = "orig_class"
+"""Where a property `class` of somebody else's meaning goes when labels are written."""
+
+_SHOWN = 8
+"""How many values or properties a message names."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Polygons with their classes.
+
+    outlines: Valid shapely polygons and multipolygons in longitude and latitude, shape (n,).
+    names: Class of each.
+    properties: Properties of each, as they were read.
+    mended: What was repaired or left out on reading, by the names of `REPAIRS`.
+    ignored: Labels without a class that is known: what lies there is no background either. None: none.
+    """
+
+    outlines: Array
+    names: Sequence[str]
+    properties: Sequence[Json]
+    mended: Mapping[str, int] = field(default_factory=dict)
+    ignored: Labels | None = None
+    _projected: dict[tuple[str, int], tuple[Array, STRtree]] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.outlines)
+
+    def select(self, indices: Iterable[int]) -> Labels:
+        """These labels, in this order. What is ignored stays."""
+        chosen = [int(index) for index in indices]
+        return Labels(
+            self.outlines[chosen],
+            [self.names[index] for index in chosen],
+            [self.properties[index] for index in chosen],
+            self.mended,
+            self.ignored,
+        )
+
+    def ignoring(self, ignored: Labels) -> Labels:
+        """These labels with others to ignore; none where there are none."""
+        return replace(self, ignored=ignored if len(ignored) else None, _projected=self._projected)
+
+    def touching(self, grid: Grid) -> Array:
+        """Indices of the labels that share area with a grid, in the order of the file."""
+        outlines, tree = self.around(grid)
+        found = tree.query(Polygon(grid.corners), predicate="intersects")
+        shared = ~shapely.touches(outlines[found], Polygon(grid.corners))
+        return np.sort(found[shared])
+
+    def around(self, grid: Grid) -> tuple[Array, STRtree]:
+        """The outlines in a grid's reference system, and an index over them.
+
+        Where the system repeats itself after a turn of the Earth, outlines lie in the grid's turn.
+        """
+        period = repeats_after(grid.crs)
+        quarter = 0 if period is None else round(grid.middle[0] / period * 4)
+        return self.in_crs(grid.crs, quarter)
+
+    def in_crs(self, crs: str, quarter: int = 0) -> tuple[Array, STRtree]:
+        """The outlines in a reference system, reprojected in one call, and an index over them.
+
+        Args:
+            crs: The system.
+            quarter: Where it repeats itself after a turn of the Earth: outlines lie within half a turn of
+                this quarter of a turn, 0 at longitude 0, 1 at 90° and so on.
+        """
+        key = crs, quarter
+        if key not in self._projected:
+            outlines, period = self.outlines, repeats_after(crs)
+            if crs != LONLAT:
+                x, y = reproject(LONLAT, crs, *shapely.get_coordinates(outlines).T)
+                outlines = shapely.set_coordinates(outlines.copy(), np.column_stack([x, y]))
+            if period is not None:
+                outlines = antimeridian.near(outlines, quarter / 4 * period, period)
+            self._projected[key] = (outlines, STRtree(outlines))
+        return self._projected[key]
+
+
+REPAIRS = {
+    **polygons.REPAIRS,
+    "other_class": "labels without a class or of one that was not asked for; their ground counts neither way",
+    "background_value": "labels whose value was said to mean background, left out",
+}
+"""What `Labels.mended` counts."""
+
+_ALWAYS = (
+    "repaired",
+    "closed",
+    "null_geometry",
+    "other_geometry",
+    "malformed",
+    "without_area",
+    "other_class",
+)
+"""Counts that are there even where they are 0."""
+
+
+def read(
+    path: Path,
+    classes: Sequence[str],
+    class_property: str | None = None,
+    values: Mapping[str, Sequence[str]] | None = None,
+) -> Labels:
+    """Read labels of people. What is broken is mended, other geometries are left out; all is counted.
+
+    Args:
+        path: A file of polygons, see `polygons.read`.
+        classes: Classes that are wanted, without the background.
+        class_property: Property that names a label's class. With one class it may be left out: then every
+            label is of that class.
+        values: Values of that property that mean a class, by class; by "background" those that mean none.
+            Default: each class is meant by its own name.
+
+    Returns:
+        Labels of these classes. Those of other values, or without one, are among `ignored`.
+
+    Raises:
+        InvalidLabels: The file cannot be used, or a class has no label; the message has the values that there
+            are, and how to map them.
+    """
+    wrong = _wrong_classes(classes, class_property, values or {})
+    if wrong:
+        raise InvalidLabels(str(path), wrong)
+    if not path.exists():
+        raise InvalidLabels(
+            str(path),
+            ["there is no such file; put labels.geojson among the chips, or name the file (labels)"],
+        )
+    known, found = _sorted(polygons.read(path), classes, class_property, values or {})
+    missing = [name for name in classes if name not in set(known.names)]
+    if not len(known):
+        total = sum(found.values())
+        raise InvalidLabels(str(path), _nothing_left(total, known, found, classes, class_property))
+    if missing:
+        raise InvalidLabels(str(path), [_without_label(missing, known, found, class_property)])
+    return known
+
+
+def read_stored(path: Path, classes: Sequence[str], class_property: str | None = CLASS_PROPERTY) -> Labels:
+    """Read labels of a dataset, as `write` wrote them now or earlier. A class may have none.
+
+    Args:
+        path: The dataset's labels.
+        classes: Classes that are wanted, without the background. Others are not drawn: they are known to be
+            something else.
+        class_property: `CLASS_PROPERTY`: as datasets have it. None: all labels are of the only class.
+
+    Raises:
+        InvalidLabels: The file cannot be used, or none of its labels is of these classes.
+    """
+    if wrong := _wrong_classes(classes, class_property, {}):
+        raise InvalidLabels(str(path), wrong)
+    features = polygons.read(path)
+    marked = [_is_ignored(feature.properties) for feature in features]
+    stored = OLDER_CLASS_PROPERTY if class_property == CLASS_PROPERTY else class_property
+    known, found = _sorted(
+        [feature for feature, is_ignored in zip(features, marked, strict=True) if not is_ignored],
+        classes,
+        stored,
+        {},
+    )
+    if not len(known):
+        reasons = _nothing_left(len(features), known, found, classes, class_property)
+        raise InvalidLabels(str(path), reasons)
+    return known.ignoring(
+        _labels(
+            [
+                (feature.outline, BACKGROUND, feature.properties)
+                for feature, is_ignored in zip(features, marked, strict=True)
+                if is_ignored and feature.outline is not None
+            ]
+        )
+    )
+
+
+def write(labels: Labels, path: Path) -> None:
+    """Write labels as GeoJSON (RFC 7946); each names its class in the property `CLASS_PROPERTY`.
+
+    Those to ignore come last, with null for a class and true for `IGNORED_PROPERTY`.
+    """
+    features = _written(labels, [{CLASS_PROPERTY: name} for name in labels.names])
+    if labels.ignored is not None:
+        marker = {CLASS_PROPERTY: None, IGNORED_PROPERTY: True}
+        features += _written(labels.ignored, [marker] * len(labels.ignored))
+    lines = b",\n".join(orjson.dumps(feature) for feature in features)
+    path.write_bytes(b'{"type": "FeatureCollection", "features": [\n' + lines + b"\n]}\n")
+
+
+def _written(labels: Labels, own: Sequence[Json]) -> list[Json]:
+    return [
+        {
+            "type": "Feature",
+            "properties": {**_without_class(properties, said), **said},
+            "geometry": shapely.geometry.mapping(outline),
+        }
+        for outline, said, properties in zip(
+            shapely.orient_polygons(labels.outlines), own, labels.properties, strict=True
+        )
+    ]
+
+
+def _without_class(properties: Json, said: Json) -> Json:
+    """Properties without what names the class now or did so; another value of `class` gets another name."""
+    kept = {
+        name: value
+        for name, value in properties.items()
+        if name not in (CLASS_PROPERTY, OLDER_CLASS_PROPERTY, IGNORED_PROPERTY)
+    }
+    before = properties.get(CLASS_PROPERTY)
+    if before is not None and before != said[CLASS_PROPERTY]:
+        kept.setdefault(_DISPLACED, before)
+    return kept
+
+
+def rasterise(
+    labels: Labels,
+    transform: Affine6,
+    height: int,
+    width: int,
+    crs: str,
+    classes: Sequence[str],
+    ignore: int | None = None,
+) -> Mask:
+    """Draw labels onto pixels: a pixel has the class of the label that its middle lies in.
+
+    Where labels overlap, the smaller one lies on top.
+
+    Args:
+        labels: The labels.
+        transform: Pixel to map.
+        height: Rows.
+        width: Columns.
+        crs: Coordinate reference system of the map.
+        classes: Class names; the position is the index, 0 the background. Other labels are not drawn.
+        ignore: Value of pixels that lie in `labels.ignored` and in no label. Default: they are background.
+
+    Returns:
+        Class index of each pixel, uint8, shape (height, width).
+    """
+    from rasterio import Affine
+    from rasterio.features import rasterize
+
+    grid = Grid(crs, transform, height, width)
+    index = {name: number for number, name in enumerate(classes) if number > 0}
+    inside = [label for label in labels.touching(grid) if labels.names[label] in index]
+    shapes: list[tuple[Any, int]] = []
+    if ignore is not None and labels.ignored is not None:
+        others, _ = labels.ignored.around(grid)
+        shapes += [(others[other], ignore) for other in labels.ignored.touching(grid)]
+    outlines, _ = labels.around(grid)
+    inside.sort(key=lambda label: -float(shapely.area(outlines[label])))
+    shapes += [(outlines[label], index[labels.names[label]]) for label in inside]
+    if not shapes:
+        return np.zeros((height, width), dtype=np.uint8)
+    mask: Mask = rasterize(
+        shapes,
+        out_shape=(height, width),
+        transform=Affine(*transform),
+        fill=0,
+        dtype=np.uint8,
+    )
+    return mask
+
+
+def _sorted(
+    features: Sequence[polygons.Feature],
+    classes: Sequence[str],
+    class_property: str | None,
+    values: Mapping[str, Sequence[str]],
+) -> tuple[Labels, Counter[str]]:
+    """Labels by class, what is to be ignored among them, and how many features have each value."""
+    meant = {value: name for name in classes for value in values.get(name, (name,))}
+    meant |= dict.fromkeys(values.get(BACKGROUND, ()), BACKGROUND)
+    counts = Counter(dict.fromkeys(_ALWAYS, 0))
+    found: Counter[str] = Counter()
+    kept: list[tuple[Polygon | MultiPolygon, str, Json]] = []
+    others: list[tuple[Polygon | MultiPolygon, str, Json]] = []
+    for feature in features:
+        value = _value_of(feature.properties, class_property) if class_property else classes[0]
+        name = _class_of(value, meant) if class_property else classes[0]
+        if class_property is None and _is_ignored(feature.properties):
+            name = None
+        found["nothing" if value is None else value] += 1
+        if feature.outline is None:
+            counts.update(feature.happened)
+        elif name == BACKGROUND:
+            counts["background_value"] += 1
+        elif name is None:
+            counts["other_class"] += 1
+            others.append((feature.outline, BACKGROUND, feature.properties))
+        else:
+            counts.update(feature.happened)
+            kept.append((feature.outline, name, feature.properties))
+    known = _labels(kept, dict(counts))
+    return known.ignoring(_labels(others)), found
+
+
+def _labels(
+    listed: Sequence[tuple[Polygon | MultiPolygon, str, Json]], mended: Mapping[str, int] | None = None
+) -> Labels:
+    outlines = np.empty(len(listed), dtype=object)
+    outlines[:] = [outline for outline, _, _ in listed]
+    names, properties = [name for _, name, _ in listed], [each for _, _, each in listed]
+    return Labels(outlines, names, properties, mended or {})
+
+
+def _value_of(properties: Mapping[str, Any], class_property: str) -> str | None:
+    """What a label says of its class, as text. The class that datasets have is read under both its names."""
+    value = polygons.named(properties, class_property)
+    if value is None and class_property in (CLASS_PROPERTY, OLDER_CLASS_PROPERTY):
+        other = OLDER_CLASS_PROPERTY if class_property == CLASS_PROPERTY else CLASS_PROPERTY
+        value = polygons.named(properties, other)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def class_said(properties: Mapping[str, Any]) -> str | None:
+    """The class of a polygon by the property that predictions and datasets have for it."""
+    return _value_of(properties, CLASS_PROPERTY)
+
+
+def _class_of(value: str | None, meant: Mapping[str, str]) -> str | None:
+    if value is not None and value in meant:
+        return meant[value]
+    return meant.get(ANY_VALUE)
+
+
+def _is_ignored(properties: Mapping[str, Any]) -> bool:
+    return properties.get(IGNORED_PROPERTY) is True and properties.get(CLASS_PROPERTY) is None
+
+
+def _wrong_classes(
+    classes: Sequence[str], class_property: str | None, values: Mapping[str, Sequence[str]]
+) -> list[str]:
+    reasons = []
+    if not classes:
+        reasons.append("no class is asked for; name at least one")
+    if len(set(classes)) < len(classes):
+        reasons.append(f"a class is named twice in {', '.join(classes)}; name each once")
+    if BACKGROUND in classes:
+        reasons.append(f"{BACKGROUND} is what no label covers; do not name it as a class")
+    if class_property is None and len(classes) > 1:
+        reasons.append(
+            f"there are {len(classes)} classes; name the property that tells them (class_property)"
+        )
+    elif class_property is None and any(list(each) != [name] for name, each in values.items()):
+        reasons.append("values are mapped onto classes; name the property that has them (class_property)")
+    owners: dict[str, str] = {}
+    for name, each in values.items():
+        for value in each:
+            if owners.setdefault(value, name) != name:
+                reasons.append(f"the value {value!r} means {owners[value]} and {name}; map it once")
+    return reasons
+
+
+def _nothing_left(
+    total: int,
+    known: Labels,
+    found: Counter[str],
+    classes: Sequence[str],
+    class_property: str | None,
+) -> list[str]:
+    if total == 0:
+        return ["it holds no features; map some buildings, or name the right file"]
+    left_out = [f"{count} {REPAIRS[name]}" for name, count in known.mended.items() if count]
+    reason = f"none of its {total} features is a usable polygon: {', '.join(left_out)}"
+    if known.mended["other_class"] and class_property:
+        seen = _seen(found, known, class_property)
+        reason += f"; {seen}, asked for were {', '.join(classes)}{_mapping(classes, found)}"
+    return [reason + "; export the labels as polygons with the classes that you name"]
+
+
+def _without_label(
+    missing: Sequence[str], known: Labels, found: Counter[str], class_property: str | None
+) -> str:
+    seen = _seen(found, known, class_property or "")
+    mapping = _mapping(missing, found - Counter(known.names))
+    return f"no label is of the class {' or '.join(missing)}: {seen}{mapping}; or leave the class out"
+
+
+def _seen(found: Counter[str], known: Labels, class_property: str) -> str:
+    """Which values there are; where the property is on no label, which properties are."""
+    if set(found) == {"nothing"}:
+        ignored = known.ignored.properties if known.ignored is not None else ()
+        there = Counter(key for each in ignored for key, value in each.items() if value is not None)
+        others = ", ".join(key for key, _ in there.most_common(_SHOWN)) or "none"
+        return f"no label has the property {class_property} (nothing: {found['nothing']}), they have {others}"
+    seen = ", ".join(f"{name} ({count})" for name, count in found.most_common(_SHOWN))
+    more = len(found) - _SHOWN
+    return f"the property {class_property} says {seen}{f' and {more} more' if more > 0 else ''}"
+
+
+def _mapping(missing: Sequence[str], found: Counter[str]) -> str:
+    """How the values that are there are mapped onto a class."""
+    values = [value for value, _ in found.most_common() if value != "nothing"]
+    if not values:
+        return ""
+    return f"; map values that mean it, for example {option(missing[0], values[:1])}"

@@ -1,0 +1,187 @@
+"""Ground that several chips show counts once: where they overlap, the resolution nearest to the model's wins.
+
+fAIr keeps the same ground at zooms 19 to 21 in one folder, a drone photographs it many times. Chips whose
+ground others cover wholly and better are left out before anything is read. Where blocks overlap in part, the
+pixels of the lower-ranked one do not count that the other has imagery of; they are still seen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+
+from fair_models.data.images import antimeridian, zooms
+from fair_models.data.images.chips import Chip
+from fair_models.data.images.grid import Grid
+from fair_models.inference.imagery.georeference import moved, pixels_of
+from fair_models.inference.windows import Rectangle
+from fair_models.types import Array
+
+if TYPE_CHECKING:
+    from fair_models.inference.imagery.blocks import Block
+
+_REST = 0.005
+"""A chip of which less than this part is left over is covered."""
+
+_MOSTLY = 0.5
+"""An image that is judged as a whole is left out where more than this part of it is judged already."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Which chips count.
+
+    chips: Chips that are used, in their order.
+    left_out: How many were left out because others show their ground better, by zoom.
+    used: How many are used, by zoom.
+    best: The zoom whose resolution is nearest to the model's.
+    judged: Names of the chips that are judged where images are judged as wholes.
+    """
+
+    chips: Sequence[Chip]
+    left_out: Mapping[int, int]
+    used: Mapping[int, int]
+    best: int
+    judged: frozenset[str]
+
+    def note(self, gsd_m: float) -> str:
+        """What the result says of it; empty where nothing was left out."""
+        if not self.left_out:
+            return ""
+        left = ", ".join(f"{count} of zoom {zoom}" for zoom, count in self.left_out.items())
+        return (
+            f"{sum(self.left_out.values())} chips ({left}) were left out, so that ground counts once: others "
+            f"show theirs at a resolution nearer to the model's {gsd_m:g} m, zoom {self.best} first; name a "
+            "zoom to use its chips alone"
+        )
+
+
+def settle(chips: Sequence[Chip], gsd_m: float) -> Settled:
+    """Choose the chips that count.
+
+    Args:
+        chips: All chips.
+        gsd_m: Ground sample distance that the model works at.
+    """
+    by_zoom = [zooms.zoom_of(chip) for chip in chips]
+    order = zooms.nearest(chips, gsd_m)
+    outlines = antimeridian.together(chip.grid.footprint for chip in chips)
+    kept: list[int] = []
+    covered = None
+    for zoom in order:
+        here = np.flatnonzero(np.array(by_zoom) == zoom)
+        if covered is not None:
+            rest = shapely.area(shapely.difference(outlines[here], covered))
+            here = here[rest > _REST * shapely.area(outlines[here])]
+        kept += here.tolist()
+        full = [outlines[index] for index in here.tolist() if not chips[index].masked]
+        covered = shapely.union_all([*([] if covered is None else [covered]), *full])
+        shapely.prepare(covered)
+    used = [by_zoom[index] for index in kept]
+    return Settled(
+        chips=[chips[index] for index in sorted(kept)],
+        left_out=dict(sorted((Counter(by_zoom) - Counter(used)).items())),
+        used=dict(sorted(Counter(used).items())),
+        best=order[0],
+        judged=_judged(chips, outlines, kept),
+    )
+
+
+def ranked(blocks: Sequence[Block], gsd_m: float) -> list[Block]:
+    """The blocks, each with those whose imagery counts in its place where both lie.
+
+    Args:
+        blocks: Blocks of one imagery.
+        gsd_m: Ground sample distance that the model works at.
+    """
+    if len(blocks) < 2:
+        return list(blocks)
+    order = zooms.nearest([block.native.chips[0].chip for block in blocks], gsd_m)
+    rank = [(order.index(zooms.zoom_of(block.native.chips[0].chip)), at) for at, block in enumerate(blocks)]
+    outlines = antimeridian.together(block.native.grid.footprint for block in blocks)
+    ones, others = shapely.STRtree(outlines).query(outlines, predicate="intersects")
+    before: dict[int, list[int]] = {at: [] for at in range(len(blocks))}
+    for one, other in zip(ones.tolist(), others.tolist(), strict=True):
+        if rank[other] < rank[one] and not shapely.touches(outlines[one], outlines[other]):
+            before[one].append(other)
+    return [
+        replace(block, before=tuple(blocks[other] for other in sorted(before[at], key=rank.__getitem__)))
+        for at, block in enumerate(blocks)
+    ]
+
+
+def counted(before: Sequence[Block], grid: Grid) -> Array:
+    """Which pixels of a grid have ground in common with imagery of other blocks.
+
+    Args:
+        before: Blocks.
+        grid: A window of another block.
+
+    Returns:
+        bool, shape (height, width).
+    """
+    from rasterio.transform import Affine
+    from rasterio.warp import Resampling, reproject
+    from scipy.ndimage import binary_dilation
+
+    found = np.zeros((grid.height, grid.width), bool)
+    for block in before:
+        area = _seen(block.grid, grid)
+        if area is None or found.all():
+            continue
+        part = block.grid.window(area.row, area.column, area.height, area.width)
+        mask = np.zeros(found.shape, np.uint8)
+        reproject(
+            block.imagery_in(area).astype(np.uint8),
+            mask,
+            src_transform=Affine(*part.transform),
+            src_crs=part.crs,
+            dst_transform=Affine(*grid.transform),
+            dst_crs=grid.crs,
+            resampling=Resampling.max,
+        )
+        found |= mask > 0 if _parallel(part, grid) else binary_dilation(mask > 0, np.ones((3, 3), bool))
+    return found
+
+
+def _parallel(one: Grid, other: Grid) -> bool:
+    """Whether the pixels of two grids lie side by side: else what GDAL finds may be a pixel too small."""
+    turned = one.transform[1], one.transform[3], other.transform[1], other.transform[3]
+    return one.crs == other.crs and not any(turned)
+
+
+def _seen(grid: Grid, other: Grid) -> Rectangle | None:
+    """The pixels of a grid that lie on another one, and one around them; None where there are none."""
+    steps = np.linspace(0, 1, 9)
+    columns = np.concatenate([steps, steps, 0 * steps, 0 * steps + 1]) * other.width
+    rows = np.concatenate([0 * steps, 0 * steps + 1, steps, steps]) * other.height
+    places = np.column_stack(other.places(columns, rows))
+    there = pixels_of(grid, grid.nearest(moved(places, other.crs, grid.crs)))
+    if not np.isfinite(there).all():
+        return None
+    left, top = np.maximum(np.floor(there.min(axis=0)).astype(int) - 1, 0).tolist()
+    right, bottom = np.ceil(there.max(axis=0)).astype(int) + 1
+    right, bottom = min(int(right), grid.width), min(int(bottom), grid.height)
+    return Rectangle(top, left, bottom - top, right - left) if right > left and bottom > top else None
+
+
+def _judged(chips: Sequence[Chip], outlines: Array, order: Sequence[int]) -> frozenset[str]:
+    """Names of the chips that show mostly ground which none before them shows."""
+    rank = {index: at for at, index in enumerate(order)}
+    ones, others = shapely.STRtree(outlines).query(outlines, predicate="intersects")
+    near: dict[int, list[int]] = {}
+    for one, other in zip(ones.tolist(), others.tolist(), strict=True):
+        if one in rank and other in rank and rank[other] < rank[one]:
+            near.setdefault(one, []).append(other)
+    taken: set[int] = set()
+    for index in order:
+        before = [outlines[other] for other in near.get(index, []) if other in taken]
+        seen = shapely.intersection(outlines[index], shapely.union_all(before)) if before else None
+        if seen is None or shapely.area(seen) <= _MOSTLY * shapely.area(outlines[index]):
+            taken.add(index)
+    return frozenset(chips[index].name for index in taken)

@@ -1,0 +1,135 @@
+"""Tile services: which address a tile has.
+
+XYZ counts y from the north, TMS from the south ({-y}). Zooms and places are those of the web map
+(EPSG:3857): https://wiki.openstreetmap.org/wiki/Slippy_map_tilenames
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fair_models.data.images.tiles import HALF_WORLD_M, Tile
+from fair_models.errors import InvalidDocument, InvalidImagery
+from fair_models.inference.imagery.areas import Area
+from fair_models.inference.imagery.sources import addresses
+from fair_models.store.web import hrefs
+from fair_models.types import BBox
+
+ZOOMS = (14, 22)
+"""Least and most zoom that is asked for."""
+
+TILE_PX = 256
+"""Pixels along a tile's side, as most services have them."""
+
+_MARKUP = re.compile(r"<[^>]{0,2000}>")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of tiles.
+
+    name: What to call it.
+    address: The address of a tile.
+    zooms: Least and most zoom that it has.
+    bounds: Where it has tiles, in degrees; None where it does not say.
+    attribution: Whom to name for the imagery, as the service says it; may be empty.
+    """
+
+    name: str
+    address: Callable[[Tile], str]
+    zooms: tuple[int, int] = ZOOMS
+    bounds: BBox | None = None
+    attribution: str = ""
+
+    def within(self, zooms: tuple[int, int] | None) -> Service:
+        """The same service, with the zooms that its address says besides."""
+        if zooms is None:
+            return self
+        return replace(self, zooms=(max(self.zooms[0], zooms[0]), min(self.zooms[1], zooms[1])))
+
+
+def from_template(template: str, tms: bool = False) -> Service:
+    """The service of a template.
+
+    Args:
+        template: Address with {z} (or {zoom}), {x} and {y}, or {-y} for y counted from the south, in any of
+            the spellings that `addresses` reads.
+        tms: Whether {y} counts from the south too.
+
+    Raises:
+        InvalidImagery: A placeholder is missing or not known.
+        Invalid: The address, or one of its alternative hosts, may not be asked.
+    """
+    read = addresses.read(template)
+    first, address = Tile(0, 0, 1), addresses.addresses(read.href, tms)
+    hosts = [
+        hrefs.web_address(addresses.addresses(one, tms)(first)).host
+        for one in addresses.alternatives(read.href)
+    ]
+    return Service(hosts[0], address).within(read.zooms)
+
+
+def nearest_zoom(service: Service, area: Area, gsd_m: float) -> int:
+    """The zoom whose pixels in an area are nearest in size to a model's, of those that the service has.
+
+    Args:
+        service: The service.
+        area: The area; the middle of its box counts.
+        gsd_m: Ground sample distance that the model works at, in metres.
+
+    Raises:
+        InvalidImagery: The service has none of the zooms that are asked for.
+    """
+    least, most = max(ZOOMS[0], service.zooms[0]), min(ZOOMS[1], service.zooms[1])
+    if least > most:
+        raise InvalidImagery(
+            service.name,
+            [f"it has zooms {service.zooms[0]} to {service.zooms[1]}, {ZOOMS[0]} to {ZOOMS[1]} are used"],
+        )
+    _, south, _, north = area.bbox
+    width_m = 2 * HALF_WORLD_M * math.cos(math.radians((south + north) / 2)) / TILE_PX
+    return min(most, max(least, round(math.log2(width_m / gsd_m))))
+
+
+def from_tilejson(document: dict[str, Any], href: str) -> Service:
+    """The service that a TileJSON describes (https://github.com/mapbox/tilejson-spec).
+
+    Args:
+        document: The TileJSON.
+        href: Where it lies: addresses may be relative to it.
+
+    Raises:
+        InvalidImagery: It has no tiles, or what it says cannot be.
+    """
+    templates = document.get("tiles")
+    if not isinstance(templates, list) or not templates or not all(isinstance(one, str) for one in templates):
+        raise InvalidImagery(
+            hrefs.shown(href), ["it names no tiles; give the address of a TileJSON with `tiles`"]
+        )
+    scheme = document.get("scheme", "xyz")
+    if scheme not in ("xyz", "tms"):
+        raise InvalidImagery(hrefs.shown(href), [f"its scheme {str(scheme)[:40]!r} is neither xyz nor tms"])
+    services = [from_template(hrefs.joined(href, one), tms=scheme == "tms") for one in templates[:10]]
+    try:
+        zooms = int(document.get("minzoom", 0)), int(document.get("maxzoom", ZOOMS[1]))
+        west, south, east, north = (float(number) for number in document.get("bounds", (-180, -90, 180, 90)))
+    except (TypeError, ValueError) as error:
+        raise InvalidDocument(hrefs.shown(href), [f"its zooms or bounds are no numbers: {error}"]) from error
+    return Service(
+        name=_line(str(document.get("name") or services[0].name), 120),
+        address=lambda tile: services[(tile.x + tile.y) % len(services)].address(tile),
+        zooms=zooms,
+        bounds=(west, south, east, north),
+        attribution=_line(str(document.get("attribution") or ""), 1000),
+    )
+
+
+def _line(text: str, longest: int) -> str:
+    """Words of a service as one line without markup: attributions are written in HTML."""
+    plain = html.unescape(_MARKUP.sub(" ", text))
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in plain).split())[:longest]

@@ -1,0 +1,130 @@
+"""Regions, boxes and scores of a block as features on the map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from fair_models.data.images.grid import Grid
+from fair_models.inference.imagery.georeference import pixel_size_m
+from fair_models.inference.outlines.features import Features, none
+from fair_models.inference.outlines.regions import Regions
+from fair_models.inference.outlines.shaping import OutlineParams, shaped
+from fair_models.inference.placing import areas_m2, on_map
+from fair_models.inference.windowing.detections import Found
+from fair_models.inference.windows import Rectangle
+from fair_models.types import Array
+
+LONGEST_EDGE_PX = 512
+"""Longer edges get further vertices: a straight line in one projection bends in another."""
+
+SourceAt = Callable[[Array], Array]
+"""Names of the chips at pixel positions (column, row) of a block, shape (n, 2) to (n,)."""
+
+
+def polygons(regions: Regions, grid: Grid, source_at: SourceAt, params: OutlineParams) -> Features:
+    """Regions of a mask on the map, in their order.
+
+    The area of each is that of the polygon as it is written.
+
+    Args:
+        regions: Outlines in pixels of a block.
+        grid: Where the block lies.
+        source_at: Which chip a region begins on.
+        params: What is done to outlines.
+    """
+    import shapely
+
+    if not len(regions):
+        return none()
+    outlines = np.array(shaped(regions.outlines, pixel_size_m(grid), params))
+    west, south, east, north = shapely.bounds(outlines).T
+    large = np.hypot(east - west, north - south) > LONGEST_EDGE_PX  # others have no such edge
+    outlines[large] = shapely.segmentize(outlines[large], LONGEST_EDGE_PX)
+    area_m2 = areas_m2(outlines, grid)
+    keep = area_m2 >= params.min_area_m2
+    return Features(
+        on_map(outlines[keep], grid),
+        regions.classes[keep],
+        regions.confidence[keep],
+        area_m2[keep],
+        source_at(regions.first[keep] + 0.5),
+    )
+
+
+def boxes_and_points(
+    found: Found, grid: Grid, source_at: SourceAt, params: OutlineParams, as_points: bool = False
+) -> Features:
+    """Boxes as polygons, points as points, in the order in which they were found.
+
+    Args:
+        found: Boxes or points in pixels of a block.
+        grid: Where the block lies.
+        source_at: Which chip the middle of each lies on.
+        params: What is done to outlines: boxes that are too small are left out.
+        as_points: Whether the middles of boxes are wanted, and not the boxes.
+    """
+    import shapely
+
+    geometries = found.geometries
+    is_point = geometries.shape[1] == 2
+    shapes = shapely.points(geometries) if is_point else shapely.box(*geometries.T)
+    area_m2 = np.zeros(len(shapes)) if is_point else areas_m2(shapes, grid)
+    keep = np.ones(len(shapes), bool) if is_point else area_m2 >= params.min_area_m2
+    middles = geometries.reshape(len(geometries), -1, 2).mean(axis=1)[keep]
+    if as_points and not is_point:
+        shapes, area_m2 = shapely.centroid(shapes), np.zeros(len(shapes))
+    return Features(
+        on_map(shapes[keep], grid),
+        found.classes[keep],
+        found.scores[keep],
+        area_m2[keep],
+        source_at(middles),
+    )
+
+
+def scored(
+    scores: Mapping[str, Mapping[str, float]],
+    areas: Mapping[str, Rectangle],
+    grid: Grid,
+    classes: Sequence[str],
+    threshold: float,
+) -> Features:
+    """The outline of each source with the class that its scores give it.
+
+    The class is the best one that is not the background where its score reaches the threshold, else the
+    background; the confidence is that class's score.
+
+    Args:
+        scores: Score by source and class.
+        areas: Pixels of each source on the block.
+        grid: Where the block lies.
+        classes: Class names; the position is the index, 0 the background.
+        threshold: Least score of a class that is not the background.
+    """
+    import shapely
+
+    if not scores:
+        return none()
+    sides = np.array(
+        [
+            (area.column, area.row, area.column + area.width, area.row + area.height)
+            for area in (areas[source] for source in scores)
+        ]
+    )
+    shapes = shapely.box(*sides.T)
+    chosen = [_best(values, classes, threshold) for values in scores.values()]
+    return Features(
+        on_map(shapes, grid),
+        np.array([index for index, _ in chosen], dtype=np.int64),
+        np.array([score for _, score in chosen], dtype=np.float64),
+        areas_m2(shapes, grid),
+        np.array(list(scores), dtype=object),
+    )
+
+
+def _best(values: Mapping[str, float], classes: Sequence[str], threshold: float) -> tuple[int, float]:
+    index = max(range(1, len(classes)), key=lambda at: values.get(classes[at], 0.0))
+    score = values.get(classes[index], 0.0)
+    return (index, score) if score >= threshold else (0, values.get(classes[0], 1.0 - score))

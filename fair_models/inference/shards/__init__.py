@@ -1,0 +1,1 @@
+"""A prediction in parts that are made anywhere and put together once."""

@@ -1,0 +1,1 @@
+"""Windows over the imagery: their order, running them, and what each one says."""

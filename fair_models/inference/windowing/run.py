@@ -1,0 +1,185 @@
+"""Windows through the network, in four steps that may work at the same time: read, run, and judge batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fair_models.errors import Invalid
+from fair_models.inference.imagery.reading import Block
+from fair_models.inference.network.session import Session
+from fair_models.inference.processing import Processing
+from fair_models.inference.windowing import masks as runs
+from fair_models.inference.windowing.detections import Findings, Found, findings, wrong
+from fair_models.inference.windowing.masks import Runs
+from fair_models.inference.windows import Padding, Rectangle, View, pad
+from fair_models.inference.writing.rasters import NO_IMAGERY, to_percent
+from fair_models.types import Array
+
+_BATCH_PIXELS = 1024 * 1024
+"""Pixels that go through the network at a time. More windows at once gain nothing on a CPU."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What turns pixels into parts, and parts into findings.
+
+    session: The network.
+    processing: The model's `preprocess` and `postprocess`.
+    params: Inference parameters without their prefix.
+    multiple_px: What height and width of a window must divide by.
+    classes: Class names; the position is the index, 0 the background.
+    threshold: Least probability or score of a class that is not the background.
+    whole_images: Whether it judges each chip as a whole.
+    """
+
+    session: Session
+    processing: Processing
+    params: Mapping[str, Any]
+    multiple_px: int
+    classes: Sequence[str]
+    threshold: float
+    whole_images: bool = False
+
+    @property
+    def padding(self) -> Padding:
+        """What fills windows that reach over their imagery.
+
+        "reflect", so that the pixels at its edge see what they would see further inside; "black" where images
+        are judged as wholes, because samples are filled so in training, and a mirrored roof would be a second
+        one.
+        """
+        return "black" if self.whole_images else "reflect"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A window that is read and pre-processed.
+
+    view: The window.
+    values: What the network gets, float32, shape (bands, height, width).
+    valid: Which pixels of its core are imagery, bool, of the core's shape.
+    """
+
+    view: View
+    values: Array
+    valid: Array
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What the network made of windows that went through it together.
+
+    views: The windows.
+    valid: Which pixels of each one's core are imagery.
+    outputs: The network's outputs by name; the first axis is that of the windows.
+    """
+
+    views: Sequence[View]
+    valid: Sequence[Array]
+    outputs: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Raster:
+    """What is where in a window's core, as a `RasterSink` takes it: classes and confidence, both uint8."""
+
+    area: Rectangle
+    classes: Array
+    confidence: Array
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a window says, in as little memory as it takes.
+
+    source: Name of the chip or block.
+    runs: The core's mask; none where there was no raster part.
+    raster: The same pixel by pixel, where that was asked for.
+    found: Boxes and points in the core.
+    scores: Scores of the source, each with the core's number of pixels.
+    pixels: Pixels of the core that are imagery and count.
+    """
+
+    source: str
+    runs: Runs
+    raster: Raster | None
+    found: Sequence[Found]
+    scores: Sequence[tuple[int, Mapping[str, float]]]
+    pixels: int = 0
+
+
+def read(block: Block, view: View, model: Model) -> Loaded:
+    """Read a window and pre-process it."""
+    pixels, valid = block.read(view.seen)
+    rows, columns = view.core.seen_from(view.seen.row, view.seen.column).slices
+    return Loaded(view, _preprocessed(pixels, view, model), valid[rows, columns])
+
+
+def batches(windows: Iterable[Loaded]) -> Iterator[Sequence[Loaded]]:
+    """Put windows together with the following ones of the same size."""
+    waiting: list[Loaded] = []
+    for window in windows:
+        if waiting and waiting[0].values.shape != window.values.shape:
+            yield waiting
+            waiting = []
+        waiting.append(window)
+        _, height, width = window.values.shape
+        if len(waiting) >= max(1, _BATCH_PIXELS // (height * width)):
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
+
+
+def run(batch: Sequence[Loaded], model: Model) -> Ran:
+    """Run the network on a batch."""
+    values = batch[0].values[None] if len(batch) == 1 else np.stack([window.values for window in batch])
+    outputs = model.session.run(values)
+    return Ran([window.view for window in batch], [window.valid for window in batch], outputs)
+
+
+def judge(ran: Ran, model: Model, as_raster: bool) -> list[Judged]:
+    """Post-process what the network made of a batch.
+
+    Args:
+        ran: The batch and the network's outputs.
+        model: What it ran through.
+        as_raster: Whether masks are wanted pixel by pixel too.
+    """
+    made = []
+    for at, (view, valid) in enumerate(zip(ran.views, ran.valid, strict=True)):
+        outputs = {name: values[at] for name, values in ran.outputs.items()}
+        parts = model.processing.postprocess(outputs, view.window, model.params)
+        said = findings(view, parts, valid, model.classes, model.threshold)
+        if said.mask is not None and model.whole_images:
+            raise wrong("a RasterPart, and its task is to judge images as wholes")
+        made.append(_judged(view, valid, said, as_raster))
+    return made
+
+
+def _judged(view: View, valid: Array, said: Findings, as_raster: bool) -> Judged:
+    mask, pixels = said.mask, int(np.count_nonzero(valid))
+    if mask is None:
+        return Judged(view.window.source, runs.none(), None, said.found, said.scores, pixels)
+    raster = None
+    if as_raster:
+        classes = np.where(valid, mask.classes, np.uint8(NO_IMAGERY))
+        raster = Raster(view.core, classes, to_percent(mask.probability, valid))
+    found = runs.of_mask(mask.classes, mask.probability, view.core.row, view.core.column)
+    return Judged(view.window.source, found, raster, said.found, said.scores, pixels)
+
+
+def _preprocessed(pixels: Array, view: View, model: Model) -> Array:
+    filled = pad(pixels, view.window.height, view.window.width, model.padding)
+    made = np.asarray(model.processing.preprocess(filled))
+    expected = len(pixels), view.window.height, view.window.width
+    if made.shape != expected or made.dtype != np.float32:
+        raise Invalid(
+            f"The model's preprocess returned {made.dtype} of shape {made.shape} instead of float32 of shape "
+            f"{expected}. Its contribution has to be corrected and registered again"
+        )
+    return made

@@ -1,0 +1,133 @@
+"""Bytes first: files are put under their final keys before an item names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pystac import Item
+
+from fair_models.catalog.changes import transitions
+from fair_models.catalog.changes.edits import Effect
+from fair_models.catalog.protocol import Catalog, Change, ItemKey
+from fair_models.errors import FairModelsError, Unsettled
+from fair_models.publishing import garbage
+from fair_models.publishing.plans import Plan, Tell
+from fair_models.store.digests import checksum_file
+from fair_models.store.naming import key
+from fair_models.store.protocol import Store, StoredFile
+from fair_models.types import CollectionId
+
+
+@dataclass(frozen=True)
+class NewVersion:
+    """A version that is about to be published.
+
+    files: Its files by asset key, e.g. {"checkpoint": Path("weights.safetensors")}.
+    build: Makes its item from the files as they are stored.
+    needs: Items that it derives from.
+    """
+
+    collection: CollectionId
+    name: str
+    number: int
+    files: Mapping[str, Path]
+    build: Callable[[Mapping[str, StoredFile]], Item]
+    needs: Sequence[ItemKey] = ()
+
+
+def publish(
+    new: NewVersion,
+    catalog: Catalog,
+    store: Store,
+    *,
+    tell: Tell,
+    dry_run: bool,
+    follows: Callable[[Change], Sequence[Effect]] = lambda change: (),
+) -> Item:
+    """Validate a version, tell the plan, put its files, and publish it in one commit.
+
+    Only for those who hold the name (`Catalog.exclusive`).
+
+    Args:
+        new: The version.
+        catalog: Where it is published.
+        store: Where its files go.
+        tell: Takes the plan before anything is changed.
+        dry_run: Whether to end there.
+        follows: What else the change of the catalogue brings about, for the plan.
+
+    Returns:
+        The item as the catalogue has it; in a dry run as it would be, with its files where they are now.
+
+    Raises:
+        InvalidItem: It breaks its profile or an official schema. Nothing was stored.
+        Conflict: The version exists with other content, was deleted, or somebody else was faster.
+        Unavailable: A disk is full, read-only or not ours to write. Nothing was changed.
+    """
+    files = as_stored(new.files)
+    draft = new.build(files)
+    planned = transitions.publishing(catalog, draft, new.needs)
+    put = [Effect(f"file {key}", f"is stored, {file.size} bytes") for key, file in files.items()]
+    everything = (*put, *planned.effects, *follows(planned.change)) if planned.effects else ()
+    tell(Plan(f"publish {new.collection}/{draft.id}", everything))
+    if dry_run:
+        return draft
+    with _withdrawn_in_vain(new, catalog, store):
+        stored = put_files(store, new.collection, new.name, new.number, new.files)
+        return transitions.publish(catalog, new.build(stored), new.needs)
+
+
+@contextmanager
+def _withdrawn_in_vain(new: NewVersion, catalog: Catalog, store: Store) -> Iterator[None]:
+    """Take away what was put where nothing came of it: a disk was full, or what it needs is gone meanwhile.
+
+    What lay there before stays: it may belong to a change that was interrupted and counts all the same.
+    """
+    place = f"{new.collection}/{new.name}/v{new.number}/"
+    before = set(store.hrefs(place))
+    try:
+        yield
+    except Unsettled:
+        raise
+    except FairModelsError:
+        with suppress(FairModelsError):  # the audit finds what stays
+            garbage.collect(catalog, store, set(store.hrefs(place)) - before)
+        raise
+
+
+def put_files(
+    store: Store, collection: CollectionId, name: str, number: int, files: Mapping[str, Path]
+) -> dict[str, StoredFile]:
+    """Put the files of one version under their versioned, content-addressed keys.
+
+    Doing it again changes nothing: equal bytes have equal keys, other bytes have others.
+
+    Args:
+        store: Where they go.
+        collection: Collection of the item that will name them.
+        name: Its name, without the version.
+        number: Its version.
+        files: The files by asset key.
+
+    Returns:
+        What was stored, by the same asset keys.
+    """
+    return {
+        asset: store.put(key(collection, name, number, path, checksum_file(path)), path)
+        for asset, path in files.items()
+    }
+
+
+def as_stored(files: Mapping[str, Path]) -> dict[str, StoredFile]:
+    """Files as they would be stored, to build and validate an item before anything is put.
+
+    Args:
+        files: The files by asset key.
+    """
+    return {
+        asset: StoredFile(str(path), checksum_file(path), path.stat().st_size)
+        for asset, path in files.items()
+    }

@@ -1,0 +1,1 @@
+"""Versions side by side on the same held-out chips."""

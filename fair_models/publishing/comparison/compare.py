@@ -1,0 +1,286 @@
+"""Versions side by side on the same held-out chips, measured now, by the same code as at the gates."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from pystac import Item
+
+from fair_models.catalog.items import versions
+from fair_models.catalog.protocol import Catalog
+from fair_models.errors import (
+    Corrupted,
+    FairModelsError,
+    IncompatibleDataset,
+    Invalid,
+    NotFound,
+    TrainingFailed,
+)
+from fair_models.ml_tasks import intervals
+from fair_models.ml_tasks.results import Evaluation, Interval
+from fair_models.params import CompareParams
+from fair_models.publishing import judging
+from fair_models.publishing.comparison.contenders import Contender, find
+from fair_models.store.protocol import Store
+from fair_models.training.ledger import Ledger
+from fair_models.types import DATASETS, Array, Json
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int, str], None]
+"""Takes how many measurements are done, how many there are, and what is being done."""
+
+_AT_ONCE = 3
+"""Samples whose pictures are asked for together: an evaluation shows the worst, the median and the best."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One version on one dataset.
+
+    evaluation: What was measured now; None where that was not possible, and `problem` says why.
+    seen: How many of the held-out chips it was trained on; None where that is not known.
+    difference: How much better its main metric is than the first version's, as the mean over the held-out
+        samples where both have one. None for the first, and where there is no such sample.
+    difference_interval: 95 % interval of that over other draws of the same samples.
+    """
+
+    contender: Contender
+    evaluation: Evaluation | None = None
+    problem: str = ""
+    seen: int | None = None
+    difference: float | None = None
+    difference_interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A held-out sample on which versions differ.
+
+    values: Main metric by version; those without one are not among them.
+    pictures: By version: RGB, uint8, shape (height, width, 3), as its evaluation draws them.
+    """
+
+    name: str
+    values: Mapping[str, float]
+    pictures: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """All versions on the held-out chips of one dataset.
+
+    metric: Entry of `fair:metrics_spec` that they are compared by: the first one's main metric.
+    samples: Those on which they differ most, the largest difference first.
+    """
+
+    dataset: Item
+    metric: Json
+    sides: Sequence[Side]
+    samples: Sequence[Sample] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """Key of the metric that they are compared by."""
+        return str(self.metric["key"])
+
+    @property
+    def measured(self) -> list[Side]:
+        """Those that could be measured."""
+        return [side for side in self.sides if side.evaluation is not None]
+
+    @property
+    def best(self) -> Side | None:
+        """The best by that metric, the first one of several. None where none has a value."""
+        known = [side for side in self.measured if value_of(side, self.key) is not None]
+        sign = 1 if self.metric.get("higher_is_better", True) else -1
+        return max(known, key=lambda side: sign * (value_of(side, self.key) or 0.0), default=None)
+
+
+def value_of(side: Side, key: str) -> float | None:
+    """A metric of a version; None where nothing was measured."""
+    return side.evaluation.metrics.get(key) if side.evaluation is not None else None
+
+
+def compare(
+    params: CompareParams,
+    catalog: Catalog,
+    store: Store,
+    ledger: Ledger,
+    progress: Progress = lambda done, total, doing: None,
+) -> list[Ground]:
+    """Measure versions on the held-out chips of a dataset, and of slices, and find where they differ.
+
+    Args:
+        params: Which versions, on what.
+        catalog: Where datasets and published versions are.
+        store: Where their files lie.
+        ledger: Where versions are that were not published.
+        progress: Told before each measurement.
+
+    Returns:
+        One for the dataset, then one for each slice in the order given.
+
+    Raises:
+        NotFound: A version or dataset is not there; names the nearest.
+        Invalid: A version's training did not complete; no version says what to measure on; or none can be
+            measured on the dataset, or has a value of the metric there. Says why for each. A slice that fits
+            none is told beside the others.
+    """
+    contenders = [find(reference, catalog, store, ledger) for reference in dict.fromkeys(params.versions)]
+    grounds = [
+        versions.resolve(catalog, DATASETS, reference)
+        for reference in dict.fromkeys([_dataset(params, contenders), *params.slices])
+    ]
+    total = len(grounds) * len(contenders)
+    made: list[Ground] = []
+    for number, dataset in enumerate(grounds):
+        bench = _Bench(dataset, catalog, store)
+        sides = []
+        for place, contender in enumerate(contenders):
+            progress(number * len(contenders) + place, total, f"measuring {contender.id} on {dataset.id}")
+            sides.append(bench.side(contender))
+        if made and not any(side.evaluation for side in sides):
+            made.append(Ground(dataset, made[0].metric, sides))
+        else:
+            made.append(_ground(dataset, sides, 0 if made else params.pictures))
+    _require_value(made[0])
+    return made
+
+
+def _require_value(ground: Ground) -> None:
+    """Versions of which nothing was measured cannot be told apart."""
+    if ground.best is None:
+        names = ", ".join(side.contender.id for side in ground.measured)
+        raise Invalid(
+            f"Nothing can be compared on {ground.dataset.id}: {ground.key} has no value there for {names}. "
+            "Name a dataset whose held-out chips hold what they map: --dataset, see fair-models list datasets"
+        )
+
+
+class _Bench:
+    """One dataset, and who is measured on it."""
+
+    def __init__(self, dataset: Item, catalog: Catalog, store: Store) -> None:
+        self._dataset, self._catalog, self._store = dataset, catalog, store
+
+    def side(self, contender: Contender) -> Side:
+        try:
+            evaluation = contender.open_on(self._dataset).all()
+        except IncompatibleDataset as error:
+            return self._without(contender, f"the dataset does not fit it: {'; '.join(error.reasons)}")
+        except (NotFound, Corrupted, Invalid, TrainingFailed) as error:
+            return self._without(contender, str(error))
+        if all(value is None for value in evaluation.metrics.values()):
+            return self._without(
+                contender,
+                f"none of its metrics has a value on the {evaluation.sample_count} held-out chips: nothing "
+                "of its classes is labelled there; choose a dataset or slice with such labels",
+            )
+        return Side(contender, evaluation, seen=self._seen(contender))
+
+    def _without(self, contender: Contender, problem: str) -> Side:
+        logger.warning("%s is not measured on %s: %s", contender.id, self._dataset.id, problem)
+        return Side(contender, problem=problem)
+
+    def _seen(self, contender: Contender) -> int | None:
+        if contender.trained_on is None:
+            return None
+        return judging.seen(contender.id, contender.trained_on, self._dataset, self._catalog, self._store)
+
+
+def _dataset(params: CompareParams, contenders: Sequence[Contender]) -> str:
+    if params.dataset is not None:
+        return params.dataset
+    for contender in contenders:
+        if contender.trained_on is not None:
+            return contender.trained_on
+    named = ", ".join(contender.id for contender in contenders)
+    raise Invalid(
+        f"What is {named} to be compared on? A base model was trained on no dataset here: name one with "
+        "--dataset (fair-models list datasets)"
+    )
+
+
+def _ground(dataset: Item, sides: Sequence[Side], most: int) -> Ground:
+    measured = [side for side in sides if side.evaluation is not None]
+    if not measured:
+        reasons = "; ".join(f"{side.contender.id}: {side.problem}" for side in sides)
+        raise Invalid(f"None of the versions can be measured on {dataset.id}. {reasons}")
+    metric = measured[0].contender.metrics_spec[0]
+    key, better = str(metric["key"]), 1 if metric.get("higher_is_better", True) else -1
+    by_sample = {side.contender.id: _by_sample(side, key) for side in measured}
+    first = by_sample[measured[0].contender.id]
+    told = [
+        side if side is measured[0] or side.evaluation is None else _beside(side, by_sample, first, better)
+        for side in sides
+    ]
+    names = _most_different(by_sample, better)[:most]
+    return Ground(dataset, metric, told, list(_shown(names, by_sample, measured, dataset)))
+
+
+def _by_sample(side: Side, key: str) -> dict[str, float]:
+    """The main metric of each held-out sample that has one."""
+    samples = side.evaluation.samples if side.evaluation is not None else {}
+    return {name: value for name, values in samples.items() if (value := values.get(key)) is not None}
+
+
+def _beside(
+    side: Side, by_sample: Mapping[str, Mapping[str, float]], first: Mapping[str, float], better: int
+) -> Side:
+    """A version beside the first one, sample by sample: chance of the draw that is common to both cancels."""
+    own = by_sample[side.contender.id]
+    more = better * np.array([own[name] - first[name] for name in first if name in own])
+    if not len(more):
+        return side
+    found = intervals.resample(len(more), lambda drawn: {"": float(more[drawn].mean())})
+    return Side(side.contender, side.evaluation, "", side.seen, float(more.mean()), found[""])
+
+
+def _most_different(by_sample: Mapping[str, Mapping[str, float]], better: int) -> list[str]:
+    """Names of samples, the largest difference between versions first; of one version its worst first.
+
+    Samples that fewer than two versions have a figure for say nothing, nor those on which all agree.
+    """
+    found: dict[str, list[float]] = {}
+    for values in by_sample.values():
+        for name, value in values.items():
+            found.setdefault(name, []).append(value)
+    if len(by_sample) == 1:
+        return sorted(found, key=lambda name: (better * found[name][0], name))
+    apart = {name: max(values) - min(values) for name, values in found.items()}
+    return sorted((name for name in apart if apart[name] > 0), key=lambda name: (-apart[name], name))
+
+
+def _shown(
+    names: Sequence[str],
+    by_sample: Mapping[str, Mapping[str, float]],
+    measured: Iterable[Side],
+    dataset: Item,
+) -> Iterator[Sample]:
+    drawn: dict[str, dict[str, Array]] = {name: {} for name in names}
+    for side in measured:
+        own = [name for name in names if name in by_sample[side.contender.id]]
+        for name, picture in _pictures(side.contender, own, dataset).items():
+            drawn[name][side.contender.id] = picture
+    for name in names:
+        values = {version: found[name] for version, found in by_sample.items() if name in found}
+        yield Sample(name, values, drawn[name])
+
+
+def _pictures(contender: Contender, names: Sequence[str], dataset: Item) -> dict[str, Array]:
+    """What a version's own evaluation draws of some samples; nothing where its task has no pictures."""
+    if not names:
+        return {}
+    found: dict[str, Array] = {}
+    measuring = contender.open_on(dataset)
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
+        try:
+            found.update(measuring.some(some).pictures)
+        except FairModelsError as error:  # a task may need more samples than a few to measure anything
+            logger.warning("no pictures of %s by %s: %s", ", ".join(some), contender.id, error)
+    return {name: picture for name, picture in found.items() if name in names}

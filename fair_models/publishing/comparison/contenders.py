@@ -1,0 +1,157 @@
+"""Who is compared: base models, published versions, and versions that were trained and not published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pystac import Item
+
+from fair_models import settings
+from fair_models.catalog import names
+from fair_models.catalog.items import class_change, versions
+from fair_models.catalog.protocol import Catalog
+from fair_models.errors import Conflict, Invalid, NotFound
+from fair_models.params import HyperparameterValue
+from fair_models.publishing.workspace import work_folder
+from fair_models.store.protocol import Store
+from fair_models.training import registered
+from fair_models.training.ledger import Ledger, ModelVersion
+from fair_models.training.run_config import RunConfig
+from fair_models.types import BASE_MODELS, LOCAL_MODELS, Json
+
+if TYPE_CHECKING:
+    from fair_models.training.measuring import Measuring
+
+_SHOWN = 10
+"""How many versions a message names."""
+
+Kind = Literal["base model", "published", "trained"]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A version that can be measured on any dataset that fits it.
+
+    id: Exact, e.g. "banepa-roofs-v3".
+    trained_on: Exact id of the dataset that it learnt from; None for a base model.
+    metrics_spec: `fair:metrics_spec`, the main metric first.
+    hyperparameters: All values that it was trained with.
+    open_on: Brings its network and the held-out chips of a dataset together. Needs torch.
+    """
+
+    id: str
+    kind: Kind
+    trained_on: str | None
+    metrics_spec: list[Json]
+    hyperparameters: Mapping[str, HyperparameterValue]
+    open_on: Callable[[Item], Measuring]
+
+
+def find(reference: str, catalog: Catalog, store: Store, ledger: Ledger) -> Contender:
+    """The version that a reference means.
+
+    Args:
+        reference: A name (the current version of a local or base model) or an exact id: of a local model, of
+            a base model, or of a version that was trained and is not published. After its collection where
+            it may mean two.
+        catalog: Where published versions are.
+        store: Where their files lie.
+        ledger: Where all trained versions are.
+
+    Raises:
+        NotFound: There is none; names the nearest.
+        Invalid: Its training did not complete.
+        Conflict: It may mean two; names both.
+    """
+    place, wanted = names.split_reference(reference)
+    name, number = versions.split_id(wanted)
+    if number and place != BASE_MODELS and versions.exact(catalog, LOCAL_MODELS, wanted) is None:
+        version = _trained(name, number, ledger)
+        if version is not None and place is None and versions.exact(catalog, BASE_MODELS, wanted) is not None:
+            both = [f"{BASE_MODELS}/{wanted}", f"{LOCAL_MODELS}/{wanted} (trained, not published)"]
+            raise Conflict(names.ambiguous(wanted, both))
+        if version is not None:
+            return _of_version(version, catalog, store, ledger)
+    try:
+        return _of_item(versions.resolve(catalog, [LOCAL_MODELS, BASE_MODELS], reference), store)
+    except NotFound as error:
+        trained = _all_trained(name, ledger)
+        if not trained:
+            raise
+        raise NotFound(
+            f"There is no {reference}{'' if number else ' that is published'}; of {name} there are "
+            f"{', '.join(trained)}. Name one of them exactly"
+        ) from error
+
+
+def _of_item(item: Item, store: Store) -> Contender:
+    def open_on(dataset: Item) -> Measuring:
+        from fair_models.training import measuring
+
+        return measuring.of_item(item, dataset, store, settings.current().cache_folder)
+
+    properties = item.properties
+    return Contender(
+        id=item.id,
+        kind="published" if item.collection_id == LOCAL_MODELS else "base model",
+        trained_on=properties.get("fair:dataset_id"),
+        metrics_spec=list(properties["fair:metrics_spec"]),
+        hyperparameters=dict(properties.get("mlm:hyperparameters", {})),
+        open_on=open_on,
+    )
+
+
+def _of_version(version: ModelVersion, catalog: Catalog, store: Store, ledger: Ledger) -> Contender:
+    if version.status != "completed":
+        raise Invalid(
+            f"{version.id} cannot be compared: its run is {version.status}. Name a version whose run "
+            f"completed: fair-models versions {version.model}"
+        )
+    config = ledger.config(version.model, version.number)
+    base = catalog.get(BASE_MODELS, config.base_model)
+    other = list(registered.code_problems(config.code, base))
+    if other:
+        raise Invalid(f"{version.id} cannot be compared: its code is not registered. {'; '.join(other)}")
+
+    def open_on(dataset: Item) -> Measuring:
+        from fair_models.training import measuring
+
+        with work_folder("compare") as folder:
+            state = _weights(version, ledger, folder)
+        trained = measuring.Trained(version.id, config, version.hyperparameters, state)
+        return measuring.of_version(trained, base, dataset, store, settings.current().cache_folder)
+
+    return Contender(
+        id=version.id,
+        kind="trained",
+        trained_on=config.dataset,
+        metrics_spec=list(_following(base, config).properties["fair:metrics_spec"]),
+        hyperparameters={**config.hyperparameters, **version.hyperparameters},
+        open_on=open_on,
+    )
+
+
+def _trained(name: str, number: int, ledger: Ledger) -> ModelVersion | None:
+    try:
+        return ledger.get(name, number)
+    except NotFound:
+        return None
+
+
+def _all_trained(name: str, ledger: Ledger) -> list[str]:
+    """Ids of the latest versions of a model that were trained, published or not."""
+    with suppress(NotFound):
+        return [version.id for version in ledger.versions(name)][-_SHOWN:]
+    return []
+
+
+def _following(base: Item, config: RunConfig) -> Item:
+    return class_change.following(base, config.classes)
+
+
+def _weights(version: ModelVersion, ledger: Ledger, folder: Path) -> bytes:
+    return ledger.fetch(version.model, version.number, "weights", folder).read_bytes()

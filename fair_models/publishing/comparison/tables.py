@@ -1,0 +1,153 @@
+"""A comparison as rows: numbers for programs, and figures side by side for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fair_models.catalog.items import figures
+from fair_models.publishing.comparison.compare import Ground, Side, value_of
+
+Row = dict[str, Any]
+
+
+def numbers(grounds: Sequence[Ground]) -> list[Row]:
+    """A row for each dataset, version and metric; all have the same columns.
+
+    Returns:
+        `dataset`, `version`, `metric`, `value`, `low`, `high` (95 % interval), `baseline`; of the metric that
+        is compared by also `difference`, `difference_low`, `difference_high`: how much better than the first
+        version, sample by sample. None where nothing was measured.
+    """
+    return [
+        _number_row(ground, side, key)
+        for ground in grounds
+        for side in ground.measured
+        for key in keys(ground)
+    ]
+
+
+def sides(grounds: Sequence[Ground]) -> list[Row]:
+    """A row for each dataset and version: what it is, what it learnt from, and what stands against it."""
+    return [
+        {
+            "dataset": ground.dataset.id,
+            "version": side.contender.id,
+            "kind": side.contender.kind,
+            "trained_on": side.contender.trained_on,
+            "held_out": side.evaluation.sample_count if side.evaluation is not None else 0,
+            "seen": side.seen,
+            "problem": side.problem,
+        }
+        for ground in grounds
+        for side in ground.sides
+    ]
+
+
+def side_by_side(ground: Ground, *, is_first: bool = True) -> list[Row]:
+    """A row for each metric, then each measure of each class, then each hyperparameter that differs.
+
+    Args:
+        ground: The comparison on one dataset.
+        is_first: Whether hyperparameters are told: they are the same on all datasets.
+
+    Returns:
+        What the row is of (`figure`), one column for each version that was measured, such as
+        "0.742 [0.701, 0.778]", and that of the simplest guess.
+    """
+    measured = ground.measured
+    rows = [(key, [_metric(side, key) for side in measured], _guess(ground, key)) for key in keys(ground)]
+    if len(measured) > 1:
+        label = f"better than {measured[0].contender.id} by, chip by chip"
+        rows.insert(1, (label, [_difference(side) for side in measured], ""))
+    rows += _class_rows(measured)
+    rows += [
+        (key, [str(side.contender.hyperparameters.get(key, figures.NOT_MEASURED)) for side in measured], "")
+        for key in (_differing(measured) if is_first else [])
+    ]
+    columns = [side.contender.id for side in measured]
+    return [
+        {"figure": label, **dict(zip(columns, values, strict=True)), "simplest guess": guess}
+        for label, values, guess in rows
+    ]
+
+
+def keys(ground: Ground) -> list[str]:
+    """Keys of all metrics, the one that is compared by first."""
+    found = [entry["key"] for side in ground.measured for entry in side.contender.metrics_spec]
+    return list(dict.fromkeys([ground.key, *found]))
+
+
+def _difference(side: Side) -> str:
+    return figures.with_interval(side.difference, *(side.difference_interval or (None, None)))
+
+
+def _number_row(ground: Ground, side: Side, key: str) -> Row:
+    evaluation = side.evaluation
+    low, high = (evaluation.intervals.get(key) if evaluation is not None else None) or (None, None)
+    main = key == ground.key
+    difference_low, difference_high = (side.difference_interval if main else None) or (None, None)
+    return {
+        "dataset": ground.dataset.id,
+        "version": side.contender.id,
+        "metric": key,
+        "value": value_of(side, key),
+        "low": low,
+        "high": high,
+        "baseline": evaluation.baseline.get(key) if evaluation is not None else None,
+        "difference": side.difference if main else None,
+        "difference_low": difference_low,
+        "difference_high": difference_high,
+    }
+
+
+def _metric(side: Side, key: str) -> str:
+    ends = (side.evaluation.intervals.get(key) if side.evaluation is not None else None) or (None, None)
+    return figures.with_interval(value_of(side, key), *ends)
+
+
+def _guess(ground: Ground, key: str) -> str:
+    """The best of what the versions' evaluations give as the simplest guess: older code knows only one."""
+    spec = {entry["key"]: entry for side in ground.measured for entry in side.contender.metrics_spec}
+    better = max if spec.get(key, {}).get("higher_is_better", True) else min
+    known = [
+        value
+        for side in ground.measured
+        if side.evaluation is not None and (value := side.evaluation.baseline.get(key)) is not None
+    ]
+    return figures.shown(better(known, default=None))
+
+
+def _class_rows(measured: Sequence[Side]) -> Iterator[tuple[str, list[str], str]]:
+    """Each measure of each class that any version has.
+
+    Measures that a class never has, as objects of the background, are left out. A class of which nothing was
+    measured keeps its rows: that is told.
+    """
+    tables = [
+        {str(row["class"]): row for row in side.evaluation.classes} if side.evaluation else {}
+        for side in measured
+    ]
+    for name in dict.fromkeys(name for table in tables for name in table):
+        rows = [table.get(name, {}) for table in tables]
+        measures = figures.measures(rows)
+        known = [key for key in measures if any(row.get(key) is not None for row in rows)]
+        for key in known or measures:
+            values = [
+                figures.with_interval(figures.number(row, key), *figures.ends(row, key)) for row in rows
+            ]
+            guesses = [figures.number(row, f"{key}_baseline") for row in rows]
+            guess = max((each for each in guesses if each is not None), default=None)
+            yield f"{name}, {key}", values, figures.shown(guess)
+
+
+def _differing(measured: Sequence[Side]) -> list[str]:
+    """Hyperparameters that are not the same for all versions."""
+    if len(measured) < 2:
+        return []
+    names = dict.fromkeys(name for side in measured for name in side.contender.hyperparameters)
+    return [
+        name
+        for name in names
+        if len({repr(side.contender.hyperparameters.get(name)) for side in measured}) > 1
+    ]

@@ -1,0 +1,181 @@
+"""Reading files in buckets: on from where it broke off, and kept on this machine under their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from fair_models.errors import Corrupted, FairModelsError, Unavailable
+from fair_models.store.atomic import temporary_beside, told_as_unavailable
+from fair_models.store.digests import PREFIX, hex_of, verify
+from fair_models.store.s3.client import ATTEMPTS, told
+
+PIECE_BYTES = 1 << 20
+
+_LONGEST_WAIT_S = 20.0
+_TRIES = 3
+"""How often a file is read whose bytes are not those of its digest: they may have been changed on the way."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file in a bucket, as its server describes it.
+
+    size: Bytes.
+    modified: When it was written, UTC.
+    etag: What the server calls this state.
+    sha256: Hex digest that was noted when it was put; empty where none was.
+    checksum: Base64 sha-256 over the digests of its parts, by the server; empty where it has none.
+    """
+
+    bucket: str
+    key: str
+    size: int
+    modified: datetime
+    etag: str
+    sha256: str
+    checksum: str
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def find(client: Any, bucket: str, key: str) -> Found:
+    """What is known of a file, without reading it.
+
+    Raises:
+        NotFound: Nothing lies there.
+        Unavailable: It cannot be asked for.
+    """
+    with told(f"s3://{bucket}/{key}", bucket):
+        answer = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    return Found(
+        bucket,
+        key,
+        size=int(answer["ContentLength"]),
+        modified=answer["LastModified"],
+        etag=str(answer["ETag"]),
+        sha256=str(answer.get("Metadata", {}).get("sha256", "")),
+        checksum=str(answer.get("ChecksumSHA256", "")).partition("-")[0],
+    )
+
+
+def pieces(client: Any, found: Found, attempts: int = ATTEMPTS) -> Iterator[bytes]:
+    """The bytes of a file. Where the connection breaks, the rest is asked for.
+
+    Args:
+        client: boto3's client.
+        found: The file: bytes of another that took its place are never mixed in.
+        attempts: How often in a row nothing may come.
+
+    Raises:
+        NotFound: It is gone.
+        Unavailable: The server does not answer, breaks off again and again, or has another file there.
+    """
+    at, failures = 0, 0
+    while at < found.size:
+        with told(found.name, found.bucket):
+            body = client.get_object(
+                Bucket=found.bucket, Key=found.key, IfMatch=found.etag, Range=f"bytes={at}-{found.size - 1}"
+            )["Body"]
+        try:
+            with told(found.name, found.bucket):
+                for piece in body.iter_chunks(PIECE_BYTES):
+                    at, failures = at + len(piece), 0
+                    yield piece
+        except Unavailable:
+            failures += 1
+            if failures >= attempts:
+                raise
+            time.sleep(random.random() * min(2.0**failures / 4, _LONGEST_WAIT_S))  # noqa: S311
+
+
+def digest(client: Any, found: Found, attempts: int = ATTEMPTS) -> str:
+    """sha-256 in hex of a file's bytes, read where they lie."""
+    hashed = hashlib.sha256()
+    for piece in pieces(client, found, attempts):
+        hashed.update(piece)
+    return hashed.hexdigest()
+
+
+def fetch(client: Any, found: Found, checksum: str | None, cache: Path, attempts: int = ATTEMPTS) -> Path:
+    """A local file with the bytes of one in a bucket: the one in the cache, or read into it.
+
+    Several processes that want the same file at once read it once.
+
+    Args:
+        client: boto3's client.
+        found: The file.
+        checksum: sha-256 multihash that its bytes must have. Default: the one that was noted when it was put.
+        cache: Folder for what can be had again.
+        attempts: How often in a row nothing may come.
+
+    Raises:
+        NotFound: It is gone.
+        Corrupted: The bytes are not those of the checksum.
+        Unavailable: The server does not answer, or the disk is full.
+    """
+    expected = hex_of(checksum) if checksum is not None else found.sha256
+    state = expected or hashlib.sha256(f"{found.name} {found.etag}".encode()).hexdigest()
+    path = cache / state[:2] / state / found.key.rpartition("/")[2]
+    with told_as_unavailable(f"write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.parent / ".lock", poll_interval=0.05):
+            if not _is_there(path, expected):
+                _download(client, found, expected, path, attempts)
+    return path
+
+
+def _is_there(path: Path, expected: str) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        if expected:
+            verify(path, PREFIX + expected)
+    except Corrupted:
+        return False
+    return True
+
+
+def _download(client: Any, found: Found, expected: str, path: Path, attempts: int) -> None:
+    for attempt in range(_TRIES):
+        temporary = temporary_beside(path)
+        try:
+            got = _write(pieces(client, found, attempts), temporary)
+            if got == (expected or got):
+                temporary.chmod(0o444)
+                temporary.replace(path)
+                return
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        if attempt == _TRIES - 1:
+            raise differs(found, got, expected)
+
+
+def _write(bytes_of: Iterator[bytes], file: Path) -> str:
+    hashed = hashlib.sha256()
+    with file.open("xb") as opened:
+        for piece in bytes_of:
+            hashed.update(piece)
+            opened.write(piece)
+    return hashed.hexdigest()
+
+
+def differs(found: Found, got: str, expected: str) -> FairModelsError:
+    """What is said of bytes that are not those of their digest."""
+    return Corrupted(
+        f"{found.name} holds other bytes than its checksum says (sha-256 {got[:12]}… instead of "
+        f"{expected[:12]}…): put the right file back, or register what it belongs to again"
+    )

@@ -1,0 +1,1 @@
+"""Files on the web: which addresses may be read, and how servers are asked."""

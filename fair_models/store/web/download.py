@@ -1,0 +1,134 @@
+"""Files from the web and buckets, under the rules of `hrefs`: each address is judged before it is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpcore
+
+from fair_models.errors import Corrupted, Invalid
+from fair_models.store.atomic import sync_file, sync_folder, temporary_beside, told_as_unavailable
+from fair_models.store.digests import PREFIX, hex_of
+from fair_models.store.protocol import StoredFile
+from fair_models.store.s3 import reading
+from fair_models.store.s3.client import open_client
+from fair_models.store.web import hrefs, requests
+from fair_models.store.web.connections import CheckedBackend
+
+_HEADERS = (("Connection", "close"),)
+"""The next request is judged and connected anew."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a download may take, in seconds.
+
+    step: Each connecting, and each wait for the next bytes.
+    whole: The whole file.
+    """
+
+    step: float = 30.0
+    whole: float = 3600.0
+
+
+def download(
+    href: str,
+    destination: Path,
+    *,
+    largest_bytes: int,
+    checksum: str | None = None,
+    redirects: int = requests.MOST_REDIRECTS,
+    patience: Patience | None = None,
+) -> StoredFile:
+    """Get a file. It appears whole, with the bytes of its checksum, or not at all.
+
+    Args:
+        href: https address; http at hosts that the settings name; s3://bucket/key.
+        destination: Where it goes; replaced where it exists. Its folder is made.
+        largest_bytes: What is read at most, whatever the server says of the size.
+        checksum: sha-256 multihash that its bytes must have.
+        redirects: How many are followed at most. Each is judged like the address.
+        patience: How long it may take.
+
+    Returns:
+        The file as it lies there, with its checksum and size.
+
+    Raises:
+        Invalid: The address, a redirect or a machine behind it is not allowed, or the file is too large.
+        NotFound: Nothing lies there.
+        Corrupted: The bytes are not those of the checksum.
+        Unavailable: The server does not answer, breaks off or is too slow; or the disk is full.
+    """
+    expected = hex_of(checksum) if checksum is not None else None
+    patience = patience or Patience()
+    temporary = temporary_beside(destination)
+    try:
+        with told_as_unavailable(f"write {destination}"):
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            with _answer(href, redirects, patience) as pieces:
+                found, size = _write(pieces, temporary, largest_bytes, hrefs.shown(href))
+        if expected not in (None, found):
+            raise Corrupted(
+                f"{hrefs.shown(href)} holds other bytes than its checksum says (sha-256 {found[:12]}… "
+                f"instead of {str(expected)[:12]}…): correct the item, or put the right file there"
+            )
+        with told_as_unavailable(f"write {destination}"):
+            sync_file(temporary)
+            temporary.replace(destination)
+            sync_folder(destination.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return StoredFile(str(destination), PREFIX + found, size)
+
+
+def _write(pieces: Iterable[bytes], file: Path, largest_bytes: int, asked: str) -> tuple[str, int]:
+    """Write while hashing. Returns the sha-256 in hex and the size."""
+    digest, size = hashlib.sha256(), 0
+    with file.open("xb") as opened:
+        for piece in pieces:
+            size += len(piece)
+            if size > largest_bytes:
+                raise Invalid(
+                    f"{asked} is refused: it has more than {largest_bytes} bytes; name a smaller file"
+                )
+            digest.update(piece)
+            opened.write(piece)
+    return digest.hexdigest(), size
+
+
+@contextmanager
+def _answer(href: str, redirects: int, patience: Patience) -> Iterator[Iterator[bytes]]:
+    """The bytes that an address gives, at its end or that of its redirects."""
+    if hrefs.scheme_of(href) == "s3":
+        bucket, key = hrefs.s3_address(href)
+        client = open_client()
+        yield reading.pieces(client, reading.find(client, bucket, key))
+        return
+    address, asked = hrefs.web_address(href), hrefs.shown(href)
+    deadline = time.monotonic() + patience.whole
+    backend = CheckedBackend(lambda: deadline)
+    with (
+        requests.told(asked),
+        httpcore.ConnectionPool(ssl_context=requests.trust(), network_backend=backend) as pool,
+    ):
+        for _ in range(redirects + 1):
+            with pool.stream(
+                "GET",
+                requests.request_url(address),
+                headers=requests.headers(address, _HEADERS),
+                extensions=requests.timeouts(patience.step),
+            ) as response:
+                onward = requests.onward(address, response)
+                if onward is None:
+                    requests.check_status(asked, response.status)
+                    requests.check_plain(asked, response)
+                    yield response.iter_stream()
+                    return
+            address = onward
+    raise requests.too_many_redirects(asked, redirects)

@@ -1,0 +1,1 @@
+"""How flows run: their definition, policy, limits, places, runtimes and what they show."""

@@ -1,0 +1,36 @@
+"""What happens when a run is cancelled or its process dies. Hooks run in the worker's process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Cancelling
+
+
+def cancel_children(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Cancel the runs that a cancelled run is waiting for. The children of one that died go on."""
+    if not state.is_cancelling():
+        return
+    children = FlowRunFilter.model_validate({"parent_flow_run_id": {"any_": [flow_run.id]}})
+    with get_client(sync_client=True) as client:
+        for child in client.read_flow_runs(flow_run_filter=children):
+            if child.state is not None and not child.state.is_final():
+                reason = f"The run {flow_run.name} that waited for it was cancelled."
+                client.set_flow_run_state(child.id, Cancelling(message=reason))
+
+
+def close_training(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Mark what ZenML still believes to be running of this training as cancelled or failed.
+
+    A process that was asked to end does that itself; one that was killed cannot. It is done in another
+    process, which nobody waits for: ZenML must not be loaded into the worker, and until the hooks are done
+    Prefect does not call the run cancelled.
+    """
+    command = [sys.executable, "-m", "flows.runtime.closing", str(flow_run.id)]
+    subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)

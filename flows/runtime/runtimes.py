@@ -1,0 +1,159 @@
+"""Sends work to the runtime that a model's item names, as a run of a deployment."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import ArtifactFilter, FlowFilter
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.deployments import run_deployment
+
+from fair_models import settings
+from fair_models.client.runs import in_words
+from fair_models.errors import NotFound, TrainingCancelled, TrainingFailed
+from fair_models.outcomes import TrainedVersion
+from fair_models.training.run_config import RunConfig
+from flows.runtime import resources
+
+if TYPE_CHECKING:
+    from pystac import Item
+
+DEPLOYMENT = "train/train"
+_POLL_S = 1.0
+
+
+def submit(
+    deployment: str,
+    item: Item,
+    role: str,
+    parameters: Mapping[str, Any],
+    name: str,
+    tags: Iterable[str] = (),
+    idempotency_key: str | None = None,
+) -> FlowRun:
+    """Start a run of a deployment where a model's runtime is. Returns at once; `wait` waits.
+
+    Within a flow it becomes a child, so that who is cancelled can cancel it.
+
+    Args:
+        deployment: Flow and deployment, e.g. "train/train".
+        item: The model that the run works with: its image, memory and accelerator become the job's.
+        role: Which of its runtimes: "mlm:training-runtime" or "mlm:inference-runtime".
+        parameters: Of the flow, as JSON.
+        name: Of the run, for people.
+        tags: Words to find the run by.
+        idempotency_key: Submitted again under it, there is still one run. Default: each call starts one.
+
+    Raises:
+        Invalid: The model needs an image or a GPU that the work pool does not give.
+        NotFound: There is no such deployment in the pool that the settings name.
+    """
+    current = settings.current()
+    with get_client(sync_client=True) as client:
+        target = _deployment_in(client, deployment, resources.defaults(current, role).pool)
+        pool = client.read_work_pool(str(target.work_pool_name))
+    variables = resources.job_variables(item, role, pool.name, pool.base_job_template, current)
+    return cast(
+        FlowRun,
+        run_deployment(
+            target.id,
+            parameters=dict(parameters),
+            flow_run_name=name,
+            tags=list(tags),
+            job_variables=variables,
+            idempotency_key=idempotency_key,
+            timeout=0,
+        ),
+    )
+
+
+def wait(run_id: UUID) -> FlowRun:
+    """Wait until a run is over, however it ends."""
+    with get_client(sync_client=True) as client:
+        while True:
+            run = client.read_flow_run(run_id)
+            if run.state is not None and run.state.is_final():
+                return run
+            time.sleep(_POLL_S)
+
+
+def run_train(
+    base: Item, config: RunConfig, began: Callable[[FlowRun], None] | None = None
+) -> TrainedVersion:
+    """Run the deployment `train` where the base model's training runtime is, and wait for its result.
+
+    Args:
+        base: The model whose runtime it is.
+        config: The training.
+        began: Called with the run that was started.
+
+    Raises:
+        Invalid: The runtime is an image, and the deployment's work pool cannot start images.
+        TrainingCancelled: Somebody cancelled the run.
+        TrainingFailed: The run did not complete; says why.
+    """
+    from fair_models.catalog.items import assets
+
+    started = submit(
+        DEPLOYMENT,
+        base,
+        assets.TRAINING_RUNTIME,
+        {"params": config.model_dump(mode="json")},
+        " ".join([f"train {config.model_name}", *(tag for tag in config.tags if tag.startswith("trial:"))]),
+        [f"model:{config.model_name}", *config.tags],
+    )
+    if began is not None:
+        began(started)
+    run = wait(started.id)
+    if run.state is not None and run.state.is_cancelled():
+        raise TrainingCancelled(
+            f"Training {config.model_name} was cancelled (run {run.id}); start it again to train it"
+        )
+    if run.state is None or not run.state.is_completed():
+        raise TrainingFailed(_why(run, config.model_name))
+    return _result(run)
+
+
+def _deployment_in(client: SyncPrefectClient, deployment: str, pool: str | None) -> DeploymentResponse:
+    """The deployment of this name, or the one of the same flow in another pool."""
+    named = client.read_deployment_by_name(deployment)
+    if pool is None or named.work_pool_name == pool:
+        return named
+    flow = FlowFilter.model_validate({"name": {"any_": [deployment.partition("/")[0]]}})
+    found = [each for each in client.read_deployments(flow_filter=flow) if each.work_pool_name == pool]
+    if len(found) != 1:
+        many = ", ".join(sorted(each.name for each in found)) or "none"
+        raise NotFound(
+            f"The settings send {deployment} to work pool {pool}, and its deployments there are: {many}. "
+            "Deploy it there, with `also_in` in the file of your place, or name another pool in the settings"
+        )
+    return found[0]
+
+
+def _why(run: FlowRun, model: str) -> str:
+    state = run.state
+    reason = "it has no state" if state is None else state.message or state.name or state.type.value
+    return f"Training {model} ended: {in_words(reason)} (run {run.id} has its log)"
+
+
+def _result(run: FlowRun) -> TrainedVersion:
+    """The row that the child wrote; its return value is not kept anywhere."""
+    rows = table_of(run, "result")
+    if not rows:
+        raise NotFound(f"Run {run.name} ({run.id}) completed without the artifact `result`")
+    return TrainedVersion.model_validate(rows[0])
+
+
+def table_of(run: FlowRun, key: str) -> list[dict[str, Any]]:
+    """The rows of a table that a run has written; none where it has written none."""
+    wanted = ArtifactFilter.model_validate({"flow_run_id": {"any_": [run.id]}, "key": {"any_": [key]}})
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=wanted)
+    rows: list[dict[str, Any]] = json.loads(str(found[-1].data)) if found else []
+    return rows

@@ -1,0 +1,236 @@
+"""The tasks: each is one call to the library and what people see of it.
+
+The library's rooms are imported inside, so that importing a flow stays light.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefect.client.schemas.objects import FlowRun
+from prefect.utilities.urls import url_for
+
+from fair_models import settings
+from fair_models.outcomes import (
+    AuditSummary,
+    CleanedRuns,
+    PinnedVersion,
+    PromotedVersion,
+    PublishedItem,
+    RetiredVersions,
+    TrainedVersion,
+)
+from fair_models.params import (
+    AuditParams,
+    CleanRunsParams,
+    CollectFeedbackParams,
+    FinetuneParams,
+    IngestDatasetParams,
+    PinParams,
+    PromoteParams,
+    RegisterModelParams,
+    RetireParams,
+    SearchParams,
+)
+from fair_models.training.run_config import RunConfig
+from flows.runtime import announcements, artifacts, closing
+from flows.runtime.places import open_catalog, open_store
+from flows.runtime.policy import task
+from flows.runtime.runtimes import run_train, table_of
+from flows.tasks import results, upkeep_rows
+
+if TYPE_CHECKING:
+    from pystac import Item
+
+    from fair_models.ml_tasks.results import Epoch
+
+
+@task
+def register_base_model(params: RegisterModelParams) -> PublishedItem:
+    """Check a base model whole, store its files, publish it."""
+    from fair_models.publishing.register import register
+
+    store = open_store()
+    item = register.register_base_model(
+        params.source,
+        open_catalog(),
+        store,
+        artifacts.write_changes,
+        dry_run=params.dry_run,
+        random_start=params.random_start,
+    )
+    if not params.dry_run:  # its files lie nowhere yet
+        artifacts.write_card("model-card", results.model_card(item, store), f"Model card of {item.id}")
+    return results.published(item, dry_run=params.dry_run)
+
+
+@task
+def ingest(params: IngestDatasetParams) -> PublishedItem:
+    """Check, mend, split and store chips and labels, and publish them."""
+    from fair_models.publishing import datasets
+
+    item = datasets.ingest(params, open_catalog(), open_store(), artifacts.write_changes)
+    artifacts.write_card("dataset-card", results.dataset_card(item), f"What {item.id} holds")
+    return results.published(item, dry_run=params.dry_run)
+
+
+@task
+def collect_verdicts(params: CollectFeedbackParams) -> PublishedItem:
+    """Join verdicts to their prediction, and publish the chips that were judged as a dataset."""
+    from fair_models.publishing import feedback
+
+    item = feedback.collect(params, open_catalog(), open_store(), artifacts.write_changes)
+    artifacts.write_card("dataset-card", results.dataset_card(item), f"What {item.id} holds")
+    return results.published(item, dry_run=params.dry_run)
+
+
+@task
+def fetch_items(params: FinetuneParams | SearchParams) -> tuple[Item, Item]:
+    """Find the exact items that two references mean, and see that the new model may have its name."""
+    from fair_models.training import plan
+    from fair_models.training.ledger import open_ledger
+
+    return plan.find_items(open_catalog(), params, lambda: open_ledger(settings.current()))
+
+
+@task
+def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
+    """Describe the training whole: compatible? overrides allowed?"""
+    from fair_models.training import plan
+
+    config = plan.plan_run(base, dataset, params)
+    artifacts.write_card(
+        "run-config", f"```yaml\n{config.to_zenml()}```", f"Run config of {config.model_name}"
+    )
+    return config
+
+
+@task
+def train_in_runtime(base: Item, config: RunConfig) -> TrainedVersion:
+    """Send the training to the runtime that the base model names, and wait for it."""
+    began: list[FlowRun] = []
+
+    def link(run: FlowRun) -> None:
+        began.append(run)
+        address = url_for("flow-run", run.id) or ""
+        told = f"[{run.name}]({address}) trains it: epochs, curves and logs are shown there."
+        artifacts.write_card("training-run", told, f"The run that trains {config.model_name}")
+
+    trained = run_train(base, config, link)
+    for key, told in _OF_TRAINING.items():
+        if rows := table_of(began[0], key):
+            artifacts.write_table(key, rows, told)
+    return trained
+
+
+_OF_TRAINING = {
+    "metrics": "Measured on held-out samples, with 95 % intervals and the simplest guess",
+    "classes": "Labels on either side, and figures: value [95 % interval] (simplest guess)",
+}
+"""Tables of a training that the page of the run that started it repeats."""
+
+
+@task
+def close_dead_trainings(model: str) -> list[str]:
+    """Mark versions as failed or cancelled whose training ended together with its worker."""
+    return closing.close_dead(model)
+
+
+@task
+def train_model(config: RunConfig) -> TrainedVersion:
+    """Run the training pipeline in this process, and show each epoch."""
+    from fair_models.catalog.items import class_change, figures, versions
+    from fair_models.publishing import judging
+    from fair_models.training import launch, registered
+    from fair_models.types import BASE_MODELS, LOCAL_MODELS
+
+    catalog = open_catalog()
+    config = registered.settled(config, catalog, open_store())
+    bar = artifacts.ProgressBar("training", f"Training {config.model_name}")
+
+    stop_when_over = closing.stop_when_over()
+
+    def report(epoch: Epoch) -> None:
+        stop_when_over()
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in epoch.values.items())
+        told = f"epoch {epoch.number} of {epoch.total}: {figures}"
+        bar.show(epoch.number, epoch.total, told, with_time_left=True)
+
+    used = versions.next_number(catalog, LOCAL_MODELS, config.model_name) - 1
+    version = launch.run(config, report, above=used, cancelled=closing.was_cancelled)
+    base = class_change.following(catalog.get(BASE_MODELS, config.base_model), config.classes)
+    rows = results.metric_rows(version, base)
+    artifacts.write_metrics(rows, version.baseline_name, version.held_out_count)
+    artifacts.write_classes(figures.classes(version.classes))
+    return results.trained(version, config, judging.warn_of(version, base))
+
+
+@task
+def publish_version(params: PromoteParams) -> PromotedVersion:
+    """Judge a version, put its files, publish it in place of the current one."""
+    from fair_models.catalog.items import figures, versions
+    from fair_models.publishing import promote
+    from fair_models.training.ledger import open_ledger
+    from fair_models.types import LOCAL_MODELS
+
+    catalog, store = open_catalog(), open_store()
+    before = versions.current(catalog, LOCAL_MODELS, params.model)
+    ledger = open_ledger(settings.current())
+    item = promote.promote(params, catalog, store, ledger, artifacts.write_changes)
+    _, _, baseline_name, count = results.measured(item)
+    artifacts.write_metrics(figures.metrics(item.properties), baseline_name, count)
+    artifacts.write_classes(figures.classes(item.properties.get("fair:class_metrics", [])))
+    artifacts.write_card("model-card", results.model_card(item, store), f"Model card of {item.id}")
+    return results.promoted(item, before, dry_run=params.dry_run)
+
+
+@task
+def retire_versions(params: RetireParams) -> RetiredVersions:
+    """Archive or delete versions, let ZenML follow, and collect what nobody names any more."""
+    from fair_models.publishing import retire
+    from fair_models.training.ledger import open_ledger
+
+    ledger = open_ledger(settings.current())
+    return results.retired(
+        params, retire.retire(params, open_catalog(), open_store(), ledger, artifacts.write_changes)
+    )
+
+
+@task
+def pin_version(params: PinParams) -> PinnedVersion:
+    """Pin a version in its item, or in ZenML where it is not published; or take its pin off."""
+    from fair_models.publishing import pins
+    from fair_models.training.ledger import open_ledger
+
+    ledger = open_ledger(settings.current())
+    return upkeep_rows.pinned(pins.pin(params, open_catalog(), ledger, artifacts.write_changes))
+
+
+@task
+def clean_old_runs(params: CleanRunsParams) -> CleanedRuns:
+    """Delete old runs that nobody wants, and list them with those that stay."""
+    from fair_models.publishing import cleanup
+    from fair_models.training.ledger import open_ledger
+
+    done = cleanup.clean_runs(params, open_catalog(), open_ledger(settings.current()))
+    rows = upkeep_rows.cleaned_rows(params, done)
+    artifacts.write_table("versions", rows, "Old versions: which go, and why the others stay")
+    return upkeep_rows.cleaned(params, done)
+
+
+@task
+def audit_catalog(params: AuditParams) -> AuditSummary:
+    """Run the rules over the whole catalogue, repair where that is asked for, report and announce it."""
+    from fair_models.audit import filing, run
+    from fair_models.training.ledger import open_ledger
+
+    current = settings.current()
+    filing.check(params.report)
+    report = run.audit(open_catalog(), open_store(), open_ledger(current), params)
+    said = report.to_json()
+    artifacts.write_card("report", report.to_markdown(), "Audit of the catalogue")
+    artifacts.write_table("findings", said["findings"], "What is wrong, errors first")
+    artifacts.write_table("repairs", said["repairs"], "What was repaired")
+    path = filing.write(report, params.report, current.audits_folder)
+    announcements.announce_audit(report, path)
+    return results.audited(report, path)

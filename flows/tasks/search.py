@@ -1,0 +1,213 @@
+"""The task of a search: trial after trial, each a run of `train` where the model's runtime is.
+
+What is done stands in the ledger, under the tags of the search. So it goes on wherever it was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from fair_models import settings
+from fair_models.errors import TrainingCancelled, TrainingFailed
+from fair_models.outcomes import FoundHyperparameters
+from fair_models.params import SearchParams
+from flows.runtime import artifacts
+from flows.runtime.places import open_store
+from flows.runtime.policy import task
+from flows.runtime.runtimes import run_train
+
+if TYPE_CHECKING:
+    from pystac import Item
+
+    from fair_models.catalog.items.hyperparameters import Values
+    from fair_models.training.ledger import Ledger, ModelVersion
+    from fair_models.training.run_config import RunConfig, StopRule
+    from fair_models.training.searching import Search, Trial
+
+logger = logging.getLogger("fair_models.flows")
+
+HOPELESS = 3
+"""So many failures before the first success end a search: the wish is wrong, not the values."""
+
+
+@task
+def search_in_runtime(base: Item, dataset: Item, params: SearchParams) -> FoundHyperparameters:
+    """Train what is missing, find the best, and train that once more on the whole training side."""
+    from fair_models.training import searching
+    from fair_models.training.ledger import open_ledger
+    from fair_models.training.search_space import candidates
+
+    wishes = candidates(base, params.vary, params.method, params.seed)
+    planned = searching.plan(base, dataset, params, open_store())
+    course = Course(planned, open_ledger(settings.current()))
+    try:
+        ended = course.go_through(wishes)
+        course.require_value()
+        final = course.finish() if params.finish else None
+    finally:
+        artifacts.write_table("trials", course.rows(), f"Trials of search {planned.id}, by number")
+    return course.result(ended, final)
+
+
+class Course:
+    """How far a search is.
+
+    Args:
+        search: What is searched.
+        ledger: Where its versions are.
+    """
+
+    def __init__(self, search: Search, ledger: Ledger) -> None:
+        self._search, self._ledger = search, ledger
+        self._done = search.done(ledger)
+        self._trials: list[Trial] = []
+        self._found = 0
+        self._began = time.monotonic()
+        params = search.params
+        self._bar = artifacts.ProgressBar("search", f"Search {search.id} for {params.model_name}")
+
+    def go_through(self, wishes: Iterable[Values]) -> str:
+        """Make trial after trial. Returns why it ended.
+
+        Raises:
+            TrainingFailed: The first trials all failed; says why.
+        """
+        for number, values in enumerate(wishes, start=1):
+            enough = self._enough()
+            if enough:
+                return enough
+            self._show(f"trial {number}: {_told(values)}")
+            self._trials.append(self._trial(number, values))
+            problems = [trial.problem for trial in self._trials if trial.failed]
+            if len(problems) == len(self._trials) == HOPELESS:
+                raise TrainingFailed(
+                    f"The first {HOPELESS} trials of search {self._search.id} failed, so that it ends. The "
+                    f"last: {problems[-1]}"
+                )
+        return f"all {len(self._trials)} combinations were tried"
+
+    def require_value(self) -> None:
+        """A search is for something.
+
+        Raises:
+            TrainingFailed: No trial has a value of the metric; says why not.
+        """
+        if self._trials and self._search.best(self._trials) is None:
+            problems = dict.fromkeys(trial.problem or "nothing was measured" for trial in self._trials)
+            raise TrainingFailed(
+                f"None of {len(self._trials)} trials of search {self._search.id} has a value of "
+                f"{self._search.metric}: {'; '.join(problems)}. Look at the dataset's labels, or train once: "
+                "fair-models finetune"
+            )
+
+    def finish(self) -> ModelVersion | None:
+        """Train the best on the whole training side. None where no trial has a value."""
+        from fair_models.training.searching import final_of
+
+        best = self._search.best(self._trials)
+        if best is None:
+            return None
+        self._show(f"the best, {_told(best.values)}, on the whole training side")
+        return self._done.get(final_of(best)) or self._train(self._search.final(best))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each trial."""
+        return [self._row(trial) for trial in self._trials]
+
+    def result(self, ended: str, final: ModelVersion | None) -> FoundHyperparameters:
+        """The row of the search."""
+        search, best = self._search, self._search.best(self._trials)
+        return FoundHyperparameters(
+            model=search.params.model_name,
+            search=search.id,
+            metric=search.metric,
+            best_trial=best.number if best else None,
+            best_version=best.version.number if best and best.version else None,
+            value=search.value(best) if best else None,
+            overrides=json.dumps({**search.params.overrides, **best.values}) if best else "{}",
+            version=final.number if final else None,
+            held_out_value=final.metrics.get(search.metric) if final else None,
+            trials=len(self._trials),
+            found=self._found,
+            failed=sum(trial.failed for trial in self._trials),
+            cancelled=sum(trial.cancelled for trial in self._trials),
+            stopped=sum(trial.stopped for trial in self._trials),
+            ended=ended,
+            seconds=round(time.monotonic() - self._began, 1),
+        )
+
+    def _enough(self) -> str:
+        """Why no further trial begins; empty where one does."""
+        params = self._search.params
+        if len(self._trials) >= params.most_trials:
+            return f"{params.most_trials} trials were made, the most that were asked for"
+        if params.patience and self._trials and self._search.fruitless(self._trials) >= params.patience:
+            return f"{params.patience} trials brought nothing better"
+        minutes = (time.monotonic() - self._began) / 60
+        if params.most_minutes is not None and minutes >= params.most_minutes and self._trials:
+            return f"the time was over, {params.most_minutes:g} min"
+        return ""
+
+    def _trial(self, number: int, values: Values) -> Trial:
+        from fair_models.training.searching import Trial
+
+        self._found += str(number) in self._done
+        try:
+            version = self._done.get(str(number)) or self._train(
+                self._search.trial(number, values, self._stop())
+            )
+        except TrainingCancelled as error:
+            logger.warning("trial %d was cancelled", number)
+            return Trial(number, values, cancelled=True, problem=str(error))
+        except TrainingFailed as error:
+            logger.warning("trial %d failed: %s", number, error)
+            return Trial(number, values, problem=str(error))
+        return Trial(number, values, version, self._was_stopped(version))
+
+    def _train(self, config: RunConfig) -> ModelVersion:
+        row = run_train(self._search.base, config)
+        return self._ledger.get(row.model, row.version)
+
+    def _stop(self) -> StopRule | None:
+        from fair_models.training import searching
+
+        epoch = self._search.params.stop_after_epoch
+        made = [trial.version for trial in self._trials if trial.version is not None] if epoch else []
+        return searching.stop_rule(epoch, [self._ledger.curves(each.model, each.number) for each in made])
+
+    def _was_stopped(self, version: ModelVersion) -> bool:
+        rule = self._ledger.config(version.model, version.number).stop
+        if rule is None:
+            return False
+        curves = self._ledger.curves(version.model, version.number)
+        return len(curves) == rule.epoch and curves[-1].get(rule.figure, rule.most) > rule.most
+
+    def _row(self, trial: Trial) -> dict[str, Any]:
+        version, metric = trial.version, self._search.metric
+        low, high = (version.intervals.get(metric) if version else None) or (None, None)
+        return {
+            "trial": trial.number,
+            "version": version.number if version else None,
+            "state": trial.state,
+            "value": self._search.value(trial),
+            "low": low,
+            "high": high,
+            "seconds": version.seconds if version else None,
+            **trial.values,
+            "problem": trial.problem,
+        }
+
+    def _show(self, doing: str) -> None:
+        best = self._search.best(self._trials)
+        value = self._search.value(best) if best else None
+        so_far = f"; best so far: {value:.4g} (trial {best.number})" if best and value is not None else ""
+        told = f"{doing}{so_far}"
+        self._bar.show(len(self._trials), self._search.params.most_trials + 1, told, with_time_left=True)
+
+
+def _told(values: Values) -> str:
+    return ", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in values.items())
