@@ -14,6 +14,7 @@ import orjson
 import shapely
 from shapely import STRtree
 
+from fair_models.data import lost_ids
 from fair_models.data.images import antimeridian
 from fair_models.data.images.chips import Chip
 from fair_models.data.vectors import labels, polygons
@@ -32,8 +33,16 @@ added: The model did not find it; it has no id.
 """
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+REPAIRS = {
+    **polygons.REPAIRS,
+    "matched_by_outline": "features without id were matched by their outline",
+}
+"""What `Feedback.mended` counts, in words that follow a number."""
+
 VERDICT = "verdict"
 """Property of a polygon that says what somebody found."""
+
+_OF_PREDICTED: tuple[Verdict, ...] = ("accepted", "rejected", "corrected")
 
 _SHOWN = 5
 _LEAST_APART = 0.1
@@ -56,7 +65,7 @@ class Feedback:
     judged: Outlines that somebody looked at, as predicted and as corrected.
     open: Outlines of the prediction without a verdict.
     verdicts: Number of polygons by verdict; one that was split counts once.
-    mended: What was mended or left out on reading, by the names of `polygons.REPAIRS`.
+    mended: What was mended or left out on reading, by the names of `REPAIRS`.
     """
 
     labels: Sequence[tuple[shapely.Geometry, str]]
@@ -70,6 +79,9 @@ def read(
     path: Path, prediction: Mapping[str, str], predicted: Mapping[str, Predicted], classes: Sequence[str]
 ) -> Feedback:
     """Read verdicts and join them to a prediction by the ids of its polygons.
+
+    A polygon whose id was lost on the way is the predicted one that has its outline and class, where there is
+    exactly one.
 
     An accepted or rejected polygon counts as it was predicted, whatever outline stands in the feedback.
     Pieces of a polygon that was split share its id: where all have one verdict of these two it is the
@@ -86,8 +98,11 @@ def read(
     Raises:
         InvalidFeedback: It is no file of polygons, or does not fit the prediction; lists every reason.
     """
-    features = _features(path)
-    joined = [_join(feature, number, predicted, classes) for number, feature in enumerate(features)]
+    features, without_id = _recognised(_features(path), predicted)
+    joined = [
+        _join(feature, number, predicted, classes, without_id.get(number, ()))
+        for number, feature in enumerate(features)
+    ]
     said, twice = _pieces_together(joined, predicted)
     reasons = [*_other_prediction(path, prediction), *_unknown(joined), *_shortened(joined), *_twice(twice)]
     if not reasons and not said:
@@ -110,7 +125,8 @@ def read(
             *(each.outline for each in joined if each.is_open_piece and each.id in known),
         ],
         verdicts=_counted(said),
-        mended=polygons.counted(features),
+        mended=polygons.counted(features)
+        + Counter(matched_by_outline=sum(len(ids) == 1 for ids in without_id.values())),
     )
 
 
@@ -149,6 +165,34 @@ def _features(path: Path) -> list[Feature]:
         raise InvalidFeedback(str(path), error.reasons) from error
 
 
+def _recognised(
+    features: Sequence[Feature], predicted: Mapping[str, Predicted]
+) -> tuple[list[Feature], dict[int, list[str]]]:
+    """Features with the ids that their outlines tell, and what was found for each that had none."""
+    verdicts = [_verdict(feature) for feature in features]
+    numbers = [
+        number
+        for number, feature in enumerate(features)
+        if not feature.id and verdicts[number] in _OF_PREDICTED
+    ]
+    found = lost_ids.ids_at(
+        [features[number] for number in numbers],
+        [verdicts[number] == "corrected" for number in numbers],
+        predicted,
+    )
+    without_id = dict(zip(numbers, found, strict=True))
+    named = [
+        replace(feature, id=ids[0]) if len(ids := without_id.get(number, [])) == 1 else feature
+        for number, feature in enumerate(features)
+    ]
+    return named, without_id
+
+
+def _verdict(feature: Feature) -> Verdict | None:
+    said = str(polygons.named(feature.properties, VERDICT)).strip().lower()
+    return next((each for each in VERDICTS if each == said), None)
+
+
 @dataclass(frozen=True)
 class _Joined:
     """One feature of the feedback.
@@ -171,24 +215,25 @@ class _Joined:
 
 
 def _join(
-    feature: Feature, number: int, predicted: Mapping[str, Predicted], classes: Sequence[str]
+    feature: Feature,
+    number: int,
+    predicted: Mapping[str, Predicted],
+    classes: Sequence[str],
+    alike: Sequence[str],
 ) -> _Joined:
     said = polygons.named(feature.properties, VERDICT)
     key = feature.id
     if said is None or (isinstance(said, str) and not said.strip()):
         is_open = key in predicted and feature.outline is not None
         return _Joined(id=key, outline=feature.outline, is_open_piece=is_open)
-    verdict = next((each for each in VERDICTS if each == str(said).strip().lower()), None)
+    verdict = _verdict(feature)
     what = f"feature {number}" + (f" (id {key})" if key else "")
     if verdict is None:
         return _Joined(f"{what} has the verdict {said!r}; use {', '.join(VERDICTS)}")
     if verdict == "added":
         return _drawn(feature, what, _Joined(verdict=verdict), "", classes)
     if not key:
-        return _Joined(
-            f"{what} has no id, so nobody knows what is {verdict}; keep the prediction's ids, which are the "
-            f"property {polygons.ID}"
-        )
+        return _Joined(_without_id(what, verdict, alike))
     if key not in predicted:
         return _Joined(is_unknown=True, id=key)
     found = predicted[key]
@@ -200,6 +245,26 @@ def _join(
     if verdict == "corrected":
         return _drawn(feature, what, joined, found.class_name, classes)
     return replace(joined, outline=found.outline)
+
+
+def _without_id(what: str, verdict: Verdict, alike: Sequence[str]) -> str:
+    """Why nobody knows which polygon is meant, and what to do.
+
+    Args:
+        what: The feature, in words.
+        verdict: What is said of it.
+        alike: Ids of the polygons that have its outline; none or several.
+    """
+    seen = (
+        f"its outline is that of {len(alike)} polygons (ids {', '.join(alike[:_SHOWN])})"
+        if alike
+        else "no predicted polygon has its outline and class"
+    )
+    new = "" if alike else ", or give what is new the verdict added"
+    return (
+        f"{what} has no id, and {seen}, so nobody knows what is {verdict}; keep the prediction's ids, which "
+        f"are the property {polygons.ID}{new}"
+    )
 
 
 def _drawn(feature: Feature, what: str, joined: _Joined, known: str, classes: Sequence[str]) -> _Joined:

@@ -85,7 +85,7 @@ def collect(params: CollectFeedbackParams, catalog: Catalog, store: Store, tell:
     path = hrefs.local_path(params.feedback)
     said = {"fair:prediction": prediction.id, "fair:checksum": prediction.checksum}
     found = feedback.read(path, said, prediction.predicted, model_classes.foreground(prediction.model))
-    for sentence in polygons.told(found.mended):
+    for sentence in polygons.told(found.mended, feedback.REPAIRS):
         logger.warning("Feedback %s: %s", path.name, sentence)
     with work_folder("feedback") as folder:
         used = _chips(params, prediction, found)

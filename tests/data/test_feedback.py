@@ -11,6 +11,7 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
+import shapely.affinity
 
 from fair_models.data import feedback
 from fair_models.data.feedback import Predicted
@@ -204,3 +205,77 @@ def test_feedback_of_older_predictions_has_its_ids_as_members(tmp_path: Path) ->
     path.write_text(json.dumps(document))
 
     assert feedback.read(path, {}, KNOWN, CLASSES).labels[0][1] == "road"
+
+
+def lost(number: int, verdict: str = "accepted", **more: Any) -> tuple[Any, dict[str, Any]]:
+    """A polygon of the prediction with its class, as software leaves it that drops ids."""
+    return SHAPES[number - 1], {"class": NAMES[number - 1], "verdict": verdict, **more}
+
+
+def test_polygons_without_ids_are_recognised_by_their_outline_and_counted(tmp_path: Path) -> None:
+    first, second, third = lost(1), lost(2, "rejected"), lost(3, "corrected")
+    west, south, east, north = SHAPES[0].bounds
+    backwards = shapely.Polygon([(east, south), (west, south), (west, north), (east, north)])
+    rounded = shapely.set_precision(SHAPES[2], 1e-5)
+    path = say(
+        tmp_path / "j.geojson",
+        (backwards, first[1]),
+        second,
+        (rounded, third[1]),
+        (SHAPES[3], {"class": "x"}),
+    )
+
+    found = feedback.read(path, {}, KNOWN, CLASSES)
+
+    assert found.verdicts == {"accepted": 1, "rejected": 1, "corrected": 1}
+    assert found.open == [SHAPES[3]]
+    assert polygons.told(found.mended, feedback.REPAIRS) == [
+        "3 features without id were matched by their outline"
+    ]
+
+
+def test_the_class_tells_apart_polygons_that_lie_on_each_other(tmp_path: Path) -> None:
+    known = {"1": Predicted(SHAPES[0], "building"), "2": Predicted(SHAPES[0], "road")}
+    path = say(tmp_path / "j.geojson", (SHAPES[0], {"class": "Road", "verdict": "accepted"}))
+
+    found = feedback.read(path, {}, known, CLASSES)
+
+    assert [name for _, name in found.labels] == ["road"]
+    assert len(found.open) == 1
+
+
+def test_a_class_may_be_corrected_without_an_id(tmp_path: Path) -> None:
+    path = say(tmp_path / "j.geojson", lost(1, "corrected", **{"class": "road"}))
+
+    assert [name for _, name in feedback.read(path, {}, KNOWN, CLASSES).labels] == ["road"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "properties", "message"),
+    [
+        (
+            shapely.box(50, 20, 50.004, 20.004),
+            {"verdict": "accepted"},
+            "no predicted polygon has",
+        ),
+        (
+            SHAPES[0],
+            {"verdict": "accepted", "class": "road"},
+            "no predicted polygon has",
+        ),
+        (
+            shapely.affinity.scale(SHAPES[0], 0.98),
+            {"verdict": "corrected"},
+            "what is new the verdict added",
+        ),
+        (SHAPES[0], {"verdict": "rejected"}, r"its outline is that of 2 polygons \(ids 1, 5\)"),
+        (None, {"verdict": "rejected"}, "feature 0 has no id"),
+    ],
+)
+def test_polygons_without_ids_that_match_none_or_several_are_refused_by_name(
+    tmp_path: Path, shape: Any, properties: dict[str, Any], message: str
+) -> None:
+    known = {**KNOWN, "5": Predicted(SHAPES[0], "building")}
+
+    with pytest.raises(InvalidFeedback, match=message):
+        feedback.read(say(tmp_path / "j.geojson", (shape, properties)), {}, known, CLASSES)

@@ -29,6 +29,7 @@ from tests.publishing import judged
 from tests.publishing.memory_ledger import MemoryLedger
 
 MODEL = "roofs-unet-v1"
+NOWHERE = shapely.geometry.mapping(shapely.box(-10.001, 5, -10, 5.001))
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +207,11 @@ def test_a_dry_run_publishes_nothing(desk: Desk) -> None:
             {},
             "no polygons with the ids 99999; name the prediction that was judged",
         ),
-        ({1: {"id": None, "properties": {"verdict": "rejected"}}}, {}, "feature 0 has no id"),
+        (
+            {1: {"id": None, "geometry": NOWHERE, "properties": {"verdict": "rejected"}}},
+            {},
+            "feature 0 has no id, and no predicted polygon has its outline and class",
+        ),
         ({2: {"id": 1, "properties": {"verdict": "accepted"}}, 1: "accepted"}, {}, "lies elsewhere"),
         (
             {1: {"geometry": None, "properties": {"verdict": "corrected"}}},
