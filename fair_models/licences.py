@@ -9,7 +9,7 @@ from typing import Annotated
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.licenses._spdx import LICENSES
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 OTHER = "other"
 """A licence without an SPDX identifier; a link `license` should lead to its text."""
@@ -19,9 +19,20 @@ _OWN = r"LicenseRef-[A-Za-z0-9.-]+"
 PATTERN = f"^(?:{OTHER}|{_OWN}|{'|'.join(re.escape(each['id']) for each in LICENSES.values())})$".replace(
     r"\-", "-"
 )
-"""One identifier as SPDX writes it."""
+"""One identifier as SPDX writes it. Too long for a form, which a server answers with."""
 
-License = Annotated[str, StringConstraints(pattern=PATTERN, max_length=60)]
+_FORM = r"^[A-Za-z0-9][A-Za-z0-9.+-]*$"
+
+
+def _known(text: str) -> str:
+    if re.fullmatch(PATTERN, text):
+        return text
+    raise ValueError(
+        f"it {problem(text) or 'is no single SPDX identifier; give one such as CC-BY-4.0, or other'}"
+    )
+
+
+License = Annotated[str, StringConstraints(pattern=_FORM, max_length=60), AfterValidator(_known)]
 """The licence of data: one SPDX identifier such as "CC-BY-4.0", LicenseRef-<name>, or other."""
 
 

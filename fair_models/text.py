@@ -9,7 +9,9 @@ two ways (é as one character or two) is brought to one (NFC).
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from functools import partial
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
@@ -67,14 +69,58 @@ def in_one_way(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-Title = Annotated[str, StringConstraints(pattern=TITLE_PATTERN, max_length=120), AfterValidator(in_one_way)]
+def _refused(text: str, pattern: str) -> str | None:
+    """Why a text is refused by one of the patterns; None where it is not."""
+    allowed = re.compile(pattern)
+    if allowed.fullmatch(text):
+        return None
+    for number, character in enumerate(text, 1):
+        beside = text[max(0, number - 2) : number + 1] if character in "\u200c\u200d" else f"a{character}"
+        if not allowed.fullmatch(beside) and not character.isspace():
+            name = unicodedata.name(character, "a control character")
+            return (
+                f"character {number} is U+{ord(character):04X} ({name}), which is not allowed here; remove it"
+            )
+    return "it is blank or has a line break, where one line of text is wanted"
+
+
+def _in_full(text: str, pattern: str) -> str:
+    """A text that keeps the whole rule, in one way."""
+    if reason := _refused(text, pattern):
+        shown = text if len(text) <= 60 else f"{text[:60]}…"
+        raise ValueError(f"{shown!r}: {reason}")
+    return in_one_way(text)
+
+
+_TITLE_FORM = r"^[^\S\x00-\x1f]*[^\s/\\\x00-\x1f][^/\\\x00-\x1f\x7f-\x9f]*$"
+_LINE_FORM = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_SENTENCE_FORM = r"^[^\S\x00-\x1f]*[^\s\x00-\x1f][^\x00-\x1f\x7f-\x9f]*$"
+_PROSE_FORM = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+
+Title = Annotated[
+    str,
+    StringConstraints(pattern=_TITLE_FORM, max_length=120),
+    AfterValidator(partial(_in_full, pattern=TITLE_PATTERN)),
+]
 """A title for people: one line, no path parts."""
 
-Line = Annotated[str, StringConstraints(pattern=LINE_PATTERN), AfterValidator(in_one_way)]
+Line = Annotated[
+    str,
+    StringConstraints(pattern=_LINE_FORM),
+    AfterValidator(partial(_in_full, pattern=LINE_PATTERN)),
+]
 """One line of text; may be empty."""
 
-Sentence = Annotated[str, StringConstraints(pattern=SENTENCE_PATTERN), AfterValidator(in_one_way)]
+Sentence = Annotated[
+    str,
+    StringConstraints(pattern=_SENTENCE_FORM),
+    AfterValidator(partial(_in_full, pattern=SENTENCE_PATTERN)),
+]
 """One line of text, not blank."""
 
-Prose = Annotated[str, StringConstraints(pattern=PROSE_PATTERN), AfterValidator(in_one_way)]
+Prose = Annotated[
+    str,
+    StringConstraints(pattern=_PROSE_FORM),
+    AfterValidator(partial(_in_full, pattern=PROSE_PATTERN)),
+]
 """Text of several lines; may be empty."""

@@ -1,17 +1,21 @@
 """What people may write as titles and texts, and the licences that they may name."""
 
+import json
 import re
 import unicodedata
+from typing import Any
 
 import jsonschema_rs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prefect.utilities.schema_tools.validation import ValidationError as PrefectRefused
+from prefect.utilities.schema_tools.validation import validate
 from pydantic import TypeAdapter, ValidationError
 
 from fair_models import licences, schema_patterns
 from fair_models.catalog.schemas import own
-from fair_models.text import LINE_PATTERN, PROSE_PATTERN, TITLE_PATTERN, Prose, Title
+from fair_models.text import LINE_PATTERN, PROSE_PATTERN, TITLE_PATTERN, Line, Prose, Sentence, Title
 
 TITLE = TypeAdapter(Title)
 ECMA = jsonschema_rs.Draft202012Validator({"type": "string", "pattern": TITLE_PATTERN})
@@ -95,8 +99,31 @@ def test_letters_marks_numbers_and_signs_are_not_refused_but_for_those_without_w
 
 @given(text=st.text(max_size=20))
 @settings(max_examples=500, derandomize=True, deadline=None, database=None)
-def test_the_form_the_client_and_the_flow_agree_on_every_title(text: str) -> None:
+def test_the_items_and_the_flow_agree_on_every_title(text: str) -> None:
     assert accepted(text) == ECMA.is_valid(text) == PYTHON.is_valid(text)
+
+
+@given(text=st.text(max_size=20))
+@settings(max_examples=500, derandomize=True, deadline=None, database=None)
+def test_a_form_takes_every_text_that_the_flow_takes(text: str) -> None:
+    form = schema_patterns.strict()(TITLE.json_schema())
+    assert form.is_valid(text) or not accepted(text)
+
+
+@pytest.mark.parametrize("kind", [Title, Line, Sentence, Prose, licences.License])
+@pytest.mark.parametrize("text", ["bell\x07", "null\x00", "escape \x1b[31m"])
+def test_a_server_answers_a_wrong_text_in_a_line(kind: Any, text: str) -> None:
+    schema = {"type": "object", "properties": {"params": TypeAdapter(kind).json_schema()}}
+    with pytest.raises(PrefectRefused) as refused:
+        validate({"params": text}, schema, raise_on_error=True)
+    assert len(json.dumps({"detail": str(refused.value)})) < 300
+
+
+def test_a_character_that_is_refused_is_named_with_its_place() -> None:
+    with pytest.raises(ValidationError, match=r"character 3 is U\+200B \(ZERO WIDTH SPACE\)"):
+        TITLE.validate_python("ro\u200bofs")
+    with pytest.raises(ValidationError, match=r"character 2 is U\+200D"):
+        TypeAdapter(Prose).validate_python("a\u200db")
 
 
 def test_what_looks_the_same_becomes_the_same() -> None:

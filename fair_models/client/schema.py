@@ -37,8 +37,30 @@ def problems(parameters: Json, schema: Json) -> list[str]:
     ]
     if not_json:
         return not_json
+    schema = _with_nulls(schema)
     errors = schema_patterns.strict()(schema).iter_errors(parameters)
     return sorted({text for error in errors for text in _texts(error, schema)})
+
+
+def _with_nulls(schema: Any) -> Any:
+    """A schema as Prefect's server reads it: null goes where nothing is required and there is no default."""
+    if isinstance(schema, list):
+        return [_with_nulls(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    read = {name: _with_nulls(value) for name, value in schema.items()}
+    fields, required = read.get("properties"), read.get("required", [])
+    if isinstance(fields, dict):
+        read["properties"] = {
+            name: each if name in required else _or_null(each) for name, each in fields.items()
+        }
+    return read
+
+
+def _or_null(field: Any) -> Any:
+    if not isinstance(field, dict) or not isinstance(field.get("type"), str) or "default" in field:
+        return field
+    return {**field, "type": [field["type"], "null"]}
 
 
 def _texts(error: ValidationError, root: Json) -> Iterator[str]:

@@ -64,7 +64,8 @@ def flow(
             on_cancellation=hooks,
             on_crashed=hooks,
         )
-        made.parameters = StrictParameterSchema(**made.parameters.model_dump(), additionalProperties=False)
+        shown = _with_empty_fields(made.parameters.model_dump())
+        made.parameters = StrictParameterSchema(**shown, additionalProperties=False)
         return made
 
     return decorate
@@ -83,6 +84,33 @@ def _cancelled_with_its_training(function: Callable[P, R]) -> Callable[P, R]:
     # Prefect reads types where the function was made, which for `run` is this module.
     run.__signature__ = inspect.signature(function, eval_str=True)  # type: ignore[attr-defined]
     return run
+
+
+_FIELDS = frozenset({"string", "integer", "number"})
+
+
+def _with_empty_fields(schema: dict[str, Any]) -> dict[str, Any]:
+    """Show optional texts and numbers as empty fields, where the form would have a switch between kinds.
+
+    Prefect's form shows alternatives as tabs. Its server takes null for all that is not required and has no
+    default, and a field that is left empty is not sent.
+    """
+    definitions = {}
+    for name, definition in schema["definitions"].items():
+        fields = {field: _as_field(told) for field, told in definition.get("properties", {}).items()}
+        definitions[name] = {**definition, "properties": fields} if fields else definition
+    return {**schema, "definitions": definitions}
+
+
+def _as_field(told: dict[str, Any]) -> dict[str, Any]:
+    alternatives = [each for each in told.get("anyOf", []) if each != {"type": "null"}]
+    if told.get("default", ...) is not None or len(alternatives) != 1:
+        return told
+    [kind] = alternatives
+    if kind.get("type") not in _FIELDS or kind.keys() & {"enum", "const"}:
+        return told
+    rest = {name: value for name, value in told.items() if name not in {"anyOf", "default"}}
+    return {**kind, **rest}
 
 
 def published_schema(made: Flow[..., Any]) -> dict[str, Any]:

@@ -12,8 +12,11 @@ from prefect import Flow
 from prefect.exceptions import ParameterTypeError
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.names import generate_slug
+from prefect.utilities.schema_tools.validation import ValidationError as Refused
+from prefect.utilities.schema_tools.validation import validate
 
 from fair_models.client.requests import RUN_NAMES
+from fair_models.client.schema import problems
 from fair_models.outcomes import OUTCOMES
 from fair_models.params import PromoteParams
 from flows.runtime import artifacts
@@ -83,6 +86,35 @@ def test_no_level_of_a_published_schema_takes_unknown_fields(name: str) -> None:
     found = list(objects(published_schema(FLOWS[name])))
     assert len(found) >= 2
     assert [place for place, schema in found if schema.get("additionalProperties") is not False] == []
+
+
+def switches(name: str) -> list[str]:
+    """Optional texts and numbers that the form shows as a switch between two kinds."""
+    return [
+        f"{title}.{field}"
+        for title, definition in published_schema(FLOWS[name])["definitions"].items()
+        for field, schema in definition.get("properties", {}).items()
+        if {each.get("type") for each in schema.get("anyOf", [])}
+        in ({"string", "null"}, {"integer", "null"}, {"number", "null"})
+        and not any("enum" in each for each in schema["anyOf"])
+    ]
+
+
+@every_flow
+def test_optional_texts_and_numbers_are_empty_fields_of_the_form(name: str) -> None:
+    assert switches(name) == []
+
+
+def test_the_server_and_the_client_take_null_for_an_empty_field() -> None:
+    schema = published_schema(FLOWS["predict"])
+    asked = {"params": {"model": "some-model", "imagery": "x", "area": None, "zoom": None, "fill": None}}
+    validate(asked, schema, raise_on_error=True)
+    assert problems(asked, schema) == []
+    for wrong in ({"zoom": 3}, {"area": ""}, {"area": 7}):
+        refused = {"params": {**asked["params"], **wrong}}
+        assert problems(refused, schema) != []
+        with pytest.raises(Refused):
+            validate(refused, schema, raise_on_error=True)
 
 
 @every_flow
