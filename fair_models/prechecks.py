@@ -90,11 +90,13 @@ def _repeat(params: RepeatParams, catalog: Catalog, files: bool) -> None:
 
 
 def _ingest(params: IngestDatasetParams, catalog: Catalog, files: bool) -> None:
-    if not files:
-        return
-    from fair_models.publishing import dataset_items
+    from fair_models.publishing import dataset_items, datasets
 
     is_item = dataset_items.names_item(params.chips)
+    if not is_item:  # whose own keywords count
+        datasets.with_keywords(params)
+    if not files:
+        return
     if is_item and hrefs.is_web(params.chips):
         return
     chips = hrefs.local_path(params.chips)

@@ -98,6 +98,11 @@ REFUSED: dict[str, tuple[Params, type[FairModelsError], str]] = {
         "not of inference",
     ),
     "no chips": (IngestDatasetParams(name="town", title="Town", chips="/nowhere"), NotFound, "/nowhere"),
+    "class that is no keyword": (
+        IngestDatasetParams(name="town", title="Town", chips="/nowhere", classes=["buildings"]),
+        Invalid,
+        "What do labels of buildings map.*--keyword building",
+    ),
     "no contribution": (RegisterModelParams(source="/nowhere"), NotFound, "no model at /nowhere"),
     "unknown rule": (AuditParams(rules=["linkz"]), Invalid, "No audit rule is called linkz"),
     "unknown slice": (

@@ -75,7 +75,7 @@ def ingest(
         Conflict: Somebody else published a version of this name meanwhile.
     """
     with work_folder("ingest") as folder, catalog.exclusive(DATASETS, params.name):
-        params = _with_keywords(params if is_own else _settled(params, folder))
+        params = with_keywords(params if is_own else _settled(params, folder))
         prepared = prepare(params, folder)
         if not is_own:
             for sentence in licence_notes(params, prepared):
@@ -106,8 +106,12 @@ def ingest(
         return publish(new, catalog, store, tell=tell, dry_run=params.dry_run)
 
 
-def _with_keywords(params: IngestDatasetParams) -> IngestDatasetParams:
-    """The request with the keywords that belong to its classes, where it names classes and no keywords."""
+def with_keywords(params: IngestDatasetParams) -> IngestDatasetParams:
+    """The request with the keywords that belong to its classes, where it names classes and no keywords.
+
+    Raises:
+        Invalid: No class is a word of the vocabulary.
+    """
     given = params.model_fields_set
     if "keywords" in given or "classes" not in given or params.captions == "given":
         return params

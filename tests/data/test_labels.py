@@ -431,3 +431,30 @@ def test_both_names_of_the_class_are_read(tmp_path: Path, name: str) -> None:
     path = write_features(tmp_path / "l.geojson", features)
 
     assert labels.read(path, ["building", "road"], name).names == ["road", "building"]
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "proposed"),
+    [
+        ("building", {"road": 5, "wall": 9, "Buildings": 1}, "building=Buildings"),
+        ("building", {"road": 5, "wall": 9, "bulding": 1}, "building=bulding"),
+        ("highway", {"road": 2, "tree": 5, "grass": 3}, "highway=tree"),
+        ("solar_panel", {"roof": 4, "panel": 1}, "solar_panel=panel"),
+    ],
+)
+def test_the_value_most_like_the_class_is_proposed_else_the_most_frequent(
+    tmp_path: Path, name: str, counts: dict[str, int], proposed: str
+) -> None:
+    with pytest.raises(InvalidLabels, match=f"for example --class {proposed};"):
+        labels.read(kinds(tmp_path / "l.geojson", **counts), [name], "kind")
+
+
+def test_the_property_that_is_called_as_the_class_is_proposed(tmp_path: Path) -> None:
+    features = [square(10 + at / 100, 20, 0.005, name="x", source="y", highway="track") for at in range(3)]
+    path = write_features(tmp_path / "l.geojson", features)
+
+    with pytest.raises(
+        InvalidLabels,
+        match=r"no label has the property kind .*they have highway, .*perhaps --class-property highway",
+    ):
+        labels.read(path, ["highway"], "kind")

@@ -147,7 +147,7 @@ def _labels(
     features = [
         {
             "type": "Feature",
-            "properties": {**tags, **({"class": name} if len(classes) > 1 else {}), "osm_id": number},
+            "properties": {**tags, **({"class": name} if len(classes) > 1 else {}), "id": number},
             "geometry": {"type": "Polygon", "coordinates": rings(outline, corner, tile_m)},
         }
         for number, (outline, tags, name) in enumerate(mapped, start=1)

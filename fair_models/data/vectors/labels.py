@@ -5,9 +5,11 @@ What is read, and how: see `polygons`.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,12 @@ _DISPLACED = "orig_class"
 
 _SHOWN = 8
 """How many values or properties a message names."""
+
+_ALIKE = 0.6
+"""Ratio of `difflib` from which on two words are alike."""
+
+_PART = 3
+"""Letters that a word has at least to count as part of another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -408,7 +416,7 @@ def _nothing_left(
     left_out = [f"{count} {REPAIRS[name]}" for name, count in known.mended.items() if count]
     reason = f"none of its {total} features is a usable polygon: {', '.join(left_out)}"
     if known.mended["other_class"] and class_property:
-        seen = _seen(found, known, class_property)
+        seen = _seen(found, known, class_property, classes)
         reason += f"; {seen}, asked for were {', '.join(classes)}{_mapping(classes, found)}"
     return [reason + "; export the labels as polygons with the classes that you name"]
 
@@ -416,26 +424,48 @@ def _nothing_left(
 def _without_label(
     missing: Sequence[str], known: Labels, found: Counter[str], class_property: str | None
 ) -> str:
-    seen = _seen(found, known, class_property or "")
+    seen = _seen(found, known, class_property or "", missing)
     mapping = _mapping(missing, found - Counter(known.names))
     return f"no label is of the class {' or '.join(missing)}: {seen}{mapping}; or leave the class out"
 
 
-def _seen(found: Counter[str], known: Labels, class_property: str) -> str:
+def _seen(found: Counter[str], known: Labels, class_property: str, classes: Sequence[str]) -> str:
     """Which values there are; where the property is on no label, which properties are."""
     if set(found) == {"nothing"}:
         ignored = known.ignored.properties if known.ignored is not None else ()
         there = Counter(key for each in ignored for key, value in each.items() if value is not None)
-        others = ", ".join(key for key, _ in there.most_common(_SHOWN)) or "none"
-        return f"no label has the property {class_property} (nothing: {found['nothing']}), they have {others}"
+        keys = _likest(there, classes)
+        others = ", ".join(keys[:_SHOWN]) or "none"
+        named = next((key for key in keys if _likeness(key, classes) >= _ALIKE), None)
+        hint = f"; perhaps --class-property {shlex.quote(named)}" if named else ""
+        nothing = f"no label has the property {class_property} (nothing: {found['nothing']})"
+        return f"{nothing}, they have {others}{hint}"
     seen = ", ".join(f"{name} ({count})" for name, count in found.most_common(_SHOWN))
     more = len(found) - _SHOWN
     return f"the property {class_property} says {seen}{f' and {more} more' if more > 0 else ''}"
 
 
 def _mapping(missing: Sequence[str], found: Counter[str]) -> str:
-    """How the values that are there are mapped onto a class."""
-    values = [value for value, _ in found.most_common() if value != "nothing"]
+    """How values that are there are mapped onto a class: the one most like its name, else the commonest."""
+    values = _likest(
+        Counter({value: count for value, count in found.items() if value != "nothing"}), missing[:1]
+    )
     if not values:
         return ""
     return f"; map values that mean it, for example {option(missing[0], values[:1])}"
+
+
+def _likest(counts: Counter[str], names: Sequence[str]) -> list[str]:
+    """Words with those first that are most like any of some names, then those that are most frequent."""
+    return sorted(counts, key=lambda word: (-_likeness(word, names), -counts[word]))
+
+
+def _likeness(word: str, names: Sequence[str]) -> float:
+    """How like a word is to the likest of some names, 0 (not at all) to 1 (one is part of the other)."""
+    best = 0.0
+    for name in names:
+        one, other = word.casefold(), name.casefold()
+        is_part = min(len(one), len(other)) >= _PART and (one in other or other in one)
+        ratio = 1.0 if is_part else SequenceMatcher(None, one, other).ratio()
+        best = max(best, ratio if ratio >= _ALIKE else 0.0)
+    return best
