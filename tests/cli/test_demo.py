@@ -11,6 +11,7 @@ from fair_models.cli.commands import demo, demo_tasks
 from fair_models.cli.commands.demo_tasks import TASKS, TaskName
 from fair_models.data.synthetic.scenes import make_scenes
 from fair_models.params import IngestDatasetParams
+from fair_models.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -115,6 +116,15 @@ def test_the_ingest_names_the_classes_that_labels_tell_apart() -> None:
     told = demo._ingesting({"classes": ["concrete", "tin"], "class_property": "roof:material"})
     assert told == "Ingest the dataset: concrete, tin, by the labels' roof:material"
     assert demo._ingesting({}) == "Ingest the dataset"
+
+
+def test_invented_data_have_a_licence_and_those_of_people_the_one_that_they_choose(tmp_path: Path) -> None:
+    task = TASKS[TaskName.SEGMENTATION]
+    (tmp_path / "demo" / task.generated.name).mkdir(parents=True)  # as if made before
+    invented = demo._generated(task, Settings(home=tmp_path))
+    params = IngestDatasetParams(name="a-town", title="T", chips="x", license=invented.license)
+    assert params.license == "CC-BY-4.0"
+    assert demo._given(tmp_path).license is None
 
 
 def test_generated_data_are_made_once(tmp_path: Path) -> None:

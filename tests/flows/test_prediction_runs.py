@@ -88,7 +88,7 @@ def test_who_cancels_a_prediction_cancels_its_sub_runs(
     path = write_geotiff(
         tmp_path / "long.tif", long, "EPSG:32645", (353_000.0, 3_057_000.0), 0.26, sparse_ok=True
     )
-    run = backend.start("predict", asked(registered, path, sub_runs=2))
+    run = backend.start("predict", asked(registered, path, sub_runs=2, fill="kept"))  # black is imagery
     until(lambda: backend.child(run))
 
     assert backend.command("cancel", run, "--json").returncode == 0

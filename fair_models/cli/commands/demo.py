@@ -35,6 +35,7 @@ class Area:
     chips, labels: Where they lie.
     imagery: What is predicted over.
     provider: Who made the labels.
+    license: Under which they may be used. None: the ingest says what it writes.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Area:
     labels: Path | None
     imagery: Path
     provider: str
+    license: str | None = None
 
 
 def add_to(app: typer.Typer) -> None:
@@ -107,6 +109,7 @@ def _run_all(
             "chips": str(area.chips),
             "labels": str(area.labels) if area.labels else None,
             "provider": area.provider,
+            **({"license": area.license} if area.license else {}),
             **told,
         }
         base = step("register-model", "Register the base model", {"source": str(contribution)})
@@ -211,6 +214,7 @@ def _generated(task: DemoTask, settings: Settings) -> Area:
         labels=None,
         imagery=folder / made.imagery,
         provider="fair-models (generated)",
+        license="CC-BY-4.0",
     )
 
 
