@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+import rasterio
 from PIL import Image
 
 from fair_models.catalog.local.catalog import LocalCatalog
@@ -56,9 +57,28 @@ def nowhere(chips: Path) -> None:
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(chips / "holiday.png")
 
 
-def one_band(chips: Path) -> None:
-    Image.fromarray(np.zeros((64, 64), np.uint8)).save(chips / f"{first(chips).stem}.png")
+def in_grey(chips: Path) -> None:
+    Image.open(first(chips)).convert("L").save(chips / f"{first(chips).stem}.png")
     first(chips).unlink()
+
+
+def of_bands(count: int, dtype: str) -> Callable[[Path], None]:
+    """Write the first chip anew, with bands that do not say what they are."""
+
+    def write(chips: Path) -> None:
+        with rasterio.open(
+            first(chips),
+            "w",
+            driver="GTiff",
+            width=64,
+            height=64,
+            count=count,
+            dtype=dtype,
+            photometric="minisblack",
+        ) as chip:
+            chip.write(np.arange(count * 64 * 64, dtype=dtype).reshape(count, 64, 64))
+
+    return write
 
 
 def one_chip(chips: Path) -> None:
@@ -95,7 +115,8 @@ FAR = {"type": "Polygon", "coordinates": [[[10, 20], [10.1, 20], [10.1, 20.1], [
         (cut_off_chip, "OAM-", "it cannot be decoded", "copy or download it again"),
         (no_image, "OAM-", "it is no image", "convert it or take it away"),
         (nowhere, "holiday.png", "neither a coordinate reference system nor a tile name", "georeference it"),
-        (one_band, "OAM-", "it has 1 band, 3 bands", "convert it"),
+        (of_bands(2, "uint8"), "OAM-", "it has 2 bands", "gdal_translate -b R -b G -b B"),
+        (of_bands(3, "uint16"), "OAM-", "its pixels are uint16", "gdal_translate -ot Byte -scale"),
         (one_chip, "1 chips", "too few", "chips"),
         (no_labels_file, "labels.geojson", "there is no such file", "name the file (labels)"),
         (labels_of(None, 0), "labels.geojson", "it holds no features", "map some buildings"),
@@ -131,6 +152,17 @@ def test_bad_chips_and_labels_are_told_and_nothing_is_stored(
     assert [part for part in (thing, reason, step) if part not in str(error.value)] == []
     assert list(catalog.search(DATASETS)) == []
     assert list(store.hrefs()) == []
+
+
+def test_a_chip_of_one_grey_band_is_taken_and_counted(
+    chips: Path, catalog: LocalCatalog, store: LocalStore
+) -> None:
+    in_grey(chips)
+
+    item = ingest(IngestDatasetParams(name="town", title="Town", chips=str(chips)), catalog, store)
+
+    assert item.properties["fair:repairs"]["grey_chips"] == 1
+    assert item.properties["fair:chip_count"] == 6
 
 
 INGEST = {"name": "town", "title": "Town", "chips": "x"}
