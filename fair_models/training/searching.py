@@ -23,7 +23,7 @@ from fair_models.catalog.items.hyperparameters import Values
 from fair_models.data import splits
 from fair_models.data.images import chips
 from fair_models.data.splits import Split
-from fair_models.errors import NotFound
+from fair_models.errors import NotFound, TrainingFailed
 from fair_models.params import FinetuneParams, SearchParams
 from fair_models.store.archive import unpack
 from fair_models.store.protocol import Store
@@ -155,6 +155,19 @@ class Search:
         """The best trial, the first one of several. None where none has a value."""
         known = [trial for trial in trials if self.value(trial) is not None]
         return max(known, key=lambda trial: self.sign * (self.value(trial) or 0.0), default=None)
+
+    def require_value(self, trials: Sequence[Trial]) -> None:
+        """A search is for something.
+
+        Raises:
+            TrainingFailed: No trial has a value of the metric; says why not.
+        """
+        if trials and self.best(trials) is None:
+            problems = dict.fromkeys(trial.problem or "nothing was measured" for trial in trials)
+            raise TrainingFailed(
+                f"None of {len(trials)} trials of search {self.id} has a value of {self.metric}: "
+                f"{'; '.join(problems)}. Look at the dataset's labels, or train once: fair-models finetune"
+            )
 
     def fruitless(self, trials: Sequence[Trial]) -> int:
         """How many trials came after the best one."""

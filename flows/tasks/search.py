@@ -46,7 +46,7 @@ def search_in_runtime(base: Item, dataset: Item, params: SearchParams) -> FoundH
     course = Course(planned, open_ledger(settings.current()))
     try:
         ended = course.go_through(wishes)
-        course.require_value()
+        planned.require_value(course.trials)
         final = course.finish() if params.finish else None
     finally:
         artifacts.write_table("trials", course.rows(), f"Trials of search {planned.id}, by number")
@@ -59,12 +59,15 @@ class Course:
     Args:
         search: What is searched.
         ledger: Where its versions are.
+
+    Attributes:
+        trials: What was tried so far, by number.
     """
 
     def __init__(self, search: Search, ledger: Ledger) -> None:
         self._search, self._ledger = search, ledger
         self._done = search.done(ledger)
-        self._trials: list[Trial] = []
+        self.trials: list[Trial] = []
         self._found = 0
         self._began = time.monotonic()
         params = search.params
@@ -81,34 +84,20 @@ class Course:
             if enough:
                 return enough
             self._show(f"trial {number}: {_told(values)}")
-            self._trials.append(self._trial(number, values))
-            problems = [trial.problem for trial in self._trials if trial.failed]
-            if len(problems) == len(self._trials) == HOPELESS:
+            self.trials.append(self._trial(number, values))
+            problems = [trial.problem for trial in self.trials if trial.failed]
+            if len(problems) == len(self.trials) == HOPELESS:
                 raise TrainingFailed(
                     f"The first {HOPELESS} trials of search {self._search.id} failed, so that it ends. The "
                     f"last: {problems[-1]}"
                 )
-        return f"all {len(self._trials)} combinations were tried"
-
-    def require_value(self) -> None:
-        """A search is for something.
-
-        Raises:
-            TrainingFailed: No trial has a value of the metric; says why not.
-        """
-        if self._trials and self._search.best(self._trials) is None:
-            problems = dict.fromkeys(trial.problem or "nothing was measured" for trial in self._trials)
-            raise TrainingFailed(
-                f"None of {len(self._trials)} trials of search {self._search.id} has a value of "
-                f"{self._search.metric}: {'; '.join(problems)}. Look at the dataset's labels, or train once: "
-                "fair-models finetune"
-            )
+        return f"all {len(self.trials)} combinations were tried"
 
     def finish(self) -> ModelVersion | None:
         """Train the best on the whole training side. None where no trial has a value."""
         from fair_models.training.searching import final_of
 
-        best = self._search.best(self._trials)
+        best = self._search.best(self.trials)
         if best is None:
             return None
         self._show(f"the best, {_told(best.values)}, on the whole training side")
@@ -116,11 +105,11 @@ class Course:
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each trial."""
-        return [self._row(trial) for trial in self._trials]
+        return [self._row(trial) for trial in self.trials]
 
     def result(self, ended: str, final: ModelVersion | None) -> FoundHyperparameters:
         """The row of the search."""
-        search, best = self._search, self._search.best(self._trials)
+        search, best = self._search, self._search.best(self.trials)
         return FoundHyperparameters(
             model=search.params.model_name,
             search=search.id,
@@ -131,11 +120,11 @@ class Course:
             overrides=json.dumps({**search.params.overrides, **best.values}) if best else "{}",
             version=final.number if final else None,
             held_out_value=final.metrics.get(search.metric) if final else None,
-            trials=len(self._trials),
+            trials=len(self.trials),
             found=self._found,
-            failed=sum(trial.failed for trial in self._trials),
-            cancelled=sum(trial.cancelled for trial in self._trials),
-            stopped=sum(trial.stopped for trial in self._trials),
+            failed=sum(trial.failed for trial in self.trials),
+            cancelled=sum(trial.cancelled for trial in self.trials),
+            stopped=sum(trial.stopped for trial in self.trials),
             ended=ended,
             seconds=round(time.monotonic() - self._began, 1),
         )
@@ -143,12 +132,12 @@ class Course:
     def _enough(self) -> str:
         """Why no further trial begins; empty where one does."""
         params = self._search.params
-        if len(self._trials) >= params.most_trials:
+        if len(self.trials) >= params.most_trials:
             return f"{params.most_trials} trials were made, the most that were asked for"
-        if params.patience and self._trials and self._search.fruitless(self._trials) >= params.patience:
+        if params.patience and self.trials and self._search.fruitless(self.trials) >= params.patience:
             return f"{params.patience} trials brought nothing better"
         minutes = (time.monotonic() - self._began) / 60
-        if params.most_minutes is not None and minutes >= params.most_minutes and self._trials:
+        if params.most_minutes is not None and minutes >= params.most_minutes and self.trials:
             return f"the time was over, {params.most_minutes:g} min"
         return ""
 
@@ -176,7 +165,7 @@ class Course:
         from fair_models.training import searching
 
         epoch = self._search.params.stop_after_epoch
-        made = [trial.version for trial in self._trials if trial.version is not None] if epoch else []
+        made = [trial.version for trial in self.trials if trial.version is not None] if epoch else []
         return searching.stop_rule(epoch, [self._ledger.curves(each.model, each.number) for each in made])
 
     def _was_stopped(self, version: ModelVersion) -> bool:
@@ -202,11 +191,11 @@ class Course:
         }
 
     def _show(self, doing: str) -> None:
-        best = self._search.best(self._trials)
+        best = self._search.best(self.trials)
         value = self._search.value(best) if best else None
         so_far = f"; best so far: {value:.4g} (trial {best.number})" if best and value is not None else ""
         told = f"{doing}{so_far}"
-        self._bar.show(len(self._trials), self._search.params.most_trials + 1, told, with_time_left=True)
+        self._bar.show(len(self.trials), self._search.params.most_trials + 1, told, with_time_left=True)
 
 
 def _told(values: Values) -> str:

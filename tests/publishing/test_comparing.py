@@ -14,6 +14,7 @@ import shapely
 from PIL import Image
 from pystac import Item
 
+from fair_models.catalog.changes import transitions
 from fair_models.catalog.items import assets, figures
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.data.images import chips
@@ -255,6 +256,40 @@ def test_where_nobody_can_be_measured_the_reasons_are_told(
 ) -> None:
     with pytest.raises(Invalid, match=r"None of the versions can be measured on town-v1\. roofs-v3: .*width"):
         changed_copy(world).compare("roofs-v3")
+
+
+BLIND = """
+
+from dataclasses import replace
+
+
+def evaluate(*given, **named):
+    found = training.evaluate(*given, **named)
+    return replace(found, metrics={"fair:building_iou": None, "fair:pixel_accuracy": 0.5})
+"""
+
+
+def test_versions_of_which_the_main_metric_has_no_value_are_not_compared(
+    world: World, tmp_path: Path
+) -> None:
+    """Another of their metrics has one, so that they were measured."""
+    folder = tiny_contribution.write(tmp_path)
+    pipeline = folder / "pipeline.py"
+    pipeline.write_text(pipeline.read_text() + BLIND)
+    other = {"key": "fair:pixel_accuracy", "name": "Accuracy", "description": "Pixels that are right."}
+    main = tiny_contribution.TEMPLATE["properties"]["fair:metrics_spec"][0]
+    tiny_contribution.write_item(folder, **{"fair:metrics_spec": [main, {**other, "higher_is_better": True}]})
+    blind = replace(world, catalog=LocalCatalog(tmp_path / "catalog"))
+    transitions.publish(blind.catalog, world.town)
+    register_base_model(str(folder), blind.catalog, world.store)
+
+    with pytest.raises(Invalid) as error:
+        blind.compare("tiny", dataset="town")
+
+    assert str(error.value) == (
+        "Nothing can be compared on town-v1: fair:building_iou has no value there for tiny-v1. Name a "
+        "dataset whose held-out chips hold what they map: --dataset, see fair-models list datasets"
+    )
 
 
 def cut(world: World, **wishes: Any) -> Item:

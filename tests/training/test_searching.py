@@ -1,12 +1,52 @@
-"""When a training of a search ends early."""
+"""When a training of a search ends early, and what a search is worth."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import pytest
+
+from fair_models.errors import TrainingFailed
+from fair_models.params import SearchParams, SearchRange
 from fair_models.training import launch
-from fair_models.training.ledger import Ledger
-from fair_models.training.run_config import StopRule
-from fair_models.training.searching import stop_rule
+from fair_models.training.ledger import Ledger, ModelVersion
+from fair_models.training.run_config import FileRef, StopRule
+from fair_models.training.searching import Search, Trial, stop_rule
+from tests.catalog.item_factory import base_item, dataset_item
 from tests.training.conftest import MakeConfig
+
+IOU = "fair:building_iou"
+
+
+@pytest.fixture
+def search() -> Search:
+    params = SearchParams(
+        base_model="roofs-unet", dataset="banepa", model_name="roofs", vary={"training.epochs": SearchRange()}
+    )
+    split = FileRef(href="/searches/split.json", checksum="1220" + "0" * 64)
+    return Search("0123456789", params, base_item(), dataset_item(), split)
+
+
+def tried(number: int, value: float | None) -> Trial:
+    """A trial whose training completed with this value of the metric."""
+    made = datetime(2026, 11, 28, tzinfo=UTC)
+    version = ModelVersion("roofs", number, "none", "completed", "run", None, made, {IOU: value})
+    return Trial(number, {"training.epochs": number}, version)
+
+
+def test_a_search_in_which_nothing_was_measured_is_no_success_and_says_why(search: Search) -> None:
+    failed = Trial(2, {"training.epochs": 2}, problem="the roof fell in")
+    with pytest.raises(TrainingFailed) as error:
+        search.require_value([tried(1, None), failed, tried(3, None)])
+    assert str(error.value) == (
+        f"None of 3 trials of search 0123456789 has a value of {IOU}: nothing was measured; the roof fell in"
+        ". Look at the dataset's labels, or train once: fair-models finetune"
+    )
+
+
+def test_one_value_is_enough_for_a_search_be_it_zero(search: Search) -> None:
+    search.require_value([tried(1, None), tried(2, 0.0)])
+    search.require_value([])
 
 
 def curves(*losses: float) -> list[dict[str, float]]:
