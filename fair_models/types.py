@@ -1,4 +1,4 @@
-"""Words that every room uses: names, references, boxes, collections."""
+"""Words that every package uses: names, references, boxes, collections."""
 
 from typing import Annotated, Any, Final, Literal
 

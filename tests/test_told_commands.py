@@ -66,7 +66,7 @@ def calls(program: str) -> list[tuple[str, list[str]]]:
         for part in re.split(r"\s*(?:&&|\|\|?|;)\s*", line.split(" #")[0].strip()):
             at = re.search(rf"(?:^|(?<= ))(?:\S+=\S+ )*{program} (.*)", part)
             starts = at is not None and not part[: at.start()].strip(" $")
-            behind = re.match(rf"python -m flows\.places {program} (.*)", part)
+            behind = re.match(rf"python -m flows\.runtime\.places {program} (.*)", part)
             if behind or (at and starts):
                 words = (behind or at)[1]  # type: ignore[index]
                 found.append((name, _words(words)))

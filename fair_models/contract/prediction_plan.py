@@ -1,4 +1,4 @@
-"""Turns a wish to predict into a request to the inference room: the item says all that is needed."""
+"""Makes a request for a prediction of a wish: the item says all that is needed."""
 
 from __future__ import annotations
 

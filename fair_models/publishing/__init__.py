@@ -1,1 +1,1 @@
-"""The only room that changes what is published."""
+"""The only package that changes what is published."""

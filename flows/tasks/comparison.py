@@ -1,6 +1,6 @@
 """The tasks of judging: versions side by side, and slices of datasets to judge on.
 
-The library's rooms are imported inside, so that importing a flow stays light.
+The library's packages are imported inside, so that importing a flow stays light.
 """
 
 from __future__ import annotations

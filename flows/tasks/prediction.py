@@ -1,6 +1,6 @@
 """The tasks of a prediction: open it, make its shards, put them together.
 
-The library's rooms are imported inside, so that importing a flow stays light.
+The library's packages are imported inside, so that importing a flow stays light.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The tasks: each is one call to the library and what people see of it.
 
-The library's rooms are imported inside, so that importing a flow stays light.
+The library's packages are imported inside, so that importing a flow stays light.
 """
 
 from __future__ import annotations
