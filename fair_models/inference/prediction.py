@@ -13,6 +13,7 @@ import rasterio
 
 from fair_models import imagery_rules
 from fair_models.data.images import antimeridian
+from fair_models.data.vectors import polygons
 from fair_models.errors import InvalidImagery
 from fair_models.imagery_rules import OLD
 from fair_models.inference import emptiness
@@ -221,7 +222,9 @@ def write(
             files = _finish(folder, outputs, imagery, request, progress)
         left_out = exclusion.left_out if exclusion else 0
         counts = {"pixels": watched.pixels, "excluded": left_out}
-        facts = _facts(work, outputs.tally, counts, failures)
+        counts |= {"existing": len(exclusion)} if exclusion else {}
+        repairs = _repairs(request, exclusion)
+        facts = _facts(work, outputs.tally, counts, failures, repairs)
         document = sidecar.item(facts, imagery.blocks, files)
         write_json(folder / ITEM, document)
     return PredictionResult(
@@ -235,7 +238,7 @@ def write(
         excluded=left_out,
         failed=failures,
         same=_same(files, request.original),
-        notes=[*_notes(request, imagery), *imagery.warnings()],
+        notes=[*_notes(request, imagery), *_told(repairs), *imagery.warnings()],
     )
 
 
@@ -254,7 +257,11 @@ def _finish(
 
 
 def _facts(
-    work: Prepared, tally: Tally, counted: Mapping[str, int], failures: Sequence[Failure]
+    work: Prepared,
+    tally: Tally,
+    counted: Mapping[str, int],
+    failures: Sequence[Failure],
+    repairs: Mapping[str, Mapping[str, int]],
 ) -> sidecar.Facts:
     request, imagery = work.request, work.imagery
     counts = {
@@ -286,6 +293,7 @@ def _facts(
             **imagery.facts(),
             **({"fair:failed": said} if said else {}),
             **({"fair:warnings": warnings} if warnings else {}),
+            **({"fair:repairs": repairs} if repairs else {}),
         },
         exclude_checksum=checksum_file(request.exclude) if request.exclude else None,
         datetime=request.original.datetime if request.original else None,
@@ -307,6 +315,21 @@ def _notes(request: PredictionRequest, imagery: Imagery) -> list[str]:
     told = imagery_rules.note(request.rules, request.model_id, remedy)
     counted = [f"{count:,} {REMARKS[name]}" for name, count in imagery.remarks().items()]
     return [told, *counted] if told else counted
+
+
+def _repairs(request: PredictionRequest, exclusion: Exclusion | None) -> dict[str, dict[str, int]]:
+    """What was mended or left out of files of polygons on reading, by what they are; only what happened."""
+    read = {
+        "area": request.area.mended if request.area else {},
+        "exclude": exclusion.mended if exclusion else {},
+    }
+    found = {name: {key: count for key, count in counts.items() if count} for name, counts in read.items()}
+    return {name: counts for name, counts in found.items() if counts}
+
+
+def _told(repairs: Mapping[str, Mapping[str, int]]) -> list[str]:
+    names = {"area": "Area", "exclude": "Existing features"}
+    return [f"{names[name]}: {', '.join(polygons.told(counts))}" for name, counts in repairs.items()]
 
 
 def _exclusion(request: PredictionRequest, imagery: Imagery) -> Exclusion | None:

@@ -37,10 +37,12 @@ class Origin:
 
     derived: Items that it derives from.
     fields: What its item says of that, by property.
+    repairs: What was mended or left out before it became labels, as counts by name.
     """
 
     derived: Sequence[ItemKey] = ()
     fields: Json = field(default_factory=dict)
+    repairs: Mapping[str, int] = field(default_factory=dict)
 
 
 def ingest(
@@ -87,7 +89,7 @@ def ingest(
 
         def built(number: int, stored: Mapping[str, StoredFile]) -> Item:
             links = [(catalog.href(*key), key[1]) for key in source.derived]
-            return _item(params, prepared, number, stored, (links, source.fields))
+            return _item(params, prepared, number, stored, (links, source))
 
         if current is not None:
             number = versions.split_id(current.id)[1] or 1
@@ -162,7 +164,7 @@ def _item(
     prepared: PreparedDataset,
     number: int,
     files: Mapping[str, StoredFile],
-    origin: tuple[Sequence[tuple[str, str]], Json],
+    origin: tuple[Sequence[tuple[str, str]], Origin],
 ) -> Item:
     start, end = prepared.created or (None, None)
     return datasets.build(
@@ -189,12 +191,12 @@ def _item(
             start=start,
             end=end,
             source_imagery=params.source_imagery,
-            repairs=prepared.repairs,
+            repairs={**prepared.repairs, **origin[1].repairs},
             bands=prepared.bands,
             rules=prepared.rules,
             derived_from=origin[0],
             fields={
-                **origin[1],
+                **origin[1].fields,
                 **({"fair:zoom_choice": prepared.zoom_choice} if prepared.zoom_choice else {}),
             },
         )

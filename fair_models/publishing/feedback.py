@@ -87,6 +87,7 @@ def collect(params: CollectFeedbackParams, catalog: Catalog, store: Store, tell:
     found = feedback.read(path, said, prediction.predicted, model_classes.foreground(prediction.model))
     for sentence in polygons.told(found.mended, feedback.REPAIRS):
         logger.warning("Feedback %s: %s", path.name, sentence)
+    mended = {name: count for name, count in found.mended.items() if count}
     with work_folder("feedback") as folder:
         used = _chips(params, prediction, found)
         for each in (file for chip in used for file in chips.files(chip)):
@@ -106,7 +107,7 @@ def collect(params: CollectFeedbackParams, catalog: Catalog, store: Store, tell:
             catalog,
             store,
             tell,
-            lambda current: _origin(catalog, prediction, record, current),
+            lambda current: _origin(catalog, prediction, record, current, mended),
             is_own=True,
         )
 
@@ -227,7 +228,9 @@ def _asked(
     )
 
 
-def _origin(catalog: Catalog, prediction: _Prediction, record: Json, current: Item | None) -> Origin:
+def _origin(
+    catalog: Catalog, prediction: _Prediction, record: Json, current: Item | None, mended: Mapping[str, int]
+) -> Origin:
     """What the version derives from: the model, and the version before where there is one.
 
     Where the current version was made of the same feedback, it is what it was made from.
@@ -241,4 +244,4 @@ def _origin(catalog: Catalog, prediction: _Prediction, record: Json, current: It
             known = (item.id for item in catalog.search(DATASETS, name=versions.split_id(before)[0]))
             before = next((each for each in known if catalog.href(DATASETS, each) in links), "")
         derived += [(DATASETS, before)] if before else []
-    return Origin(derived, {FIELD: record})
+    return Origin(derived, {FIELD: record}, mended)

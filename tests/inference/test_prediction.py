@@ -14,6 +14,7 @@ import yaml
 
 from fair_models.errors import Conflict, Invalid, InvalidHyperparameters, InvalidImagery
 from fair_models.imagery_rules import OLD
+from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.reading import open_imagery
 from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.parts import FeaturePart, Part, Scores, Window
@@ -352,3 +353,38 @@ def test_real_chips_come_out_as_one_seamless_block(
     assert shapely.is_valid(
         [shapely.from_geojson(json.dumps(feature["geometry"])) for feature in features_of(tmp_path / "out")]
     ).all()
+
+
+def test_what_was_left_out_of_area_and_existing_features_is_told(tmp_path: Path, network: Session) -> None:
+    first = predict(request_for(scene(tmp_path), tmp_path / "first", network))
+    west, south, east, north = first.item["bbox"]
+    ground = shapely.geometry.mapping(shapely.box(west, south, east, north))
+    point = {"type": "Point", "coordinates": [west, south]}
+    mixed = {
+        "type": "FeatureCollection",
+        "features": [
+            {"type": "Feature", "properties": {}, "geometry": geometry} for geometry in (ground, point, None)
+        ],
+    }
+    mapped = [*features_of(first.folder)[:3], *mixed["features"][1:2]]
+    exclude = tmp_path / "osm.geojson"
+    exclude.write_bytes(orjson.dumps({"type": "FeatureCollection", "features": mapped}))
+
+    result = predict(
+        request_for(
+            tmp_path / "scene.tif",
+            tmp_path / "out",
+            network,
+            area=areas.read(orjson.dumps(mixed).decode()),
+            exclude=exclude,
+        )
+    )
+
+    properties = result.item["properties"]
+    assert properties["fair:counts"]["existing"] == 3
+    assert properties["fair:repairs"] == {
+        "area": {"other_geometry": 1, "null_geometry": 1},
+        "exclude": {"other_geometry": 1},
+    }
+    assert "Existing features: 1 points, lines and other geometries" in ". ".join(result.notes)
+    assert "fair:repairs" not in first.item["properties"]

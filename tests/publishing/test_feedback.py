@@ -272,3 +272,13 @@ def test_a_prediction_that_is_not_whole_is_refused(desk: Desk, settlement: Path,
     (desk.prediction / "prediction.json").write_text("{}")
     with pytest.raises(InvalidItem, match="name the item of a prediction"):
         desk.say("accepted")
+
+
+def test_what_was_mended_of_feedback_stands_in_the_dataset(desk: Desk) -> None:
+    all_of_it = dict.fromkeys(range(1, len(desk.outlines) + 1), "accepted")
+    lost = {"id": None, "properties": {"verdict": "accepted", "class": "building"}}
+
+    item = desk.say({**all_of_it, 1: lost})
+
+    assert item.properties["fair:repairs"]["matched_by_outline"] == 1
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []

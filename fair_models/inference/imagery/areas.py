@@ -11,8 +11,8 @@ import logging
 import math
 import re
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,12 @@ class Area:
 
     outline: In longitude and latitude, with parts on both sides of the antimeridian where it lies over that.
     text: The same as "west,south,east,north", or as a GeoJSON geometry in one line.
+    mended: What was mended or left out on reading, by the names of `polygons.REPAIRS`.
     """
 
     outline: Polygon | MultiPolygon
     text: str
+    mended: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def bbox(self) -> BBox:
@@ -211,7 +213,7 @@ def _of_features(features: Sequence[polygons.Feature], name: str) -> Area:
         logger.warning("Area %s: %s", name, sentence)
     outline = shapely.union_all(outlines)
     shape = json.loads(shapely.to_geojson(outline))
-    return _checked(outline, json.dumps(shape, separators=(",", ":")), name)
+    return replace(_checked(outline, json.dumps(shape, separators=(",", ":")), name), mended=dict(counts))
 
 
 def _checked(outline: Polygon | MultiPolygon, text: str, name: str) -> Area:
