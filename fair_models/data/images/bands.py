@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fair_models.data.images import orientation
+from fair_models.data.images.files import GDAL_ERRORS
 from fair_models.imagery_rules import ImageryRules
 from fair_models.types import Array
 
@@ -37,6 +38,9 @@ _PARTS = 4
 
 _MOST_BETWEEN = 0.1
 _MOST_VALUES = 16
+
+_USUAL_RANGE = (0.0, 10_000.0)
+"""Values of scenes of 16 bits, where those of the image cannot be looked at."""
 
 Kind = Literal["colours", "grey", "palette", "cmyk"]
 
@@ -153,11 +157,13 @@ def _range(dataset: Any, numbers: Sequence[int]) -> tuple[float, float]:
     shape = len(numbers), max(1, dataset.height // scale), max(1, dataset.width // scale)
     try:
         values = dataset.read(list(numbers), out_shape=shape, masked=True).astype("float64")
-        found = values.compressed()
-        found = found[np.isfinite(found)]
-        least, most = (float(value) for value in np.percentile(found, (0.5, 99.5)))
-    except Exception:
-        return 0.0, 10_000.0
+    except GDAL_ERRORS:
+        return _USUAL_RANGE  # whoever reads the pixels will say what is wrong with them
+    found = values.compressed()
+    found = found[np.isfinite(found)]
+    if not len(found):
+        return _USUAL_RANGE
+    least, most = (float(value) for value in np.percentile(found, (0.5, 99.5)))
     least, most = (float(f"{value:.4g}") for value in (least, most))
     return (least, most) if most > least else (least, least + 1)
 
