@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
+from fair_models.class_names import ANY_VALUE, option
 from fair_models.data import splits
 from fair_models.data.folders import Source, locate
 from fair_models.data.images import antimeridian, chips, footprint, zooms
@@ -51,6 +52,11 @@ REPAIRS = {
 
 _OSM_IDS = ("osm_id", "osm_way_id", "osm_type", "osmid", "osm:id", "@osmId")
 
+_MUCH_IGNORED = 0.2
+"""Part of the ground from which on labels that are ignored are told with the remedy."""
+
+_SHOWN = 5
+
 BANDS = ("red", "green", "blue")
 
 
@@ -76,6 +82,7 @@ class PreparedDataset:
     keywords: Its keywords, likewise.
     from_osm: Whether its labels have ids of OpenStreetMap.
     zoom_choice: Which of several zooms was taken and why, in a sentence; empty where there was one.
+    ignored_note: What to do where labels of other values take much of the ground; empty where they do not.
     """
 
     chips: Path
@@ -98,6 +105,7 @@ class PreparedDataset:
     keywords: Sequence[str] = ()
     from_osm: bool = False
     zoom_choice: str = ""
+    ignored_note: str = ""
 
 
 def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
@@ -140,6 +148,7 @@ def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
         chip_counts={side: checked.count_chips(params.class_names, names) for side, names in sides.items()},
         repairs=repairs_of(checked, split, area),
         zoom_choice=_zoom_choice(params, checked),
+        ignored_note=_ignored_note(params, checked),
         rules=rules_of(params),
         keywords=_of_boxes(params.keywords) if checked.are_boxes else (),
         from_osm=_have_osm_ids(checked.labels),
@@ -157,6 +166,21 @@ def _zoom_choice(params: IngestDatasetParams, checked: Checked) -> str:
     }.get(str(params.zoom), "it was asked for")
     there = ", ".join(f"{zoom} ({count} chips)" for zoom, count in checked.zooms.items())
     return f"Zoom {taken} was taken of {there}, because {why}"
+
+
+def _ignored_note(params: IngestDatasetParams, checked: Checked) -> str:
+    """How ground is given back to the background that labels of other values take."""
+    ignored, share = checked.labels.ignored, checked.drawn.ignored_share
+    if ignored is None or params.class_property is None or share <= _MUCH_IGNORED:
+        return ""
+    said = [labels.value_of(properties, params.class_property) for properties in ignored.properties]
+    values = Counter(value for value in said if value is not None).most_common(_SHOWN)
+    shown = f", most of them {', '.join(f'{value} ({count})' for value, count in values)}" if values else ""
+    spelling = option(labels.BACKGROUND, [value for value, _ in values] or [ANY_VALUE])
+    return (
+        f"{len(ignored)} labels of values that were not asked for{shown}, lie on {share:.0%} of the ground, "
+        f"which counts neither way; where they mean background, ingest again with {spelling}"
+    )
 
 
 def rules_of(params: IngestDatasetParams) -> ImageryRules:

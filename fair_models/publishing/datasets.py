@@ -79,6 +79,8 @@ def ingest(
     with work_folder("ingest") as folder, catalog.exclusive(DATASETS, params.name):
         params = with_keywords(params if is_own else _settled(params, folder))
         prepared = prepare(params, folder)
+        if prepared.ignored_note:
+            logger.warning(prepared.ignored_note)
         if not is_own:
             for sentence in licence_notes(params, prepared):
                 logger.warning(sentence)

@@ -358,3 +358,18 @@ def test_a_chip_with_nothing_but_other_labels_is_of_no_class(tmp_path: Path) -> 
 
     counts = [sum(prepared.chip_counts[side].values()) for side in ("train", "held_out")]
     assert sum(counts) == 3
+
+
+@pytest.mark.parametrize(("size", "is_told"), [(0.0005, True), (0.0001, False)])
+def test_much_ground_of_other_labels_is_told_with_the_spelling_that_makes_it_background(
+    tmp_path: Path, size: float, is_told: bool
+) -> None:
+    features = [*everywhere(0.0001, kind="building"), *everywhere(size, kind="landuse")]
+    folder = folder_of(tmp_path / "chips", features)
+
+    asked = {"class_property": "kind", "classes": ["building"]}
+    note = ingest(folder, tmp_path / "work", **asked).ignored_note
+    mapped = ingest(folder, tmp_path / "again", **{**asked, "classes": ["building", "background=landuse"]})
+
+    assert ("most of them landuse (4)" in note and "--class background=landuse" in note) == is_told
+    assert not mapped.ignored_note

@@ -30,11 +30,13 @@ class Drawn:
     labelled: Names of the chips where a pixel of the imagery has a class.
     whole: Class that each chip is as a whole by name, "background" among them. None: it has no imagery, or
         labels whose class is not known.
+    ignored_share: Part of the imagery where only labels lie whose class is not known, 0 to 1.
     """
 
     visible: Array
     labelled: frozenset[str]
     whole: Mapping[str, str | None]
+    ignored_share: float = 0.0
 
 
 def draw(
@@ -56,15 +58,18 @@ def draw(
     visible = np.zeros(len(known), dtype=bool)
     labelled: set[str] = set()
     whole: dict[str, str | None] = {}
+    ignored_px = seen_px = 0
     for chip in chips:
         valid = imagery.get(chip.name, np.ones((chip.height, chip.width), dtype=bool))
         mask = labels.rasterise(known, chip.transform, chip.height, chip.width, chip.crs, classes, IGNORE)
         visible[covering(known, touching[chip.name], chip)] = True
         if ((mask > 0) & (mask != IGNORE) & valid).any():
             labelled.add(chip.name)
+        ignored_px += int(((mask == IGNORE) & valid).sum())
+        seen_px += int(valid.sum())
         index = coverage.main_class(mask, valid, len(classes)) if valid.any() else IGNORE
         whole[chip.name] = None if index == IGNORE else classes[index]
-    return Drawn(visible, frozenset(labelled), whole)
+    return Drawn(visible, frozenset(labelled), whole, ignored_px / max(1, seen_px))
 
 
 def covering(known: Labels, indices: Array, chip: Chip) -> Array:

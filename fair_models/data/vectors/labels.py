@@ -322,7 +322,7 @@ def _sorted(
     kept: list[tuple[Polygon | MultiPolygon, str, Json]] = []
     others: list[tuple[Polygon | MultiPolygon, str, Json]] = []
     for feature in features:
-        value = _value_of(feature.properties, class_property) if class_property else classes[0]
+        value = value_of(feature.properties, class_property) if class_property else classes[0]
         name = _class_of(value, meant) if class_property else classes[0]
         if class_property is None and _is_ignored(feature.properties):
             name = None
@@ -350,7 +350,7 @@ def _labels(
     return Labels(outlines, names, properties, mended or {})
 
 
-def _value_of(properties: Mapping[str, Any], class_property: str) -> str | None:
+def value_of(properties: Mapping[str, Any], class_property: str) -> str | None:
     """What a label says of its class, as text. The class that datasets have is read under both its names."""
     value = polygons.named(properties, class_property)
     if value is None and class_property in (CLASS_PROPERTY, OLDER_CLASS_PROPERTY):
@@ -367,7 +367,7 @@ def _value_of(properties: Mapping[str, Any], class_property: str) -> str | None:
 
 def class_said(properties: Mapping[str, Any]) -> str | None:
     """The class of a polygon by the property that predictions and datasets have for it."""
-    return _value_of(properties, CLASS_PROPERTY)
+    return value_of(properties, CLASS_PROPERTY)
 
 
 def _class_of(value: str | None, meant: Mapping[str, str]) -> str | None:
