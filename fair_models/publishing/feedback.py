@@ -12,6 +12,7 @@ from typing import cast
 import shapely
 from pystac import Item
 
+from fair_models import imagery_rules
 from fair_models.catalog.items import model_classes, versions
 from fair_models.catalog.protocol import Catalog
 from fair_models.data import feedback
@@ -22,6 +23,7 @@ from fair_models.data.images.chips import Chip
 from fair_models.data.vectors import polygons
 from fair_models.data.vectors.labels import CLASS_PROPERTY
 from fair_models.errors import InvalidFeedback, InvalidItem, NotFound
+from fair_models.imagery_rules import CURRENT, OLD, Fill
 from fair_models.inference.repeating import ITEM, model_href
 from fair_models.inference.writing.geoparquet import batches
 from fair_models.inference.writing.rows import GEOMETRY
@@ -48,11 +50,13 @@ class _Prediction:
     id: Of its item.
     checksum: Digest of the file with its polygons.
     imagery: Its imagery, as it was asked for.
+    fill: What white or black fill was to it; as by default where it is older than such rules.
     """
 
     id: str
     checksum: str
     imagery: str
+    fill: Fill
     model: Item
     collection: CollectionId
     predicted: Mapping[str, Predicted]
@@ -133,7 +137,9 @@ def _read(params: CollectFeedbackParams, catalog: Catalog) -> _Prediction:
     ran = str(properties.get("fair:model_checksum", ""))
     model, collection = _model(catalog, model_id, model_href(item), ran, item_id)
     predicted = _from_parquet(file) if key == "geoparquet" else _from_geojson(file)
-    return _Prediction(item_id, checksum, imagery, model, collection, predicted)
+    rules = imagery_rules.of(properties, item_id)
+    fill = (CURRENT if rules == OLD else rules).fill
+    return _Prediction(item_id, checksum, imagery, fill, model, collection, predicted)
 
 
 def _model(
@@ -224,6 +230,7 @@ def _asked(
         held_out_ratio=params.held_out_ratio,
         buffer_m=params.buffer_m,
         seed=params.seed,
+        fill=prediction.fill,
         dry_run=params.dry_run,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import shapely
 from pystac import Item
 
+from fair_models import imagery_rules
 from fair_models.catalog import validation
 from fair_models.catalog.ancestry import ancestors
 from fair_models.catalog.changes import transitions
@@ -19,6 +21,7 @@ from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.data.images import chips
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import Corrupted, InvalidFeedback, InvalidItem, NotFound
+from fair_models.imagery_rules import CURRENT, FIELD, OLD, ImageryRules
 from fair_models.params import CollectFeedbackParams, RetireParams
 from fair_models.publishing.feedback import collect
 from fair_models.publishing.retire import retire
@@ -99,6 +102,25 @@ def test_what_was_accepted_is_labelled_and_what_was_rejected_is_background(desk:
     assert item.properties["fair:feedback"]["model"] == MODEL
     assert [link.href for link in item.get_links("derived_from")] == [desk.catalog.href(BASE_MODELS, MODEL)]
     assert item.properties["keywords"] == base_item().properties["keywords"]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [({}, False), (OLD, False), (CURRENT, False), (CURRENT.model_copy(update={"fill": "kept"}), True)],
+)
+def test_fill_is_to_the_dataset_what_it_was_to_the_prediction(
+    desk: Desk, tmp_path: Path, said: ImageryRules | Json, kept: bool
+) -> None:
+    item = orjson.loads((desk.prediction / "prediction.json").read_bytes())
+    if isinstance(said, ImageryRules):
+        item["properties"][FIELD] = said.model_dump()
+    shutil.copytree(desk.prediction, tmp_path / "prediction")
+    desk.prediction = tmp_path / "prediction"
+    (desk.prediction / "prediction.json").write_bytes(orjson.dumps(item))
+
+    made = imagery_rules.of(desk.say("accepted").properties)
+
+    assert made == CURRENT.model_copy(update={"fill": "kept" if kept else CURRENT.fill})
 
 
 def test_what_was_corrected_or_added_counts_as_it_was_drawn(desk: Desk) -> None:
