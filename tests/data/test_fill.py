@@ -79,6 +79,72 @@ def test_white_roofs_small_specks_and_uneven_shadows_are_imagery() -> None:
     assert fill.find(pixels, everywhere(pixels)) is None
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    height=st.integers(40, 160),
+    width=st.integers(40, 160),
+    angle=st.floats(0, 2 * np.pi),
+    offset=st.floats(-1, 1),
+    value=st.sampled_from([0, 255]),
+)
+def test_what_a_straight_edge_cuts_off_is_fill_from_one_percent_on(
+    height: int, width: int, angle: float, offset: float, value: int
+) -> None:
+    rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    there = rows * np.sin(angle) + columns * np.cos(angle) > 1.4 * offset
+    pixels = ground(height, width)
+    pixels[:, there] = value
+    found = fill.find(pixels, everywhere(pixels))
+    if there.mean() >= fill.LEAST_SHARE:
+        assert found is not None
+        assert (found == there).all()
+    else:
+        assert found is None
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    side=st.integers(0, 3),
+    along=st.floats(0.02, 0.24),
+    deep=st.floats(0.05, 0.6),
+    at=st.floats(0, 1),
+)
+def test_a_white_roof_that_a_side_of_its_image_cuts_is_imagery(
+    side: int, along: float, deep: float, at: float
+) -> None:
+    pixels = ground(128, 128)
+    width, depth = round(along * 128), round(deep * 128)
+    first = 1 + round(at * (126 - width))
+    pixels[:, :depth, first : first + width] = 255
+    turned = np.rot90(pixels, side, axes=(1, 2))
+    assert fill.find(turned, everywhere(turned)) is None
+
+
+def test_a_small_white_roof_in_the_corner_of_its_image_is_imagery() -> None:
+    pixels = ground(256, 256)
+    pixels[:, :31, :31] = 255
+    assert fill.find(pixels, everywhere(pixels)) is None
+
+
+def test_chips_of_a_rotated_mosaic_lose_its_rim_and_keep_their_roofs() -> None:
+    rows, columns = np.mgrid[0:512, 0:512] - 256.0
+    turned = np.radians(17)
+    across = columns * np.cos(turned) + rows * np.sin(turned)
+    down = rows * np.cos(turned) - columns * np.sin(turned)
+    there = np.maximum(abs(across), abs(down)) > 200
+    pixels = ground(512, 512)
+    pixels[:, there] = 255
+    pixels[:, 270:296, 230:290] = 255  # a roof that lies on two chips
+    for row, column in ((row, column) for row in range(0, 512, 128) for column in range(0, 512, 128)):
+        chip = np.s_[row : row + 128, column : column + 128]
+        found = fill.find(pixels[:, *chip], np.ones((128, 128), bool))
+        if there[chip].mean() >= fill.LEAST_SHARE:
+            assert found is not None
+            assert (found == there[chip]).all()
+        else:
+            assert found is None
+
+
 def test_what_the_file_itself_marks_is_not_counted_as_fill() -> None:
     pixels, there = filled(100, 100, 0)
     assert fill.find(pixels, ~there) is None

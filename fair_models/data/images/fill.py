@@ -1,9 +1,10 @@
 """White or black fill that nothing marks as without data: rims of rotated mosaics, padded chips.
 
 Fill is what is within a few grey values of white, or of black, in all bands and mostly exactly so, hangs
-together over edges of pixels, touches the border of its image, and is at least 1 % of the image. Inside an
-image nothing is fill: sunlit roofs are white too. It is decided once for an image, before anything is cut
-out of it, so that windows, strips and shards agree.
+together over edges of pixels, is at least 1 % of its image, and lies along the image's border for at least a
+quarter of a side. Inside an image nothing is fill, nor where a side cuts off a small part: sunlit roofs are
+white too. It is decided once for an image, before anything is cut out of it, so that windows, strips and
+shards agree.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ from fair_models.types import Array
 
 LEAST_SHARE = 0.01
 """Part of an image that fill is at least."""
+
+LEAST_BORDER = 0.25
+"""Length of the border that fill has at least, in sides of the image, around its corners.
+
+What a straight edge cuts off is at least so long: a triangle at a corner with 1 % of the image has 0.28.
+"""
 
 TOLERANCE = 4
 """Grey values that fill may differ from white or black."""
@@ -57,14 +64,12 @@ def of_colour(pixels: Array, valid: Array, white: bool, lossy: bool) -> Array | 
         return None
     parts = _parts(close)
     counts = np.bincount(parts.reshape(-1))
-    touching = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
     pure = np.bincount(parts.reshape(-1), near(pixels, white, int(lossy)).reshape(-1))
-    chosen = [
-        part for part in touching if part and counts[part] >= least and pure[part] >= _PURE * counts[part]
-    ]
-    if not chosen:
+    is_fill = (counts >= least) & (pure >= _PURE * counts) & (_border(parts, len(counts)) >= LEAST_BORDER)
+    is_fill[0] = False
+    if not is_fill.any():
         return None
-    found = np.isin(parts, chosen)
+    found = is_fill[parts]
     return _grown(found, near(pixels, white, RINGING) & valid) if lossy else found
 
 
@@ -88,6 +93,13 @@ def _parts(close: Array) -> Array:
     from scipy.ndimage import label
 
     return np.asarray(label(close)[0])
+
+
+def _border(parts: Array, count: int) -> Array:
+    """How long each part lies along the border, in sides of the image, shape (count,)."""
+    sides = (parts[0], parts[-1], parts[:, 0], parts[:, -1])
+    length: Array = np.sum([np.bincount(side, minlength=count) / len(side) for side in sides], axis=0)
+    return length
 
 
 def _grown(found: Array, ringing: Array) -> Array:
