@@ -133,7 +133,7 @@ def pieces(tmp_path: Path) -> Path:
     for column in range(8):
         for row in range(4):
             tile = tiles.Tile(4 * TILE.x + column, 4 * TILE.y + row, 21)
-            pixels = np.full((256, 256, 3), 10 * column + row, np.uint8)
+            pixels = np.full((256, 256, 3), 20 + 10 * column + row, np.uint8)
             Image.fromarray(pixels).save(tmp_path / f"{tile.name}.png")
     longitude, latitude = tiles.lonlat(
         np.array([TILE.x + 0.4, TILE.x + 0.6]), np.array([TILE.y + 0.6] * 2), 19
@@ -166,8 +166,8 @@ def test_chips_that_are_pieces_of_one_picture_make_whole_samples(pieces: Path) -
     assert loaded.train.images.shape == (1, 3, 256, 256)
     assert (loaded.train.targets != IGNORE).all()
     # what each side has is its own: no pixel of one is in a sample of the other
-    assert set(np.unique(loaded.train.images)) == {10 * x + y for x in range(4) for y in range(4)}
-    assert set(np.unique(loaded.held_out.images)) == {10 * x + y for x in range(4, 8) for y in range(4)}
+    assert set(np.unique(loaded.train.images)) == {20 + 10 * x + y for x in range(4) for y in range(4)}
+    assert set(np.unique(loaded.held_out.images)) == {20 + 10 * x + y for x in range(4, 8) for y in range(4)}
     assert (loaded.train.targets == 1).sum() == (alone.train.targets == 1).sum() > 100
     assert len(alone.train) == 16
     assert (alone.train.targets != IGNORE).mean() == 1 / 16
