@@ -1,5 +1,6 @@
 """What every flow promises, without a server."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,14 @@ def test_the_documents_name_all_columns_of_a_result(name: str) -> None:
     row = rows.get(name, "").replace("those of `ingest-dataset`", rows["ingest-dataset"])
     row = row.replace("the columns of an item", rows["ingest-dataset"])
     assert [column for column in OUTCOMES[name].model_fields if f"`{column}`" not in row] == []
+
+
+def test_rows_of_results_in_the_documents_have_all_columns() -> None:
+    text = (PROJECT / "docs" / "backend.md").read_text(encoding="utf-8")
+    rows = [json.loads(row) for row in re.findall(r"```json\n({[^{}…]*})\n```", text)]
+    for name, deciding in (("finetune", "mlflow_run"), ("promote", "replaced"), ("predict", "geoparquet")):
+        [row] = [row for row in rows if deciding in row]
+        assert set(row) == set(OUTCOMES[name].model_fields), name
 
 
 def test_every_flow_file_is_deployed() -> None:
