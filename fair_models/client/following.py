@@ -23,6 +23,10 @@ _LATE = timedelta(seconds=10)
 """Runs send their lines in batches: one's line can arrive after another's later one."""
 
 
+REPEATED = "training-progress"
+"""Progress that a run repeats of its child, for its own page. Who follows both hears it from the child."""
+
+
 class Follower:
     """What was seen of a run so far."""
 
@@ -85,6 +89,8 @@ class Follower:
 
     def _new_progress(self) -> Iterator[Progress]:
         for artifact in self._client.artifacts(list(self._names), kind="progress"):
+            if artifact["key"] == REPEATED:
+                continue
             now = (float(artifact["data"]), artifact.get("description") or "")
             if self._progress.get(artifact["id"]) != now:
                 self._progress[artifact["id"]] = now

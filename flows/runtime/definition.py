@@ -22,6 +22,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.callables import ParameterSchema
 
 from fair_models.errors import TrainingCancelled
+from flows.runtime.hooks import say_why
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,7 +63,7 @@ def flow(
             flow_run_name=lambda: _name_of_run(run_name),
             task_runner=runner,
             on_cancellation=hooks,
-            on_crashed=hooks,
+            on_crashed=[*(hooks or []), say_why],
         )
         shown = _with_empty_fields(made.parameters.model_dump())
         made.parameters = StrictParameterSchema(**shown, additionalProperties=False)

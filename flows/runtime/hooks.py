@@ -10,7 +10,9 @@ from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.states import Cancelling
+from prefect.states import Cancelling, Crashed
+
+from fair_models.client.runs import in_words
 
 
 def cancel_children(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -23,6 +25,17 @@ def cancel_children(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) 
             if child.state is not None and not child.state.is_final():
                 reason = f"The run {flow_run.name} that waited for it was cancelled."
                 client.set_flow_run_state(child.id, Cancelling(message=reason))
+
+
+def say_why(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Say on Prefect's own page too, in the words of people, why a run's process ended."""
+    with get_client(sync_client=True) as client:
+        said = client.read_flow_run(flow_run.id).state
+        if said is None or not said.is_crashed() or not said.message:
+            return
+        meant = in_words(said.message)
+        if meant != said.message:
+            client.set_flow_run_state(flow_run.id, Crashed(message=meant), force=True)
 
 
 def close_training(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:

@@ -73,18 +73,23 @@ def submit(
     )
 
 
-def wait(run_id: UUID) -> FlowRun:
-    """Wait until a run is over, however it ends."""
+def wait(run_id: UUID, meanwhile: Callable[[], None] | None = None) -> FlowRun:
+    """Wait until a run is over, however it ends. Each time it was looked at, `meanwhile` is called."""
     with get_client(sync_client=True) as client:
         while True:
             run = client.read_flow_run(run_id)
             if run.state is not None and run.state.is_final():
                 return run
+            if meanwhile is not None:
+                meanwhile()
             time.sleep(_POLL_S)
 
 
 def run_train(
-    base: Item, config: RunConfig, began: Callable[[FlowRun], None] | None = None
+    base: Item,
+    config: RunConfig,
+    began: Callable[[FlowRun], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> TrainedVersion:
     """Run the deployment `train` where the base model's training runtime is, and wait for its result.
 
@@ -92,6 +97,7 @@ def run_train(
         base: The model whose runtime it is.
         config: The training.
         began: Called with the run that was started.
+        meanwhile: Called again and again while it goes on.
 
     Raises:
         Invalid: The runtime is an image, and the deployment's work pool cannot start images.
@@ -110,7 +116,7 @@ def run_train(
     )
     if began is not None:
         began(started)
-    run = wait(started.id)
+    run = wait(started.id, meanwhile)
     if run.state is not None and run.state.is_cancelled():
         raise TrainingCancelled(
             f"Training {config.model_name} was cancelled (run {run.id}); start it again to train it"
@@ -157,3 +163,13 @@ def table_of(run: FlowRun, key: str) -> list[dict[str, Any]]:
         found = client.read_artifacts(artifact_filter=wanted)
     rows: list[dict[str, Any]] = json.loads(str(found[-1].data)) if found else []
     return rows
+
+
+def progress_of(run: FlowRun, key: str) -> tuple[float, str] | None:
+    """How far a run says that it is, in percent, and in words; None where it has said nothing yet."""
+    wanted = ArtifactFilter.model_validate({"flow_run_id": {"any_": [run.id]}, "key": {"any_": [key]}})
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=wanted)
+    if not found:
+        return None
+    return float(str(found[-1].data)), found[-1].description or ""

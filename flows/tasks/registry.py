@@ -5,12 +5,14 @@ The library's packages are imported inside, so that importing a flow stays light
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from prefect.client.schemas.objects import FlowRun
 from prefect.utilities.urls import url_for
 
 from fair_models import settings
+from fair_models.client.following import REPEATED
 from fair_models.outcomes import (
     AuditSummary,
     CleanedRuns,
@@ -36,7 +38,7 @@ from fair_models.training.run_config import RunConfig
 from flows.runtime import announcements, artifacts, closing
 from flows.runtime.places import open_catalog, open_store
 from flows.runtime.policy import task
-from flows.runtime.runtimes import run_train, table_of
+from flows.runtime.runtimes import progress_of, run_train, table_of
 from flows.tasks import results, upkeep_rows
 
 if TYPE_CHECKING:
@@ -116,12 +118,27 @@ def train_in_runtime(base: Item, config: RunConfig) -> TrainedVersion:
         told = f"[{run.name}]({address}) trains it: epochs, curves and logs are shown there."
         artifacts.write_card("training-run", told, f"The run that trains {config.model_name}")
 
-    trained = run_train(base, config, link)
+    bar = artifacts.ProgressBar(REPEATED, f"Training {config.model_name} has not begun yet")
+    looked = time.monotonic()
+
+    def repeat() -> None:
+        nonlocal looked
+        if time.monotonic() - looked < _REPEAT_S:
+            return
+        looked = time.monotonic()
+        if said := progress_of(began[0], "training"):
+            bar.show(said[0], 100, said[1])
+
+    trained = run_train(base, config, link, repeat)
+    bar.show(100, 100, f"{config.model_name} is trained")
     for key, told in _OF_TRAINING.items():
         if rows := table_of(began[0], key):
             artifacts.write_table(key, rows, told)
     return trained
 
+
+_REPEAT_S = 5.0
+"""Between two looks at how far a training is."""
 
 _OF_TRAINING = {
     "metrics": "Measured on held-out samples, with 95 % intervals and the simplest guess",

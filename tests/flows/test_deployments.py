@@ -77,6 +77,8 @@ def test_runs_without_a_sign_of_life_are_noticed_after_three_missed_ones(
     assert found["enabled"]
     assert found["actions"][0]["state"] == "CRASHED"
     assert {3 * int(beat) for beat in beats} == {found["trigger"]["within"]}
+    assert found["trigger"]["after"] == ["prefect.flow-run.heartbeat"]  # none, and nobody waits
+    assert found["trigger"]["expect"] == ["prefect.flow-run.*"]
 
 
 def test_the_automations_are_about_the_runs_of_our_deployments_alone(
