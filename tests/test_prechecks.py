@@ -140,6 +140,7 @@ def test_an_area_outside_of_an_image_and_a_zoom_for_it_are_refused(
         prechecks.check(wish.model_copy(update={"area": OUTSIDE}), catalog)
     with pytest.raises(Invalid, match="leave the zoom out"):
         prechecks.check(wish.model_copy(update={"zoom": 19}), catalog)
+    prechecks.check(wish.model_copy(update={"imagery": str(image.parent), "zoom": 19}), catalog)
 
 
 def test_paths_are_left_to_the_flow_where_they_mean_something_else_there(catalog: LocalCatalog) -> None:

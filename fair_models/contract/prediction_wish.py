@@ -76,12 +76,7 @@ def look_at_files(item: Item, params: PredictParams, area: Area | None) -> None:
         return
     from fair_models.inference.imagery.sources.opening import open_source
 
-    if imagery.is_dir():
-        if params.zoom is not None:
-            raise Invalid(
-                f"A zoom is for services of tiles, and {imagery} is a folder of chips: leave it out"
-            )
-    elif not _is_json(imagery):  # which may name addresses
+    if not imagery.is_dir() and not _is_json(imagery):  # which may name addresses
         facts = model_input.read(item)
         with open_source(imagery, facts, area, params.zoom, rules=rules_of(item, params)):
             pass

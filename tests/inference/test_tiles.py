@@ -421,11 +421,14 @@ def test_what_cannot_be_asked_is_refused_in_words(
         open_source(imagery, Input(), areas.read("85.5,27.6,85.501,27.601") if area else None, zoom, QUICK)
 
 
-def test_a_zoom_for_what_is_no_service_is_refused(tmp_path: Path) -> None:
+def test_a_zoom_is_refused_for_one_image_and_for_a_folder_that_has_no_chip_of_it(tmp_path: Path) -> None:
     image = write_geotiff(tmp_path / "a.tif", blobs(64, 64), "EPSG:32645", (353_000, 3_057_000), 0.26)
-    for imagery in (image, tmp_path):
-        with pytest.raises(Invalid, match="leave the zoom out"):
-            open_source(imagery, Input(), None, 19)
+    with pytest.raises(Invalid, match="leave the zoom out"):
+        open_source(image, Input(), None, 19)
+    with pytest.raises(InvalidImagery, match=r"no chip of zoom 17, only of 19 \(1 chips\)"):
+        open_source(tmp_path, Input(), None, 17)
+    with open_source(tmp_path, Input(), None, 19) as imagery:
+        assert imagery.image_count == 1
 
 
 def test_without_a_zoom_the_one_nearest_to_the_model_is_taken_and_written_down(
