@@ -33,7 +33,7 @@ ELSEWHERE = ("PREFECT_", "ZENML_", "FAIR_STORE", "FAIR_CATALOG")
 @pytest.fixture(scope="package")
 def prefect_api() -> Iterator[str]:
     """Address of a real server with a database of its own."""
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=300):
         yield str(PREFECT_API_URL.value())
 
 
