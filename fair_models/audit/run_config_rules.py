@@ -32,19 +32,25 @@ def registered(entry: Entry, document: Json, scope: Scope) -> Iterator[Problem]:
         return  # the rules `assets` and `digests` report it
     try:
         config = RunConfig.from_zenml(scope.store.fetch(href).read_text(encoding="utf-8"))
-        problems = list(_problems(config, Item.from_dict(document, migrate=False), scope))
     except Unavailable:
         raise
     except (FairModelsError, UnicodeDecodeError) as error:
         problems = [f"cannot be read: {error}"]
+    else:
+        problems = list(_problems(config, Item.from_dict(document, migrate=False), scope))
     for problem in problems:
         yield Problem(entry.label, f"its run config: {problem}", TRAIN_AGAIN)
 
 
 def _problems(config: RunConfig, item: Item, scope: Scope) -> Iterator[str]:
-    """What differs. Items that are gone are the matter of the rule `links`."""
+    """What differs. Items that are gone or damaged are the matter of the rules `links` and `readable`."""
     yield from digests.code_problems(config.code, item)
     collection: CollectionId = BASE_MODELS if config.parent_model is None else LOCAL_MODELS
-    started = versions.exact(scope.catalog, collection, config.parent_model or config.base_model)
+    try:
+        started = versions.exact(scope.catalog, collection, config.parent_model or config.base_model)
+    except Unavailable:
+        raise
+    except FairModelsError:
+        return
     if started is not None:
         yield from digests.weight_problems(config, started)

@@ -145,6 +145,7 @@ def test_changed_bytes_of_the_same_size_are_found_by_their_digest(run: Run, cata
         "digests",
         "entrypoints",
         "leakage",
+        "run-configs",
     }
 
 
