@@ -103,12 +103,11 @@ def _opened(params: PredictParams, original: Original | None = None) -> Work:
     from fair_models.contract.prediction_plan import plan_prediction
     from fair_models.inference.shards.sharding import sharded
     from fair_models.training import references
-    from fair_models.training.ledger import open_ledger
 
     store = open_store()
     catalog = open_catalog()
     item = (
-        references.resolve(catalog, names.MODELS, params.model, lambda: open_ledger(settings.current()))
+        references.resolve(catalog, names.MODELS, params.model, references.ledger_here)
         if original is None
         else versions.of_prediction(catalog, original.model_id, original.model_href, original.model_checksum)
     )

@@ -89,10 +89,9 @@ def collect_verdicts(params: CollectFeedbackParams) -> PublishedItem:
 @task
 def fetch_items(params: FinetuneParams | SearchParams) -> tuple[Item, Item]:
     """Find the exact items that two references mean, and see that the new model may have its name."""
-    from fair_models.training import plan
-    from fair_models.training.ledger import open_ledger
+    from fair_models.training import plan, references
 
-    return plan.find_items(open_catalog(), params, lambda: open_ledger(settings.current()))
+    return plan.find_items(open_catalog(), params, references.ledger_here)
 
 
 @task

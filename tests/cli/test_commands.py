@@ -209,6 +209,18 @@ def test_bad_input_is_one_readable_line_and_code_2(home: Path, arguments: list[s
     assert words in json.loads(told.stdout)["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["show", "no-such-item"], ["rank", "no-such-item", "--text", "a roof"]],
+    ids=lambda words: words[0],
+)
+def test_where_nothing_was_trained_no_database_of_trainings_is_made(home: Path, arguments: list[str]) -> None:
+    shown = run(*arguments)
+    assert shown.exit_code == 2
+    assert "no-such-item" in shown.stderr
+    assert not (home / "zenml").exists()
+
+
 def test_everything_that_is_wrong_is_told_at_once(home: Path) -> None:
     shown = run("ingest", "Some Data", "chips", "--title", "a/b", "--held-out-ratio", "0.9", "--zoom", "99")
     for field in ("name", "title", "held_out_ratio", "zoom"):

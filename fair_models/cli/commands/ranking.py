@@ -50,11 +50,10 @@ def rank(
     from fair_models.contract.ranking_plan import open_ranker
     from fair_models.store.opening import open_store
     from fair_models.training import references
-    from fair_models.training.ledger import open_ledger
 
     texts, images = _queries(text or [], image or [], batch)
     settings = current()
-    item = references.resolve(open_catalog(settings), names.MODELS, model, lambda: open_ledger(settings))
+    item = references.resolve(open_catalog(settings), names.MODELS, model, references.ledger_here)
     ranker = open_ranker(item, open_store(settings))
     _warn(ranker, texts)
     rows = [

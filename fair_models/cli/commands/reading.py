@@ -83,11 +83,10 @@ def show(
     from fair_models.catalog.opening import open_catalog
     from fair_models.publishing import gates
     from fair_models.training import references
-    from fair_models.training.ledger import open_ledger
 
     catalog = open_catalog(current())
     places: list[CollectionId] = [LOCAL_MODELS, BASE_MODELS, DATASETS]
-    found = references.resolve(catalog, places, item, lambda: open_ledger(current()))
+    found = references.resolve(catalog, places, item, references.ledger_here)
     if output.wants_json():
         output.show_json(found.to_dict(transform_hrefs=False))
         return
