@@ -9,7 +9,7 @@ HEAVY = ("torch", "zenml", "mlflow", "onnxruntime")
 FLOWS = sorted(f"flows.{path.stem}" for path in (PROJECT / "flows").glob("*.py") if path.stem != "__init__")
 CONTRIBUTIONS = sorted(path.parent.name for path in (PROJECT / "models").glob("*/stac-item.json"))
 LIGHT = [
-    "fair_models.cli",
+    "fair_models.cli.app",
     "fair_models.client",
     "fair_models.training.run_config",
     *FLOWS,
