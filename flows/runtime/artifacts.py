@@ -41,9 +41,30 @@ def write_result(outcome: O) -> O:
     create_table_artifact(
         key="result",
         table=[{name: row[name] for name in columns}],
-        description="\n".join(f"- `{name}`: {field.description}" for name, field in columns.items()),
+        description="\n".join(
+            [
+                *_links(row),
+                f"Catalogue: `{_catalog()}`",
+                "",
+                *(f"- `{name}`: {field.description}" for name, field in columns.items()),
+            ]
+        ),
     )
     return outcome
+
+
+def _links(row: Mapping[str, Any]) -> list[str]:
+    """A link to the item that a run published, where it has an address on the web."""
+    href, item = str(row.get("href") or ""), row.get("item")
+    return [f"Item: [{item}]({href})", ""] if item and href.startswith(("https://", "http://")) else []
+
+
+def _catalog() -> str:
+    """Which catalogue the run works on: its folder, or host and name of its database."""
+    from fair_models.catalog import opening
+    from flows.runtime.places import open_catalog
+
+    return opening.name_of(open_catalog())
 
 
 def write_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:

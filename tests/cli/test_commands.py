@@ -114,7 +114,10 @@ def test_a_list_is_chosen_by_conditions_and_read_page_by_page(home: Path) -> Non
     better = run("list", "--where", "fair:building_iou > 0.1", "--where", "not pinned", "--order", "newest")
     assert "banepa-roofs-v1" in better.stdout
     assert "banepa-buildings" not in better.stdout
-    assert "Nothing is published that fits" in run("list", "--where", "pinned").stdout
+    nothing = run("list", "--where", "pinned").stdout
+    assert "fits. Without --where" in nothing
+    assert str(current().catalog_folder) in nothing
+    assert f"Published in {current().catalog_folder}" in better.stdout
     assert "--cursor" in run("list", "--limit", "1").stderr
     for wrong, said in (
         (["--where", "size > 1"], "is no condition"),

@@ -18,7 +18,7 @@ from prefect.utilities.schema_tools.validation import validate
 
 from fair_models.client.requests import RUN_NAMES
 from fair_models.client.schema import problems
-from fair_models.outcomes import OUTCOMES
+from fair_models.outcomes import OUTCOMES, PublishedItem
 from fair_models.params import PromoteParams
 from flows.runtime import artifacts
 from flows.runtime.definition import _is_generated, flow, published_schema
@@ -223,3 +223,29 @@ def test_a_bar_tells_the_time_left_from_the_second_step_on(monkeypatch: pytest.M
     for epoch in (0, 1, 2, 4):
         bar.show(epoch, 4, f"epoch {epoch}", with_time_left=True)
     assert shown == ["epoch 1, about 30 s left", "epoch 2, about 20 s left", "epoch 4"]
+
+
+def test_a_result_names_the_catalogue_and_links_to_the_item_that_it_published(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    written: list[dict[str, Any]] = []
+    monkeypatch.setattr(artifacts, "create_table_artifact", lambda **artifact: written.append(artifact))
+    monkeypatch.setenv("FAIR_HOME", str(tmp_path))
+    address = "https://stac.example.org/collections/local-models/items/roofs-v2"
+    published = PublishedItem(
+        collection="local-models",
+        item="roofs-v2",
+        name="roofs",
+        version=2,
+        title="Roofs",
+        href=address,
+        dry_run=False,
+    )
+
+    artifacts.write_result(published)
+    artifacts.write_result(published.model_copy(update={"href": "/registry/roofs-v2.json"}))
+
+    served, local = (artifact["description"] for artifact in written)
+    assert f"Catalogue: `{tmp_path / 'catalog'}`" in served
+    assert f"[roofs-v2]({address})" in served
+    assert "](" not in local

@@ -58,19 +58,21 @@ def list_items(
 ) -> None:
     """List what is published, page by page: all of it, or what conditions hold for."""
     from fair_models.catalog import query
-    from fair_models.catalog.opening import open_catalog
+    from fair_models.catalog.opening import name_of, open_catalog
 
     choice = Choice.of(where or [], collections=_chosen(collection), order=order, limit=limit, cursor=cursor)
     if everything:
         choice = choice.model_copy(update={"deprecated": None})
-    page = query.page(open_catalog(current()), choice)
+    catalog = open_catalog(current())
+    page = query.page(catalog, choice)
     rows = [_row(item) for item in page.found]
     columns = ("collection", "item", "metric", "title", *(["deprecated"] if everything else []))
     shown = [{key: row[key] for key in columns} for row in rows]
-    nothing = "Nothing is published yet. Begin with: fair-models demo"
+    where_from = name_of(catalog)
+    nothing = f"Nothing is published yet in {where_from}. Begin with: fair-models demo"
     if where or cursor:
-        nothing = "Nothing is published that fits. Without --where all of it is listed"
-    show_page(page, shown, rows, ("Published", nothing))
+        nothing = f"Nothing in {where_from} fits. Without --where all of it is listed"
+    show_page(page, shown, rows, (f"Published in {where_from}", nothing))
 
 
 def show(
@@ -80,7 +82,7 @@ def show(
     """Show one item; with --json the whole STAC item."""
     from fair_models.catalog import ancestry
     from fair_models.catalog.items import agreement
-    from fair_models.catalog.opening import open_catalog
+    from fair_models.catalog.opening import name_of, open_catalog
     from fair_models.publishing import gates
     from fair_models.training import references
 
@@ -96,7 +98,8 @@ def show(
     if agreement.FIELD in found.properties:
         properties["fast against exact"] = agreement.read(found.properties).sentence
     files = {f"{key} file": asset.href for key, asset in found.assets.items()}
-    output.show_fields(found.id, {**properties, **files, "item": found.get_self_href()})
+    places_of_it = {"item": found.get_self_href(), "catalogue": name_of(catalog)}
+    output.show_fields(found.id, {**properties, **files, **places_of_it})
     _show_ancestors(ancestry.ancestors(catalog, found))
     _show_figures(found.properties)
     if values := found.properties.get("mlm:hyperparameters"):
