@@ -175,7 +175,10 @@ def test_a_prediction_is_repeated_with_the_same_model_and_all_its_parameters(
     params, original = settle(RepeatParams(prediction=str(first.folder)))
     again = predict(plan_prediction(town.published, params, town.store, tmp_path, original))
 
-    assert params == wish.model_copy(update={"parameters": params.parameters})
+    settled = {"parameters": params.parameters, "imagery_rules": params.imagery_rules}
+    assert params == wish.model_copy(update=settled)
+    assert params.imagery_rules is not None
+    assert params.imagery_rules.model_dump() == first.item["properties"]["fair:imagery_rules"]
     assert set(params.parameters) == set(first.item["properties"]["fair:parameters"])
     assert again.folder != first.folder
     assert again.same is True
