@@ -195,10 +195,11 @@ def test_an_item_that_is_no_json_is_listed_with_the_files_that_are_missing(folde
     (folder / "stac-item.json").write_text("{")
     (folder / "README.md").unlink()
 
-    missing, broken = checks.problems(folder)
+    missing, broken, unseen = checks.problems(folder)
     assert missing.startswith("README.md is missing")
     assert broken.startswith("stac-item.json")
     assert "JSON" in broken
+    assert unseen.startswith("not checked, because stac-item.json cannot be read")
 
 
 @pytest.mark.parametrize(
