@@ -9,6 +9,7 @@ from typing import Any, cast
 import yaml
 from pydantic import BaseModel
 
+from fair_models import form_fields
 from fair_models.client.http import Http
 from fair_models.client.requests import DEPLOYMENTS
 from fair_models.errors import FairModelsError, NotFound
@@ -59,7 +60,8 @@ def deployments(settings: Settings) -> str:
     old = sorted(
         name
         for name, kind in taken.items()
-        if _published(found[name], kind.__name__) != kind.model_json_schema().get("properties")
+        if _published(found[name], kind.__name__)
+        != form_fields.with_empty_fields(kind.model_json_schema().get("properties", {}))
     )
     if old:
         raise FairModelsError(

@@ -21,6 +21,7 @@ from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.callables import ParameterSchema
 
+from fair_models import form_fields
 from fair_models.errors import TrainingCancelled
 from flows.runtime.hooks import say_why
 
@@ -87,31 +88,13 @@ def _cancelled_with_its_training(function: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-_FIELDS = frozenset({"string", "integer", "number"})
-
-
 def _with_empty_fields(schema: dict[str, Any]) -> dict[str, Any]:
-    """Show optional texts and numbers as empty fields, where the form would have a switch between kinds.
-
-    Prefect's form shows alternatives as tabs. Its server takes null for all that is not required and has no
-    default, and a field that is left empty is not sent.
-    """
+    """The schema with all its models as they are published."""
     definitions = {}
     for name, definition in schema["definitions"].items():
-        fields = {field: _as_field(told) for field, told in definition.get("properties", {}).items()}
+        fields = form_fields.with_empty_fields(definition.get("properties", {}))
         definitions[name] = {**definition, "properties": fields} if fields else definition
     return {**schema, "definitions": definitions}
-
-
-def _as_field(told: dict[str, Any]) -> dict[str, Any]:
-    alternatives = [each for each in told.get("anyOf", []) if each != {"type": "null"}]
-    if told.get("default", ...) is not None or len(alternatives) != 1:
-        return told
-    [kind] = alternatives
-    if kind.get("type") not in _FIELDS or kind.keys() & {"enum", "const"}:
-        return told
-    rest = {name: value for name, value in told.items() if name not in {"anyOf", "default"}}
-    return {**kind, **rest}
 
 
 def published_schema(made: Flow[..., Any]) -> dict[str, Any]:
