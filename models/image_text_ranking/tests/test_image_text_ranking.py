@@ -73,7 +73,8 @@ def test_the_initial_weights_find_scenes_that_they_have_not_seen(
     evaluation = pipeline.evaluate(pretrained, unseen, processing, pipeline.Params())
 
     assert (evaluation.metrics[MAIN] or 0) > 0.8
-    assert evaluation.baseline[MAIN] == pytest.approx(10 / 60, abs=0.01)
+    # Whoever is blind finds 10 of 60; who always names the most frequent sentences first, a little more.
+    assert 10 / 60 - 0.01 <= (evaluation.baseline[MAIN] or 0) < 0.25
     spec = json.loads((FOLDER / "stac-item.json").read_text())["properties"]["fair:metrics_spec"]
     assert set(evaluation.metrics) == {entry["key"] for entry in spec}
     assert next(iter(evaluation.metrics)) == spec[0]["key"] == MAIN
