@@ -17,7 +17,7 @@ import pystac
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-PATIENCE_S = 180
+PATIENCE_S = 480
 """Far longer than anything that tests wait for takes, on a machine with much else to do."""
 
 MANY_EPOCHS = {"training.epochs": 500}
