@@ -11,13 +11,13 @@ from typer.core import TyperGroup
 from fair_models.cli import output
 from fair_models.cli.commands import (
     catalog,
-    choosing,
     demo,
     doctor,
+    items,
     judging,
     models,
+    pages,
     ranking,
-    reading,
     runs,
     sample,
     server,
@@ -79,10 +79,10 @@ app = typer.Typer(
 demo.add_to(app)
 sample.add_to(app)
 work.add_to(app)
-reading.add_to(app)
+items.add_to(app)
 ranking.add_to(app)
 versions.add_to(app)
-choosing.add_to(app)
+pages.add_to(app)
 judging.add_to(app)
 models.add_to(app)
 doctor.add_to(app)

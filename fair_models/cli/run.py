@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from fair_models.cli import beforehand, live, output
+from fair_models.cli import live, output, precheck
 from fair_models.client import Client, FlowRun
 from fair_models.errors import FairModelsError
 from fair_models.types import Json
@@ -66,7 +66,7 @@ def do(
         Unavailable: No server answers.
     """
     with Client() as client:
-        beforehand.look(params, client)
+        precheck.look(params, client)
         run = client.start(deployment, params, idempotency_key=how.key, again=how.again, tags=tags)
         if run.found:
             output.say(

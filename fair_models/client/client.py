@@ -13,9 +13,9 @@ from pydantic import BaseModel, SecretStr
 
 from fair_models.client import keys
 from fair_models.client.events import Event
-from fair_models.client.following import Follower
+from fair_models.client.follower import Follower
 from fair_models.client.http import Http, Refused
-from fair_models.client.reading import Reader
+from fair_models.client.reader import Reader
 from fair_models.client.requests import Request, deployment_of, run_name
 from fair_models.client.runs import FlowRun
 from fair_models.client.schema import problems

@@ -45,5 +45,5 @@ def close_training(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -
     process, which nobody waits for: ZenML must not be loaded into the worker, and until the hooks are done
     Prefect does not call the run cancelled.
     """
-    command = [sys.executable, "-m", "flows.runtime.closing", str(flow_run.id)]
+    command = [sys.executable, "-m", "flows.runtime.dead_trainings", str(flow_run.id)]
     subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)

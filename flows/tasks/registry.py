@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.utilities.urls import url_for
 
 from fair_models import settings
-from fair_models.client.following import REPEATED
+from fair_models.client.follower import REPEATED
 from fair_models.outcomes import (
     AuditSummary,
     CleanedRuns,
@@ -35,7 +35,7 @@ from fair_models.params import (
     SearchParams,
 )
 from fair_models.training.run_config import RunConfig
-from flows.runtime import announcements, artifacts, closing
+from flows.runtime import announcements, artifacts, dead_trainings
 from flows.runtime.places import open_catalog, open_store
 from flows.runtime.policy import task
 from flows.runtime.runtimes import progress_of, run_train, table_of
@@ -149,7 +149,7 @@ _OF_TRAINING = {
 @task
 def close_dead_trainings(model: str) -> list[str]:
     """Mark versions as failed or cancelled whose training ended together with its worker."""
-    return closing.close_dead(model)
+    return dead_trainings.close_dead(model)
 
 
 @task
@@ -164,7 +164,7 @@ def train_model(config: RunConfig) -> TrainedVersion:
     config = registered.settled(config, catalog, open_store())
     bar = artifacts.ProgressBar("training", f"Training {config.model_name}")
 
-    stop_when_over = closing.stop_when_over()
+    stop_when_over = dead_trainings.stop_when_over()
 
     def report(epoch: Epoch) -> None:
         stop_when_over()
@@ -173,7 +173,7 @@ def train_model(config: RunConfig) -> TrainedVersion:
         bar.show(epoch.number, epoch.total, told, with_time_left=True)
 
     used = versions.next_number(catalog, LOCAL_MODELS, config.model_name) - 1
-    version = launch.run(config, report, above=used, cancelled=closing.was_cancelled)
+    version = launch.run(config, report, above=used, cancelled=dead_trainings.was_cancelled)
     base = class_change.following(catalog.get(BASE_MODELS, config.base_model), config.classes)
     rows = results.metric_rows(version, base)
     artifacts.write_metrics(rows, version.baseline_name, version.held_out_count)

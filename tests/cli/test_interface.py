@@ -1,7 +1,7 @@
 """What scripts rely on: the commands, their options, and the request that each command line makes.
 
-`options.txt` and `requests.json` are the state that must stay. A new option is added to the first by hand; one
-that is renamed or removed breaks somebody's script.
+`options.txt` and `requests.json` are the state that must stay. A new option is added to the first by hand;
+one that is renamed or removed breaks somebody's script.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def test_a_command_line_makes_the_same_request_as_ever(
 
 
 def requested(command: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The request that a command makes: deployment, what differs from the defaults, tags, how it is followed."""
+    """The request that a command makes: deployment, what differs from defaults, tags, how to follow."""
     made: list[dict[str, Any]] = []
 
     def do(deployment: str, params: Any, how: run.How, **shown: Any) -> None:

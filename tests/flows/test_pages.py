@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Crashed
 
-from fair_models.client.following import REPEATED
+from fair_models.client.follower import REPEATED
 from flows.runtime import artifacts, hooks
 from flows.tasks import registry
 from tests.publishing.memory_ledger import a_config

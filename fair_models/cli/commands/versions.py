@@ -9,7 +9,7 @@ import typer
 
 from fair_models.choosing import Choice
 from fair_models.cli import output, run
-from fair_models.cli.commands.choosing import Cursor, Limit, Where, show_page
+from fair_models.cli.commands.pages import Cursor, Limit, Where, show_page
 from fair_models.cli.options import Again, Json, Key, Verbose, Wait, text_of
 from fair_models.errors import Invalid
 from fair_models.settings import current

@@ -8,7 +8,7 @@ import typer
 
 from fair_models.choosing import Choice
 from fair_models.cli import output
-from fair_models.cli.commands.choosing import Cursor, Limit, Where, show_page
+from fair_models.cli.commands.pages import Cursor, Limit, Where, show_page
 from fair_models.cli.options import Json, text_of
 from fair_models.errors import Invalid
 from fair_models.settings import current

@@ -13,8 +13,8 @@ from prefect.states import Cancelled, Crashed, Failed, Running
 from fair_models.errors import TrainingCancelled
 from fair_models.params import AuditParams
 from fair_models.training.ledger import ModelVersion
-from flows.runtime import closing, definition
-from flows.runtime.closing import is_dead
+from flows.runtime import dead_trainings, definition
+from flows.runtime.dead_trainings import is_dead
 from flows.train import train
 from tests.publishing.memory_ledger import MemoryLedger
 
@@ -84,9 +84,9 @@ def test_what_a_training_left_is_called_as_its_flow_run_ended(
     run = begin(prefect, model)
     ledger = MemoryLedger()
     version = ledger.add(model=model, status="running", created=datetime.now(UTC))
-    monkeypatch.setattr(closing, "open_ledger", lambda settings: ledger)
+    monkeypatch.setattr(dead_trainings, "open_ledger", lambda settings: ledger)
     prefect.set_flow_run_state(run, state(), force=True)
-    assert closing.close_dead(model) == [version.id]
+    assert dead_trainings.close_dead(model) == [version.id]
     assert ledger.get(model, 1).status == status
 
 
@@ -103,7 +103,7 @@ def test_runs_of_other_models_and_times_say_nothing_of_a_version(prefect: SyncPr
 def test_a_training_whose_run_is_over_ends_itself(
     prefect: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch, over: bool
 ) -> None:
-    monkeypatch.setattr(closing, "_LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(dead_trainings, "_LOOK_EVERY_S", 0.0)
     reached = []
 
     @flow
@@ -111,7 +111,7 @@ def test_a_training_whose_run_is_over_ends_itself(
         """Go on after the server has called the run cancelled."""
         from prefect import runtime
 
-        look = closing.stop_when_over()
+        look = dead_trainings.stop_when_over()
         if over:
             run_id = UUID(str(runtime.flow_run.id))
             prefect.set_flow_run_state(run_id, Cancelled(message="nobody ended it"), force=True)
@@ -119,7 +119,7 @@ def test_a_training_whose_run_is_over_ends_itself(
             look()
         except TrainingCancelled as error:
             reached.append(str(error))
-        assert closing.was_cancelled() is over
+        assert dead_trainings.was_cancelled() is over
 
     outlive(return_state=True)
     assert reached == (["The run is cancelled already: nobody ended it"] if over else [])

@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from fair_models.client import logs
 from fair_models.client.events import Event, LogLine, Progress, StateChange
+from fair_models.client.reader import Reader
 from fair_models.client.runs import FlowRun, RunState
 from fair_models.types import Json
-
-if TYPE_CHECKING:
-    from fair_models.client.client import Client
 
 _LAST_LINE = "Finished in state"
 _LAST_WORDS_S = 3.0
@@ -30,8 +27,8 @@ REPEATED = "training-progress"
 class Follower:
     """What was seen of a run so far."""
 
-    def __init__(self, client: Client, run_id: str) -> None:
-        self._client = client
+    def __init__(self, reader: Reader, run_id: str) -> None:
+        self._reader = reader
         self._run_id = run_id
         self._states: dict[str, RunState] = {}
         self._names: dict[str, str] = {}
@@ -43,7 +40,7 @@ class Follower:
     def events(self, poll_s: float) -> Iterator[Event]:
         """Everything that happens until the run is over, and its last words."""
         while True:
-            run = self._client.run(self._run_id)
+            run = self._reader.run(self._run_id)
             yield from self._look(run)
             if run.state.is_final:
                 break
@@ -55,10 +52,10 @@ class Follower:
         deadline = time.monotonic() + _LAST_WORDS_S
         while not self._said_its_end and time.monotonic() < deadline:
             time.sleep(poll_s)
-            yield from self._look(self._client.run(self._run_id))
+            yield from self._look(self._reader.run(self._run_id))
 
     def _look(self, run: FlowRun) -> Iterator[Event]:
-        family = [run, *self._client.descendants(run.id)]
+        family = [run, *self._reader.descendants(run.id)]
         for member in family:
             self._names[member.id] = member.name
         running = [member for member in family if not member.state.is_final]
@@ -76,7 +73,7 @@ class Follower:
 
     def _new_lines(self) -> Iterator[LogLine]:
         since = (self._last_line - _LATE).isoformat() if self._last_line else None
-        for line in self._client.lines(logs.Wanted([*self._names], since)):
+        for line in self._reader.lines(logs.Wanted([*self._names], since)):
             if line["id"] not in self._lines:
                 self._lines.add(line["id"])
                 yield (told := self._line(line))
@@ -88,7 +85,7 @@ class Follower:
         return logs.read_line(answer, self._names[answer["flow_run_id"]])
 
     def _new_progress(self) -> Iterator[Progress]:
-        for artifact in self._client.artifacts(list(self._names), kind="progress"):
+        for artifact in self._reader.artifacts(list(self._names), kind="progress"):
             if artifact["key"] == REPEATED:
                 continue
             now = (float(artifact["data"]), artifact.get("description") or "")

@@ -1,7 +1,7 @@
 """Closes trainings whose process is gone: what ZenML believes to be running becomes failed or cancelled.
 
-`python -m flows.runtime.closing RUN` does it for one run that ended early. Every training does it for those
-of its model before it begins, for those that died together with their worker and machine.
+`python -m flows.runtime.dead_trainings RUN` does it for one run that ended early. Every training does it
+before it begins for those of its model, which may have died together with their worker and machine.
 """
 
 from __future__ import annotations
