@@ -131,8 +131,9 @@ def environment(settings: Settings) -> dict[str, str]:
     """Environment of the server and the workers.
 
     The programs of this Python come first in the path; work is looked for every second, and log lines
-    are sent twice a second, so that whoever follows a run sees it live. A run that nobody ends after it was
-    cancelled is called cancelled by the server.
+    are sent twice a second, so that whoever follows a run sees it live. A worker whose stream of events broke
+    asks for cancelled runs every few seconds (Prefect's default is two minutes). A run that nobody ends after
+    it was cancelled is called cancelled by the server.
     """
     return {
         **_PATIENCE,
@@ -140,6 +141,7 @@ def environment(settings: Settings) -> dict[str, str]:
         **settings.environment(),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_WORKER_CANCELLATION_POLL_SECONDS": "5",
         "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.5",
         "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_CANCELLING_TIMEOUT_SECONDS": str(CANCELLED_AFTER_S),
         "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "5",

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -218,7 +219,9 @@ def test_a_bar_tells_the_time_left_from_the_second_step_on(monkeypatch: pytest.M
     monkeypatch.setattr(
         artifacts, "update_progress_artifact", lambda _, description, **__: shown.append(description)
     )
-    monkeypatch.setattr(artifacts.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr(
+        artifacts, "time", SimpleNamespace(monotonic=lambda: next(times))
+    )  # of this module alone
     bar = artifacts.ProgressBar("training", "Training")
     for epoch in (0, 1, 2, 4):
         bar.show(epoch, 4, f"epoch {epoch}", with_time_left=True)
