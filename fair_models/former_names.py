@@ -69,7 +69,7 @@ MOVED = {
     "fair_models.cli.demo": "fair_models.cli.commands.demo",
     "fair_models.cli.demo_tasks": "fair_models.cli.commands.demo_tasks",
     "fair_models.cli.doctor": "fair_models.cli.commands.doctor",
-    "fair_models.cli.judging": "fair_models.cli.commands.judging",
+    "fair_models.cli.judging": "fair_models.cli.commands.work",
     "fair_models.cli.ranking": "fair_models.cli.commands.ranking",
     "fair_models.cli.reading": "fair_models.cli.commands.items",
     "fair_models.cli.runs": "fair_models.cli.commands.runs",

@@ -15,7 +15,7 @@ import pytest
 import typer
 import yaml
 
-from fair_models.cli.app import app
+from fair_models.cli.app import app, load
 
 PROJECT = Path(__file__).resolve().parent.parent
 TEXTS = ("*.md", "*.tmpl", "*.yaml", "*.example", "Makefile")
@@ -93,7 +93,7 @@ def _missing(words: list[str]) -> str | None:
             break
         if word not in inner:
             return None if re.search(r"[^a-z-]", word) else word
-        command = inner[word]
+        command = load(word) if command is COMMANDS else inner[word]
     known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)} | {"--help"}
     return next((option for option in _options(words) if option not in known), None)
 

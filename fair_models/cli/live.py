@@ -18,10 +18,6 @@ _OURS = "fair_models"
 _TRACEBACK = "Traceback (most recent call last):"
 
 
-class Interrupted(Exception):  # no error: the person stopped looking
-    """The person stopped following. The run goes on."""
-
-
 class Screen:
     """Bars for what is measured, lines for what happens. Everything goes to standard error."""
 
@@ -81,7 +77,7 @@ def follow(client: Client, run: FlowRun, verbose: bool) -> FlowRun:
         The run as it ended.
 
     Raises:
-        Interrupted: Ctrl-C. The run goes on; the message says how to cancel it.
+        KeyboardInterrupt: Ctrl-C. The run goes on; the message says how to cancel it.
     """
     with leaving(run), _screen(verbose) as screen:
         for event in client.follow(run.id):
@@ -95,13 +91,13 @@ def leaving(run: FlowRun) -> Iterator[None]:
     """Within, Ctrl-C ends the command and says what becomes of the run.
 
     Raises:
-        Interrupted: Ctrl-C; names the run, and how to follow or cancel it.
+        KeyboardInterrupt: Ctrl-C; names the run, and how to follow or cancel it.
     """
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"Stopped looking; {run.name} goes on. Follow it again: fair-models follow {run.id} · "
+        raise KeyboardInterrupt(
+            f"Stopped following; {run.name} goes on. Follow it again: fair-models follow {run.id} · "
             f"Cancel it: fair-models cancel {run.id}"
         ) from None
 

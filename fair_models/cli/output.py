@@ -8,11 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import orjson
-from rich.console import Console
-from rich.markup import escape
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _LONG = frozenset({"title", "message", "next_step"})
 _WIDE = 300
@@ -34,11 +33,15 @@ def wants_json() -> bool:
 
 def show_json(document: Any) -> None:
     """Print one JSON document."""
+    import orjson
+
     sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
 
 
 def show_fields(title: str, fields: Mapping[str, Any]) -> None:
     """Print one thing, a line for each of its fields. Those without a value are left out."""
+    from rich.markup import escape
+
     shown = {_label(name): value for name, value in fields.items() if value not in (None, "", [], {})}
     width = max(map(len, shown), default=0)
     console = _console()
@@ -49,6 +52,7 @@ def show_fields(title: str, fields: Mapping[str, Any]) -> None:
 
 def show_rows(title: str, rows: Sequence[Mapping[str, Any]], empty: str) -> None:
     """Print things of one kind, a row for each. `empty` is said where there is none."""
+    from rich.markup import escape
     from rich.table import Table
 
     if not rows:
@@ -66,6 +70,8 @@ def show_rows(title: str, rows: Sequence[Mapping[str, Any]], empty: str) -> None
 
 def show_check(part: str, works: bool, says: str) -> None:
     """Print what became of a check, in one line."""
+    from rich.markup import escape
+
     mark = "[green]works[/green]" if works else "[red]WRONG[/red]"
     _console().print(f"{mark}  [bold]{escape(part)}[/bold]: {escape(says)}", soft_wrap=True)
 
@@ -85,6 +91,8 @@ def show_error(error: BaseException) -> None:
 
 def _console() -> Console:
     """Standard output: as wide as the terminal, or wide enough for everything where a program reads."""
+    from rich.console import Console
+
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_WIDE)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from pydantic import BaseModel
 
 from fair_models.cli import live, output, precheck
+from fair_models.cli.options import How
 from fair_models.client import Client, FlowRun
 from fair_models.errors import FairModelsError
 from fair_models.types import Json
@@ -16,22 +17,6 @@ from fair_models.types import Json
 
 class RunFailed(FairModelsError):
     """A run that was followed did not complete."""
-
-
-@dataclass(frozen=True)
-class How:
-    """How a run is asked for and shown.
-
-    wait: Whether to follow the run until it is over.
-    verbose: Whether to show every log line.
-    key: The idempotency key; None makes one, which only this command's own retries share.
-    again: Whether to start anew what ended badly under the key.
-    """
-
-    wait: bool
-    verbose: bool
-    key: str | None = None
-    again: bool = False
 
 
 def do(

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from fair_models.cli import run
 from fair_models.cli.app import app
+from fair_models.cli.options import How
 
 HERE = Path(__file__).parent
 OPTIONS = HERE / "options.txt"
@@ -54,7 +55,7 @@ def _variable(parameter: Any) -> str:
 def listed(group: Any) -> str:
     """Every command with its parameters: arguments in their order, then options by name."""
     lines = []
-    for name, command in commands(group):
+    for name, command in sorted(commands(group)):
         parameters = [each for each in command.params if each.name != "help"]
         arguments = [described(each) for each in parameters if each.param_type_name == "argument"]
         options = sorted(described(each) for each in parameters if each.param_type_name == "option")
@@ -77,7 +78,7 @@ def requested(command: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     """The request that a command makes: deployment, what differs from defaults, tags, how to follow."""
     made: list[dict[str, Any]] = []
 
-    def do(deployment: str, params: Any, how: run.How, **shown: Any) -> None:
+    def do(deployment: str, params: Any, how: How, **shown: Any) -> None:
         made.append(
             {
                 "deployment": deployment,

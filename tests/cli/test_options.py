@@ -7,7 +7,7 @@ import pytest
 
 from fair_models.catalog.changes import transitions
 from fair_models.catalog.local.catalog import LocalCatalog
-from fair_models.cli.metrics import metric_of
+from fair_models.cli.commands.work import metric_of
 from fair_models.cli.options import absolute, assignments, build, text_of
 from fair_models.errors import Invalid, InvalidParameters
 from fair_models.params import AuditParams, FinetuneParams, PredictParams

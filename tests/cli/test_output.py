@@ -30,7 +30,7 @@ def test_who_stops_following_is_told_which_run_goes_on_and_how_to_cancel_it() ->
     run = read_run(
         {"id": "4f", "name": "fine-tune roofs", "created": "2026-11-28T00:00:00+00:00"}, "finetune"
     )
-    with pytest.raises(live.Interrupted) as stopped, live.leaving(run):
+    with pytest.raises(KeyboardInterrupt) as stopped, live.leaving(run):
         raise KeyboardInterrupt
     for words in ("fine-tune roofs goes on", "fair-models follow 4f", "fair-models cancel 4f"):
         assert words in str(stopped.value)

@@ -19,15 +19,11 @@ _PLACE = (
 )
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(help="Make a catalogue in pgstac, copy or check a catalogue.", no_args_is_help=True)
-    group.command("init")(init)
-    group.command("copy")(copy)
-    group.command("audit")(audit)
-    app.add_typer(group, name="catalog", rich_help_panel="Operate")
+group = typer.Typer(no_args_is_help=True)
+"""The commands of `fair-models catalog`."""
 
 
+@group.command("init")
 def init(json: Json = False) -> None:
     """Make or update the pgstac database of FAIR_CATALOG. Items stay as they are."""
     from fair_models.catalog.opening import open_pgstac
@@ -43,6 +39,7 @@ def init(json: Json = False) -> None:
         output.say("Set FAIR_CATALOG_API_URL to the root of the STAC API that serves it.")
 
 
+@group.command("copy")
 def copy(
     source: Annotated[str, typer.Argument(metavar="FROM", help=_PLACE)],
     target: Annotated[str, typer.Argument(metavar="TO", help=f"{_PLACE} It has to be empty.")],
@@ -66,6 +63,7 @@ def copy(
     )
 
 
+@group.command("audit")
 def audit(
     place: Annotated[str, typer.Argument(metavar="PLACE", help=_PLACE)] = "configured",
     digests: Annotated[bool, typer.Option("--digests", help=text_of(AuditParams, "digests"))] = False,

@@ -47,11 +47,6 @@ class Area:
     license: str | None = None
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("demo", rich_help_panel="Begin here")(demo)
-
-
 def demo(
     task: Annotated[TaskName, typer.Option(help="What the model does.")] = TaskName.SEGMENTATION,
     data: Annotated[

@@ -21,11 +21,6 @@ _OURS = "fair-models-"
 _MOST = 200
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("doctor", rich_help_panel="Local server (needs a checkout)")(doctor)
-
-
 def doctor(
     blocks: Annotated[
         bool,

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from fair_models.catalog.ancestry import Ancestor
 
-_PANEL = "Look"
 COLLECTIONS: tuple[CollectionId, ...] = (BASE_MODELS, DATASETS, LOCAL_MODELS)
 _HIDDEN = frozenset(
     {
@@ -37,12 +36,6 @@ _HIDDEN = frozenset(
         "fair:agreement",
     }
 )
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("list", rich_help_panel=_PANEL)(list_items)
-    app.command("show", rich_help_panel=_PANEL)(show)
 
 
 def list_items(

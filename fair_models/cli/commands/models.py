@@ -16,15 +16,7 @@ from fair_models.settings import checkout_root
 if TYPE_CHECKING:
     from fair_models.contract.scaffold import Scaffold
 
-_PANEL = "Contribute a model"
 _BAD_INPUT = 2
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("new-model", rich_help_panel=_PANEL)(new_model)
-    app.command("check-model", rich_help_panel=_PANEL)(check_model)
-    app.command("check-item", rich_help_panel=_PANEL)(check_item)
 
 
 def new_model(
@@ -65,7 +57,7 @@ def check_model(
     ] = False,
     json: Json = False,
 ) -> None:
-    """List everything that is wrong with a contributed model. Ends with code 2 if there is something.
+    """List everything that is wrong with a contributed model. Ends with code 2 if something is.
 
     The code of the contribution is run, nothing is stored.
     """

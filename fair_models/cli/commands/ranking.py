@@ -23,11 +23,6 @@ _MOST_QUERIES = 10_000
 _AT_ONCE = 64
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("rank", rich_help_panel="Look")(rank)
-
-
 def rank(
     model: Annotated[str, typer.Argument(help="A fine-tuned model: a name (its current version) or an id.")],
     text: Annotated[

@@ -15,23 +15,9 @@ from fair_models.client import Client, FlowRun, LogLine, Results
 from fair_models.errors import Invalid
 from fair_models.settings import current
 
-_PANEL = "Runs on the server"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 Run = Annotated[str, typer.Argument(help="Id of the run.")]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    for name, command in (
-        ("flow-runs", flow_runs),
-        ("status", status),
-        ("follow", follow),
-        ("logs", logs),
-        ("results", results),
-        ("cancel", cancel),
-    ):
-        app.command(name, rich_help_panel=_PANEL)(command)
 
 
 def flow_runs(
@@ -50,7 +36,7 @@ def flow_runs(
 
 
 def status(run: Run, json: Json = False) -> None:
-    """Say where a run stands, and where those stand that it started."""
+    """Show the status of a run and of the runs that it started."""
     with Client() as client:
         found, word = client.run(run), client.status(run)
         started = client.descendants(run)
@@ -85,7 +71,7 @@ def logs(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Print the lines that a run and the runs that it started wrote."""
+    """Print the log lines of a run and of the runs that it started."""
     with Client() as client:
         found = client.logs(run, tail=tail, since=None if since is None else _time(since))
     if output.wants_json():
@@ -108,7 +94,7 @@ def results(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Print what a run handed back, and where its files lie."""
+    """Print the result of a run, and where its files lie."""
     with Client() as client:
         found = client.results(run)
     files = dict(found.files) if links is None else _linked(found, links)

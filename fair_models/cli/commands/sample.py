@@ -12,11 +12,6 @@ from fair_models.cli.options import Json
 from fair_models.errors import Conflict
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("sample", rich_help_panel="Begin here")(sample)
-
-
 def sample(
     folder: Annotated[Path, typer.Argument(help="Folder to write, new or empty.")],
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives another settlement.")] = 0,

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import typer
-
 from fair_models.cli import output
 from fair_models.cli.options import Json
 from fair_models.settings import current
-
-_SERVER = "Local server (needs a checkout)"
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("up", rich_help_panel=_SERVER)(up)
-    app.command("down", rich_help_panel=_SERVER)(down)
 
 
 def up(json: Json = False) -> None:
@@ -31,7 +21,7 @@ def up(json: Json = False) -> None:
 
 
 def down(json: Json = False) -> None:
-    """Stop the local server and the workers, and the runs that they have going."""
+    """Stop the local server, its workers, and the runs that they work on."""
     from fair_models.cli import local_server
 
     stopped = local_server.down(current())

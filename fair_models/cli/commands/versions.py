@@ -10,7 +10,7 @@ import typer
 from fair_models.choosing import Choice
 from fair_models.cli import output, run
 from fair_models.cli.commands.pages import Cursor, Limit, Where, show_page
-from fair_models.cli.options import Again, Json, Key, Verbose, Wait, text_of
+from fair_models.cli.options import Again, How, Json, Key, Verbose, Wait, text_of
 from fair_models.errors import Invalid
 from fair_models.settings import current
 
@@ -18,16 +18,8 @@ if TYPE_CHECKING:
     from fair_models.training.ledger import Ledger, ModelVersion
     from fair_models.training.run_config import RunConfig
 
-_PANEL = "Trainings"
 
 Model = Annotated[str, typer.Argument(help="Name of a fine-tuned model.")]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("versions", rich_help_panel=_PANEL)(versions)
-    app.command("runs", rich_help_panel=_PANEL)(runs)
-    app.command("rerun", rich_help_panel=_PANEL)(rerun)
 
 
 def versions(model: Model, json: Json = False) -> None:
@@ -97,7 +89,7 @@ def rerun(
 ) -> None:
     """Repeat the training of a version from its run config. The result is the next version."""
     config = _ledger().config(model, version)
-    run.do("train", config, run.How(wait, verbose, key, again), tags=[f"model:{model}"], title="Trained")
+    run.do("train", config, How(wait, verbose, key, again), tags=[f"model:{model}"], title="Trained")
 
 
 def _ledger() -> Ledger:

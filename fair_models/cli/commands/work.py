@@ -1,60 +1,45 @@
-"""Commands that start work: each is a deployment run."""
+"""Commands that start work: each is a deployment run, and takes the parameters of its deployment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated
+import getpass
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Annotated, Any
 
 import typer
 
 from fair_models.cli import run
-from fair_models.cli.metrics import metric_of
-from fair_models.cli.options import (
-    Again,
-    DryRun,
-    Json,
-    Key,
-    Verbose,
-    Wait,
-    absolute,
-    assignments,
-    build,
-    is_given_by_value,
-    text_of,
-)
-from fair_models.cli.run import How
-from fair_models.errors import InvalidParameters
+from fair_models.cli.options import Asked, How, absolute, assignments, takes, text_of
+from fair_models.errors import FairModelsError, Invalid, InvalidParameters
 from fair_models.params import (
     AuditParams,
+    CleanRunsParams,
+    CollectFeedbackParams,
+    CompareParams,
     FinetuneParams,
-    Gate,
     IngestDatasetParams,
+    PinParams,
     PredictParams,
     PromoteParams,
     RegisterModelParams,
     RepeatParams,
     RetireParams,
+    SearchParams,
+    SliceDatasetParams,
 )
+from fair_models.settings import current
+from fair_models.types import LOCAL_MODELS
 
 CHANGES = ("changes",)
 """The table of what was changed, or would be."""
 
-_PANEL = "Work (needs a server: fair-models up)"
+USUAL_METRIC = "fair:building_iou"
+"""What a message names where nothing is known of a model."""
 
-
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    for name, command in (
-        ("register", register),
-        ("ingest", ingest),
-        ("finetune", finetune),
-        ("promote", promote),
-        ("retire", retire),
-        ("predict", predict),
-        ("audit", audit),
-    ):
-        app.command(name, rich_help_panel=_PANEL)(command)
+_REPEATED = "is that of the prediction that is repeated; leave it out"
+_SET = {"overrides": ["--set"], "parameters": ["--set"]}
 
 
 def done(word: str, dry_run: bool) -> str:
@@ -62,294 +47,301 @@ def done(word: str, dry_run: bool) -> str:
     return f"{word} (dry run: nothing was changed)" if dry_run else word
 
 
-def register(
-    source: Annotated[str, typer.Argument(help=text_of(RegisterModelParams, "source"))],
-    json: Json = False,
-    wait: Wait = True,
-    verbose: Verbose = False,
-    key: Key = None,
-    again: Again = False,
-    random_start: Annotated[
-        bool, typer.Option("--random-start", help=text_of(RegisterModelParams, "random_start"))
-    ] = False,
-    dry_run: DryRun = False,
-) -> None:
+@takes(RegisterModelParams, arguments=["source"])
+def register(asked: Asked[RegisterModelParams], how: How) -> None:
     """Publish a base model: a contribution's folder or a finished item."""
-    values = {"source": absolute(source), "random_start": random_start, "dry_run": dry_run}
-    params = build(RegisterModelParams, "register", values)
-    how = How(wait, verbose, key, again)
-    run.do("register-model", params, how, title=done("Registered", dry_run), also=CHANGES)
+    params = asked.params()
+    run.do("register-model", params, how, title=done("Registered", params.dry_run), also=CHANGES)
 
 
+@takes(IngestDatasetParams, arguments=["name", "chips"], without=["title"])
 def ingest(
-    name: Annotated[str, typer.Argument(help=text_of(IngestDatasetParams, "name"))],
-    chips: Annotated[str, typer.Argument(help=text_of(IngestDatasetParams, "chips"))],
-    labels: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "labels"))] = None,
-    captions: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "captions"))] = None,
+    asked: Asked[IngestDatasetParams],
+    how: How,
     title: Annotated[str | None, typer.Option(help="Title for people. Default: the name.")] = None,
-    description: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "description"))] = None,
-    classes: Annotated[
-        list[str] | None, typer.Option("--class", help=text_of(IngestDatasetParams, "classes"))
-    ] = None,
-    class_property: Annotated[
-        str | None, typer.Option(help=text_of(IngestDatasetParams, "class_property"))
-    ] = None,
-    keywords: Annotated[
-        list[str] | None, typer.Option("--keyword", help=text_of(IngestDatasetParams, "keywords"))
-    ] = None,
-    license: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "license"))] = None,  # noqa: A002
-    provider: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "provider"))] = None,
-    source_imagery: Annotated[
-        str | None, typer.Option(help=text_of(IngestDatasetParams, "source_imagery"))
-    ] = None,
-    held_out_ratio: Annotated[
-        float | None, typer.Option(help=text_of(IngestDatasetParams, "held_out_ratio"))
-    ] = None,
-    buffer_m: Annotated[float | None, typer.Option(help=text_of(IngestDatasetParams, "buffer_m"))] = None,
-    seed: Annotated[int | None, typer.Option(help=text_of(IngestDatasetParams, "seed"))] = None,
-    zoom: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "zoom"))] = None,
-    gsd_m: Annotated[float | None, typer.Option(help=text_of(IngestDatasetParams, "gsd_m"))] = None,
-    fill: Annotated[str | None, typer.Option(help=text_of(IngestDatasetParams, "fill"))] = None,
-    json: Json = False,
-    wait: Wait = True,
-    verbose: Verbose = False,
-    key: Key = None,
-    again: Again = False,
-    dry_run: DryRun = False,
 ) -> None:
     """Publish image chips and labels as a dataset."""
-    values = {
-        "name": name,
-        "title": title or name,
-        "description": description,
-        "chips": absolute(chips),
-        "labels": absolute(labels),
-        "captions": captions,
-        "classes": classes,
-        "class_property": class_property,
-        "keywords": keywords,
-        "license": license,
-        "provider": provider,
-        "source_imagery": source_imagery,
-        "held_out_ratio": held_out_ratio,
-        "buffer_m": buffer_m,
-        "seed": seed,
-        "zoom": int(zoom) if zoom and zoom.isdigit() else zoom,
-        "gsd_m": gsd_m,
-        "fill": fill,
-        "dry_run": dry_run,
-    }
-    params = build(IngestDatasetParams, "ingest", values)
-    how = How(wait, verbose, key, again)
-    run.do("ingest-dataset", params, how, title=done("Ingested", dry_run), also=CHANGES)
+    params = asked.params(title=title or asked.given["name"])
+    run.do("ingest-dataset", params, how, title=done("Ingested", params.dry_run), also=CHANGES)
 
 
-def finetune(
-    base_model: Annotated[str, typer.Argument(help=text_of(FinetuneParams, "base_model"))],
-    dataset: Annotated[str, typer.Argument(help=text_of(FinetuneParams, "dataset"))],
-    model_name: Annotated[str, typer.Argument(help=text_of(FinetuneParams, "model_name"))],
-    title: Annotated[str | None, typer.Option(help=text_of(FinetuneParams, "title"))] = None,
-    description: Annotated[str | None, typer.Option(help=text_of(FinetuneParams, "description"))] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter, e.g. --set training.epochs=20."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help=text_of(FinetuneParams, "seed"))] = None,
-    json: Json = False,
-    wait: Wait = True,
-    verbose: Verbose = False,
-    key: Key = None,
-    again: Again = False,
-) -> None:
+@takes(CollectFeedbackParams, arguments=["prediction", "feedback", "dataset"])
+def feedback(asked: Asked[CollectFeedbackParams], how: How) -> None:
+    """Publish what people say of a prediction as a dataset, to train its model further."""
+    params = asked.params()
+    run.do("collect-feedback", params, how, title=done("Ingested", params.dry_run), also=CHANGES)
+
+
+@takes(FinetuneParams, arguments=["base_model", "dataset", "model_name"], names=_SET)
+def finetune(asked: Asked[FinetuneParams], how: How) -> None:
     """Train the next version of a model on a dataset."""
-    values = {
-        "base_model": base_model,
-        "dataset": dataset,
-        "model_name": model_name,
-        "title": title,
-        "description": description,
-        "overrides": assignments(overrides or [], "--set"),
-        "seed": seed,
-    }
-    params = build(FinetuneParams, "finetune", values)
-    run.do("finetune", params, How(wait, verbose, key, again), tags=[f"model:{model_name}"], title="Trained")
+    params = asked.params()
+    run.do("finetune", params, how, tags=[f"model:{params.model_name}"], title="Trained")
 
 
-def promote(
-    model: Annotated[str, typer.Argument(help=text_of(PromoteParams, "model"))],
-    version: Annotated[int | None, typer.Option(help=text_of(PromoteParams, "version"))] = None,
-    minimum: Annotated[
-        list[str] | None, typer.Option(metavar="METRIC=VALUE", help=text_of(Gate, "minimum"))
-    ] = None,
-    not_worse_by: Annotated[float | None, typer.Option(help=text_of(Gate, "not_worse_by"))] = None,
-    override_reason: Annotated[str | None, typer.Option(help=text_of(Gate, "override_reason"))] = None,
-    json: Json = False,
-    wait: Wait = True,
-    verbose: Verbose = False,
-    key: Key = None,
-    again: Again = False,
-    dry_run: DryRun = False,
+@takes(SearchParams, arguments=["base_model", "dataset", "model_name"], without=["vary"], names=_SET)
+def search(
+    asked: Asked[SearchParams],
+    how: How,
+    vary: Annotated[
+        list[str],
+        typer.Option(
+            "--vary",
+            metavar="NAME[=RANGE]",
+            help="A hyperparameter to vary. NAME alone: what the model allows. NAME=MIN..MAX: this range; "
+            "with :log, steps multiply; with :5, a grid has five points. NAME=A,B,C: these values. "
+            "Examples: --vary training.learning_rate=0.0001..0.01:log --vary training.width=8,16,32.",
+        ),
+    ],
 ) -> None:
+    """Search for good hyperparameters: each trial is a version, the best is trained once more."""
+    params = asked.params(vary=dict(wished_range(each) for each in vary))
+    run.do("search", params, how, tags=[f"model:{params.model_name}"], title="Searched", also=("trials",))
+
+
+@takes(
+    PromoteParams,
+    arguments=["model"],
+    examples={"minimum": lambda typed: f"{metric_of(typed['model'])}=0.5"},
+)
+def promote(asked: Asked[PromoteParams], how: How) -> None:
     """Publish a version of a fine-tuned model, or make one active again that was published before."""
-    gate = {
-        "minimum": assignments(minimum or [], "--minimum", lambda: f"{metric_of(model)}=0.5"),
-        "not_worse_by": not_worse_by,
-        "override_reason": override_reason,
-    }
-    given = {name: value for name, value in gate.items() if value is not None}
-    values = {"model": model, "version": version, "gate": given, "dry_run": dry_run}
-    params = build(PromoteParams, "promote", values)
-    how, title = How(wait, verbose, key, again), done("Published", dry_run)
-    run.do("promote", params, how, tags=[f"model:{model}"], title=title, also=CHANGES)
+    params = asked.params()
+    title = done("Published", params.dry_run)
+    run.do("promote", params, how, tags=[f"model:{params.model}"], title=title, also=CHANGES)
 
 
+@takes(RetireParams, arguments=["name"], without=["action"])
 def retire(
-    name: Annotated[str, typer.Argument(help=text_of(RetireParams, "name"))],
-    version: Annotated[int | None, typer.Option(help=text_of(RetireParams, "version"))] = None,
+    asked: Asked[RetireParams],
+    how: How,
     delete: Annotated[
         bool, typer.Option("--delete", help="Delete for good. Default: archive, which can be taken back.")
     ] = False,
-    collection: Annotated[str | None, typer.Option(help=text_of(RetireParams, "collection"))] = None,
-    reason: Annotated[str | None, typer.Option(help=text_of(RetireParams, "reason"))] = None,
-    force: Annotated[bool, typer.Option("--force", help=text_of(RetireParams, "force"))] = False,
-    json: Json = False,
-    wait: Wait = True,
-    verbose: Verbose = False,
-    key: Key = None,
-    again: Again = False,
-    dry_run: DryRun = False,
 ) -> None:
     """Archive or delete what is published."""
-    values = {
-        "name": name,
-        "version": version,
-        "action": "delete" if delete else "archive",
-        "collection": collection,
-        "reason": reason,
-        "force": force,
-        "dry_run": dry_run,
-    }
-    params = build(RetireParams, "retire", values)
-    how, title = How(wait, verbose, key, again), done("Deleted" if delete else "Archived", dry_run)
-    run.do("retire", params, how, tags=[f"model:{name}"], title=title, also=CHANGES)
+    params = asked.params(action="delete" if delete else "archive")
+    title = done("Deleted" if delete else "Archived", params.dry_run)
+    run.do("retire", params, how, tags=[f"model:{params.name}"], title=title, also=CHANGES)
 
 
-def predict(
-    model: Annotated[str | None, typer.Argument(help=text_of(PredictParams, "model"))] = None,
-    imagery: Annotated[str | None, typer.Argument(help=text_of(PredictParams, "imagery"))] = None,
-    into: Annotated[
-        Path | None, typer.Option("--output", "-o", help=text_of(PredictParams, "output"))
-    ] = None,
-    parameters: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="A parameter, e.g. --set inference.confidence_threshold=0.6."
-        ),
-    ] = None,
-    formats: Annotated[
-        list[str] | None, typer.Option("--format", help=text_of(PredictParams, "formats"))
-    ] = None,
-    area: Annotated[str | None, typer.Option(help=text_of(PredictParams, "area"))] = None,
-    zoom: Annotated[int | None, typer.Option(help=text_of(PredictParams, "zoom"))] = None,
-    holes: Annotated[bool | None, typer.Option(help=text_of(PredictParams, "holes"))] = None,
-    regularise: Annotated[
-        bool, typer.Option("--regularise", help=text_of(PredictParams, "regularise"))
+@takes(PinParams, arguments=["name", "version"], without=["by", "pinned"])
+def pin(
+    asked: Asked[PinParams],
+    how: How,
+    by: Annotated[str | None, typer.Option(help="Who says so. Default: your name on this machine.")] = None,
+) -> None:
+    """Pin a version, so that nothing deletes it."""
+    _pin(asked, how, by, pinned=True)
+
+
+@takes(PinParams, arguments=["name", "version"], without=["by", "pinned"])
+def unpin(
+    asked: Asked[PinParams],
+    how: How,
+    by: Annotated[str | None, typer.Option(help="Who says so. Default: your name on this machine.")] = None,
+) -> None:
+    """Remove the pin of a version."""
+    _pin(asked, how, by, pinned=False)
+
+
+def _pin(asked: Asked[PinParams], how: How, by: str | None, *, pinned: bool) -> None:
+    params = asked.params(by=by or getpass.getuser(), pinned=pinned)
+    run.do("pin", params, how, tags=[f"model:{params.name}"], title="Pinned" if pinned else "Unpinned")
+
+
+@takes(CleanRunsParams, without=["dry_run"])
+def clean_runs(
+    asked: Asked[CleanRunsParams],
+    how: How,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete them. Default: only say which would be deleted.")
     ] = False,
-    exclude: Annotated[
-        str | None, typer.Option(metavar="FILE", help=text_of(PredictParams, "exclude"))
-    ] = None,
-    exclude_overlap: Annotated[
-        float | None, typer.Option(help=text_of(PredictParams, "exclude_overlap"))
-    ] = None,
-    engine: Annotated[str | None, typer.Option(help=text_of(PredictParams, "engine"))] = None,
-    fill: Annotated[str | None, typer.Option(help=text_of(PredictParams, "fill"))] = None,
-    most_failed: Annotated[float | None, typer.Option(help=text_of(PredictParams, "most_failed"))] = None,
-    sub_runs: Annotated[int | None, typer.Option(help=text_of(PredictParams, "sub_runs"))] = None,
+) -> None:
+    """Delete old training runs that are not published and not pinned; without --delete, list them."""
+    params = asked.params(dry_run=not delete)
+    title = "Cleaned" if delete else "Cleaned (dry run: nothing was deleted)"
+    run.do("clean-runs", params, how, title=title, also=("versions",))
+
+
+@takes(
+    PredictParams,
+    arguments=["model", "imagery"],
+    optional=True,
+    without=["imagery_rules"],
+    names={**_SET, "output": ["--output", "-o"]},
+)
+def predict(
+    asked: Asked[PredictParams],
+    how: How,
     repeat: Annotated[
         str | None, typer.Option("--from", metavar="PREDICTION", help=text_of(RepeatParams, "prediction"))
     ] = None,
-    json: Json = False,
-    wait: Wait = True,
-    verbose: Verbose = False,
-    key: Key = None,
-    again: Again = False,
 ) -> None:
     """Run a model over chips, an image or tiles, or repeat a prediction (--from)."""
-    how, output = How(wait, verbose, key, again), absolute(str(into)) if into else None
-    values = {
-        "model": model,
-        "imagery": absolute(imagery),
-        "parameters": assignments(parameters or [], "--set"),
-        "formats": formats,
-        "area": area if area is None or is_given_by_value(area) else absolute(area),
-        "zoom": zoom,
-        "holes": holes,
-        "regularise": regularise or None,
-        "exclude": absolute(exclude),
-        "exclude_overlap": exclude_overlap,
-        "engine": engine,
-        "fill": fill,
-        "most_failed": most_failed,
-    }
-    where = {"output": output, "sub_runs": sub_runs}
-    if repeat is not None:
-        _refuse_beside_from(values)
-        repeated = build(RepeatParams, "predict --from", {"prediction": absolute(repeat), **where})
-        run.do("repeat-prediction", repeated, how, title="Predicted again")
+    if repeat is None:
+        params = asked.params()
+        run.do("predict", params, how, tags=[f"model:{params.model}"], title="Predicted")
         return
-    params = build(PredictParams, "predict", {**values, **where})
-    run.do("predict", params, how, tags=[f"model:{model}"], title="Predicted")
-
-
-def _refuse_beside_from(values: Mapping[str, object]) -> None:
-    """Beside --from, all but where the results go is the prediction's."""
-    given = [name for name, value in values.items() if value not in (None, [], {})]
-    if given:
-        reasons = [f"{name} is that of the prediction that is repeated; leave it out" for name in given]
+    again = {name: value for name, value in asked.given.items() if name in RepeatParams.model_fields}
+    if reasons := [f"{name} {_REPEATED}" for name in asked.given if name not in again]:
         raise InvalidParameters("predict --from", reasons)
+    repeated = Asked(RepeatParams, "predict --from", {**again, "prediction": absolute(repeat)}).params()
+    run.do("repeat-prediction", repeated, how, title="Predicted again")
 
 
-def audit(
-    rules: Annotated[list[str] | None, typer.Option("--rule", help=text_of(AuditParams, "rules"))] = None,
-    digests: Annotated[bool, typer.Option(help=text_of(AuditParams, "digests"))] = False,
-    sample: Annotated[float | None, typer.Option(help=text_of(AuditParams, "sample"))] = None,
-    repair: Annotated[bool, typer.Option("--repair", help=text_of(AuditParams, "repair"))] = False,
-    grace_hours: Annotated[float | None, typer.Option(help=text_of(AuditParams, "grace_hours"))] = None,
-    licences: Annotated[
-        list[str] | None, typer.Option("--licence", help=text_of(AuditParams, "licences"))
+@takes(CompareParams, without=["versions"])
+def compare(
+    asked: Asked[CompareParams],
+    how: How,
+    references: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="VERSION...",
+            help="Names or exact ids, of versions that are not published too; numbers after a name are "
+            "versions of it: my-roofs 1 2.",
+        ),
+    ],
+    recorded: Annotated[
+        bool,
+        typer.Option(
+            "--recorded",
+            help="Measure nothing: show what was recorded at each training, and where they differ. Needs no "
+            "server.",
+        ),
+    ] = False,
+) -> None:
+    """Measure versions side by side on the same held-out chips."""
+    named = list(named_exactly(references))
+    if recorded:
+        from fair_models.cli.commands import versions
+
+        versions.show_recorded(named)
+        return
+    params = asked.params(versions=named)
+    tables = ("side-by-side", "versions")
+    run.do("compare", params, how, title="Compared", also=tables, numbers=("figures",))
+
+
+@takes(SliceDatasetParams, arguments=["dataset", "name"], without=["tags"])
+def slice_dataset(
+    asked: Asked[SliceDatasetParams],
+    how: How,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tag", metavar="NAME=VALUE[,VALUE]", help="Chips with a label that has one of these values."
+        ),
     ] = None,
+) -> None:
+    """Publish a part of a dataset, by area, class or tag, to evaluate versions on."""
+    params = asked.params(tags=dict(wished_tag(each) for each in tags or []))
+    run.do("slice-dataset", params, how, title=done("Sliced", params.dry_run), also=CHANGES)
+
+
+@takes(AuditParams, without=["thresholds"], names={"digests": ["--digests/--no-digests"]})
+def audit(
+    asked: Asked[AuditParams],
+    how: How,
     least: Annotated[
         list[str] | None,
-        typer.Option(metavar="METRIC=VALUE", help="Least value of a metric: see docs/operations.md."),
+        typer.Option(metavar="METRIC=VALUE", help="Minimum of a metric: a model below it is too weak."),
     ] = None,
     most: Annotated[
         list[str] | None,
-        typer.Option(metavar="METRIC=VALUE", help="Most value of a metric; above it is suspicious."),
+        typer.Option(metavar="METRIC=VALUE", help="Maximum of a metric: a model above it is suspicious."),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help=text_of(AuditParams, "report"))] = None,
-    json: Json = False,
-    wait: Wait = True,
-    verbose: Verbose = False,
-    key: Key = None,
-    again: Again = False,
 ) -> None:
-    """Check the whole catalogue, and repair what is safe if asked. Ends with code 1 where errors are left."""
+    """Check the whole catalogue, and repair what is safe if asked. Ends with code 1 if it has errors."""
     thresholds: dict[str, dict[str, object]] = {}
     for bound, given in (("least", least), ("most", most)):
-        for metric, value in assignments(given or [], f"--{bound}", lambda: "fair:building_iou=0.5").items():
+        for metric, value in assignments(given or [], f"--{bound}", lambda: f"{USUAL_METRIC}=0.5").items():
             thresholds.setdefault(metric, {})[bound] = value
-    values = {
-        "rules": rules,
-        "digests": digests,
-        "sample": sample,
-        "repair": repair,
-        "grace_hours": grace_hours,
-        "licences": licences,
-        "thresholds": thresholds,
-        "report": absolute(str(report)) if report else None,
-    }
-    params = build(AuditParams, "audit", values)
-    how, also = How(wait, verbose, key, again), ("findings", "repairs") if repair else ("findings",)
-    row = run.do("audit", params, how, title="Audited", also=also)
+    params = asked.params(thresholds=thresholds)
+    row = run.do(
+        "audit",
+        params,
+        how,
+        title="Audited",
+        also=("findings", "repairs") if params.repair else ("findings",),
+    )
     if row is not None and not row["ok"]:
         raise typer.Exit(1)
+
+
+def named_exactly(references: Sequence[str]) -> Iterator[str]:
+    """References with numbers put to the name before them: roofs 1 2 is roofs-v1 and roofs-v2.
+
+    Raises:
+        Invalid: A number comes first.
+    """
+    name, used = "", True
+    for each in references:
+        if not each.isdigit():
+            if not used:
+                yield name
+            name, used = each, False
+        elif not name:
+            raise Invalid(f"{each} is the version of what? Name the model first: my-roofs {each}")
+        else:
+            yield f"{name}-v{each}"
+            used = True
+    if not used:
+        yield name
+
+
+def wished_tag(text: str) -> tuple[str, list[str]]:
+    """A tag as it is typed: NAME=VALUE or NAME=VALUE,VALUE. Raises Invalid."""
+    name, equals, values = text.partition("=")
+    if not equals or not name:
+        raise Invalid(f"--tag {text!r} should be NAME=VALUE, for example --tag building=school,hospital")
+    return name, values.split(",")
+
+
+def wished_range(text: str) -> tuple[str, dict[str, Any]]:
+    """A range as it is typed: NAME, NAME=MIN..MAX with :log and :POINTS, or NAME=VALUE,VALUE.
+
+    Raises:
+        Invalid: It is none of these.
+    """
+    name, equals, said = text.partition("=")
+    if not equals:
+        return name, {}
+    if ".." not in said:
+        return name, {"values": [assignments([f"{name}={each}"], "--vary")[name] for each in said.split(",")]}
+    ends, *further = said.split(":")
+    wish: dict[str, Any] = {}
+    try:
+        wish |= {
+            end: float(value) for end, value in zip(("least", "most"), ends.split(".."), strict=True) if value
+        }
+        for each in further:
+            wish |= {"log": True} if each == "log" else {"points": int(each)}
+    except ValueError as error:
+        raise Invalid(
+            f"--vary {text!r} is no range; write --vary {name}=0.001..0.1:log, or values with commas"
+        ) from error
+    return name, wish
+
+
+def metric_of(model: str) -> str:
+    """Key of a model's main metric: of its published versions, else of those that were trained."""
+    with suppress(FairModelsError, ImportError):
+        return _published_metric(model) or _trained_metric(model) or USUAL_METRIC
+    return USUAL_METRIC
+
+
+def _published_metric(model: str) -> str | None:
+    from fair_models.catalog.opening import open_catalog
+
+    items = open_catalog(current()).search(LOCAL_MODELS, name=model, limit=1)
+    return next((str(item.properties["fair:metrics_spec"][0]["key"]) for item in items), None)
+
+
+def _trained_metric(model: str) -> str | None:
+    from fair_models.training.ledger import open_ledger
+
+    if not ((current().home / "zenml").exists() or "ZENML_STORE_URL" in os.environ):
+        return None  # setting up ZenML takes long, and nothing was trained here
+    measured = [each for each in open_ledger(current()).versions(model) if each.metrics]
+    return next(iter(measured[-1].metrics)) if measured else None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fair_models.cli.commands.judging import named_exactly, wished_range, wished_tag
+from fair_models.cli.commands.work import named_exactly, wished_range, wished_tag
 from fair_models.errors import Invalid
 
 
