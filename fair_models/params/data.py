@@ -1,0 +1,204 @@
+"""Parameters of flows that make datasets."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fair_models import class_names
+from fair_models.class_names import ClassName
+from fair_models.imagery_rules import Fill
+from fair_models.licences import License
+from fair_models.params.fields import (
+    DRY_RUN,
+    AreaText,
+    Location,
+    Params,
+)
+from fair_models.text import Line, Prose
+from fair_models.types import Name, Reference, Title
+
+BUFFER_M: float = Field(
+    0.0,
+    ge=0,
+    le=1000,
+    description="Training chips nearer than this to a held-out chip are left out, in metres, 0 to 1000. "
+    "Default: 0, none is.",
+)
+SPLIT_SEED: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the split, 0 to 2147483647. Default: 0.")
+
+
+class IngestDatasetParams(Params):
+    """Ingest chips and labels as a dataset."""
+
+    name: Name = Field(
+        description="Name of the dataset: 3 to 63 lower-case letters, digits and single hyphens, "
+        "for example banepa-buildings. An existing name gets its next version."
+    )
+    title: Title = Field(description="Title for people, one line of up to 120 characters.")
+    description: Prose = Field(
+        "", max_length=4000, description="What the area is and how it was mapped, up to 4000 characters."
+    )
+    chips: Location = Field(
+        description="Folder with image chips, or a folder in the fAIr layout "
+        "(input/ with chips and labels.geojson), as the worker sees it; or the STAC item of a dataset (its "
+        "file or https address): its chips, labels, classes, keywords, licence and providers are taken where "
+        "they are not given."
+    )
+    labels: Location | None = Field(
+        None,
+        description="File with the labels: GeoJSON, GeoPackage, Shapefile, FlatGeobuf, GeoParquet (or one of "
+        "them as .gz or .zip), or COCO with boxes; of captioned images the JSON, "
+        "CSV or text file with the captions. Default: labels.geojson, or captions.json, .csv or .txt, among "
+        "the chips.",
+    )
+    captions: Literal["none", "given", "from-labels"] = Field(
+        "none",
+        description="Whether sentences are learnt instead of outlines. given: each image has captions, as in "
+        "Flickr8k, and needs no place on the map. from-labels: captions are written from the labels of each "
+        "chip. The images are split by chance into training, validation and held-out. Default: none.",
+    )
+    classes: list[ClassName] = Field(
+        default=["building"],
+        min_length=1,
+        max_length=50,
+        description="Classes that the labels mean, without the background: lower-case words. "
+        "With one class (default: building), every label is of it. Where the data has other values, they are "
+        "mapped: building=Building, building=yes,house, building=1. background=VALUES names values that mean "
+        "none of the classes, background=* all others; the ground of other labels counts neither way.",
+    )
+    class_property: Line | None = Field(
+        None,
+        max_length=100,
+        description="Property of a label that names its class. Needed where there is more than one class.",
+    )
+    keywords: list[Annotated[str, Field(pattern=r"^[a-z][a-z-]*$", max_length=40)]] = Field(
+        default=["building", "semantic-segmentation", "polygon"],
+        min_length=1,
+        max_length=10,
+        description="Words of the vocabulary: at least one feature (building, road, tree, ...), a task, "
+        "a geometry. Default: the classes as features, semantic-segmentation, polygon.",
+    )
+    license: License = Field(
+        "CC-BY-4.0",
+        description="Licence of the data: an SPDX identifier (ODbL-1.0, CC0-1.0, ...), LicenseRef-<name>, "
+        "or other. Labels of OpenStreetMap are under ODbL-1.0. Default: CC-BY-4.0.",
+    )
+    provider: Line = Field(
+        "", max_length=120, description="Who made the labels, for example OpenStreetMap contributors."
+    )
+    source_imagery: Line | None = Field(
+        None, max_length=2000, description="Where the imagery comes from: an href or a name."
+    )
+    held_out_ratio: float = Field(
+        0.25,
+        ge=0.05,
+        le=0.5,
+        description="Share of the area kept for evaluation, 0.05 to 0.5. Default: 0.25. With captions: share "
+        "of the images, and as many for validation; 0.2 where it is not given.",
+    )
+    buffer_m: float = BUFFER_M
+    seed: int = SPLIT_SEED
+    zoom: Literal["nearest", "most-frequent", "resample"] | Annotated[int, Field(ge=14, le=23)] = Field(
+        "nearest",
+        description="Where chips of several zooms lie in one folder: keep the zoom whose pixels are nearest "
+        "in size to gsd_m (default), keep the most frequent one, resample all to one ground resolution, or "
+        "keep the zoom given (14 to 23).",
+    )
+    gsd_m: float = Field(
+        0.3,
+        gt=0,
+        le=100,
+        description="Ground resolution of the model that will learn from the dataset, in metres per pixel, "
+        "above 0 to 100: it chooses among zooms. Default: 0.3, that of the models of buildings.",
+    )
+    fill: Fill = Field(
+        "border-is-no-data",
+        description="What wholly white or black areas are that touch the border of a chip, where no mask, "
+        "alpha or nodata value says so. border-is-no-data (default): from 1 % of the chip on they are fill, "
+        "which is neither learnt from nor measured on. kept: they are imagery.",
+    )
+    dry_run: bool = DRY_RUN
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes without the values that mean them."""
+        return class_names.names(self.classes)
+
+    @property
+    def class_values(self) -> dict[str, list[str]]:
+        """The values of `class_property` that mean each class, "background" among them."""
+        return class_names.values(self.classes)
+
+
+class CollectFeedbackParams(Params):
+    """Make a dataset of what people say of a prediction."""
+
+    prediction: Location = Field(
+        description="The prediction that was judged, as the worker sees it: its folder or prediction.json."
+    )
+    feedback: Location = Field(
+        description="File of polygons (GeoJSON, GeoPackage, Shapefile, ...) with the prediction's ids, the "
+        "property id, each with the property verdict: "
+        "accepted, rejected, corrected (with the right outline or class), or added for what the "
+        "model did not find."
+    )
+    dataset: Name = Field(
+        description="Name of the dataset: 3 to 63 lower-case letters, digits and single hyphens. An existing "
+        "name gets its next version."
+    )
+    imagery: Location | None = Field(
+        None,
+        description="Folder with image chips of the area, as the worker sees it. Default: the prediction's "
+        "imagery, where that is a folder of chips.",
+    )
+    title: Title | None = Field(None, description="Title for people. Default: made from the model's id.")
+    description: Prose = Field(
+        "", max_length=4000, description="What was judged and how, up to 4000 characters."
+    )
+    license: License = Field(
+        "CC-BY-4.0", description="Licence of the data: an SPDX identifier, or other. Default: CC-BY-4.0."
+    )
+    provider: Line = Field("", max_length=120, description="Who judged, for example the mappers of Banepa.")
+    held_out_ratio: float = Field(
+        0.25,
+        ge=0.05,
+        le=0.5,
+        description="Share of the area kept for evaluation, 0.05 to 0.5. Default: 0.25.",
+    )
+    buffer_m: float = BUFFER_M
+    seed: int = SPLIT_SEED
+    dry_run: bool = DRY_RUN
+
+
+class SliceDatasetParams(Params):
+    """Publish a part of a dataset as a dataset to judge on."""
+
+    dataset: Reference = Field(
+        description="Dataset to take the part of: a name (its current version) or an exact id."
+    )
+    name: Name = Field(
+        description="Name of the slice: 3 to 63 lower-case letters, digits and single hyphens. An existing "
+        "name gets its next version."
+    )
+    title: Title | None = Field(None, description="Title for people. Default: made of what belongs to it.")
+    description: Prose = Field("", max_length=4000, description="What it is for, up to 4000 characters.")
+    area: AreaText | None = Field(
+        None,
+        description="Chips whose middle lies here belong to it: west,south,east,north in degrees (WGS 84), "
+        "GeoJSON, or the path or https address of a file of polygons. Default: anywhere.",
+    )
+    classes: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]] = Field(
+        default=[],
+        max_length=50,
+        description="Chips with a label of one of these classes belong to it. Default: of any.",
+    )
+    tags: dict[
+        Annotated[str, Field(min_length=1, max_length=100)],
+        Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=100)],
+    ] = Field(
+        default={},
+        max_length=20,
+        description="Chips with a label whose properties have one of these values belong to it, for example "
+        '{"building": ["school", "hospital"]}. Default: whatever they have.',
+    )
+    dry_run: bool = DRY_RUN
