@@ -8,13 +8,15 @@ from fair_models.params.fields import Destination, Params
 
 
 class Threshold(Params):
-    """Between what a metric of a published model should lie."""
+    """Allowed range of a metric."""
 
-    least: float | None = Field(None, description="Below this a model is too weak. Default: no bound.")
+    least: float | None = Field(
+        None, description="Minimum. A model below it is too weak. Default: no minimum."
+    )
     most: float | None = Field(
         None,
-        description="Above this a model is too good to be true, for example because held-out chips leaked "
-        "into the training. Default: no bound.",
+        description="Maximum. A model above it is too good to be true, for example because held-out chips "
+        "leaked into the training. Default: no maximum.",
     )
 
 
@@ -28,37 +30,38 @@ class AuditParams(Params):
     rules: list[str] = Field(default=[], description="Names of the rules to run. Default: all.")
     digests: bool = Field(
         False,
-        description="Read the bytes of every asset: digests, splits, code. Default: no, the sample alone.",
+        description="Read every asset whole: digests, splits, code. Default: false, only the sample is read.",
     )
     sample: float = Field(
         0.05,
         ge=0,
         le=1,
-        description="Part of the assets whose bytes are read, 0 to 1. It changes every day: with 0.05, the "
-        "default, each is read every 20 days. 0 reads none.",
+        description="Share of the assets that are read, 0 to 1. The sample changes every day: with 0.05, "
+        "each asset is read every 20 days. 0 reads none. Default: 0.05.",
     )
     repair: bool = Field(
-        False, description="Do what is safe about what is wrong, and say what was done. Default: no."
+        False, description="Repair what can be repaired safely, and list the repairs. Default: false."
     )
     grace_hours: float = Field(
         24.0,
         ge=1,
         le=10_000,
-        description="Files that nothing names, and what a crash left, count after this many hours, 1 to "
-        "10000: a publish puts its files before its item. Default: 24.",
+        description="Hours, 1 to 10000, after which files that no item names, and leftovers of crashes, "
+        "are reported: a publish puts its files before its item. Default: 24.",
     )
     licences: list[Annotated[str, Field(min_length=1, max_length=60)]] = Field(
         default=[],
-        description="SPDX identifiers that an item's licence may be. Default: any, but there must be one.",
+        description="Allowed licences, as SPDX identifiers. Default: any, but an item must have one.",
     )
     thresholds: dict[MetricPattern, Threshold] = Field(
         default={},
-        description="Least and most value of held-out metrics of active local models, for example "
-        '{"fair:building_iou": {"least": 0.5, "most": 0.999}}. A * stands for the class: its mean over the '
-        "classes, weighted by held-out labels. What was not measured is not compared. Default: none.",
+        description="Minimum and maximum of metrics of active local models on held-out chips, for example "
+        '{"fair:building_iou": {"least": 0.5, "most": 0.999}}. A * stands for the classes: the mean over '
+        "them, weighted by held-out labels, counts. A metric that was not measured is not checked. "
+        "Default: none.",
     )
     report: Destination | None = Field(
         None,
-        description="File for the report, .json or .md, as the worker sees it: new, or an earlier report, "
-        "which is replaced. Default: both, under FAIR_HOME/audits by time.",
+        description="File for the report, .json or .md, as the worker sees it. An earlier report is "
+        "replaced, no other file. Default: both, named by time, under FAIR_HOME/audits.",
     )

@@ -21,8 +21,8 @@ BUFFER_M: float = Field(
     0.0,
     ge=0,
     le=1000,
-    description="Training chips nearer than this to a held-out chip are left out, in metres, 0 to 1000. "
-    "Default: 0, none is.",
+    description="Distance in metres, 0 to 1000. Training chips that are nearer to a held-out chip are "
+    "left out. Default: 0, no chip is left out.",
 )
 SPLIT_SEED: int = Field(0, ge=0, le=2**31 - 1, description="Seed of the split, 0 to 2147483647. Default: 0.")
 
@@ -31,52 +31,53 @@ class IngestDatasetParams(Params):
     """Ingest chips and labels as a dataset."""
 
     name: Name = Field(
-        description="Name of the dataset: 3 to 63 lower-case letters, digits and single hyphens, "
-        "for example banepa-buildings. An existing name gets its next version."
+        description="Name of the dataset: 3 to 63 lower-case letters, digits and single hyphens, for "
+        "example banepa-buildings. An existing name gets its next version."
     )
     title: Title = Field(description="Title for people, one line of up to 120 characters.")
     description: Prose = Field(
         "", max_length=4000, description="What the area is and how it was mapped, up to 4000 characters."
     )
     chips: Location = Field(
-        description="Folder with image chips, or a folder in the fAIr layout "
-        "(input/ with chips and labels.geojson), as the worker sees it; or the STAC item of a dataset (its "
-        "file or https address): its chips, labels, classes, keywords, licence and providers are taken where "
-        "they are not given."
+        description="Folder with image chips, or a folder in the fAIr layout (input/ with chips and "
+        "labels.geojson). Or the STAC item of a dataset, its file or https address: its chips, labels, "
+        "classes, keywords, licence and providers are used where you give none. Paths are as the worker "
+        "sees them."
     )
     labels: Location | None = Field(
         None,
-        description="File with the labels: GeoJSON, GeoPackage, Shapefile, FlatGeobuf, GeoParquet (or one of "
-        "them as .gz or .zip), or COCO with boxes; of captioned images the JSON, "
-        "CSV or text file with the captions. Default: labels.geojson, or captions.json, .csv or .txt, among "
-        "the chips.",
+        description="File with the labels: GeoJSON, GeoPackage, Shapefile, FlatGeobuf or GeoParquet (also "
+        "as .gz or .zip), or COCO with boxes. For captioned images: the JSON, CSV or text file with the "
+        "captions. Default: labels.geojson, or captions.json, .csv or .txt, beside the chips.",
     )
     captions: Literal["none", "given", "from-labels"] = Field(
         "none",
-        description="Whether sentences are learnt instead of outlines. given: each image has captions, as in "
-        "Flickr8k, and needs no place on the map. from-labels: captions are written from the labels of each "
-        "chip. The images are split by chance into training, validation and held-out. Default: none.",
+        description="Whether a model learns sentences instead of outlines from it. given: each image has "
+        "captions, as in Flickr8k, and needs no place on the map. from-labels: captions are written from "
+        "the labels of each chip. The images are split at random into training, validation and held-out. "
+        "Default: none.",
     )
     classes: list[ClassName] = Field(
         default=["building"],
         min_length=1,
         max_length=50,
-        description="Classes that the labels mean, without the background: lower-case words. "
-        "With one class (default: building), every label is of it. Where the data has other values, they are "
-        "mapped: building=Building, building=yes,house, building=1. background=VALUES names values that mean "
-        "none of the classes, background=* all others; the ground of other labels counts neither way.",
+        description="Classes of the labels, without the background: lower-case words. With one class, "
+        "every label is of it. Values of the data that differ are mapped: building=Building, "
+        "building=yes,house, building=1. background=VALUES names values that mean none of the classes, "
+        "background=* means all others. The ground of labels with any other value is ignored. Default: "
+        "building.",
     )
     class_property: Line | None = Field(
         None,
         max_length=100,
-        description="Property of a label that names its class. Needed where there is more than one class.",
+        description="Property of a label that names its class. Required with more than one class.",
     )
     keywords: list[Annotated[str, Field(pattern=r"^[a-z][a-z-]*$", max_length=40)]] = Field(
         default=["building", "semantic-segmentation", "polygon"],
         min_length=1,
         max_length=10,
-        description="Words of the vocabulary: at least one feature (building, road, tree, ...), a task, "
-        "a geometry. Default: the classes as features, semantic-segmentation, polygon.",
+        description="Words of the vocabulary: at least one feature (building, road, tree, ...), one task "
+        "and one geometry. Default: the classes as features, semantic-segmentation, polygon.",
     )
     license: License = Field(
         "CC-BY-4.0",
@@ -84,38 +85,41 @@ class IngestDatasetParams(Params):
         "or other. Labels of OpenStreetMap are under ODbL-1.0. Default: CC-BY-4.0.",
     )
     provider: Line = Field(
-        "", max_length=120, description="Who made the labels, for example OpenStreetMap contributors."
+        "",
+        max_length=120,
+        description="Who made the labels, up to 120 characters, for example OpenStreetMap contributors.",
     )
     source_imagery: Line | None = Field(
-        None, max_length=2000, description="Where the imagery comes from: an href or a name."
+        None, max_length=2000, description="Where the imagery comes from: an address or a name."
     )
     held_out_ratio: float = Field(
         0.25,
         ge=0.05,
         le=0.5,
-        description="Share of the area kept for evaluation, 0.05 to 0.5. Default: 0.25. With captions: share "
-        "of the images, and as many for validation; 0.2 where it is not given.",
+        description="Share of the area that is held out for evaluation, 0.05 to 0.5. Default: 0.25. With "
+        "captions: share of the images, and the same share for validation. Default then: 0.2.",
     )
     buffer_m: float = BUFFER_M
     seed: int = SPLIT_SEED
     zoom: Literal["nearest", "most-frequent", "resample"] | Annotated[int, Field(ge=14, le=23)] = Field(
         "nearest",
-        description="Where chips of several zooms lie in one folder: keep the zoom whose pixels are nearest "
-        "in size to gsd_m (default), keep the most frequent one, resample all to one ground resolution, or "
-        "keep the zoom given (14 to 23).",
+        description="What to do with a folder of chips of several zooms. nearest (default): keep the zoom "
+        "whose ground resolution is nearest to gsd_m. most-frequent: keep the zoom with most chips. "
+        "resample: bring all chips to one ground resolution. A number, 14 to 23: keep that zoom.",
     )
     gsd_m: float = Field(
         0.3,
         gt=0,
         le=100,
         description="Ground resolution of the model that will learn from the dataset, in metres per pixel, "
-        "above 0 to 100: it chooses among zooms. Default: 0.3, that of the models of buildings.",
+        "above 0 to 100. It decides which zoom is nearest. Default: 0.3, that of the models of buildings.",
     )
     fill: Fill = Field(
         "border-is-no-data",
-        description="What wholly white or black areas are that touch the border of a chip, where no mask, "
-        "alpha or nodata value says so. border-is-no-data (default): from 1 % of the chip on they are fill, "
-        "which is neither learnt from nor measured on. kept: they are imagery.",
+        description="What exactly white or black areas at the border of a chip are, if no mask, alpha or "
+        "nodata value says it. border-is-no-data (default): no data, which is neither learnt from nor "
+        "measured on, if the area is at least 1 % of the chip and lies along its border for at least a "
+        "quarter of a side. kept: imagery.",
     )
     dry_run: bool = DRY_RUN
 
@@ -131,39 +135,42 @@ class IngestDatasetParams(Params):
 
 
 class CollectFeedbackParams(Params):
-    """Make a dataset of what people say of a prediction."""
+    """Make a dataset of feedback on a prediction."""
 
     prediction: Location = Field(
-        description="The prediction that was judged, as the worker sees it: its folder or prediction.json."
+        description="The prediction, as the worker sees it: its folder or its prediction.json."
     )
     feedback: Location = Field(
-        description="File of polygons (GeoJSON, GeoPackage, Shapefile, ...) with the prediction's ids, the "
-        "property id, each with the property verdict: "
-        "accepted, rejected, corrected (with the right outline or class), or added for what the "
-        "model did not find."
+        description="File of polygons (GeoJSON, GeoPackage, Shapefile, ...). The property id is the "
+        "prediction's, the property verdict is accepted, rejected, corrected (the polygon has the right "
+        "outline or class), or added (the model did not find it)."
     )
     dataset: Name = Field(
-        description="Name of the dataset: 3 to 63 lower-case letters, digits and single hyphens. An existing "
-        "name gets its next version."
+        description="Name of the dataset: 3 to 63 lower-case letters, digits and single hyphens. An "
+        "existing name gets its next version."
     )
     imagery: Location | None = Field(
         None,
         description="Folder with image chips of the area, as the worker sees it. Default: the prediction's "
-        "imagery, where that is a folder of chips.",
+        "imagery, if that is a folder of chips.",
     )
     title: Title | None = Field(None, description="Title for people. Default: made from the model's id.")
     description: Prose = Field(
-        "", max_length=4000, description="What was judged and how, up to 4000 characters."
+        "", max_length=4000, description="What was reviewed and how, up to 4000 characters."
     )
     license: License = Field(
         "CC-BY-4.0", description="Licence of the data: an SPDX identifier, or other. Default: CC-BY-4.0."
     )
-    provider: Line = Field("", max_length=120, description="Who judged, for example the mappers of Banepa.")
+    provider: Line = Field(
+        "",
+        max_length=120,
+        description="Who gave the feedback, up to 120 characters, for example the mappers of Banepa.",
+    )
     held_out_ratio: float = Field(
         0.25,
         ge=0.05,
         le=0.5,
-        description="Share of the area kept for evaluation, 0.05 to 0.5. Default: 0.25.",
+        description="Share of the area that is held out for evaluation, 0.05 to 0.5. Default: 0.25.",
     )
     buffer_m: float = BUFFER_M
     seed: int = SPLIT_SEED
@@ -171,26 +178,29 @@ class CollectFeedbackParams(Params):
 
 
 class SliceDatasetParams(Params):
-    """Publish a part of a dataset as a dataset to judge on."""
+    """Publish a part of a dataset as a dataset to evaluate on."""
 
     dataset: Reference = Field(
-        description="Dataset to take the part of: a name (its current version) or an exact id."
+        description="Dataset to take a part of: a name (its current version) or an exact id."
     )
     name: Name = Field(
         description="Name of the slice: 3 to 63 lower-case letters, digits and single hyphens. An existing "
         "name gets its next version."
     )
-    title: Title | None = Field(None, description="Title for people. Default: made of what belongs to it.")
+    title: Title | None = Field(
+        None, description="Title for people. Default: made from area, classes and tags."
+    )
     description: Prose = Field("", max_length=4000, description="What it is for, up to 4000 characters.")
     area: AreaText | None = Field(
         None,
-        description="Chips whose middle lies here belong to it: west,south,east,north in degrees (WGS 84), "
-        "GeoJSON, or the path or https address of a file of polygons. Default: anywhere.",
+        description="Area of the slice, which holds the chips whose centre lies in it: "
+        "west,south,east,north in degrees (WGS 84), GeoJSON, or the path or https address of a file of "
+        "polygons. Default: the whole dataset.",
     )
     classes: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]] = Field(
         default=[],
         max_length=50,
-        description="Chips with a label of one of these classes belong to it. Default: of any.",
+        description="Only chips with a label of one of these classes. Default: all chips.",
     )
     tags: dict[
         Annotated[str, Field(min_length=1, max_length=100)],
@@ -198,7 +208,7 @@ class SliceDatasetParams(Params):
     ] = Field(
         default={},
         max_length=20,
-        description="Chips with a label whose properties have one of these values belong to it, for example "
-        '{"building": ["school", "hospital"]}. Default: whatever they have.',
+        description="Only chips with a label that has one of these values in its properties, for example "
+        '{"building": ["school", "hospital"]}. Default: all chips.',
     )
     dry_run: bool = DRY_RUN

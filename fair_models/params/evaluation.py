@@ -15,24 +15,24 @@ class CompareParams(Params):
     versions: list[Reference] = Field(
         min_length=1,
         max_length=20,
-        description="What is compared, 1 to 20: names (the current version of a local or base model) or "
-        "exact ids, of versions that are not published too. Differences are told from the first.",
+        description="Versions to compare, 1 to 20: names (the current version of a local or base model) or "
+        "exact ids, also of versions that are not published. Differences are measured from the first.",
     )
     dataset: Reference | None = Field(
         None,
-        description="Dataset whose held-out chips all are measured on: a name (its current version) or an "
-        "exact id. Default: the one that the first of them was trained on.",
+        description="Dataset with the held-out chips: a name (its current version) or an exact id. "
+        "Default: the dataset that the first version was trained on.",
     )
     slices: list[Reference] = Field(
         default=[],
         max_length=20,
-        description="Further datasets to measure all on, up to 20, as slices of the first. Default: none.",
+        description="Further datasets to measure on, up to 20, such as slices of the first. Default: none.",
     )
     pictures: int = Field(
         6,
         ge=0,
         le=24,
-        description="How many held-out chips on which they differ most are shown, 0 to 24. Default: 6.",
+        description="Number of held-out chips to show, those where they differ most, 0 to 24. Default: 6.",
     )
 
     @property

@@ -27,16 +27,15 @@ AreaText = Annotated[
 ]
 """A box or GeoJSON as text, or the file that holds it."""
 
-DRY_RUN: bool = Field(
-    False, description="Only say what would change, and change nothing. Default: it is done."
-)
+DRY_RUN: bool = Field(False, description="Only say what would change, and change nothing. Default: false.")
 
 SUB_RUNS: int = Field(
     1,
     ge=1,
     le=100,
-    description="Runs of predict-shards that share the work, 1 to 100, so that many workers or pods work on "
-    "one prediction. All have to see the imagery and the registry's store. Default: 1, this run alone.",
+    description="Runs of predict-shards that share the work, 1 to 100, so that several workers or pods "
+    "work on one prediction. All of them must reach the imagery and the registry's store. Default: 1, "
+    "no other run.",
 )
 
 

@@ -23,8 +23,8 @@ class PredictParams(Params):
     """Predict over imagery with a registered model."""
 
     model: Reference = Field(
-        description="A local or base model: a name (its current version) or an exact id, after its "
-        "collection where both have it: local-models/NAME."
+        description="A local or base model: a name (its current version) or an exact id. If both "
+        "collections have it, write local-models/NAME."
     )
     imagery: Location = Field(
         description="Folder of chips, georeferenced image (GeoTIFF or COG; also https:// and s3://), STAC "
@@ -34,28 +34,28 @@ class PredictParams(Params):
     )
     area: AreaText | None = Field(
         None,
-        description="What counts of the imagery: west,south,east,north in degrees (WGS 84), GeoJSON, or the "
-        "path or https address of a file of polygons. Polygons end at its edge. Services of tiles need one. "
+        description="Area to predict: west,south,east,north in degrees (WGS 84), GeoJSON, or the path or "
+        "https address of a file of polygons. Results are cut at its edge. A service of tiles needs one. "
         "Default: all of the imagery.",
     )
     zoom: int | None = Field(
         None,
         ge=14,
         le=22,
-        description="Zoom of the tiles of a service, or of the chips of a folder that are used, 14 to 22. "
-        "Other imagery has none. Default: the zoom whose pixels are nearest in size to the model's, of a "
-        "service within the range that the address names, of a folder where its chips overlap.",
+        description="Zoom of the tiles of a service, or of the chips of a folder, 14 to 22. Other imagery "
+        "has none. Default: the zoom whose ground resolution is nearest to the model's; of a service, "
+        "within the range that its address names; of a folder, only if chips of several zooms overlap.",
     )
     engine: Literal["exact", "fast"] = Field(
         "exact",
-        description="exact (default): in float32. fast: some 2 to 4 times as quick, in 8 or 16 bits, where "
-        "the model's item says that such masks agree with the exact ones (mask IoU of at least 0.995 on "
-        "held-out chips); where it does not, exact is run, and the result says why.",
+        description="exact (default): compute in float32. fast: compute in 8 or 16 bits, about 2 to 4 "
+        "times as fast, if the model's item says that the masks agree with the exact ones (IoU of at least "
+        "0.995 on held-out chips); if not, exact is used and the result says why.",
     )
     output: Destination | None = Field(
         None,
         description="Folder for the results, new or empty, as the worker sees it. Default: one under "
-        "FAIR_HOME; where the registry's store is a bucket, the results are put there, under predictions/.",
+        "FAIR_HOME; if the registry's store is a bucket, the results go to the bucket, under predictions/.",
     )
     parameters: Hyperparameters = Field(
         default={},
@@ -65,63 +65,63 @@ class PredictParams(Params):
     formats: list[Format] = Field(
         default=["geoparquet", "geojson", "preview"],
         min_length=1,
-        description="Which files to write. What was found: geoparquet, geojson, flatgeobuf, pmtiles (tiles "
-        "for web maps). Pixel by pixel, as Cloud Optimized GeoTIFF: classes, confidence. A picture: preview. "
-        "Default: geoparquet, geojson, preview.",
+        description="Files to write. Polygons: geoparquet, geojson, flatgeobuf, pmtiles (tiles for web "
+        "maps). Rasters, as Cloud Optimized GeoTIFF: classes, confidence. A picture: preview. Default: "
+        "geoparquet, geojson, preview.",
     )
     holes: bool = Field(
         True, description="Keep holes in polygons, such as courtyards. false fills them. Default: true."
     )
     regularise: bool = Field(
         False,
-        description="Give outlines right angles where their shape has them, as most roofs do; what would "
-        "change much stays as it is. Default: false.",
+        description="Make corners of outlines right angles, as most roofs have them. Outlines that this "
+        "would change much are kept as they are. Default: false.",
     )
     exclude: Location | None = Field(
         None,
-        description="File of existing polygons (GeoJSON, GeoParquet, GeoPackage, Shapefile, FlatGeobuf), as "
-        "the worker sees it: what is found where "
-        "they are is left out, so that only what is not mapped yet remains. Default: none.",
+        description="File of existing polygons (GeoJSON, GeoParquet, GeoPackage, Shapefile, FlatGeobuf), "
+        "as the worker sees it. Results that they cover are left out, so that only what is not mapped yet "
+        "remains. Default: none.",
     )
     exclude_overlap: float = Field(
         0.5,
         ge=0,
         lt=1,
-        description="With exclude: what existing features cover by more than this part of its area is left "
-        "out, 0 to 1. Default: 0.5.",
+        description="With exclude: a result is left out if existing polygons cover more than this share of "
+        "its area, 0 to below 1. Default: 0.5.",
     )
-
     most_failed: float = Field(
         0.01,
         ge=0,
         le=1,
-        description="Share of the chips, and of the windows, that may fail (a file that cannot be read, an "
-        "error of the model's code), 0 to 1. They are left out and listed; with more the prediction fails. "
-        "One may always, unless it is all there is; 0 allows none. Default: 0.01.",
+        description="Maximum share of the chips, and of the windows, that may fail (an unreadable file, an "
+        "error of the model's code), 0 to 1. They are left out and listed; if more fail, the prediction "
+        "fails. Above 0, one chip of several may always fail. Default: 0.01.",
     )
     fill: Fill | None = Field(
         None,
-        description="What wholly white or black areas are that touch the border of an image, where no mask, "
-        "alpha or nodata value says so. border-is-no-data: from 1 % of the image on they are fill, and "
-        "nothing is found there. kept: they are imagery. Default: as the model learnt it.",
+        description="What exactly white or black areas at the border of an image are, if no mask, alpha or "
+        "nodata value says it. border-is-no-data: no data, where nothing is found, if the area is at least "
+        "1 % of the image and lies along its border for at least a quarter of a side. kept: imagery. "
+        "Default: what the model was trained with.",
     )
     imagery_rules: ImageryRules | None = Field(
         None,
-        description="By which rules imagery is read, as the config of a prediction keeps them. Default: the "
-        "rules that the model's item names, by which it has learnt.",
+        description="Rules for reading imagery, as the config of a prediction keeps them. Default: the "
+        "rules of the model's item, which it was trained with.",
     )
     sub_runs: int = SUB_RUNS
 
 
 class RepeatParams(Params):
-    """Make a prediction once more."""
+    """Repeat a prediction."""
 
     prediction: Location = Field(
         description="The prediction to repeat, as the worker sees it: its folder, or its prediction.json. "
-        "Model, imagery and all else are the prediction's.",
+        "Model, imagery and parameters are those of that prediction.",
     )
     output: Destination | None = Field(
-        None, description="Folder for the results. It must be new or empty. Default: one under FAIR_HOME."
+        None, description="Folder for the results, new or empty. Default: one under FAIR_HOME."
     )
     sub_runs: int = SUB_RUNS
 
@@ -131,7 +131,8 @@ class PredictShardsParams(Params):
 
     prediction: PredictParams = Field(description="What is predicted, with the exact id of the model.")
     digest: str = Field(
-        pattern=r"^[0-9a-f]{32}$", description="What the prediction's shards are called by in the store."
+        pattern=r"^[0-9a-f]{32}$",
+        description="Digest of the prediction, under which its shards lie in the store.",
     )
     first: int = Field(ge=0, lt=1000, description="Number of the first shard, from 0.")
     last: int = Field(ge=0, lt=1000, description="Number of the last shard, 0 to 999.")

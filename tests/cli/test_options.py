@@ -71,7 +71,7 @@ def test_a_name_of_another_form_is_told_by_what_the_parameter_is() -> None:
         build(AuditParams, "audit", {"thresholds": {"building iou": {"least": 0.5}}})
     [told] = raised.value.reasons
     assert told.startswith(
-        "thresholds.building iou: 'building iou' does not match what is allowed: Least and"
+        "thresholds.building iou: 'building iou' does not match what is allowed: Minimum and"
     )
 
 
