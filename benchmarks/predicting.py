@@ -17,11 +17,11 @@ from benchmarks import peer_loop
 from benchmarks.seams import CLASSES, Input, Mask
 from fair_models.catalog.items import agreement
 from fair_models.inference.imagery.reading import open_imagery
-from fair_models.inference.network import engines, openvino_engine
+from fair_models.inference.network import engines
+from fair_models.inference.network import openvino as openvino_engine
 from fair_models.inference.network.session import Session, open_session
-from fair_models.inference.pipelining import ahead
 from fair_models.inference.prediction import PredictionRequest, predict
-from fair_models.inference.streaming import stream
+from fair_models.inference.streaming import ahead, stream
 from fair_models.inference.windowing.plan import course_of
 from fair_models.inference.windowing.run import batches, read
 from fair_models.types import Array

@@ -27,8 +27,8 @@ from pyproj import Transformer
 
 from benchmarks.memory import peak_mb
 from fair_models.data.images.grid import WEB_MERCATOR, Grid
+from fair_models.inference.imagery.georeference import on_map
 from fair_models.inference.outlines.features import Features
-from fair_models.inference.placing import on_map
 from fair_models.inference.writing.geoparquet import GeoParquetSink
 from fair_models.types import Array
 

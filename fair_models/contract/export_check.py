@@ -11,7 +11,7 @@ import numpy as np
 from fair_models.contract.calling import called
 from fair_models.errors import Invalid, InvalidContribution
 from fair_models.inference.network.session import Session, open_session
-from fair_models.inference.processing import Processing
+from fair_models.inference.parts import Processing
 from fair_models.types import Array
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from fair_models.contract.calling import called
 from fair_models.contract.protocol import MakingAssets, Pipeline
 from fair_models.data.samples import Samples
 from fair_models.errors import InvalidContribution
-from fair_models.inference.processing import Processing
+from fair_models.inference.parts import Processing
 from fair_models.store.archive import Limits, pack, unpack
 
 LIMITS = Limits(files=20, total_bytes=4 * 2**30)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import BaseModel
 
 from fair_models.data.samples import Samples
-from fair_models.inference.processing import Processing
+from fair_models.inference.parts import Processing
 from fair_models.ml_tasks.results import Evaluation, Report
 
 if TYPE_CHECKING:

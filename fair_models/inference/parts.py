@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
 
 from fair_models.types import Array
+
+NO_IMAGERY = 255
+"""Value of pixels that there is no imagery of, in both rasters. There are at most 255 classes."""
+
+SCALE = 0.01
+"""Confidence is kept in per cent: value x 0.01 is the probability."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +76,34 @@ class Embedding:
 
 Part = RasterPart | FeaturePart | Scores | Embedding
 Parts = Sequence[Part]
+
+
+class Processing(Protocol):
+    """`processing.py`, numpy only: the same functions in training, evaluation and prediction."""
+
+    def preprocess(self, window: Array) -> Array:
+        """Make what the network takes.
+
+        Args:
+            window: Pixels at the model's resolution, uint8, shape (bands, height, width), 0 to 255.
+
+        Returns:
+            float32, shape (bands, height, width), in the range that the item's `mlm:input` declares.
+        """
+
+    def postprocess(
+        self, outputs: Mapping[str, Array], window: Window, params: Mapping[str, Any]
+    ) -> Sequence[Part]:
+        """Say what the network's outputs mean for one window.
+
+        Args:
+            outputs: Arrays without the batch axis, by the name of the ONNX output.
+            window: Where the pixels lie.
+            params: Inference parameters without their prefix, e.g. {"confidence_threshold": 0.5}.
+        """
+
+
+def to_percent(probability: Array, valid: Array) -> Array:
+    """Probabilities (0 to 1) as they are kept: per cent in uint8, `NO_IMAGERY` where `valid` is false."""
+    percent = np.rint(np.where(valid, probability, 0) / SCALE).astype(np.uint8)
+    return np.where(valid, percent, np.uint8(NO_IMAGERY))

@@ -21,11 +21,10 @@ from fair_models.inference.emptiness import Watch
 from fair_models.inference.imagery.failures import Failure, Failures, check
 from fair_models.inference.imagery.reading import REMARKS, Imagery
 from fair_models.inference.imagery.sources.opening import open_source
-from fair_models.inference.memory import give_back
 from fair_models.inference.outlines.exclusion import Exclusion
 from fair_models.inference.repeating import ITEM, Original
 from fair_models.inference.request import PredictionRequest, check_request, with_zoom
-from fair_models.inference.streaming import Crew, all_windows, outlined
+from fair_models.inference.streaming import Crew, all_windows, give_back, outlined
 from fair_models.inference.windowing.plan import Course, course_of
 from fair_models.inference.windowing.run import Judged
 from fair_models.inference.writing import sidecar

@@ -14,8 +14,7 @@ from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.reading import ModelInput
 from fair_models.inference.network.session import Session
-from fair_models.inference.outlines.shaping import OutlineParams
-from fair_models.inference.processing import Processing
+from fair_models.inference.parts import Processing
 from fair_models.inference.repeating import Original
 from fair_models.inference.windows import DEFAULT_MULTIPLE_PX
 from fair_models.params import PredictParams
@@ -48,6 +47,23 @@ _BOUNDS = {
     "nms_iou": _Bounds(0, 1, 0.5),
 }
 """Inference parameters that the library itself reads."""
+
+
+@dataclass(frozen=True)
+class OutlineParams:
+    """What is done to outlines.
+
+    min_area_m2: Smaller features are left out.
+    simplify_m: Tolerance of simplification (Douglas-Peucker that keeps topology), in metres. 0 keeps the
+        pixels' edges.
+    holes: Whether holes are kept. Filled ones count to the area.
+    regularise: Whether outlines get right angles where their shape has them.
+    """
+
+    min_area_m2: float = 0.0
+    simplify_m: float = 0.0
+    holes: bool = True
+    regularise: bool = False
 
 
 @dataclass(frozen=True)

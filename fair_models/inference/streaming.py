@@ -8,30 +8,33 @@ quicker.
 
 from __future__ import annotations
 
+import ctypes
 import os
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import islice
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from fair_models.inference.imagery.failures import Failures
 from fair_models.inference.imagery.reading import Block, Imagery
-from fair_models.inference.memory import few_arenas
 from fair_models.inference.outlines.features import Features
 from fair_models.inference.outlines.outliner import Outliner
-from fair_models.inference.pipelining import ahead
 from fair_models.inference.request import PredictionRequest
-from fair_models.inference.windowing.attempts import judge_each, read_or_note
-from fair_models.inference.windowing.plan import Course, course_of
-from fair_models.inference.windowing.run import Judged, batches, run
-from fair_models.inference.windowing.strips import Strip
+from fair_models.inference.windowing.plan import Course, Strip, course_of
+from fair_models.inference.windowing.run import Judged, batches, judge_each, read_or_note, run
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 
 _READERS = min(4, os.cpu_count() or 1)
 Advance = Callable[[int, int], None]
 """Called in the caller's thread with the number of windows that are judged, and of all windows."""
+
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+_M_ARENA_MAX = -8
 
 
 class RasterSink(Protocol):
@@ -164,3 +167,51 @@ def outlined(
 def _by_strip(course: Course, windows: Iterator[Judged]) -> Iterator[tuple[Strip, list[Judged]]]:
     for strip in course.strips:
         yield strip, list(islice(windows, len(strip.views)))
+
+
+def ahead(work: Callable[[Given], Made], given: Iterable[Given], pool: Executor, most: int) -> Iterator[Made]:
+    """Work on things in a pool, some of them ahead of what is asked for. Results keep the order.
+
+    Args:
+        work: What is done with each.
+        given: The things; they are taken in the caller's thread.
+        pool: Where the work is done. A pool of one thread does one after the other.
+        most: How many are worked on, or done and waiting, at the same time.
+
+    Raises:
+        Exception: What `work` or `given` raised, in the place of the result. What has not begun is dropped.
+    """
+    waiting: deque[Future[Made]] = deque()
+    try:
+        for one in given:
+            waiting.append(pool.submit(work, one))
+            if len(waiting) >= most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def few_arenas() -> None:
+    """Have threads share two pools of freed memory, where the C library is glibc.
+
+    By default it keeps one for each thread, and what one thread freed is of no use to another: 50 MB of a
+    prediction. https://www.gnu.org/software/libc/manual/html_node/Malloc-Tunable-Parameters.html
+    """
+    try:
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+    except (AttributeError, OSError, TypeError):
+        return  # another C library
+
+
+def give_back() -> None:
+    """Give freed memory back to the system, before work of another kind asks for its own."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        return  # another C library

@@ -14,7 +14,7 @@ from torch import Tensor, nn, optim
 
 from fair_models.data.samples import Samples
 from fair_models.errors import Invalid, TrainingFailed
-from fair_models.inference.processing import Processing
+from fair_models.inference.parts import Processing
 from fair_models.ml_tasks.results import Epoch, Report
 from fair_models.types import Array
 

@@ -25,8 +25,7 @@ from fair_models.data.vectors.labels import CLASS_PROPERTY
 from fair_models.errors import InvalidFeedback, InvalidItem, NotFound
 from fair_models.imagery_rules import CURRENT, OLD, Fill
 from fair_models.inference.repeating import ITEM, model_href
-from fair_models.inference.writing.geoparquet import batches
-from fair_models.inference.writing.rows import GEOMETRY
+from fair_models.inference.writing.geoparquet import GEOMETRY, batches
 from fair_models.params import CollectFeedbackParams, IngestDatasetParams
 from fair_models.publishing.datasets import Origin, ingest
 from fair_models.publishing.plans import Tell, nobody

@@ -16,8 +16,16 @@ A name that is no longer advised stays, and says so in its docstring.
 """
 
 from fair_models.data.samples import IGNORE, Samples
-from fair_models.inference.parts import Embedding, FeaturePart, Part, Parts, RasterPart, Scores, Window
-from fair_models.inference.processing import Processing
+from fair_models.inference.parts import (
+    Embedding,
+    FeaturePart,
+    Part,
+    Parts,
+    Processing,
+    RasterPart,
+    Scores,
+    Window,
+)
 from fair_models.ml_tasks.results import ClassRow, Epoch, Evaluation, Interval, Report
 from fair_models.types import Array
 

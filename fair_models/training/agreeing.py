@@ -12,10 +12,9 @@ import numpy as np
 from fair_models.catalog.items.agreement import BFLOAT16, INT8, Agreement, Figure
 from fair_models.data.loading import LoadedSamples
 from fair_models.data.samples import Samples
-from fair_models.inference.network import openvino_engine
+from fair_models.inference.network import openvino as openvino_engine
 from fair_models.inference.network.session import Session, open_session
-from fair_models.inference.parts import RasterPart, Window
-from fair_models.inference.processing import Processing
+from fair_models.inference.parts import Processing, RasterPart, Window
 from fair_models.ml_tasks.segmentation.metrics import per_class_iou
 from fair_models.training import quantizing
 from fair_models.training.environment import LOGGER_NAME

@@ -10,7 +10,7 @@ from fair_models.catalog.items import hyperparameters
 from fair_models.contract import loader
 from fair_models.contract.protocol import Pipeline
 from fair_models.errors import InvalidHyperparameters
-from fair_models.inference.processing import Processing
+from fair_models.inference.parts import Processing
 from fair_models.store.protocol import Store
 from fair_models.training.run_config import RunConfig
 

@@ -11,7 +11,7 @@ from fair_models.catalog import compatibility
 from fair_models.data.loading import LoadedSamples
 from fair_models.data.samples import IGNORE, Samples
 from fair_models.errors import IncompatibleDataset, Invalid, InvalidContribution
-from fair_models.inference.processing import Processing
+from fair_models.inference.parts import Processing
 from fair_models.ml_tasks import registry
 from fair_models.training.run_config import RunConfig
 

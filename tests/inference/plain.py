@@ -14,9 +14,9 @@ import shapely
 from rasterio.features import shapes
 from scipy import ndimage
 
+from fair_models.inference.imagery.georeference import on_map
 from fair_models.inference.imagery.reading import Block, Imagery
 from fair_models.inference.parts import RasterPart
-from fair_models.inference.placing import on_map
 from fair_models.inference.request import PredictionRequest
 from fair_models.inference.windows import Rectangle, cut, pad, rule_for
 from fair_models.types import Array

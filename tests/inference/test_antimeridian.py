@@ -16,12 +16,12 @@ from pyproj import Transformer
 from fair_models.data.images import antimeridian, tiles
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.reading import open_imagery
-from fair_models.inference.imagery.sources.covering import tiles_of
 from fair_models.inference.imagery.sources.opening import open_source
+from fair_models.inference.imagery.sources.tiling import tiles_of
 from fair_models.inference.network.session import Session
 from fair_models.inference.prediction import PredictionResult, predict
 from fair_models.inference.windows import Rectangle
-from fair_models.store.web.limits import Manners
+from fair_models.store.web.policy import Manners
 from tests.inference.tile_server import TILE_PX, TileServer
 from tests.inference.tiny import EverythingIsABuilding, Input, blobs, request_for, write_geotiff
 

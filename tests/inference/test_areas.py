@@ -15,7 +15,7 @@ from fair_models.data.images.grid import WEB_MERCATOR, to_lonlat
 from fair_models.errors import FairModelsError, Invalid, InvalidDocument, InvalidImagery
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.reading import open_imagery
-from fair_models.inference.imagery.sources.covering import tiles_of
+from fair_models.inference.imagery.sources.tiling import tiles_of
 from fair_models.inference.network.session import Session
 from fair_models.inference.parts import Scores
 from fair_models.inference.prediction import predict

@@ -22,7 +22,7 @@ from fair_models.imagery_rules import OLD
 from fair_models.inference.imagery.reading import open_imagery
 from fair_models.inference.imagery.sources.opening import open_source
 from fair_models.inference.windows import Rectangle
-from fair_models.store.web.limits import Manners
+from fair_models.store.web.policy import Manners
 from fair_models.types import Array
 from tests.data.layouts import (
     SIZE,

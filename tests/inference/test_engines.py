@@ -13,9 +13,10 @@ from pystac import Item
 from fair_models.catalog.items import assets
 from fair_models.catalog.items.agreement import FIELD, Agreement, Figure
 from fair_models.errors import Invalid, NotFound
-from fair_models.inference.network import engines, openvino_engine, session
+from fair_models.inference.network import engines, session
+from fair_models.inference.network import openvino as openvino_engine
 from fair_models.inference.network.engines import EXACT, Choice, Way, open_for
-from fair_models.inference.network.openvino_engine import open_openvino
+from fair_models.inference.network.openvino import open_openvino
 from fair_models.store.digests import checksum_file
 from fair_models.store.local import LocalStore
 from tests.catalog.item_factory import local_item

@@ -16,7 +16,7 @@ from fair_models.data.images.grid import WEB_MERCATOR
 from fair_models.inference.imagery.reading import Imagery, open_imagery
 from fair_models.inference.imagery.sources.opening import open_source
 from fair_models.inference.windows import Rectangle
-from fair_models.store.web.limits import Manners
+from fair_models.store.web.policy import Manners
 from fair_models.types import Array
 from tests.inference.tile_server import TILE_PX, TileServer, send
 from tests.inference.tiny import CORNER, Input, blobs, write_geotiff

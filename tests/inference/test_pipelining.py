@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fair_models.inference.pipelining import ahead
+from fair_models.inference.streaming import ahead
 
 
 def test_results_keep_the_order_of_what_was_given() -> None:

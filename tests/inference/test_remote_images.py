@@ -23,7 +23,7 @@ from fair_models.inference.imagery.sources.opening import open_source
 from fair_models.inference.network.session import Session
 from fair_models.inference.prediction import predict
 from fair_models.inference.windows import Rectangle
-from fair_models.store.web.limits import Manners
+from fair_models.store.web.policy import Manners
 from fair_models.store.web.ranges import CHUNK_BYTES
 from fair_models.types import Array
 from tests.inference.tile_server import failing, in_parts, send

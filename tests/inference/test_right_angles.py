@@ -6,7 +6,8 @@ import shapely
 from shapely import affinity
 
 from fair_models.inference.outlines.right_angles import LEAST_IOU, regularise
-from fair_models.inference.outlines.shaping import OutlineParams, shaped
+from fair_models.inference.outlines.vectorise import shaped
+from fair_models.inference.request import OutlineParams
 from fair_models.types import Array
 
 L_SHAPE = shapely.Polygon([(0, 0), (20, 0), (20, 8), (9, 8), (9, 16), (0, 16)])

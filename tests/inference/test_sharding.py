@@ -20,7 +20,7 @@ from fair_models.inference.shards.files import pack, unpack
 from fair_models.inference.shards.sharding import Sharding, sharded
 from fair_models.inference.windowing.detections import Found
 from fair_models.inference.windowing.masks import of_mask
-from fair_models.inference.windowing.plan import FEW, MANY, cut
+from fair_models.inference.windowing.plan import FEW, MANY, cut_into_shards
 from fair_models.inference.windowing.run import Judged, Raster
 from fair_models.inference.windows import Rectangle
 from fair_models.store.local import LocalStore
@@ -470,7 +470,7 @@ def test_shards_are_as_many_as_there_is_work_for(
     monkeypatch: pytest.MonkeyPatch, windows: int, least: int, most: int
 ) -> None:
     monkeypatch.setattr("fair_models.inference.windowing.plan.LEAST_SHARD_PX", 2_500_000)
-    shards = list(cut([1024 * 1024] * windows))
+    shards = list(cut_into_shards([1024 * 1024] * windows))
 
     assert least <= len(shards) <= most
     assert [position for shard in shards for position in shard] == list(range(windows))

@@ -19,8 +19,8 @@ from fair_models.inference.prediction import predict
 from fair_models.inference.shards.sharding import sharded
 from fair_models.inference.windowing.detections import Found, findings
 from fair_models.inference.windowing.masks import none
+from fair_models.inference.windowing.plan import Strip
 from fair_models.inference.windowing.run import Judged
-from fair_models.inference.windowing.strips import Strip
 from fair_models.inference.windows import Rectangle, View, WindowRule, cut
 from fair_models.store.local import LocalStore
 from fair_models.types import Array

@@ -24,7 +24,7 @@ from fair_models.inference.network.session import Session
 from fair_models.inference.prediction import predict
 from fair_models.inference.request import PredictionRequest
 from fair_models.inference.windows import Rectangle
-from fair_models.store.web.limits import Manners
+from fair_models.store.web.policy import Manners
 from fair_models.types import Array
 from tests.inference.tile_server import TILE_PX, TileServer, broken_off, failing, page, png, send
 from tests.inference.tiny import Input, blobs, grey, request_for, write_geotiff

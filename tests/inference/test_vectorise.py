@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from pyproj import Geod
 
 from fair_models.data.images.grid import Grid
+from fair_models.inference.imagery.georeference import areas_m2, on_map
 from fair_models.inference.outlines import vectorise
 from fair_models.inference.outlines.features import Features, concatenate
 from fair_models.inference.outlines.regions import RegionFinder
-from fair_models.inference.outlines.shaping import OutlineParams
 from fair_models.inference.outlines.vectorise import boxes_and_points, scored
-from fair_models.inference.placing import areas_m2, on_map
+from fair_models.inference.request import OutlineParams
 from fair_models.inference.windowing import masks
 from fair_models.inference.windowing.detections import Found, Mask
 from fair_models.inference.windows import Rectangle

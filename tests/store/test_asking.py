@@ -14,8 +14,7 @@ from threading import Barrier, Lock
 import pytest
 
 from fair_models.errors import Invalid, NotFound, Unavailable
-from fair_models.store.web.limits import Manners, asked_for_s
-from fair_models.store.web.policy import Web
+from fair_models.store.web.policy import Manners, Web, asked_for_s
 from fair_models.store.web.tile_cache import TileCache
 from tests.store.web_server import WebServer
 

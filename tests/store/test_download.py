@@ -13,8 +13,8 @@ import pytest
 
 from fair_models.errors import Corrupted, FairModelsError, Invalid, NotFound, Unavailable
 from fair_models.store.protocol import StoredFile
+from fair_models.store.web.connections import MOST_REDIRECTS
 from fair_models.store.web.download import Patience, download
-from fair_models.store.web.requests import MOST_REDIRECTS
 from tests.store.web_server import WebServer
 
 CONTENT = b"weights" * 1000

@@ -16,10 +16,9 @@ from fair_models.catalog.items.agreement import Agreement, from_json
 from fair_models.data.loading import LoadedSamples
 from fair_models.data.samples import Samples
 from fair_models.data.synthetic import make_settlement
-from fair_models.inference.network.openvino_engine import open_openvino
+from fair_models.inference.network.openvino import open_openvino
 from fair_models.inference.network.session import open_session
-from fair_models.inference.parts import Part, Scores, Window
-from fair_models.inference.processing import Processing
+from fair_models.inference.parts import Part, Processing, Scores, Window
 from fair_models.training import quantizing
 from fair_models.training.agreeing import Quick, mask_iou, quicken
 from fair_models.types import Array

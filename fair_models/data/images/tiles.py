@@ -19,6 +19,9 @@ HALF_WORLD_M = math.pi * 6378137.0
 
 _NAME = re.compile(r"(?<![0-9.])(0|[1-9][0-9]*)[-_](0|[1-9][0-9]*)[-_]([1-9][0-9]?)(?![0-9])")
 _ZOOMS = range(10, 25)
+FARTHEST_LATITUDE = 85.0511
+"""The web map ends there."""
+
 _FARTHEST_LATITUDE = 84.0
 
 

@@ -12,7 +12,8 @@ from pystac import Item
 from fair_models.catalog.items import agreement, assets
 from fair_models.catalog.items.agreement import Agreement
 from fair_models.errors import Invalid
-from fair_models.inference.network import openvino_engine, session
+from fair_models.inference.network import openvino as openvino_engine
+from fair_models.inference.network import session
 from fair_models.inference.network.session import Session
 from fair_models.store.protocol import Store
 

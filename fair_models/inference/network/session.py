@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fair_models.errors import Invalid, NotFound
-from fair_models.inference.network import cpu, external_data
+from fair_models.inference.network import external_data
 from fair_models.types import Array
 
 ENGINE = "onnxruntime"
@@ -21,6 +23,9 @@ INT8 = "int8"
 
 MAX_BYTES = 2 * 2**30
 """The largest ONNX file that is opened: protobuf knows no larger ones."""
+
+
+_FLAGS = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ def open_session(onnx_path: Path, threads: int | None = None, precision: str = "
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
     at_once = _at_once(threads, providers)
     chosen = options(threads or max(1, (os.cpu_count() or 1) // at_once))
-    if quantized and not cpu.sums_bytes_exactly():
+    if quantized and not sums_bytes_exactly():
         chosen.add_session_config_entry("session.x64quantprecision", "1")
     try:
         engine = onnxruntime.InferenceSession(str(path), chosen, providers=providers)
@@ -298,3 +303,19 @@ def _engine_errors() -> tuple[type[Exception], ...]:
         "Fail InvalidArgument InvalidGraph InvalidProtobuf NoModel NoSuchFile NotImplemented RuntimeException"
     )
     return (*(getattr(state, name) for name in names.split()), RuntimeError, ValueError)
+
+
+@functools.cache
+def sums_bytes_exactly() -> bool:
+    """Whether products of 8-bit numbers are summed without overflow (VNNI), or the processor is no x86.
+
+    Without, ONNX Runtime's quick sums of unsigned and signed bytes run full, and the masks would be others
+    than those that were measured: https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html.
+    Where it cannot be found out the answer is no, which costs time alone.
+    """
+    if platform.machine().lower() not in {"x86_64", "amd64"}:
+        return True
+    try:
+        return "vnni" in _FLAGS.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False

@@ -11,12 +11,12 @@ from fair_models.inference.outlines import vectorise
 from fair_models.inference.outlines.features import Features, concatenate, none
 from fair_models.inference.outlines.regions import RegionFinder, Regions
 from fair_models.inference.outlines.suppression import Suppressor
+from fair_models.inference.parts import NO_IMAGERY
 from fair_models.inference.request import PredictionRequest
 from fair_models.inference.windowing import masks
 from fair_models.inference.windowing.detections import mean_scores
+from fair_models.inference.windowing.plan import Strip
 from fair_models.inference.windowing.run import Judged
-from fair_models.inference.windowing.strips import Strip
-from fair_models.inference.writing.rasters import NO_IMAGERY
 from fair_models.types import Array
 
 

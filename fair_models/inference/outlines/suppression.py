@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from fair_models.inference.windowing.detections import Found
+from fair_models.inference.windowing.plan import Strip
 from fair_models.inference.windowing.run import Judged
-from fair_models.inference.windowing.strips import Strip
 from fair_models.types import Array
 
 MOST_OVERLAP = 0.5

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from fair_models.data.images.grid import Grid
-from fair_models.inference.imagery.georeference import pixel_size_m
+from fair_models.inference.imagery.georeference import areas_m2, on_map, pixel_size_m
+from fair_models.inference.outlines import right_angles
 from fair_models.inference.outlines.features import Features, none
 from fair_models.inference.outlines.regions import Regions
-from fair_models.inference.outlines.shaping import OutlineParams, shaped
-from fair_models.inference.placing import areas_m2, on_map
+from fair_models.inference.request import OutlineParams
 from fair_models.inference.windowing.detections import Found
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
@@ -128,3 +128,32 @@ def _best(values: Mapping[str, float], classes: Sequence[str], threshold: float)
     index = max(range(1, len(classes)), key=lambda at: values.get(classes[at], 0.0))
     score = values.get(classes[index], 0.0)
     return (index, score) if score >= threshold else (0, values.get(classes[0], 1.0 - score))
+
+
+def shaped(shapes: Array, pixel_m: tuple[float, float], params: OutlineParams) -> Array:
+    """Outlines as they are asked for. Tolerances count in metres on the ground, however wide pixels are.
+
+    Args:
+        shapes: Shapely polygons in pixels of a grid, shape (n,).
+        pixel_m: Width and height of a pixel on the ground, in metres.
+        params: What is done.
+
+    Returns:
+        Polygons in pixels, shape (n,), in the same order.
+    """
+    import shapely
+
+    if not params.holes:
+        shapes = shapely.polygons(shapely.get_exterior_ring(shapes))
+    if not (params.simplify_m or params.regularise):
+        return np.asarray(shapes)
+    scale = np.array(pixel_m)
+    metres = shapely.transform(shapes, lambda pixels: pixels * scale)
+    regular = np.zeros(len(metres), bool)
+    if params.regularise:
+        tolerance_m = max(params.simplify_m, right_angles.TOLERANCE_PX * max(pixel_m))
+        metres, regular = right_angles.regularise(metres, tolerance_m)
+    if params.simplify_m:
+        simple = shapely.simplify(metres, params.simplify_m, preserve_topology=True)
+        metres = np.where(regular, metres, simple)
+    return np.asarray(shapely.transform(metres, lambda places: places / scale))

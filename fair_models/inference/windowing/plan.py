@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from fair_models.inference.imagery.reading import Block, Imagery
 from fair_models.inference.request import PredictionRequest
 from fair_models.inference.windowing.run import Model
-from fair_models.inference.windowing.strips import Strip, strip_of_sources, strips_of
-from fair_models.inference.windows import View
+from fair_models.inference.windows import Rectangle, View, WindowRule, cut, rule_for
 
 LEAST_SHARD_PX = 2_500_000
 """Pixels that go through the network for one shard, at least: less is not worth a task of its own."""
@@ -22,6 +22,25 @@ FEW, MANY = 50, 500
 
 Job = tuple[Block, View]
 """One window, and the block that it is a part of."""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Rows of a block that are finished together.
+
+    block: The block.
+    area: The rows, over its whole width.
+    views: Windows whose cores lie in them, without those that see no imagery.
+    """
+
+    block: Block
+    area: Rectangle
+    views: tuple[View, ...]
+
+    @property
+    def is_last(self) -> bool:
+        """Whether its block ends with it."""
+        return self.area.row + self.area.height == self.block.grid.height
 
 
 @dataclass(frozen=True)
@@ -67,10 +86,10 @@ def course_of(imagery: Imagery, request: PredictionRequest) -> Course:
     )
     strips = tuple(_strips(imagery, request, model))
     jobs = tuple((strip.block, view) for strip in strips for view in strip.views)
-    return Course(model, strips, tuple(cut([_pixels(view) for _, view in jobs])), jobs)
+    return Course(model, strips, tuple(cut_into_shards([_pixels(view) for _, view in jobs])), jobs)
 
 
-def cut(pixels: list[int]) -> Iterator[range]:
+def cut_into_shards(pixels: list[int]) -> Iterator[range]:
     """Cut windows into shards of about as many pixels each.
 
     Args:
@@ -93,10 +112,32 @@ def cut(pixels: list[int]) -> Iterator[range]:
 def _strips(imagery: Imagery, request: PredictionRequest, model: Model) -> Iterator[Strip]:
     for block in imagery.blocks:
         if model.whole_images:
-            yield strip_of_sources(block, model, request.input.size_px)
+            yield _strip_of_sources(block, model, request.input.size_px)
         else:
-            yield from strips_of(block, model)
+            yield from _strips_of(block, model)
 
 
 def _pixels(view: View) -> int:
     return view.window.height * view.window.width
+
+
+def _strips_of(block: Block, model: Model) -> Iterator[Strip]:
+    """Strips of one row of windows each."""
+    everything = Rectangle(0, 0, block.grid.height, block.grid.width)
+    views = cut(everything, rule_for(model.session.size_px, model.multiple_px), block.name)
+    for (row, height), in_row in groupby(views, lambda view: (view.core.row, view.core.height)):
+        seen = tuple(view for view in in_row if block.has_imagery(view.core))
+        yield Strip(block, Rectangle(row, 0, height, block.grid.width), seen)
+
+
+def _strip_of_sources(block: Block, model: Model, cell_px: int) -> Strip:
+    """The whole block as one strip, for models that judge images as wholes.
+
+    Each window sees one chip or cell, and nothing of the next.
+    """
+    views: list[View] = []
+    for name, area in block.sources(cell_px).items():
+        size = model.session.size_px or max(area.height, area.width)
+        rule = WindowRule(size, 0, model.multiple_px, fixed=not model.session.dynamic)
+        views += cut(area, rule, name)
+    return Strip(block, Rectangle(0, 0, block.grid.height, block.grid.width), tuple(views))

@@ -8,19 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from fair_models.errors import Invalid
-from fair_models.inference.imagery.reading import Block
+from fair_models.errors import Invalid, InvalidImagery, Unavailable
+from fair_models.inference.imagery.blocks import Block
+from fair_models.inference.imagery.failures import Failures
 from fair_models.inference.network.session import Session
-from fair_models.inference.processing import Processing
-from fair_models.inference.windowing import masks as runs
+from fair_models.inference.parts import NO_IMAGERY, Processing, to_percent
+from fair_models.inference.windowing import masks
 from fair_models.inference.windowing.detections import Findings, Found, findings, wrong
 from fair_models.inference.windowing.masks import Runs
 from fair_models.inference.windows import Padding, Rectangle, View, pad
-from fair_models.inference.writing.rasters import NO_IMAGERY, to_percent
 from fair_models.types import Array
 
 _BATCH_PIXELS = 1024 * 1024
 """Pixels that go through the network at a time. More windows at once gain nothing on a CPU."""
+
+
+_NEVER_FORGIVEN = (Unavailable, MemoryError)
+"""No fault of the window: trying again may help, or another machine."""
 
 
 @dataclass(frozen=True)
@@ -164,12 +168,12 @@ def judge(ran: Ran, model: Model, as_raster: bool) -> list[Judged]:
 def _judged(view: View, valid: Array, said: Findings, as_raster: bool) -> Judged:
     mask, pixels = said.mask, int(np.count_nonzero(valid))
     if mask is None:
-        return Judged(view.window.source, runs.none(), None, said.found, said.scores, pixels)
+        return Judged(view.window.source, masks.none(), None, said.found, said.scores, pixels)
     raster = None
     if as_raster:
         classes = np.where(valid, mask.classes, np.uint8(NO_IMAGERY))
         raster = Raster(view.core, classes, to_percent(mask.probability, valid))
-    found = runs.of_mask(mask.classes, mask.probability, view.core.row, view.core.column)
+    found = masks.of_mask(mask.classes, mask.probability, view.core.row, view.core.column)
     return Judged(view.window.source, found, raster, said.found, said.scores, pixels)
 
 
@@ -183,3 +187,53 @@ def _preprocessed(pixels: Array, view: View, model: Model) -> Array:
             f"{expected}. Its contribution has to be corrected and registered again"
         )
     return made
+
+
+def read_or_note(block: Block, view: View, model: Model, failures: Failures) -> Loaded:
+    """Read a window and pre-process it; one that fails is black, and none of its pixels counts.
+
+    A model that breaks its contract is not forgiven: what its `preprocess` returns is no window's matter.
+    """
+    try:
+        return read(block, view, model)
+    except _NEVER_FORGIVEN:
+        raise
+    except Exception as error:  # `preprocess` is a contributor's code: it may raise anything
+        of_the_model = isinstance(error, Invalid) and not isinstance(error, InvalidImagery)
+        if of_the_model or not failures.forgives:
+            raise
+        failures.note(view, error)
+    window, core = view.window, view.core
+    values = np.zeros((block.reader.bands, window.height, window.width), np.float32)
+    return Loaded(view, values, np.zeros((core.height, core.width), bool))
+
+
+def judge_each(ran: Ran, model: Model, as_raster: bool, failures: Failures) -> Sequence[Judged]:
+    """Post-process a batch; a window that fails says nothing."""
+    if not failures.forgives:
+        return judge(ran, model, as_raster)
+    try:
+        made = judge(ran, model, as_raster)
+    except _NEVER_FORGIVEN:
+        raise
+    except Exception as error:  # as above
+        if isinstance(error, Invalid):
+            raise
+        if len(ran.views) > 1:
+            return [each for one in _single(ran) for each in judge_each(one, model, as_raster, failures)]
+        failures.note(ran.views[0], error)
+        return [_nothing(ran.views[0])]
+    return [
+        _nothing(view) if failures.has(view) else each for view, each in zip(ran.views, made, strict=True)
+    ]
+
+
+def _single(ran: Ran) -> list[Ran]:
+    return [
+        Ran([view], [valid], {name: values[at : at + 1] for name, values in ran.outputs.items()})
+        for at, (view, valid) in enumerate(zip(ran.views, ran.valid, strict=True))
+    ]
+
+
+def _nothing(view: View) -> Judged:
+    return Judged(view.window.source, masks.none(), None, [], [])

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from fair_models.inference.writing.geoparquet import batches
-from fair_models.inference.writing.rows import GEOMETRY
+from fair_models.inference.writing.geoparquet import GEOMETRY, batches
 from fair_models.store.atomic import told_as_unavailable
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fair_models.errors import Unavailable
-from fair_models.inference.writing.geoparquet import batches, geometry_types, row_count
-from fair_models.inference.writing.rows import GEOMETRY, schema
+from fair_models.inference.writing.geoparquet import GEOMETRY, batches, geometry_types, row_count, schema
 
 LAYER = "predictions"
 """Name of the layer, by which styles of web maps call it."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fair_models.errors import Unavailable
+from fair_models.inference.parts import NO_IMAGERY, SCALE
 from fair_models.inference.windows import Rectangle
 from fair_models.inference.writing.preview import colour
 from fair_models.store.atomic import UNFINISHED
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["classes", "confidence"]
 
-NO_IMAGERY = 255
-"""Value of pixels that there is no imagery of, in both rasters. There are at most 255 classes."""
-
-SCALE = 0.01
-"""Confidence is kept in per cent: value x 0.01 is the probability."""
-
 _TILE_PX = 512
 _CACHE_BYTES = 64 * 2**20
 _GROUND = (236, 236, 236)
@@ -40,12 +35,6 @@ _GROUND = (236, 236, 236)
 def class_colour(index: int) -> tuple[int, int, int]:
     """Red, green and blue of a class in the raster: as in previews, but for a pale background."""
     return colour(index) if index else _GROUND
-
-
-def to_percent(probability: Array, valid: Array) -> Array:
-    """Probabilities (0 to 1) as they are kept: per cent in uint8, `NO_IMAGERY` where `valid` is false."""
-    percent = np.rint(np.where(valid, probability, 0) / SCALE).astype(np.uint8)
-    return np.where(valid, percent, np.uint8(NO_IMAGERY))
 
 
 @dataclass

@@ -250,7 +250,7 @@ def footprint(blocks: Sequence[Block]) -> Any:
     """The outlines of what counts of the blocks in EPSG:4326; one box around all where there are many."""
     import shapely
 
-    from fair_models.inference.placing import on_map
+    from fair_models.inference.imagery.georeference import on_map
 
     outlines = [
         on_map(shapely.box([0], [0], [grid.width], [grid.height]), grid)[0]

@@ -14,8 +14,7 @@ from torch.nn import functional
 
 from fair_models.data.samples import Samples
 from fair_models.errors import Invalid
-from fair_models.inference.parts import Part, Scores, Window
-from fair_models.inference.processing import Processing
+from fair_models.inference.parts import Part, Processing, Scores, Window
 from fair_models.ml_tasks import fitting
 from fair_models.ml_tasks.classification import augmentation, judging
 from fair_models.ml_tasks.classification.processing import OUTPUT

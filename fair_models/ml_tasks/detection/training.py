@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from fair_models.data.samples import Samples
 from fair_models.errors import Invalid
-from fair_models.inference.parts import FeaturePart, Window
-from fair_models.inference.processing import Processing
+from fair_models.inference.parts import FeaturePart, Processing, Window
 from fair_models.ml_tasks import fitting
 from fair_models.ml_tasks.detection import augmentation, judging
 from fair_models.ml_tasks.detection.aims import aims, box_loss, centre_loss

@@ -12,8 +12,7 @@ from torch.nn import functional
 
 from fair_models.data.samples import IGNORE, Samples
 from fair_models.errors import Invalid
-from fair_models.inference.parts import RasterPart, Window
-from fair_models.inference.processing import Processing
+from fair_models.inference.parts import Processing, RasterPart, Window
 from fair_models.ml_tasks import fitting
 from fair_models.ml_tasks.onnx_export import export_onnx
 from fair_models.ml_tasks.results import Evaluation, Report

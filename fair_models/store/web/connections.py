@@ -5,12 +5,29 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import httpcore
+import httpx
 
+from fair_models import __version__
+from fair_models.errors import Invalid, NotFound, Unavailable
 from fair_models.store.web import hrefs
+
+MOST_REDIRECTS = 5
+GONE = frozenset({404, 410})
+"""What a server says where nothing lies."""
+USER_AGENT = f"fair-models/{__version__}"
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_BUSY = frozenset({408, 425, 429})
+_HEADERS = (
+    ("User-Agent", USER_AGENT),
+    ("Accept", "*/*"),
+    ("Accept-Encoding", "identity"),  # the digest is that of the file as it lies there
+)
 
 
 class CheckedBackend(httpcore.SyncBackend):
@@ -91,3 +108,107 @@ def _resolved(host: str, port: int) -> list[str]:
     except (OSError, UnicodeError) as error:
         raise httpcore.ConnectError(f"the host {host} is not known ({error})") from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def is_busy(status: int) -> bool:
+    """Whether a server that says this may say something else later."""
+    return status in _BUSY or status >= 500
+
+
+def onward(address: httpx.URL, response: httpcore.Response) -> httpx.URL | None:
+    """Where a redirect leads, judged like the first address. None for an answer that is none.
+
+    Raises:
+        Invalid: Nothing may be read there.
+    """
+    place = header(response.headers, b"location")
+    if response.status not in _REDIRECTS or not place:
+        return None
+    try:
+        target = address.join(place)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise Invalid(f"{hrefs.shown(address)} redirects to what is no address: {error}") from error
+    try:
+        return hrefs.web_address(target)
+    except Invalid as error:
+        raise Invalid(f"{hrefs.shown(address)} redirects to where nothing may be read: {error}") from error
+
+
+def too_many_redirects(asked: str, redirects: int) -> Invalid:
+    """What is said of an address that leads on and on."""
+    return Invalid(f"{asked} is refused: it redirects more than {redirects} times; name where the file lies")
+
+
+def check_status(asked: str, status: int, right: Iterable[int] = (200,)) -> None:
+    """Refuse an answer without what was asked for.
+
+    Raises:
+        NotFound: Nothing lies there.
+        Unavailable: Not now.
+        Invalid: Not for us.
+    """
+    if status in right:
+        return
+    if status in GONE:
+        raise NotFound(f"{asked} does not exist (the server says {status}): correct the address")
+    if is_busy(status):
+        raise Unavailable(f"{asked} cannot be had now (the server says {status}): try again later")
+    raise Invalid(f"{asked} is not given to everyone (the server says {status}): download it, name the file")
+
+
+def check_plain(asked: str, response: httpcore.Response) -> None:
+    """Refuse bytes that are packed.
+
+    Raises:
+        Invalid: They are.
+    """
+    coding = header(response.headers, b"content-encoding").lower()
+    if coding not in {"", "identity"}:
+        raise Invalid(
+            f"{asked} comes packed ({coding}) although that was not asked for, so its digest would be "
+            "another file's: download it and name the file"
+        )
+
+
+@contextmanager
+def told(asked: str) -> Iterator[None]:
+    """Errors of the network as errors of our family."""
+    try:
+        yield
+    except httpcore.TimeoutException as error:
+        raise Unavailable(f"{asked} is too slow: no answer in time; try again later") from error
+    except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+        reason = str(error) or type(error).__name__
+        raise Unavailable(f"{asked} cannot be had: {reason}. Try again later") from error
+    except httpcore.UnsupportedProtocol as error:
+        raise Invalid(f"{asked} cannot be read: {error}") from error
+
+
+@cache
+def trust() -> ssl.SSLContext:
+    """Whom to believe who they are: SSL_CERT_FILE or SSL_CERT_DIR where set, else the usual authorities."""
+    return httpx.create_ssl_context()
+
+
+def request_url(address: httpx.URL) -> httpcore.URL:
+    """An address as httpcore takes it."""
+    return httpcore.URL(
+        scheme=address.raw_scheme, host=address.raw_host, port=address.port, target=address.raw_path
+    )
+
+
+def headers(
+    address: httpx.URL, further: Iterable[tuple[str, str]] = ()
+) -> list[tuple[bytes | str, bytes | str]]:
+    """What is sent with every request, and what is sent with this one."""
+    return [("Host", address.netloc), *_HEADERS, *further]
+
+
+def timeouts(seconds: float) -> dict[str, dict[str, float]]:
+    """How long each step of a request may take, as httpcore takes it."""
+    return {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), seconds)}
+
+
+def header(found: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    """The first header of a name (in lower case); empty where there is none."""
+    return next((value.decode("latin-1") for key, value in found if key.lower() == name), "")

@@ -17,7 +17,7 @@ from fair_models.store.digests import PREFIX, hex_of
 from fair_models.store.protocol import StoredFile
 from fair_models.store.s3 import reading
 from fair_models.store.s3.client import open_client
-from fair_models.store.web import hrefs, requests
+from fair_models.store.web import connections, hrefs
 from fair_models.store.web.connections import CheckedBackend
 
 _HEADERS = (("Connection", "close"),)
@@ -42,7 +42,7 @@ def download(
     *,
     largest_bytes: int,
     checksum: str | None = None,
-    redirects: int = requests.MOST_REDIRECTS,
+    redirects: int = connections.MOST_REDIRECTS,
     patience: Patience | None = None,
 ) -> StoredFile:
     """Get a file. It appears whole, with the bytes of its checksum, or not at all.
@@ -114,21 +114,21 @@ def _answer(href: str, redirects: int, patience: Patience) -> Iterator[Iterator[
     deadline = time.monotonic() + patience.whole
     backend = CheckedBackend(lambda: deadline)
     with (
-        requests.told(asked),
-        httpcore.ConnectionPool(ssl_context=requests.trust(), network_backend=backend) as pool,
+        connections.told(asked),
+        httpcore.ConnectionPool(ssl_context=connections.trust(), network_backend=backend) as pool,
     ):
         for _ in range(redirects + 1):
             with pool.stream(
                 "GET",
-                requests.request_url(address),
-                headers=requests.headers(address, _HEADERS),
-                extensions=requests.timeouts(patience.step),
+                connections.request_url(address),
+                headers=connections.headers(address, _HEADERS),
+                extensions=connections.timeouts(patience.step),
             ) as response:
-                onward = requests.onward(address, response)
+                onward = connections.onward(address, response)
                 if onward is None:
-                    requests.check_status(asked, response.status)
-                    requests.check_plain(asked, response)
+                    connections.check_status(asked, response.status)
+                    connections.check_plain(asked, response)
                     yield response.iter_stream()
                     return
             address = onward
-    raise requests.too_many_redirects(asked, redirects)
+    raise connections.too_many_redirects(asked, redirects)

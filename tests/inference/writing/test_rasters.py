@@ -8,8 +8,9 @@ import rasterio
 
 from fair_models.errors import Unavailable
 from fair_models.inference.imagery.reading import open_imagery
+from fair_models.inference.parts import NO_IMAGERY, to_percent
 from fair_models.inference.windows import Rectangle
-from fair_models.inference.writing.rasters import NO_IMAGERY, RasterSink, class_colour, to_percent
+from fair_models.inference.writing.rasters import RasterSink, class_colour
 from fair_models.types import Array
 from tests.inference.tiny import CORNER, Input, blobs, grey, write_geotiff, write_png_chip
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fair_models.data.images.tiles import Tile
 from fair_models.errors import FairModelsError, Unavailable
 from fair_models.inference.imagery.sources.services import Service
-from fair_models.store.web import requests as answers
+from fair_models.store.web import connections
 from fair_models.store.web.policy import Answer, Web
 from fair_models.store.web.tile_cache import Entry, TileCache
 
@@ -181,7 +181,7 @@ class Fetcher:
                 address,
                 largest_bytes=LARGEST_BYTES,
                 headers=same,
-                right=(200, _NOTHING, *answers.GONE, *((_UNCHANGED,) if same else ())),
+                right=(200, _NOTHING, *connections.GONE, *((_UNCHANGED,) if same else ())),
             )
             if answer.status == _UNCHANGED and known is not None:
                 data, etag = self._cache.read(known.digest), known.etag

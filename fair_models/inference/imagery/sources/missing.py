@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fair_models.data.images import tiles
-from fair_models.data.images.tiles import Tile
+from fair_models.data.images.tiles import FARTHEST_LATITUDE, Tile
 from fair_models.inference.imagery.areas import Area, longitude_first
-from fair_models.inference.imagery.sources.covering import FARTHEST_LATITUDE
 from fair_models.inference.imagery.sources.fetching import Fetcher
 from fair_models.inference.imagery.sources.services import ZOOMS, Service
 from fair_models.store.web import hrefs

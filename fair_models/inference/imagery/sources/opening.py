@@ -17,10 +17,9 @@ from fair_models.inference.imagery.sources import addresses, ogc, services, stac
 from fair_models.inference.imagery.sources.services import Service
 from fair_models.inference.imagery.sources.tiling import open_tiles
 from fair_models.store import documents
-from fair_models.store.s3.access import S3Ranges
+from fair_models.store.s3.place import S3Ranges
 from fair_models.store.web import hrefs
-from fair_models.store.web.limits import Manners
-from fair_models.store.web.policy import DOCUMENT_BYTES, Web
+from fair_models.store.web.policy import DOCUMENT_BYTES, Manners, Web
 from fair_models.store.web.ranges import RangedFile, WebRanges
 
 _LIMITS = documents.Limits(DOCUMENT_BYTES)

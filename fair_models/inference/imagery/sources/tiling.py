@@ -7,15 +7,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import shapely
 
 from fair_models import settings
-from fair_models.data.images import bands, chips
+from fair_models.data.images import antimeridian, bands, chips
 from fair_models.data.images.chips import Chip, Decoded
 from fair_models.data.images.grid import WEB_MERCATOR, Grid
-from fair_models.data.images.tiles import HALF_WORLD_M, Tile
+from fair_models.data.images.tiles import FARTHEST_LATITUDE, HALF_WORLD_M, Tile
 from fair_models.errors import InvalidImagery, Unavailable
 from fair_models.imagery_rules import CURRENT, ImageryRules
-from fair_models.inference.imagery.areas import Area
+from fair_models.inference.imagery.areas import Area, nothing_common
 from fair_models.inference.imagery.grids import NativeBlock, PlacedChip
 from fair_models.inference.imagery.pixels import ChipReader
 from fair_models.inference.imagery.reading import (
@@ -26,16 +27,19 @@ from fair_models.inference.imagery.reading import (
     put_together,
 )
 from fair_models.inference.imagery.sources import missing
-from fair_models.inference.imagery.sources.covering import tiles_of
 from fair_models.inference.imagery.sources.fetching import LOSSY, Fetcher
 from fair_models.inference.imagery.sources.services import TILE_PX, Service
 from fair_models.store.web.policy import Web
 from fair_models.store.web.tile_cache import TileCache
-from fair_models.types import Json
+from fair_models.types import Array, BBox, Json
 
 _MOST_LOOKS = 64
 _MOST_UNAVAILABLE = 3
 """After so many tiles that could not be had, and none that could, the service is down."""
+
+
+_INSET = 1e-6
+"""Of a tile's width: a tile that only touches the area's edge is not in it, whatever the rounding says."""
 
 
 def open_tiles(
@@ -202,3 +206,54 @@ def _decoded(fetcher: Fetcher, chip: Chip, rules: ImageryRules) -> Decoded:
         return Decoded(np.zeros((ChipReader.bands, *shape), np.uint8), np.zeros(shape, bool))
     pixels, valid, has_grey_alpha = bands.of_picture(image, rules)
     return chips.without_fill(pixels, valid, rules, image.format in LOSSY, has_grey_alpha)
+
+
+def tiles_of(area: Area, zoom: int, most: int, name: str, bounds: BBox | None = None) -> list[Tile]:
+    """Tiles that have ground in common with an area, row by row from the north.
+
+    Args:
+        area: The area.
+        zoom: Their zoom.
+        most: How many are allowed.
+        name: The service, for messages.
+        bounds: Where the service has tiles at all, in degrees.
+
+    Raises:
+        Invalid: The service has nothing in the area.
+        InvalidImagery: There are more than allowed.
+    """
+    west, south, east, north = bounds or (-180.0, -90.0, 180.0, 90.0)
+    south, north = max(south, -FARTHEST_LATITUDE), min(north, FARTHEST_LATITUDE)
+    there = shapely.get_parts([antimeridian.box(west, south, east, north)])
+    outline = shapely.union_all([area.on_map(WEB_MERCATOR, part) for part in there])
+    if outline.is_empty or not outline.area:
+        raise nothing_common(f"Imagery {name}", (west, south, east, north), area)
+    shapely.prepare(outline)
+    found = np.zeros((1, 2), np.int64)
+    for level in range(1, zoom + 1):
+        # Each of these has a tile of the zoom below it: there are never more on the way than in the end.
+        found = (found[:, None] * 2 + np.array([(0, 0), (1, 0), (0, 1), (1, 1)])).reshape(-1, 2)
+        found = found[shapely.intersects(outline, _boxes(found, level))]
+        if len(found) > most:
+            raise _too_many(outline, zoom, len(found), most, name)
+    order = np.lexsort((found[:, 0], found[:, 1]))
+    return [Tile(int(x), int(y), zoom) for x, y in found[order]]
+
+
+def _boxes(tiles: Array, zoom: int) -> Array:
+    width = 2 * HALF_WORLD_M / 2**zoom
+    left, top = tiles[:, 0] * width - HALF_WORLD_M, HALF_WORLD_M - tiles[:, 1] * width
+    inset = _INSET * width
+    return np.asarray(shapely.box(left + inset, top - width + inset, left + width - inset, top - inset))
+
+
+def _too_many(outline: shapely.Polygon, zoom: int, least: int, most: int, name: str) -> InvalidImagery:
+    width = 2 * HALF_WORLD_M / 2**zoom
+    number = max(least, round(outline.area / width**2))
+    return InvalidImagery(
+        name,
+        [
+            f"the area has about {number:,} tiles of zoom {zoom}, at most {most:,} are asked for "
+            "(FAIR_MOST_TILES); give a smaller area or a lower zoom"
+        ],
+    )
