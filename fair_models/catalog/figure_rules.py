@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fair_models.catalog.items import model_classes
-from fair_models.catalog.schemas import violations
+from fair_models.json_schema import sentences as violations
 from fair_models.types import Json
 
 

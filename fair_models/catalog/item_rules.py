@@ -9,7 +9,7 @@ from typing import Any
 from fair_models import licences
 from fair_models.catalog import figure_rules
 from fair_models.catalog.items import agreement, assets, hyperparameters, model_classes, model_input
-from fair_models.catalog.schemas import violations
+from fair_models.json_schema import sentences as violations
 from fair_models.types import Json
 
 Rule = Callable[[Json], list[str]]

@@ -11,8 +11,10 @@ from fair_models import settings
 from fair_models.catalog import item_rules
 from fair_models.catalog.items import assets
 from fair_models.catalog.schemas import official as official_schemas
-from fair_models.catalog.schemas import own, quick_check, violations
+from fair_models.catalog.schemas import own
 from fair_models.errors import InvalidItem
+from fair_models.json_schema import checker as quick_check
+from fair_models.json_schema import sentences as violations
 from fair_models.settings import Settings
 from fair_models.types import Json
 

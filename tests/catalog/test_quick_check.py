@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from fair_models.catalog.schemas import extensions, official, own, quick_check
+from fair_models.catalog.schemas import extensions, official, own
+from fair_models.json_schema import checker as quick_check
 from fair_models.types import Json
 from tests.catalog.item_factory import base_item, changed, dataset_item, local_item, raw, without
 

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from functools import cache
 
 from fair_models.catalog.schemas import own as own_schemas
-from fair_models.catalog.schemas import violations
 from fair_models.errors import Invalid
+from fair_models.json_schema import sentences as violations
 
 SEARCH = "similarity-search"
 """The task whose labels are captions: what images show is said in them, whether it is mapped or not."""

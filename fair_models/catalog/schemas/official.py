@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-from fair_models.catalog.schemas import extensions, quick_check, violations
+from fair_models.catalog.schemas import extensions
 from fair_models.catalog.schemas.cache import SchemaCache
 from fair_models.catalog.schemas.own import Validator
-from fair_models.catalog.schemas.quick_check import QuickCheck
+from fair_models.json_schema import checker as quick_check
+from fair_models.json_schema import sentences as violations
+from fair_models.json_schema.checker import QuickCheck
 from fair_models.types import Json
 
 RETRY_S = 60.0

@@ -11,9 +11,9 @@ import orjson
 
 import fair_models
 from fair_models import schema_patterns
-from fair_models.catalog.schemas import quick_check
-from fair_models.catalog.schemas.quick_check import QuickCheck
 from fair_models.errors import NotFound
+from fair_models.json_schema import checker as quick_check
+from fair_models.json_schema.checker import QuickCheck
 from fair_models.types import Json
 
 PROFILES = {"base-models": "base-model", "local-models": "local-model", "datasets": "dataset"}
