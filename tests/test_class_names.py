@@ -1,4 +1,4 @@
-import jsonschema
+import jsonschema_rs
 import pytest
 from pydantic import ValidationError
 
@@ -57,6 +57,6 @@ def test_what_is_no_class_is_refused_with_what_to_write(name: str, remedy: str) 
 def test_the_schema_says_the_same_and_describes_the_rule(name: str, is_right: bool) -> None:
     schema = IngestDatasetParams.model_json_schema()["properties"]["classes"]["items"]
 
-    assert jsonschema.Draft202012Validator(schema).is_valid(name) is is_right
+    assert jsonschema_rs.Draft202012Validator(schema).is_valid(name) is is_right
     assert "building=yes,house" in schema["description"]
     assert (class_names.problem(name) is None) is is_right

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fair_models.catalog.items import model_classes
-from fair_models.json_schema import sentences as violations
+from fair_models.json_schema import sentences
 from fair_models.types import Json
 
 
@@ -17,7 +17,7 @@ def metrics_are_there(item: Json) -> list[str]:
     properties = item["properties"]
     keys = [entry["key"] for entry in properties["fair:metrics_spec"]]
     reasons = [
-        f"properties.{key}: is {violations.shown(properties.get(key))}, should be the metric's value"
+        f"properties.{key}: is {sentences.shown(properties.get(key))}, should be the metric's value"
         for place, key in enumerate(keys)
         if (place == 0 and key not in properties) or not _is_number_or_null(properties.get(key))
     ]
@@ -42,7 +42,7 @@ def metrics_are_unique(item: Json) -> list[str]:
 def intervals_are_in_order(item: Json) -> list[str]:
     """The lower end of an interval is no larger than the upper one."""
     return [
-        f"properties.fair:metrics_spec: {entry['key']} has the interval {violations.shown(ends)}, "
+        f"properties.fair:metrics_spec: {entry['key']} has the interval {sentences.shown(ends)}, "
         "should be its lower end, then its upper"
         for entry in item["properties"]["fair:metrics_spec"]
         if (ends := entry.get("interval")) and ends[0] > ends[1]

@@ -9,7 +9,7 @@ from typing import Any
 from fair_models import licences
 from fair_models.catalog import figure_rules
 from fair_models.catalog.items import agreement, assets, hyperparameters, model_classes, model_input
-from fair_models.json_schema import sentences as violations
+from fair_models.json_schema import sentences
 from fair_models.types import Json
 
 Rule = Callable[[Json], list[str]]
@@ -21,7 +21,7 @@ _CLASS_DIMENSIONS = {"channel", "channels", "class", "classes"}
 def numbers_are_finite(item: Json) -> list[str]:
     """NaN and Infinity are no JSON; they would become null when the item is written."""
     return [
-        f"{violations.path(place)}: is {value}, should be a finite number"
+        f"{sentences.path(place)}: is {value}, should be a finite number"
         for place, value in _not_finite(item, ())
     ]
 
@@ -90,11 +90,11 @@ def quantized_networks_agree(item: Json) -> list[str]:
         said = asset.get(agreement.MASK_IOU)
         where = f"assets.{key}.{agreement.MASK_IOU}"
         if said != lowest:
-            measured = f"{agreement.FIELD} has {violations.shown(lowest)} as its lowest for int8"
-            reasons.append(f"{where}: is {violations.shown(said)}, {measured}")
+            measured = f"{agreement.FIELD} has {sentences.shown(lowest)} as its lowest for int8"
+            reasons.append(f"{where}: is {sentences.shown(said)}, {measured}")
         elif not agreement.is_enough(said):
             reasons.append(
-                f"{where}: is {violations.shown(said)}, a network in 8 bits needs at least "
+                f"{where}: is {sentences.shown(said)}, a network in 8 bits needs at least "
                 f"{agreement.LEAST_MASK_IOU}; take the asset out"
             )
     return reasons

@@ -13,8 +13,7 @@ from fair_models.catalog.items import assets
 from fair_models.catalog.schemas import official as official_schemas
 from fair_models.catalog.schemas import own
 from fair_models.errors import InvalidItem
-from fair_models.json_schema import checker as quick_check
-from fair_models.json_schema import sentences as violations
+from fair_models.json_schema import sentences
 from fair_models.settings import Settings
 from fair_models.types import Json
 
@@ -90,16 +89,16 @@ def own_problems(item: Json) -> list[str]:
         collections = ", ".join(own.PROFILES)
         return [
             *reasons,
-            f"collection: is {violations.shown(item.get('collection'))}, should be one of {collections}",
+            f"collection: is {sentences.shown(item.get('collection'))}, should be one of {collections}",
         ]
-    broken = _broken(item, profile)
+    told = {reason.partition(":")[0] for reason in reasons}
+    broken = [reason for reason in _broken(item, profile) if reason.partition(":")[0] not in told]
     return [*reasons, *broken, *_rule_problems(item, profile, readable=not broken)]
 
 
 def _broken(item: Json, profile: str) -> list[str]:
-    if quick_check.accepts(own.quick(profile), item):
-        return []
-    return violations.sentences(own.validator(profile).iter_errors(item))
+    checker = own.checker(profile)
+    return [] if checker.is_valid(item) else sentences.sentences(checker.violations(item))
 
 
 def weaknesses(item: Json) -> list[str]:

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fair_models.client.runs import FlowRun
-from fair_models.client.schema import place
 from fair_models.errors import Conflict, FairModelsError, Invalid
+from fair_models.json_schema import sentences
 
 ATTEMPTS = 100
 """How often one request may be started."""
@@ -92,7 +92,7 @@ def differences(before: Any, now: Any) -> list[str]:
     """Where the parameters of two requests differ: "params.seed was 42 and is now 7"."""
     as_sent = json.loads(json.dumps(now))
     return [
-        f"{place(path)} was {_shown(old)} and is now {_shown(new)}"
+        f"{sentences.path(path)} was {_shown(old)} and is now {_shown(new)}"
         for path, old, new in _changes(before, as_sent, ("params",))
     ]
 

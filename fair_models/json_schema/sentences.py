@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
+
+from fair_models.json_schema.checker import Violation
 
 LONGEST_VALUE = 60
 """Characters of a wrong value that a message shows."""
@@ -15,6 +17,16 @@ LONGEST_LIST = 8
 
 LONGEST_PATTERN = 120
 """Characters of a pattern that a message shows; of longer ones the description says more."""
+
+_COMMENTED = frozenset({"not", "contains", "anyOf", "oneOf", "minContains", "maxContains", "if"})
+"""Keywords of which the schema's own comment says more than they do."""
+
+_BOUNDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "exclusiveMaximum": "less than",
+}
 
 TYPE_WORDS = {
     "object": "an object",
@@ -27,17 +39,19 @@ TYPE_WORDS = {
 }
 
 
-def sentences(errors: Iterable[Any], root: str = "") -> list[str]:
+def sentences(violations: Iterable[Violation], root: str = "", whole: str = "the item") -> list[str]:
     """One sentence for each thing that is wrong, without repetitions, in the order of the document.
 
     Args:
-        errors: What `iter_errors` of a jsonschema validator gives. Of the branches of an `anyOf` or `oneOf`
-            only the one that was meant is told.
+        violations: What a `Checker` finds. Of the branches of an `anyOf` or `oneOf` only the one that was
+            meant is told.
         root: What the document is called, where a message is about a part of an item, e.g. "keywords".
+        whole: What a place outside of all fields is called.
     """
-    leaves = [leaf for error in errors for leaf in _leaves(error)]
-    leaves.sort(key=lambda leaf: [str(part) for part in leaf.absolute_path])
-    return list(dict.fromkeys(f"{path(leaf.absolute_path, root)}: {_said(leaf)}" for leaf in leaves))
+    leaves = [leaf for violation in violations for leaf in _leaves(violation)]
+    told = [(_place(leaf), _said(leaf)) for leaf in leaves]
+    told.sort(key=lambda each: [str(part) for part in each[0]])
+    return list(dict.fromkeys(f"{path(place, root) or whole}: {said}" for place, said in told))
 
 
 def path(parts: Iterable[str | int], root: str = "") -> str:
@@ -45,7 +59,7 @@ def path(parts: Iterable[str | int], root: str = "") -> str:
     text = root
     for part in parts:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text or "the item"
+    return text
 
 
 def shown(value: Any) -> str:
@@ -55,95 +69,139 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
 
 
-def _leaves(error: Any) -> Iterator[Any]:
-    if error.validator not in {"anyOf", "oneOf"} or not error.context or _is_about_value(error):
-        yield error
+def _place(violation: Violation) -> tuple[str | int, ...]:
+    """Where a sentence leads: to a field that is missing, too."""
+    return (*violation.place, violation.missing) if violation.missing else violation.place
+
+
+def _leaves(violation: Violation) -> Iterator[Violation]:
+    branches = [branch for branch in violation.branches if branch]
+    if not branches or _is_about_value(violation):
+        yield violation
         return
-    for inner in _meant_branch(error.context):
+    kinds = [_type_of_all(violation, branch) for branch in branches]
+    if all(kinds):
+        types = dict.fromkeys(kind for each in kinds for kind in each)
+        yield replace(violation, keyword="type", schema={"type": list(types)}, branches=())
+        return
+    for inner in _meant_branch(branches, len(violation.place)):
         yield from _leaves(inner)
 
 
-def _is_about_value(error: Any) -> bool:
+def _is_about_value(violation: Violation) -> bool:
     """Whether the branches only say which type or words a plain value may have."""
-    return not isinstance(error.instance, dict | list) and "$comment" in error.schema
+    return not isinstance(violation.found, dict | list) and "$comment" in violation.schema
 
 
-def _meant_branch(context: Sequence[Any]) -> Sequence[Any]:
+def _type_of_all(violation: Violation, branch: Sequence[Violation]) -> list[str]:
+    """The types that a branch takes, where the value itself is of another; none where all else is wrong."""
+    for each in branch:
+        if each.keyword == "type" and each.place == violation.place:
+            return _listed(each.schema["type"])
+    return []
+
+
+def _meant_branch(branches: Sequence[Sequence[Violation]], depth: int) -> Sequence[Violation]:
     """The branch that the author of the document most likely meant.
 
     A branch that already disagrees near its root about a constant, a type or a field that must be absent is
     for another kind of document. Among the rest: the one with fewer failures, then the one failing deeper.
     """
-    branches: dict[Any, list[Any]] = defaultdict(list)
-    for error in context:
-        branches[error.schema_path[0]].append(error)
 
-    def likelihood(errors: Sequence[Any]) -> tuple[bool, int, int]:
-        foreign = any(e.validator in {"const", "enum", "type", "not"} and len(e.path) <= 1 for e in errors)
-        return not foreign, -len(errors), max(len(e.path) for e in errors)
+    def likelihood(branch: Sequence[Violation]) -> tuple[bool, int, int]:
+        foreign = any(
+            each.keyword in {"const", "enum", "type", "not"} and len(each.place) <= depth + 1
+            for each in branch
+        )
+        return not foreign, -len(branch), max(len(each.place) for each in branch)
 
-    return max(branches.values(), key=likelihood)
-
-
-def _said(error: Any) -> str:
-    rule, value, found = error.validator, error.validator_value, error.instance
-    schema = error.schema if isinstance(error.schema, dict) else {}
-    if "$comment" in schema and rule in {
-        "not",
-        "contains",
-        "anyOf",
-        "oneOf",
-        "minContains",
-        "maxContains",
-        "if",
-    }:
-        return f"{schema['$comment']}{_found_in_list(found)}"
-    said = _rule_said(rule, value, found, error.message)
-    description = schema.get("description")
-    return f"{said} ({description})" if description and rule != "required" else said
+    return max(branches, key=likelihood)
 
 
-def _rule_said(rule: str | None, value: Any, found: Any, message: str) -> str:
-    match rule:
-        case "required":
-            missing = [name for name in value if name not in found]
-            return f"lacks {', '.join(missing)}"
+def _said(violation: Violation) -> str:
+    keyword, schema = violation.keyword, violation.schema
+    if violation.missing:
+        return f"is missing{_explained(schema.get('properties', {}).get(violation.missing, {}))}"
+    if "$comment" in schema and keyword in _COMMENTED:
+        return f"{schema['$comment']}{_found_in_list(violation.found)}"
+    said = _keyword_said(violation)
+    return said if keyword in {"additionalProperties", "pattern"} else f"{said}{_explained(schema)}"
+
+
+def _explained(schema: Any) -> str:
+    """The first sentence of a schema's description in parentheses."""
+    text = schema.get("description", "") if isinstance(schema, dict) else ""
+    return f" ({text.partition('. ')[0].rstrip('.')})" if text else ""
+
+
+def _keyword_said(violation: Violation) -> str:
+    keyword, found = violation.keyword, violation.found
+    value: Any = violation.schema.get(keyword)
+    match keyword:
+        case "additionalProperties" | "unevaluatedProperties":
+            return _surplus(violation)
         case "type":
-            kinds = [value] if isinstance(value, str) else value
-            return f"is {shown(found)}, should be {' or '.join(TYPE_WORDS[kind] for kind in kinds)}"
+            return f"is {shown(found)}, should be {_types(_listed(value))}"
         case "enum":
             return f"is {shown(found)}, should be {_choices(found, value)}"
         case "const":
             return f"is {shown(found)}, should be {shown(value)}"
         case "pattern":
-            form = f"has not the form {value}" if len(value) <= LONGEST_PATTERN else "is not allowed here"
-            return f"is {shown(found)}, which {form}"
+            return f"is {shown(found)}, which {_form(value, violation.description)}"
         case "format":
             return f"is {shown(found)}, should be a {value}"
-        case "minimum" | "exclusiveMinimum":
-            return f"is {shown(found)}, should be {'at least' if rule == 'minimum' else 'more than'} {value}"
-        case "maximum" | "exclusiveMaximum":
-            return f"is {shown(found)}, should be {'at most' if rule == 'maximum' else 'less than'} {value}"
+        case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
+            return f"is {shown(found)}, should be {_BOUNDS[keyword]} {value}"
         case "minItems" | "minLength" | "minProperties":
-            return f"has {len(found)} {_counted(rule)}, should have at least {value}"
+            return f"has {len(found)} {_counted(keyword)}, should have at least {value}"
         case "maxItems" | "maxLength" | "maxProperties":
-            return f"has {len(found)} {_counted(rule)}, should have at most {value}"
+            return f"has {len(found)} {_counted(keyword)}, should have at most {value}"
         case "uniqueItems":
             return "holds the same entry twice, should hold each once"
         case "contains":
             return f"lacks an entry like {shown(value.get('const', value))}"
         case "not":
             return f"has what it may not have: {shown(_forbidden(value))}"
-        case None:
-            return f"is {shown(found)}, should not be there"
+        case "oneOf" if violation.branches:
+            return f"is {shown(found)}, which fits more than one of the forms that it may have"
+        case "":
+            return violation.message or f"is {shown(found)}, should not be there"
         case _:
+            message = violation.message
             return f"is wrong: {message if len(message) <= 300 else message[:299] + '…'}"
 
 
+def _surplus(violation: Violation) -> str:
+    """The fields that are not known, and the nearest one that is."""
+    known = list(violation.schema.get("properties", {}))
+    near = "".join(_nearest(name, known) for name in violation.surplus[:1])
+    return f"has {', '.join(violation.surplus)}, which is not known here{near}"
+
+
+def _form(pattern: str, description: str) -> str:
+    if description:
+        return f"does not match what is allowed: {description}"
+    return f"does not match {pattern}" if len(pattern) <= LONGEST_PATTERN else "is not allowed here"
+
+
+def _nearest(word: str, words: Sequence[str]) -> str:
+    near = get_close_matches(word, words, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _listed(kinds: str | Sequence[str]) -> list[str]:
+    return [kinds] if isinstance(kinds, str) else list(kinds)
+
+
+def _types(kinds: Sequence[str]) -> str:
+    """What types are in words, e.g. "true or false, a number or text"."""
+    words = [TYPE_WORDS[kind] for kind in kinds if kind != "integer" or "number" not in kinds]
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
 def _choices(found: Any, values: Sequence[Any]) -> str:
-    near = get_close_matches(str(found), [str(value) for value in values], n=1)
     if len(values) > LONGEST_LIST:
-        return f"one of {len(values)} words{f'; did you mean {near[0]}?' if near else ''}"
+        return f"one of {len(values)} words{_nearest(str(found), list(map(str, values)))}"
     listed = ", ".join(shown(value) for value in values)
     return f"one of {listed}" if len(values) > 1 else listed
 

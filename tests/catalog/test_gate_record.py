@@ -51,13 +51,13 @@ def test_an_item_without_a_record_is_valid() -> None:
 @pytest.mark.parametrize("field", ["passed", "reasons", "metric", "challenger_value", "measured_on"])
 def test_a_record_says_what_was_measured_on_what(field: str) -> None:
     (reason,) = problems({key: value for key, value in PASSED.items() if key != field})
-    assert reason.startswith(f"properties.fair:gate: lacks {field}")
+    assert reason.startswith(f"properties.fair:gate.{field}: is missing")
 
 
 @pytest.mark.parametrize(
     ("gate", "said"),
     [
-        ({**PASSED, "passed": False}, "lacks override_reason"),
+        ({**PASSED, "passed": False}, "override_reason: is missing"),
         ({**OVERRIDDEN, "reasons": []}, "should have at least 1"),
         ({**OVERRIDDEN, "override_reason": "so be it"}, "should have at least 10"),
         ({**OVERRIDDEN, "passed": True}, "leave override_reason out"),

@@ -238,10 +238,10 @@ def test_a_prediction_follows_a_profile_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        (("properties", "fair:model_id"), "lacks fair:model_id"),
-        (("properties", "fair:model_checksum"), "lacks fair:model_checksum"),
-        (("properties", "processing:software"), "lacks processing:software"),
-        (("assets", "vectors", "file:checksum"), "assets.vectors: lacks file:checksum"),
+        (("properties", "fair:model_id"), "properties.fair:model_id: is missing"),
+        (("properties", "fair:model_checksum"), "properties.fair:model_checksum: is missing"),
+        (("properties", "processing:software"), "properties.processing:software: is missing"),
+        (("assets", "vectors", "file:checksum"), "assets.vectors.file:checksum: is missing"),
     ],
 )
 def test_a_prediction_that_cannot_be_traced_is_refused(path: tuple[str, ...], said: str) -> None:

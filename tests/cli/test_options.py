@@ -51,8 +51,8 @@ def test_options_that_were_not_given_are_not_sent() -> None:
 @pytest.mark.parametrize(
     ("given", "reasons"),
     [
-        ({}, ["imagery: is missing. It is: Folder", "model: is missing. It is: A local or base model"]),
-        ({"imagery": "/x"}, ["model: is missing. It is: A local or base model"]),
+        ({}, ["imagery: is missing (Folder", "model: is missing (A local or base model"]),
+        ({"imagery": "/x"}, ["model: is missing (A local or base model"]),
         ({"model": "some-model", "imagery": "/x"}, []),
     ],
 )

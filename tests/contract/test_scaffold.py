@@ -152,7 +152,7 @@ def test_everything_that_is_wrong_is_listed_at_once_down_to_the_onnx(folder: Pat
 
     for expected in (
         "Dockerfile is missing",
-        "lacks license",
+        "properties.license: is missing",
         "weights.py, line 16, imports street_roofs by its full name",
         "the weights weights/initial.safetensors have the digest 1220",
         "importing the processing loads torch",

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
+import pystac
 
 from fair_models.errors import Invalid, NotFound, Unavailable
 from fair_models.store import atomic
@@ -113,9 +114,16 @@ class SchemaCache:
 @cache
 def bundled() -> dict[str, Json]:
     """What pystac brings along: the core schemas of STAC 1.1 and GeoJSON."""
-    from pystac.validation.local_validator import get_local_schema_cache
+    folder = Path(pystac.__file__).parent / "validation" / "jsonschemas"
+    return {_address(path): orjson.loads(path.read_bytes()) for path in folder.rglob("*.json")}
 
-    return get_local_schema_cache()
+
+def _address(path: Path) -> str:
+    """The address of one of pystac's files; what they give as `$id` has a mistake."""
+    if path.parent.name == "geojson":
+        return f"https://geojson.org/schema/{path.name}"
+    spec = path.stem if path.stem in {"catalog", "collection"} else "item"
+    return f"https://schemas.stacspec.org/{path.parent.name}/{spec}-spec/json-schema/{path.name}"
 
 
 def _download(address: str) -> bytes:

@@ -9,7 +9,7 @@ from functools import cache
 
 from fair_models.catalog.schemas import own as own_schemas
 from fair_models.errors import Invalid
-from fair_models.json_schema import sentences as violations
+from fair_models.json_schema import sentences
 
 SEARCH = "similarity-search"
 """The task whose labels are captions: what images show is said in them, whether it is mapped or not."""
@@ -104,5 +104,5 @@ def problems(keywords: Iterable[str], kind: str = "dataset") -> list[str]:
         keywords: The words.
         kind: Whose they are: "dataset" or "model".
     """
-    validator = own_schemas.validator(f"keywords.json#/$defs/{kind}")
-    return violations.sentences(validator.iter_errors(list(keywords)), root="keywords")
+    checker = own_schemas.checker(f"keywords.json#/$defs/{kind}")
+    return sentences.sentences(checker.violations(list(keywords)), root="keywords")

@@ -13,10 +13,8 @@ from urllib.parse import urljoin
 
 from fair_models.catalog.schemas import extensions
 from fair_models.catalog.schemas.cache import SchemaCache
-from fair_models.catalog.schemas.own import Validator
-from fair_models.json_schema import checker as quick_check
-from fair_models.json_schema import sentences as violations
-from fair_models.json_schema.checker import QuickCheck
+from fair_models.json_schema import sentences
+from fair_models.json_schema.checker import DRAFT_7, Checker
 from fair_models.types import Json
 
 RETRY_S = 60.0
@@ -37,11 +35,10 @@ class OfficialResult:
 
 @dataclass(frozen=True)
 class _Built:
-    """A validator with all schemas that it refers to; `absent` are those that could not be had."""
+    """The checker of a schema and all that it refers to; `absent` are those that could not be had."""
 
-    validator: Validator | None
+    checker: Checker | None
     absent: tuple[str, ...]
-    quick: QuickCheck | None = None
 
 
 def check(item: Json, folder: Path) -> OfficialResult:
@@ -58,13 +55,9 @@ def check(item: Json, folder: Path) -> OfficialResult:
     for address in dict.fromkeys([extensions.ITEM, *addresses]):
         built = _built(folder, address)
         unchecked += built.absent
-        if built.validator is None or quick_check.accepts(built.quick, item):
-            continue
-        try:
-            found = violations.sentences(built.validator.iter_errors(item))
+        if built.checker is not None and not built.checker.is_valid(item):
+            found = sentences.sentences(built.checker.violations(item))
             problems += [f"{sentence} [{_title(address)}]" for sentence in found]
-        except (re.error, RecursionError):  # a schema that Python cannot evaluate
-            unchecked.append(address)
     return OfficialResult(list(dict.fromkeys(problems)), list(dict.fromkeys(unchecked)))
 
 
@@ -96,16 +89,16 @@ def where_to_put(address: str, folder: Path) -> str:
     return f"save {address} as {path}, or let this machine reach it once"
 
 
-_VALIDATORS: dict[tuple[Path, str], tuple[_Built, float]] = {}
+_CHECKERS: dict[tuple[Path, str], tuple[_Built, float]] = {}
 
 
 def _built(folder: Path, address: str) -> _Built:
-    """The validator of one schema, built once. Where a schema lacked, it is tried again from time to time."""
+    """The checker of one schema, built once. Where a schema lacked, it is tried again from time to time."""
     key, schemas = (folder, address), _cache(folder)
-    built, tried = _VALIDATORS.get(key, (None, 0.0))
+    built, tried = _CHECKERS.get(key, (None, 0.0))
     if built is None or (built.absent and (time.monotonic() - tried > RETRY_S or _arrived(schemas, built))):
         built = _build(schemas, address)
-        _VALIDATORS[key] = built, time.monotonic()
+        _CHECKERS[key] = built, time.monotonic()
     return built
 
 
@@ -119,26 +112,14 @@ def _cache(folder: Path) -> SchemaCache:
 
 
 def _build(schemas: SchemaCache, address: str) -> _Built:
-    from jsonschema.exceptions import SchemaError
-    from jsonschema.validators import Draft7Validator, validator_for
-    from referencing import Registry, Resource
-    from referencing.jsonschema import DRAFT7
-
     found, absent = _closure(schemas, address)
     if address.partition("#")[0] not in found:
         return _Built(None, tuple(absent))
-    registry: Any = Registry()
     schemas_here = {known: _without(schema, known, absent) for known, schema in found.items()}
-    for known, schema in schemas_here.items():
-        registry = registry.with_resource(known, Resource.from_contents(schema, default_specification=DRAFT7))
-    root = found[address.partition("#")[0]]
-    kind = validator_for(root, default=Draft7Validator)
     try:
-        kind.check_schema(root)
-    except SchemaError:
+        return _Built(Checker(address, schemas_here, draft=DRAFT_7), tuple(absent))
+    except ValueError:  # it is no schema
         return _Built(None, (address,))
-    validator: Validator = kind({"$ref": address}, registry=registry.crawl())
-    return _Built(validator, tuple(absent), quick_check.build(address, schemas_here, formats=False))
 
 
 def _closure(schemas: SchemaCache, address: str) -> tuple[dict[str, Json], list[str]]:

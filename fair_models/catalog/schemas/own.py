@@ -1,19 +1,15 @@
-"""Our own JSON Schemas: where they lie, and validators that are built once."""
+"""Our own JSON Schemas: where they lie, and checkers that are built once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
 
 import orjson
 
 import fair_models
-from fair_models import schema_patterns
 from fair_models.errors import NotFound
-from fair_models.json_schema import checker as quick_check
-from fair_models.json_schema.checker import QuickCheck
+from fair_models.json_schema.checker import Checker
 from fair_models.types import Json
 
 PROFILES = {"base-models": "base-model", "local-models": "local-model", "datasets": "dataset"}
@@ -25,11 +21,8 @@ PREDICTION = "prediction"
 _PARTS = ("common", "keywords", *PROFILES.values(), PREDICTION)
 
 
-class Validator(Protocol):
-    """What jsonschema's validators offer."""
-
-    def iter_errors(self, instance: Any) -> Iterator[Any]:
-        """Everything that is wrong with a document."""
+_BASE = "file:///schemas/"
+"""What the schemas' names stand below while they are checked; nothing is read from there."""
 
 
 @cache
@@ -54,28 +47,8 @@ def read(name: str) -> Json:
 
 
 @cache
-def validator(name: str) -> Validator:
-    """The validator of one schema by name, e.g. "base-model", or of a part: "keywords.json#/$defs/dataset".
-
-    Building one costs some 10 ms, so each process does so once.
-    """
-    from jsonschema import FormatChecker
-    from referencing import Registry
-    from referencing.jsonschema import DRAFT202012
-
-    # Without "$schema": jsonschema would change to its own validator wherever a schema says one.
-    plain = {part: {key: value for key, value in read(part).items() if key != "$schema"} for part in _PARTS}
-    registry: Any = Registry().with_resources(
-        (f"{part}.json", DRAFT202012.create_resource(schema)) for part, schema in plain.items()
-    )
-    schema = {"$ref": name if "#" in name else f"{name}.json"}
-    checker = FormatChecker(formats=["date-time"])
-    built: Validator = schema_patterns.strict()(schema, registry=registry.crawl(), format_checker=checker)
-    return built
-
-
-@cache
-def quick(name: str) -> QuickCheck | None:
-    """A validator of the same schema that only says whether a document is right; see `quick_check`."""
-    schemas = {f"{part}.json": read(part) for part in _PARTS}
-    return quick_check.build(name if "#" in name else f"{name}.json", schemas, formats=True)
+def checker(name: str) -> Checker:
+    """The checker of one schema by name, e.g. "base-model", or of a part: "keywords.json#/$defs/dataset"."""
+    address = name if "#" in name else f"{name}.json"
+    schemas = {f"{_BASE}{part}.json": read(part) for part in _PARTS}
+    return Checker(f"{_BASE}{address}", schemas, formats=True)
