@@ -16,7 +16,7 @@ from fair_models.types import CollectionId
 class Outcome(BaseModel):
     """Base of all. `files` names the columns that hold the address of a file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     files: ClassVar[tuple[str, ...]] = ()
 
 

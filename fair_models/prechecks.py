@@ -72,10 +72,11 @@ def _search(params: SearchParams, catalog: Catalog, files: bool) -> None:
 
 
 def _predict(params: PredictParams, catalog: Catalog, files: bool) -> None:
-    from fair_models.contract import prediction_wish
     from fair_models.training import references
 
     item = references.resolve(catalog, names.MODELS, params.model, references.ledger_here)
+    from fair_models.contract import prediction_wish
+
     prediction_wish.settle(item, params)
     if files:
         prediction_wish.look_at_files(item, params, prediction_wish.area_of(params))

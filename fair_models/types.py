@@ -1,15 +1,20 @@
 """Words that every package uses: names, references, boxes, collections."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import StringConstraints
 
 from fair_models.text import Title as Title
 
-Array = NDArray[Any]
-"""A numpy array; the docstring that uses it says shape, unit and range."""
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+    """A numpy array; the docstring that uses it says shape, unit and range."""
+
+    Mask = NDArray[np.uint8]
+    """Class index of each pixel, shape (height, width)."""
 
 Json = dict[str, Any]
 """A JSON object."""
@@ -45,5 +50,13 @@ Reference = Annotated[
 """A bare name (its current version) or an exact item id ("banepa-roofs-v2"), after its collection or without:
 "local-models/banepa-roofs"."""
 
-Mask = NDArray[np.uint8]
-"""Class index of each pixel, shape (height, width)."""
+
+def __getattr__(name: str) -> Any:
+    """`Array` and `Mask`, made when they are first used: most importers need no numpy."""
+    if name not in {"Array", "Mask"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import numpy as np
+    from numpy.typing import NDArray
+
+    globals().update(Array=NDArray[Any], Mask=NDArray[np.uint8])
+    return globals()[name]

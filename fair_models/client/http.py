@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
-import httpx
 from pydantic import SecretStr
 
 from fair_models.errors import FairModelsError, NotFound, Unavailable
 from fair_models.types import Json
+
+if TYPE_CHECKING:
+    import httpx
 
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 _PASSING = frozenset({429, 500, 502, 503, 504})
@@ -52,12 +55,11 @@ class Http:
         auth: SecretStr | None = None,
     ) -> None:
         self.api_url = api_url.rstrip("/")
-        user, _, password = auth.get_secret_value().partition(":") if auth else ("", "", "")
-        self._client = httpx.Client(
-            base_url=self.api_url, timeout=timeout_s, auth=(user, password) if auth else None
-        )
+        self._timeout_s, self._auth = timeout_s, auth
         self._pauses_s = pauses_s
         self._answered = False
+        self._opened: httpx.Client | None = None
+        self._opening = Lock()
 
     def get(self, path: str) -> Any:
         """The JSON at a path."""
@@ -87,12 +89,26 @@ class Http:
 
     def close(self) -> None:
         """End the connection."""
-        self._client.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    def _client(self) -> httpx.Client:
+        """The connection, made for the first request: a refused command makes none."""
+        import httpx
+
+        with self._opening:
+            if self._opened is None:
+                login = self._auth.get_secret_value().partition(":")[::2] if self._auth else None
+                self._opened = httpx.Client(base_url=self.api_url, timeout=self._timeout_s, auth=login)
+            return self._opened
 
     def _send(self, method: str, path: str, body: Json | None) -> Any:
+        import httpx
+
+        client = self._client()
         for pause_s in (*self._pauses_s, None):
             try:
-                answer = self._client.request(method, path, json=body)
+                answer = client.request(method, path, json=body)
             except httpx.TransportError as error:
                 is_away = isinstance(error, httpx.ConnectError) and not self._answered
                 if pause_s is None or is_away:
@@ -120,8 +136,8 @@ def _content(answer: httpx.Response) -> Any:
         detail = answer.json()["detail"]
     except (ValueError, KeyError, TypeError):
         detail = answer.text[:500]
-    if answer.status_code == httpx.codes.NOT_FOUND:
+    if answer.status_code == 404:
         raise NotFound(str(detail))
-    if answer.status_code == httpx.codes.UNAUTHORIZED:
+    if answer.status_code == 401:
         detail = "it wants a user and a password. Set PREFECT_API_AUTH_STRING to user:password"
     raise Refused(answer.status_code, f"The Prefect server refuses ({answer.status_code}): {detail}")

@@ -7,8 +7,6 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin
 
-import httpx
-
 from fair_models.choosing import Choice, Key, Page, first_page, walk
 from fair_models.conditions import Facts, facts_of_item
 from fair_models.errors import Invalid, Unavailable
@@ -38,6 +36,8 @@ class Published:
                 "read the catalogue where it lies with `fair-models list --json`"
             )
         self.api_url = address.rstrip("/")
+        import httpx
+
         self._http = httpx.Client(timeout=timeout_s, follow_redirects=True)
 
     def __enter__(self) -> Self:
@@ -82,6 +82,8 @@ class Published:
             body = {**(body if onwards.get("merge") else {}), **onwards.get("body", {})}
 
     def _send(self, method: str, address: str, body: Json) -> Json:
+        import httpx
+
         try:
             answer = self._http.request(method, address, json=body if method == "POST" else None)
         except httpx.TransportError as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from fair_models.types import Array
+if TYPE_CHECKING:
+    from fair_models.types import Array
 
 
 @dataclass(frozen=True)

@@ -42,4 +42,4 @@ SUB_RUNS: int = Field(
 class Params(BaseModel):
     """Base of all: unknown fields, booleans as numbers, NaN and infinity are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)

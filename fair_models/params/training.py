@@ -17,8 +17,8 @@ class FinetuneParams(Params):
     """Fine-tune a base model on a dataset."""
 
     base_model: Reference = Field(
-        description="Where to start: a base model, or a local model to train further. A name (its current "
-        "version) or an exact id. If both collections have it, write base-models/NAME."
+        description="Model to start from: a base model, or a local model to train further. A name (its "
+        "current version) or an exact id. If both collections have it, write base-models/NAME."
     )
     dataset: Reference = Field(description="Dataset: a name (its current version) or an exact id.")
     model_name: Name = Field(

@@ -49,7 +49,7 @@ def test_right_parameters_have_no_problems() -> None:
         ({"seed": 1.5}, "params.seed: is 1.5, should be a whole number"),
         (
             {"model_name": "Roofs"},
-            "params.model_name: is 'Roofs', which does not match what is allowed: Name of the model that",
+            "params.model_name: is 'Roofs', which does not match what is allowed: Name of the new model",
         ),
         ({"description": "x" * 5000}, "params.description: has 5000 characters, should have at most 4000"),
         ({"title": "a/b"}, "params.title: is 'a/b', which does not match"),

@@ -15,12 +15,14 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
-
-import httpx
 
 from fair_models import settings
 from fair_models.errors import Invalid, Unavailable
+
+if TYPE_CHECKING:
+    import httpx
 
 ANY_PUBLIC_HOST = "*"
 """Entry of FAIR_ALLOWED_HOSTS that allows every public host, beside those that are named."""
@@ -258,6 +260,8 @@ def _check_inside(path: Path, href: str | Path) -> None:
 
 def _parsed(href: str | httpx.URL) -> httpx.URL:
     """The address as the client that will ask for it reads it, so that nobody reads it differently later."""
+    import httpx
+
     try:
         address = httpx.URL(href)
         if not 0 <= (address.port or 0) <= 65535:
