@@ -1,8 +1,8 @@
-"""What is wrong with a request, told before a run is created, by the code that its flow runs first.
+"""Checks a request before a run is created, with the code that its flow runs first.
 
-The command line asks here, and so can a program that sees the registry. What only the work itself shows is
-left to the flow. Nothing here loads torch; ZenML only where a
-model is named that is not published, and something was trained on this machine.
+The command line uses it, and so can a program that sees the registry. What only the work itself shows is left
+to the flow. Nothing here loads torch. ZenML is loaded only for a model that is not published, and only if
+something was trained on this machine.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from fair_models.types import DATASETS, LOCAL_MODELS
 
 
 def check(params: Params, catalog: Catalog, *, files: bool = True) -> None:
-    """Look at a request as its flow will.
+    """Check a request as its flow will.
 
     Args:
-        params: The request, e.g. `FinetuneParams`. Kinds that nothing is known of beforehand pass.
+        params: The request, e.g. `FinetuneParams`. Kinds without a check pass.
         catalog: The registry's catalogue.
         files: Whether paths mean the same here as where the flow runs.
 
     Raises:
-        FairModelsError: What the flow would end with.
+        FairModelsError: The error that the flow would end with.
     """
     look = _CHECKS.get(type(params))
     if look is not None:

@@ -26,7 +26,7 @@ _EPILOG = (
     "130 stopped following. All state is under FAIR_HOME (default: .fair in the checkout). "
     "FAIR_DEBUG=1 shows where an error comes from."
 )
-_STOPPED = "Stopped. Runs that were started go on. List them with: fair-models flow-runs"
+_STOPPED = "Stopped. Runs that were started continue. List them with: fair-models flow-runs"
 
 
 class Commands(TyperGroup):
@@ -44,7 +44,7 @@ class Commands(TyperGroup):
         return name, found and load(str(found.name)), rest
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
+        """Run the command that was named."""
         output.want_json(False)
         if os.environ.get("FAIR_DEBUG") == "1":
             return super().invoke(ctx)

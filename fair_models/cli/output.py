@@ -1,6 +1,6 @@
 """What the command line prints: tables for people, one JSON document for programs, errors in one line.
 
-Only what was asked for goes to standard output; progress, log lines and errors go to standard error.
+Only the answer goes to standard output; progress, log lines and errors go to standard error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _json_wanted: ContextVar[bool] = ContextVar("json_wanted", default=False)
 
 
 def want_json(wanted: bool) -> bool:
-    """Note whether the answer is for a program. Callback of the option --json."""
+    """Set whether the answer is for a program. Callback of the option --json."""
     _json_wanted.set(wanted)
     return wanted
 
@@ -51,7 +51,7 @@ def show_fields(title: str, fields: Mapping[str, Any]) -> None:
 
 
 def show_rows(title: str, rows: Sequence[Mapping[str, Any]], empty: str) -> None:
-    """Print things of one kind, a row for each. `empty` is said where there is none."""
+    """Print things of one kind, a row for each; `empty` if there is none."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -69,7 +69,7 @@ def show_rows(title: str, rows: Sequence[Mapping[str, Any]], empty: str) -> None
 
 
 def show_check(part: str, works: bool, says: str) -> None:
-    """Print what became of a check, in one line."""
+    """Print the result of a check, in one line."""
     from rich.markup import escape
 
     mark = "[green]works[/green]" if works else "[red]WRONG[/red]"
@@ -77,12 +77,12 @@ def show_check(part: str, works: bool, says: str) -> None:
 
 
 def say(message: str) -> None:
-    """Tell people something beside the answer."""
+    """Print a message for people, which is no part of the answer."""
     sys.stderr.write(f"{message}\n")
 
 
 def show_error(error: BaseException) -> None:
-    """Tell an error in one line; to a program as a JSON document too."""
+    """Print an error in one line; for a program as a JSON document too."""
     message = " ".join(str(error).split())
     if wants_json():
         show_json({"error": {"type": type(error).__name__, "message": message}})

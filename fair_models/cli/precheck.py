@@ -1,4 +1,4 @@
-"""Refuses a request before a run is created, where this machine sees the registry that the workers use."""
+"""Refuses a wrong request before a run is created, if this machine sees the registry of the workers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from fair_models.params import Params
 from fair_models.settings import Settings, current
 
 CATALOG_BLOCKS = ("fair-models-local-catalog", "fair-models-pgstac-catalog")
-"""Where one of these is saved as "default" on the server, workers use its catalogue, whatever is set here."""
+"""If one of these is saved as "default" on the server, workers use its catalogue, not the settings."""
 
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def look(params: BaseModel, client: Client) -> None:
-    """Look at a request by the code that its flow runs first; see `fair_models.prechecks`.
+    """Check a request with the code that its flow runs first; see `fair_models.prechecks`.
 
-    Whatever cannot be told for sure passes: the flow will tell it.
+    A request that cannot be checked here passes: the flow checks it.
 
     Raises:
-        FairModelsError: What the flow would end with.
+        FairModelsError: The error that the flow would end with.
     """
     settings = current()
     folder = None if "://" in settings.catalog.get_secret_value() else settings.catalog_folder

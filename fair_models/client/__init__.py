@@ -1,4 +1,4 @@
-"""The backend's library: asks for work, follows it and reads what came of it, over Prefect's REST API.
+"""The backend's library: starts runs, follows them and reads their results, over Prefect's REST API.
 
 Needs httpx and pydantic, not Prefect.
 

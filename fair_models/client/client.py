@@ -29,8 +29,8 @@ class Client(Reader):
 
     Args:
         api_url: Address of the API. Default: PREFECT_API_URL, else the local server.
-        timeout_s: How long one try of a request may take, in seconds.
-        auth: "user:password" of a server that asks for them. Default: PREFECT_API_AUTH_STRING, else none.
+        timeout_s: Timeout of one try of a request, in seconds.
+        auth: "user:password" of a server that needs a login. Default: PREFECT_API_AUTH_STRING, else none.
 
     One client serves any number of threads.
     """
@@ -63,7 +63,7 @@ class Client(Reader):
         name: str | None = None,
         tags: Iterable[str] = (),
     ) -> FlowRun:
-        """Ask for what these parameters describe: `FinetuneParams` for a fine-tuning, and so on.
+        """Start a run for these parameters: `FinetuneParams` for a fine-tuning, and so on.
 
         The rest is as in `start`, which takes parameters as plain JSON too.
 
@@ -89,24 +89,25 @@ class Client(Reader):
         name: str | None = None,
         tags: Iterable[str] = (),
     ) -> FlowRun:
-        """Ask for a run. It returns at once; a worker takes the run up.
+        """Start a run. Returns at once; a worker takes up the run.
 
         Args:
             deployment: Name of the deployment, e.g. "finetune" or "finetune/finetune".
             params: The flow's `params`. Checked against the deployment's published schema first.
-            idempotency_key: Stands for this request: asked for again, it gives the run that there is, with
-                `found` set, and starts nothing. Default: a new one, which only this call's own retries share.
-            again: Where the run that the key stands for failed, crashed or was cancelled, start it anew under
-                the same key. A run that goes on or has completed is given as it is.
-            name: Name of the run for people. Default: made of what is asked for, e.g. "fine-tune roofs".
+            idempotency_key: Id of this request. The same request with the same key starts nothing and
+                returns the run that there is, with `found` set. Default: a new key, which only this call's
+                own retries share.
+            again: If the run of the key failed, crashed or was cancelled, start a new one with the same key.
+                A run that is going or has completed is returned as it is.
+            name: Name of the run for people. Default: made from the parameters, e.g. "fine-tune roofs".
             tags: Words to find the run by.
 
         Raises:
             NotFound: There is no such deployment; the message has those that there are.
             Invalid: `again` without a key, or a key that cannot be one.
-            InvalidParameters: Everything that the schema does not allow. No run was created.
-            Conflict: The key stands for another request; says what differs.
-            RunEnded: The run that the key stands for did not complete, and `again` was not given.
+            InvalidParameters: The schema does not allow them; lists every reason. No run was created.
+            Conflict: The key belongs to another request; names what differs.
+            RunEnded: The run of the key did not complete, and `again` was not given.
             Unavailable: No server answers.
         """
         target = self.deployment(deployment)
@@ -122,12 +123,12 @@ class Client(Reader):
         }
         if idempotency_key is None:
             if again:
-                raise Invalid("Only what has a key can be asked for again. Give its idempotency key too")
+                raise Invalid("again=True needs the idempotency key of the request. Give it too")
             return self._create(target, {**body, "idempotency_key": str(uuid.uuid4())})
         return self._start_once(target, body, keys.check(idempotency_key), again)
 
     def _start_once(self, target: Json, body: Json, key: str, again: bool) -> FlowRun:
-        """The latest attempt of what a key stands for; made where there is none, or a new one is wanted."""
+        """The latest run of a key; a new one if there is none, or if the last failed and `again` is set."""
         made = self._attempts(key)
         for run in made:
             keys.require_same(key, run, target["id"], target["name"], body["parameters"]["params"])
@@ -152,11 +153,11 @@ class Client(Reader):
             raise
 
     def follow(self, run_id: str, poll_s: float = 0.5) -> Iterator[Event]:
-        """What happens to a run and to the runs that it starts, until it is over.
+        """The events of a run and of the runs that it starts, until it is over.
 
         Args:
             run_id: The run.
-            poll_s: How long to wait before the server is asked again, in seconds.
+            poll_s: Time between two requests to the server, in seconds.
 
         Yields:
             State changes, log lines and progress, in order.
@@ -168,25 +169,27 @@ class Client(Reader):
 
         Args:
             run_id: The run.
-            timeout_s: How long to wait, in seconds. Default: as long as it takes.
-            poll_s: How long to wait before the server is asked again, in seconds.
+            timeout_s: How long to wait, in seconds. Default: no limit.
+            poll_s: Time between two requests to the server, in seconds.
 
         Raises:
             NotFound: There is no such run.
-            TimeoutError: It is not over yet. It goes on.
+            TimeoutError: It is not over yet. It continues.
         """
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while not (run := self.run(run_id)).state.is_final:
             if until is not None and time.monotonic() + poll_s > until:
-                raise TimeoutError(f"Run {run.name} is {run.state.status} after {timeout_s:g} s; it goes on")
+                raise TimeoutError(
+                    f"Run {run.name} is {run.state.status} after {timeout_s:g} s; it continues"
+                )
             time.sleep(poll_s)
         return run
 
     def cancel(self, run_id: str) -> FlowRun:
         """Ask a run to stop; the runs that it started stop too. One that is over stays as it is.
 
-        A run that goes on cancels what it started when it ends itself. What a run left behind that is over,
-        because its process died, is asked to stop here.
+        A running run cancels its children when it ends. Children of a run that is over, because its process
+        died, are cancelled here.
 
         Raises:
             NotFound: There is no such run.
@@ -201,7 +204,7 @@ class Client(Reader):
 
 
 def _plain(params: BaseModel | Mapping[str, Any]) -> Json:
-    """Parameters as JSON, without those that were left at their default."""
+    """Parameters as JSON, without those that were not given."""
     return (
         params.model_dump(mode="json", exclude_unset=True) if isinstance(params, BaseModel) else dict(params)
     )

@@ -1,4 +1,4 @@
-"""What happens to a run, as somebody who follows it sees it."""
+"""Events of a run, for whoever follows it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class StateChange:
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line that a run wrote.
+    """A log line of a run.
 
-    logger: Who wrote it; the library's begin with "fair_models".
+    logger: Name of the logger; those of the library begin with "fair_models".
     level: As in Python's logging: 20 info, 30 warning, 40 error.
     """
 
@@ -37,7 +37,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     key: What is measured, e.g. "training-progress".
     description: The same for people, with numbers where there are some: "epoch 3 of 20, loss 0.41".

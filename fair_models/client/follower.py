@@ -1,4 +1,4 @@
-"""Follows a run and the runs that it starts, by asking the server again and again."""
+"""Follows a run and the runs that it starts, by polling the server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fair_models.client.runs import FlowRun, RunState
 from fair_models.types import Json
 
 _LAST_LINE = "Finished in state"
-_LAST_WORDS_S = 3.0
+_LAST_LINES_S = 3.0
 """Log lines arrive after the final state: a run sends them every two seconds unless it is told otherwise."""
 
 _LATE = timedelta(seconds=10)
@@ -21,11 +21,11 @@ _LATE = timedelta(seconds=10)
 
 
 REPEATED = "training-progress"
-"""Progress that a run repeats of its child, for its own page. Who follows both hears it from the child."""
+"""Progress of its child that a run repeats for its own page. A follower of both takes the child's."""
 
 
 class Follower:
-    """What was seen of a run so far."""
+    """The state of following one run: what was seen so far."""
 
     def __init__(self, reader: Reader, run_id: str) -> None:
         self._reader = reader
@@ -35,22 +35,22 @@ class Follower:
         self._lines: set[str] = set()
         self._last_line: datetime | None = None
         self._progress: dict[str, tuple[float, str]] = {}
-        self._said_its_end = False
+        self._saw_its_end = False
 
     def events(self, poll_s: float) -> Iterator[Event]:
-        """Everything that happens until the run is over, and its last words."""
+        """All events until the run is over, and its last lines."""
         while True:
             run = self._reader.run(self._run_id)
             yield from self._look(run)
             if run.state.is_final:
                 break
             time.sleep(poll_s)
-        yield from self._last_words(poll_s)
+        yield from self._last_lines(poll_s)
 
-    def _last_words(self, poll_s: float) -> Iterator[Event]:
-        """Lines that come late, and the state that follows: a cancelled run can be "crashed" for a moment."""
-        deadline = time.monotonic() + _LAST_WORDS_S
-        while not self._said_its_end and time.monotonic() < deadline:
+    def _last_lines(self, poll_s: float) -> Iterator[Event]:
+        """Late lines, and a late state: a cancelled run can be "crashed" for a moment."""
+        deadline = time.monotonic() + _LAST_LINES_S
+        while not self._saw_its_end and time.monotonic() < deadline:
             time.sleep(poll_s)
             yield from self._look(self._reader.run(self._run_id))
 
@@ -73,15 +73,15 @@ class Follower:
 
     def _new_lines(self) -> Iterator[LogLine]:
         since = (self._last_line - _LATE).isoformat() if self._last_line else None
-        for line in self._reader.lines(logs.Wanted([*self._names], since)):
+        for line in self._reader.lines(logs.LineFilter([*self._names], since)):
             if line["id"] not in self._lines:
                 self._lines.add(line["id"])
-                yield (told := self._line(line))
-                self._last_line = max(self._last_line or told.time, told.time)
+                yield (read := self._line(line))
+                self._last_line = max(self._last_line or read.time, read.time)
 
     def _line(self, answer: Json) -> LogLine:
         of_itself = answer["flow_run_id"] == self._run_id and answer["task_run_id"] is None
-        self._said_its_end |= of_itself and answer["message"].startswith(_LAST_LINE)
+        self._saw_its_end |= of_itself and answer["message"].startswith(_LAST_LINE)
         return logs.read_line(answer, self._names[answer["flow_run_id"]])
 
     def _new_progress(self) -> Iterator[Progress]:

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     import httpx
 
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-_PASSING = frozenset({429, 500, 502, 503, 504})
-"""Answers after which the same request may well succeed: overloaded, restarting, a busy database."""
+_TRANSIENT = frozenset({429, 500, 502, 503, 504})
+"""Answers after which the same request may succeed: an overloaded or restarting server, a busy database."""
 
 
 _PAGE = 200
-"""Things that the server gives in one answer, at most."""
+"""Maximum number of entries that the server returns in one answer."""
 
 
 class Refused(FairModelsError):
-    """The server answered that it will not. `status` is the HTTP status code."""
+    """The server refused a request. `status` is the HTTP status code."""
 
     def __init__(self, status: int, detail: str) -> None:
         self.status = status
@@ -34,17 +34,17 @@ class Refused(FairModelsError):
 
 
 class Http:
-    """One connection. Every request here may be sent twice without harm, so all are retried.
+    """One connection. Every request here may be sent twice without harm, so every request is retried.
 
     A request that starts a run carries an idempotency key, the same in every try.
-    A server that does not accept connections is told at once; one that accepted some before, breaks off, or
-    is overloaded, is tried again for a few seconds.
+    A server that never accepted a connection is reported at once. After a broken connection or from an
+    overloaded server, a request is tried again for some seconds.
 
     Args:
         api_url: Address of the API.
-        timeout_s: How long one try may take, in seconds.
-        pauses_s: How long to wait before each further try, in seconds.
-        auth: "user:password" of a server that asks for them. Never part of an error.
+        timeout_s: Timeout of one try, in seconds.
+        pauses_s: Pause before each further try, in seconds.
+        auth: "user:password" of a server that needs a login. Never part of an error.
     """
 
     def __init__(
@@ -66,22 +66,22 @@ class Http:
         return self._send("GET", path, None)
 
     def post(self, path: str, body: Json) -> Any:
-        """What the server answers to a JSON object."""
+        """The server's answer to a JSON object."""
         return self._send("POST", path, body)
 
     def pages(self, path: str, body: Json, size: int = _PAGE) -> Iterator[Json]:
-        """Everything that a filter finds, asked for page by page as it is needed, each thing once.
+        """Everything that a filter finds, read page by page as needed, each entry once.
 
         Args:
             path: The filter's path.
-            body: What is looked for, and how it is sorted.
-            size: Things to ask for at once, 1 to 200.
+            body: The filter and the order.
+            size: Entries of one page, 1 to 200.
         """
         seen: set[str] = set()
         for offset in count(step=size):
             page = self.post(path, {**body, "limit": size, "offset": offset})
             for each in page:
-                if each["id"] not in seen:  # a thing made meanwhile moves others to the next page
+                if each["id"] not in seen:  # a new entry moves others to the next page
                     seen.add(each["id"])
                     yield each
             if len(page) < size:
@@ -115,7 +115,7 @@ class Http:
                     raise self._unavailable(str(error) or type(error).__name__) from error
             else:
                 self._answered = True
-                if answer.status_code not in _PASSING:
+                if answer.status_code not in _TRANSIENT:
                     return _content(answer)
                 if pause_s is None:
                     raise self._unavailable(f"it answers {answer.status_code}")
@@ -139,5 +139,5 @@ def _content(answer: httpx.Response) -> Any:
     if answer.status_code == 404:
         raise NotFound(str(detail))
     if answer.status_code == 401:
-        detail = "it wants a user and a password. Set PREFECT_API_AUTH_STRING to user:password"
+        detail = "it needs a user and a password. Set PREFECT_API_AUTH_STRING to user:password"
     raise Refused(answer.status_code, f"The Prefect server refuses ({answer.status_code}): {detail}")

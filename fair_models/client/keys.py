@@ -1,8 +1,8 @@
-"""What an idempotency key stands for: one request, and its attempts where the first one ended badly.
+"""Idempotency keys: a key identifies one request, and its attempts if the first one did not complete.
 
 The server keeps keys for each flow: the same key gives the same run, whatever its parameters are, and another
-flow may use it again. Here a key stands for one request to one deployment. From the second on, attempt n has
-a key of its own, "<key>#n", so that asking for it twice starts it once.
+flow may use it again. Here a key belongs to one request to one deployment. From the second on, attempt n has
+a key of its own, "<key>#n", so that starting it twice starts one run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fair_models.errors import Conflict, FairModelsError, Invalid
 from fair_models.json_schema import sentences
 
 ATTEMPTS = 100
-"""How often one request may be started."""
+"""Maximum number of attempts of one request."""
 
 _KEY = re.compile(r"[^\s#\x00-\x1f\x7f]{1,200}")
 _NOTHING = object()
@@ -25,7 +25,7 @@ _ENDS = {"FAILED": "failed", "CRASHED": "crashed", "CANCELLED": "was cancelled"}
 
 
 class RunEnded(FairModelsError):
-    """The run that a key stands for failed, crashed or was cancelled.
+    """The run of a key failed, crashed or was cancelled.
 
     run: The run as it ended.
     """
@@ -35,8 +35,8 @@ class RunEnded(FairModelsError):
         when = f" at {run.ended:%Y-%m-%d %H:%M:%S} UTC" if run.ended else ""
         why = f": {run.state.message.rstrip('.')}" if run.state.message else ""
         super().__init__(
-            f"Key {key!r} stands for run {run.id} ({run.name}), which {_ENDS[run.state.type]}{when}{why}. "
-            "Nothing new was started. Start it anew under the same key with --again (in Python: again=True)"
+            f"Key {key!r} belongs to run {run.id} ({run.name}), which {_ENDS[run.state.type]}{when}{why}. "
+            "No new run was started. Start one with the same key: --again (in Python: again=True)"
         )
 
     def __reduce__(self) -> tuple[type, tuple[str, FlowRun]]:
@@ -44,19 +44,19 @@ class RunEnded(FairModelsError):
 
 
 def check(key: str) -> str:
-    """The key, if it can be one. Raises Invalid."""
+    """The key, if it is valid. Raises Invalid."""
     if not _KEY.fullmatch(key):
         raise Invalid(
-            f"Idempotency key {key!r} cannot be used: 1 to 200 characters without spaces and #. "
-            "Take for example the id of the request"
+            f"Idempotency key {key!r} is not valid: 1 to 200 characters without spaces and #. "
+            "Use for example the id of your request"
         )
     return key
 
 
 def attempt(key: str, number: int) -> str:
-    """The key of one attempt: the first has the key itself. Raises Conflict past the last one."""
+    """The key of one attempt; the first has the key itself. Raises Conflict past the maximum."""
     if number > ATTEMPTS:
-        raise Conflict(f"Key {key!r} was used for {ATTEMPTS} attempts, the most there may be. Use a new key")
+        raise Conflict(f"Key {key!r} was used for {ATTEMPTS} attempts, the maximum. Use a new key")
     return key if number == 1 else f"{key}#{number}"
 
 
@@ -72,18 +72,18 @@ def number(key: str | None) -> int:
 
 
 def attempts(key: str) -> list[str]:
-    """The keys of all attempts that there may be, in order."""
+    """The keys of all possible attempts, in order."""
     return [attempt(key, number) for number in range(1, ATTEMPTS + 1)]
 
 
 def require_same(key: str, run: FlowRun, deployment_id: str, deployment: str, params: Any) -> None:
-    """Raise Conflict where a key stands for another request; says what differs."""
+    """Raise Conflict if a key belongs to another request; names what differs."""
     reasons = differences(run.parameters.get("params"), params)
     if run.deployment_id != deployment_id:
         reasons = [f"it is a run of {run.flow}, not of {deployment}"]
     if reasons:
         raise Conflict(
-            f"Key {key!r} stands for another request, run {run.id} ({run.name}, {run.state.name.lower()}): "
+            f"Key {key!r} belongs to another request, run {run.id} ({run.name}, {run.state.name.lower()}): "
             f"{'; '.join(reasons)}. Use a new key for another request"
         )
 

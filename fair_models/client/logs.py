@@ -1,7 +1,7 @@
 """Log lines of runs, in pages: the server gives 200 at a time.
 
-A page begins at the time of the last line before it, which may have several lines, and those that were seen
-are left out. So no line is lost or told twice while others are being written.
+A page begins at the time of the last line of the page before. Several lines may have this time, and lines
+that were seen are left out. So no line is lost or repeated while others are written.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _BOUND: dict[Order, str] = {"TIMESTAMP_ASC": "after_", "TIMESTAMP_DESC": "before
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which lines.
+class LineFilter:
+    """Which lines to read.
 
     run_ids: Of these runs.
     since: At or after this time, ISO 8601; None from the beginning.
@@ -47,8 +47,8 @@ class Wanted:
         }
 
 
-def lines(http: Http, wanted: Wanted, order: Order = "TIMESTAMP_ASC") -> Iterator[Json]:
-    """The lines in the order of their time, as the server tells them."""
+def lines(http: Http, wanted: LineFilter, order: Order = "TIMESTAMP_ASC") -> Iterator[Json]:
+    """The lines in the order of their time, as the server returns them."""
     seen: set[str] = set()
     bound, offset = None, 0
     while True:
@@ -80,8 +80,8 @@ def aware(time: datetime) -> str:
     """A time as the server reads it.
 
     Raises:
-        Invalid: It does not say in which time zone it is.
+        Invalid: It has no time zone.
     """
     if time.tzinfo is None:
-        raise Invalid(f"{time} does not say in which time zone it is. Give one, e.g. datetime.now(UTC)")
+        raise Invalid(f"{time} has no time zone. Give one, e.g. datetime.now(UTC)")
     return time.isoformat()

@@ -1,4 +1,4 @@
-"""Reads what a Prefect server knows of deployments, runs, their lines and what they handed back."""
+"""Reads deployments, runs, their log lines and their results from a Prefect server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from itertools import islice
 from fair_models.client import keys, logs
 from fair_models.client.events import LogLine
 from fair_models.client.http import Http
-from fair_models.client.logs import Wanted
+from fair_models.client.logs import LineFilter
 from fair_models.client.results import Results, read_results
 from fair_models.client.runs import FlowRun, RunState, read_run
 from fair_models.client.status import Status
@@ -28,7 +28,7 @@ class Reader:
         self._flows: dict[str, str] = {}
 
     def deployment(self, name: str) -> Json:
-        """A deployment as the server tells it, with `parameter_openapi_schema`."""
+        """A deployment as the server returns it, with `parameter_openapi_schema`."""
         flow, _, deployed = name.replace("_", "-").partition("/")
         try:
             found: Json = self._http.get(f"/deployments/name/{flow}/{deployed or flow}")
@@ -62,13 +62,13 @@ class Reader:
             raise NotFound(f"No run {run_id}. `fair-models flow-runs` lists the latest") from error
 
     def state(self, run_id: str) -> RunState:
-        """Where a run stands now, as Prefect says it."""
+        """The state of a run now, as Prefect names it."""
         return self.run(run_id).state
 
     def status(self, run_id: str) -> Status:
-        """Where a run stands now, in one word.
+        """The status of a run now, in one word.
 
-        It is `retried` where the run ended badly and `start(..., again=True)` made a later attempt.
+        It is `retried` if the run did not complete and `start(..., again=True)` started a later attempt.
         """
         run = self.run(run_id)
         if run.state.is_final and not run.state.is_completed and run.key:
@@ -80,12 +80,12 @@ class Reader:
     def runs(
         self, deployment: str | None = None, *, tags: Sequence[str] = (), limit: int = 20
     ) -> list[FlowRun]:
-        """The latest runs, newest first, without those that a schedule plans for later.
+        """The latest runs, newest first, without runs that a schedule plans for later.
 
         Args:
             deployment: Only runs of this deployment.
             tags: Only runs that have all of these.
-            limit: At most so many.
+            limit: Maximum number of runs.
         """
         runs: Json = {"expected_start_time": {"before_": datetime.now(UTC).isoformat()}}
         if tags:
@@ -117,36 +117,36 @@ class Reader:
         level: int = 0,
         children: bool = True,
     ) -> list[LogLine]:
-        """The lines that a run and the runs that it started wrote, oldest first.
+        """The log lines of a run and of the runs that it started, oldest first.
 
         Args:
             run_id: The run.
-            tail: Only so many of the last lines. Default: all.
-            since: Only lines of this time or later; it says its time zone.
+            tail: Only this number of last lines. Default: all.
+            since: Only lines of this time or later; it has a time zone.
             level: Only lines of this level or above, as in Python's logging: 20 info, 30 warning, 40 error.
-            children: Whether the lines of the runs that it started count.
+            children: Whether to read the lines of the runs that it started too.
 
         Raises:
             NotFound: There is no such run.
             Invalid: `since` has no time zone, or `tail` is negative.
         """
         if tail is not None and tail < 0:
-            raise Invalid(f"A tail of {tail} lines cannot be had: give 0 or more")
+            raise Invalid(f"tail is {tail}, should be 0 or more")
         family = [self.run(run_id), *(self.descendants(run_id) if children else ())]
         names = {run.id: run.name for run in family}
-        wanted = Wanted([*names], logs.aware(since) if since else None, level)
+        wanted = LineFilter([*names], logs.aware(since) if since else None, level)
         if tail is None:
             found = list(self.lines(wanted))
         else:
             found = [*islice(logs.lines(self._http, wanted, "TIMESTAMP_DESC"), tail)][::-1]
         return [logs.read_line(line, names[line["flow_run_id"]]) for line in found]
 
-    def lines(self, wanted: Wanted) -> Iterator[Json]:
-        """Log lines, oldest first, as the server tells them."""
+    def lines(self, wanted: LineFilter) -> Iterator[Json]:
+        """Log lines, oldest first, as the server returns them."""
         return logs.lines(self._http, wanted)
 
     def result(self, run_id: str) -> Json:
-        """The row of the run's artifact `result`; `fair_models.outcomes` says its columns for each flow.
+        """The row of the run's artifact `result`; `fair_models.outcomes` has its columns for each flow.
 
         Raises:
             NotFound: The run wrote none: it is not over, or it failed.
@@ -176,7 +176,7 @@ class Reader:
     def artifacts(
         self, run_ids: Sequence[str], *, key: str | None = None, kind: str | None = None
     ) -> list[Json]:
-        """Artifacts of runs, oldest first, as the server tells them: `key`, `type`, `description`, `data`."""
+        """Artifacts of runs, oldest first, with `key`, `type`, `description` and `data`."""
         wanted: Json = {"flow_run_id": {"any_": [*run_ids]}}
         if key:
             wanted["key"] = {"any_": [key]}
@@ -190,7 +190,7 @@ class Reader:
         return [self._read(each) for each in self._http.pages("/flow_runs/filter", body)]
 
     def _attempts(self, key: str, deployment_id: str | None = None) -> list[FlowRun]:
-        """The runs that were started under a key, whatever they are runs of, the latest attempt last."""
+        """The runs that were started with a key, of any deployment, the latest attempt last."""
         runs: Json = {"idempotency_key": {"any_": keys.attempts(key)}}
         if deployment_id:
             runs["deployment_id"] = {"any_": [deployment_id]}

@@ -1,4 +1,4 @@
-"""Which deployment a request is for."""
+"""The requests, their deployments, and the names of their runs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Request = (
     | RepeatParams
     | AuditParams
 )
-"""Something that can be asked for."""
+"""Parameters that start a run."""
 
 DEPLOYMENTS = MappingProxyType(
     {
@@ -62,7 +62,7 @@ DEPLOYMENTS = MappingProxyType(
         AuditParams: "audit",
     }
 )
-"""The deployment that takes these parameters. `train` and `predict-shards` are asked for by other runs."""
+"""The deployment of each. `train` and `predict-shards` are started by other runs."""
 
 
 RUN_NAMES = MappingProxyType(
@@ -83,11 +83,11 @@ RUN_NAMES = MappingProxyType(
         "audit": "audit",
     }
 )
-"""What a run is called for people, from when it is asked for. The flows use the same names."""
+"""Names of runs for people, from their creation on. The flows use the same names."""
 
 
 def run_name(deployment: str, params: Mapping[str, Any]) -> str | None:
-    """Name of a run; None where the server has to make one until the run begins."""
+    """Name of a run. None: the server makes one up until the run begins."""
     template = RUN_NAMES.get(deployment)
     try:
         return None if template is None else template.format(**params)
@@ -100,6 +100,4 @@ def deployment_of(params: BaseModel) -> str:
     for kind, name in DEPLOYMENTS.items():
         if type(params) is kind:
             return name
-    raise Invalid(
-        f"{type(params).__name__} can be no request by itself. Name its deployment: start('train', params)"
-    )
+    raise Invalid(f"{type(params).__name__} belongs to no deployment. Name one: start('train', params)")

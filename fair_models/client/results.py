@@ -1,4 +1,4 @@
-"""What a run handed back, typed, and where its files lie."""
+"""The typed result of a run, and the addresses of its files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Results:
     run: The run.
     outcome: Its row, e.g. a `Prediction`. Columns that only a newer server has are left out.
     files: Address of each file, by the row's column: {"vectors": "/srv/…/predictions.geojson", …}. Addresses
-        are as the worker has them: a path, s3:// or https://. The store makes links of them that anybody may
-        follow for some time.
+        are as the worker has them: a path, s3:// or https://. The store makes links of them that are
+        valid for some time without a login.
     """
 
     run: FlowRun

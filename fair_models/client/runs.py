@@ -1,4 +1,4 @@
-"""A deployment run as the server tells it."""
+"""A deployment run as the server returns it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
 @dataclass(frozen=True)
 class RunState:
-    """Where a run stands.
+    """The state of a run.
 
     type: SCHEDULED, PENDING, RUNNING, PAUSED, CANCELLING, COMPLETED, FAILED, CRASHED or CANCELLED.
     name: The same for people, sometimes finer: "Late", "Submitting", "Retrying".
-    message: Why, where the server knows; the error of a run that failed.
+    message: The reason, if the server knows it; the error of a failed run.
     """
 
     type: str
@@ -28,17 +28,17 @@ class RunState:
 
     @property
     def status(self) -> Status:
-        """The same in one of eleven words. `Client.status` knows of later attempts too."""
+        """The same in one of eleven words. `Client.status` knows about later attempts too."""
         return status_of(self.type, self.name)
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing will follow."""
+        """Whether it is the last state."""
         return self.type in FINAL
 
     @property
     def is_completed(self) -> bool:
-        """Whether the run did what it was asked for."""
+        """Whether the run succeeded."""
         return self.type == "COMPLETED"
 
 
@@ -49,16 +49,16 @@ class FlowRun:
     id: Its id, a UUID.
     name: For people, e.g. "fine-tune banepa-roofs".
     flow: Name of its flow, e.g. "finetune".
-    state: Where it stands.
-    parameters: What it was asked for.
-    tags: Words to find it by.
-    created: When it was asked for, UTC.
+    state: Its state.
+    parameters: Its parameters.
+    tags: Its tags.
+    created: When it was created, UTC.
     started: When it began to run; None before.
     ended: When it ended; None before.
     parent_id: The run that started it, if any.
     deployment_id: The deployment that it is a run of, if any.
-    key: The idempotency key that it was asked for under, if any.
-    found: Whether `Client.start` met it, because the same request had been made before under its key.
+    key: Its idempotency key, if any.
+    found: Whether `Client.start` found it: the same request was made before with its key.
     """
 
     id: str
@@ -95,7 +95,7 @@ def read_run(answer: Json, flow: str) -> FlowRun:
 
 
 def read_state(answer: Json | None) -> RunState:
-    """A state from the server's JSON. A run that was only just made has none."""
+    """A state from the server's JSON. A run that was just created has none."""
     if answer is None:
         return RunState("SCHEDULED", UNPLANNED, "")
     name, message = answer.get("name") or answer["type"].title(), answer.get("message") or ""
@@ -115,11 +115,11 @@ _IN_WORDS = {
         "Its process was interrupted (Ctrl-C where its worker runs). Start it again."
     ),
 }
-"""What Prefect says of processes that were ended, and what that means."""
+"""Messages of Prefect about processes that were ended, and what they mean."""
 
 
 def in_words(message: str) -> str:
-    """A state's message as people understand it."""
+    """A state's message in plain words."""
     for said, meant in _IN_WORDS.items():
         message = message.replace(said, meant)
     return message

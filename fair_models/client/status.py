@@ -1,7 +1,7 @@
-"""Where a run stands in one of eleven words, the ones that the fAIr backend keeps in its database.
+"""The status of a run in one of eleven words, those that the fAIr backend keeps in its database.
 
-Prefect says more than that: a type, of which there are nine, and a name, of which there are as many as people
-like. The names here are those that Prefect itself gives; a name that is not here counts by its type.
+Prefect has more: a state has one of nine types, and any name. The names here are those that Prefect itself
+uses; a state with another name counts by its type.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from types import MappingProxyType
 
 
 class Status(StrEnum):
-    """Where a run stands."""
+    """The status of a run."""
 
     INITIALIZING = "initializing"
-    """It was asked for just now, and the server has not planned it yet."""
+    """It was just created, and the server has not scheduled it yet."""
 
     SUBMITTED = "submitted"
-    """It waits: for a worker, for its turn, or for somebody who takes it up again."""
+    """It waits for a worker, for its turn, or to be resumed."""
 
     PROVISIONING = "provisioning"
-    """A worker has taken it up, and its process or container begins."""
+    """A worker has taken it up, and its process or container starts."""
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -28,13 +28,13 @@ class Status(StrEnum):
     """An error, a time limit, or a process that died; the state's message says which."""
 
     CACHED = "cached"
-    """It is completed: the result of an earlier run was taken."""
+    """It is completed: it uses the result of an earlier run."""
 
     RETRYING = "retrying"
-    """It failed before, and is tried again now or in a while."""
+    """It failed, and is tried again now or later."""
 
     RETRIED = "retried"
-    """It failed or was stopped, and a later attempt was started under its idempotency key."""
+    """It failed or was stopped, and a later attempt was started with its idempotency key."""
 
     STOPPING = "stopping"
     STOPPED = "stopped"
@@ -42,7 +42,7 @@ class Status(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing will follow."""
+        """Whether it is the last status."""
         return self in _FINAL
 
 
@@ -61,10 +61,10 @@ BY_TYPE = MappingProxyType(
         "CANCELLED": Status.STOPPED,
     }
 )
-"""What a type means, whatever the state is called."""
+"""The status of each type of state."""
 
 UNPLANNED = "Unplanned"
-"""Our name for where a run stands that the server has given no state yet."""
+"""Our name for the state of a run that has none on the server yet."""
 
 BY_NAME = MappingProxyType(
     {
@@ -93,7 +93,7 @@ BY_NAME = MappingProxyType(
         ("CANCELLED", "Cancelled"): Status.STOPPED,
     }
 )
-"""Every state that Prefect itself gives, by type and name; and what a run is that has none yet."""
+"""The status of each state that Prefect itself uses, by type and name, and of a run without a state."""
 
 
 def status_of(kind: str, name: str) -> Status:
@@ -104,6 +104,6 @@ def status_of(kind: str, name: str) -> Status:
         name: Its name, e.g. "AwaitingRetry".
 
     Returns:
-        The word. A type that nobody knows yet is `running`: whoever polls asks again.
+        The word. An unknown type is `running`, so that whoever polls continues.
     """
     return BY_NAME.get((kind, name)) or BY_TYPE.get(kind, Status.RUNNING)

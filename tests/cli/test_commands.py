@@ -141,7 +141,7 @@ def test_a_list_is_chosen_by_conditions_and_read_page_by_page(home: Path) -> Non
     assert "banepa-roofs-v1" in better.stdout
     assert "banepa-buildings" not in better.stdout
     nothing = run("list", "--where", "pinned").stdout
-    assert "fits. Without --where" in nothing
+    assert "Leave out --where" in nothing
     assert str(current().catalog_folder) in nothing
     assert f"Published in {current().catalog_folder}" in better.stdout
     assert "--cursor" in run("list", "--limit", "1").stderr

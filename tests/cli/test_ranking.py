@@ -42,5 +42,5 @@ def test_nothing_asked_is_told_as_that() -> None:
 
 
 def test_a_title_wider_than_its_table_stays_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    output.show_rows("Most like it, by a-model-of-a-long-name-v12", [{"rank": 1}], "Nothing")
-    assert capsys.readouterr().out.splitlines()[0] == "Most like it, by a-model-of-a-long-name-v12"
+    output.show_rows("Most similar, by a-model-of-a-long-name-v12", [{"rank": 1}], "Nothing")
+    assert capsys.readouterr().out.splitlines()[0] == "Most similar, by a-model-of-a-long-name-v12"

@@ -135,7 +135,7 @@ def test_what_was_started_anew_under_its_key_is_retried(client: Client, api: htt
 
 def test_waiting_ends_with_the_run_or_after_its_time(client: Client, api: httpx.Client) -> None:
     run = client.submit(PROMOTE)
-    with pytest.raises(TimeoutError, match="is submitted after 0 s; it goes on"):
+    with pytest.raises(TimeoutError, match="is submitted after 0 s; it continues"):
         client.wait(run.id, timeout_s=0)
     put(api, run, {"type": "COMPLETED"})
     assert client.wait(run.id, timeout_s=0).state.is_completed

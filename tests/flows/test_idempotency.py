@@ -253,7 +253,7 @@ def test_the_command_line_starts_once_under_a_key_and_says_so(shell: Shell) -> N
     made, found = json.loads(first.stdout)["run"], json.loads(second.stdout)["run"]
     assert (made["id"], made["found"]) == (found["id"], False)
     assert found["found"]
-    assert "Nothing new was started" in second.stderr
+    assert "No new run was started" in second.stderr
 
 
 def test_the_command_line_starts_anew_only_when_asked_to(api: httpx.Client, shell: Shell) -> None:

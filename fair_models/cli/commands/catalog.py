@@ -1,4 +1,4 @@
-"""Commands over the place of the catalogue itself. They need no server of ours."""
+"""Commands that work on a whole catalogue where it is stored. They need no Prefect server."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from fair_models.params import AuditParams
 from fair_models.settings import current
 
 _PLACE = (
-    "A folder, or postgresql://user@host:5432/name; the password then comes from PGPASSWORD or ~/.pgpass. "
-    "`configured` is the one of FAIR_CATALOG."
+    "A folder, or postgresql://user@host:5432/name with the password in PGPASSWORD or ~/.pgpass. "
+    "`configured` is the catalogue of FAIR_CATALOG."
 )
 
 
@@ -25,7 +25,7 @@ group = typer.Typer(no_args_is_help=True)
 
 @group.command("init")
 def init(json: Json = False) -> None:
-    """Make or update the pgstac database of FAIR_CATALOG. Items stay as they are."""
+    """Make or update the pgstac database of FAIR_CATALOG. Items are not changed."""
     from fair_models.catalog.opening import open_pgstac
 
     settings = current()
@@ -42,12 +42,12 @@ def init(json: Json = False) -> None:
 @group.command("copy")
 def copy(
     source: Annotated[str, typer.Argument(metavar="FROM", help=_PLACE)],
-    target: Annotated[str, typer.Argument(metavar="TO", help=f"{_PLACE} It has to be empty.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help=f"{_PLACE} It must be empty.")],
     json: Json = False,
 ) -> None:
-    """Copy a catalogue, tombstones included. After a crash, the same again goes on with it.
+    """Copy a catalogue, tombstones included. After a crash, run the same command again to resume.
 
-    Files are not copied: items of the copy name the same ones.
+    Files are not copied: items of the copy name the same files.
     """
     from fair_models.catalog import copying
     from fair_models.catalog.opening import open_at
@@ -59,7 +59,7 @@ def copy(
         output.show_json(asdict(copied))
         return
     output.say(
-        f"Copied {copied.items} items and {copied.tombstones} tombstones; {copied.same} were there already."
+        f"Copied {copied.items} items and {copied.tombstones} tombstones; {copied.same} were already there."
     )
 
 
@@ -69,9 +69,9 @@ def audit(
     digests: Annotated[bool, typer.Option("--digests", help=text_of(AuditParams, "digests"))] = False,
     json: Json = False,
 ) -> None:
-    """Check a catalogue in this process, such as one just restored. Changes nothing; code 1 where errors are.
+    """Check a catalogue in this process, such as a restored one. Changes nothing. Code 1 if it has errors.
 
-    `fair-models audit` asks the workers instead, which read the catalogue of their own settings.
+    `fair-models audit` runs on a worker instead, which reads the catalogue of its own settings.
     """
     from fair_models.audit.run import audit as check
     from fair_models.catalog.opening import open_at

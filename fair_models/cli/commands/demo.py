@@ -28,7 +28,7 @@ _MOST_NAME = 40
 
 @dataclass(frozen=True)
 class Area:
-    """What the demo maps.
+    """The area that the demo maps.
 
     name: Stem of the names of dataset and model.
     title: For people.
@@ -51,9 +51,9 @@ def demo(
     task: Annotated[TaskName, typer.Option(help="What the model does.")] = TaskName.SEGMENTATION,
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder with chips and labels. Default: what is generated for the task."),
+        typer.Option(help="Folder with chips and labels. Default: data that the demo generates."),
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Throw all state away first.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete all state first.")] = False,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter, e.g. --set training.epochs=5."),
@@ -63,7 +63,7 @@ def demo(
 ) -> None:
     """Register, ingest, fine-tune, promote, predict, audit: everything once, in a few minutes.
 
-    Starts the local server if none runs. Run it again, and the model gets its next version.
+    Starts the local server if none runs. Run it again to train the next version of the model.
     """
     from fair_models.cli import local_server
 
@@ -183,7 +183,7 @@ def _used(rows: Mapping[str, Any]) -> dict[str, Any]:
     """What the model was used for."""
     if "rank" in rows:
         asked = rows["rank"]
-        return {"asked for": asked["query"], "found": ", ".join(asked["found"])}
+        return {"query": asked["query"], "found": ", ".join(asked["found"])}
     prediction = rows["predict"]
     return {
         "found": prediction["by_class"] or "nothing",

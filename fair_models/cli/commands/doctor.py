@@ -24,7 +24,7 @@ _MOST = 200
 def doctor(
     blocks: Annotated[
         bool,
-        typer.Option(help="Follow the blocks that are saved on the Prefect server, as flows do."),
+        typer.Option(help="Use the blocks that are saved on the Prefect server, as flows do."),
     ] = True,
     json: Json = False,
 ) -> None:
@@ -47,7 +47,7 @@ def doctor(
 
 
 def _has_blocks(settings: Settings) -> bool:
-    """Whether blocks are saved that flows follow; where no server answers the check of it says so."""
+    """Whether blocks are saved. If no server answers, the check of the server says so."""
     body = {
         "block_documents": {"is_anonymous": {"eq_": False}, "name": {"any_": ["default"]}},
         "include_secrets": False,
@@ -60,19 +60,19 @@ def _has_blocks(settings: Settings) -> bool:
         return False
     except FairModelsError as error:
         output.say(
-            f"Whether blocks are saved is not known, so these are the settings of this machine. {error}"
+            f"It is not known whether blocks are saved, so the settings of this machine are checked. {error}"
         )
         return False
     return any(each["block_type"]["slug"].startswith(_OURS) for each in found)
 
 
 def _where_the_blocks_say() -> None:
-    """Start again with what the blocks say in the environment, which needs Prefect and the flows."""
+    """Start this command again with the blocks in its environment, which needs Prefect and the flows."""
     checkout = checkout_root()
     if checkout is None or importlib.util.find_spec("prefect") is None:
         output.say(
-            "Blocks are saved on the Prefect server, and only a checkout with Prefect can follow them: "
-            "these are the settings of this machine"
+            "Blocks are saved on the Prefect server, and only a checkout with Prefect can use them. "
+            "The settings of this machine are checked"
         )
         return
     again = [sys.executable, "-c", "from fair_models.cli import main; main()", "doctor", "--no-blocks"]

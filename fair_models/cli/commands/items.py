@@ -1,4 +1,4 @@
-"""Commands that read the catalogue. They need no server."""
+"""Commands that read items of the catalogue. They need no server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def list_items(
     collection: Annotated[
         str | None, typer.Argument(help="base-models, datasets or local-models. Default: all three.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Deprecated versions too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="List deprecated versions too.")] = False,
     where: Where = None,
     order: Annotated[str, typer.Option(help=text_of(Choice, "order"))] = "name",
     limit: Limit = 100,
@@ -64,7 +64,7 @@ def list_items(
     where_from = name_of(catalog)
     nothing = f"Nothing is published yet in {where_from}. Begin with: fair-models demo"
     if where or cursor:
-        nothing = f"Nothing in {where_from} fits. Without --where all of it is listed"
+        nothing = f"Nothing matches in {where_from}. Leave out --where to list everything"
     show_page(page, shown, rows, (f"Published in {where_from}", nothing))
 
 
@@ -105,18 +105,18 @@ def show(
 
 
 def _show_ancestors(ancestors: Sequence[Ancestor]) -> None:
-    """What an item came from, each a step further in than what came of it."""
+    """The items that an item derives from, each indented below what derives from it."""
     if not ancestors:
         return
     rows = [
         {
             "item": f"{'  ' * each.depth}{each.id}",
             "collection": each.collection,
-            "title": "as above" if each.is_repeated else each.title,
+            "title": "see above" if each.is_repeated else each.title,
         }
         for each in ancestors
     ]
-    output.show_rows("\nDerived from, and what that was derived from", rows, "")
+    output.show_rows("\nDerived from", rows, "")
 
 
 def _show_figures(properties: dict[str, Any]) -> None:
@@ -155,14 +155,14 @@ def _chosen(collection: str | None) -> tuple[CollectionId, ...]:
 
 
 def _bounds(entry: dict[str, Any]) -> dict[str, Any]:
-    """What a hyperparameter may be: its choices, or its least and largest value."""
+    """The allowed values of a hyperparameter: its choices, or its minimum and maximum."""
     choices = entry.get("values")
-    least, most = entry.get("min", ""), entry.get("max", "")
+    minimum, maximum = entry.get("min", ""), entry.get("max", "")
     return {
         "type": entry.get("type"),
-        "may be": ", ".join(map(str, choices))
+        "allowed": ", ".join(map(str, choices))
         if choices
-        else f"{least} to {most}"
+        else f"{minimum} to {maximum}"
         if "min" in entry
         else None,
     }

@@ -53,7 +53,7 @@ def new_model(
 def check_model(
     folder: Annotated[Path, typer.Argument(help="Folder of the contribution, e.g. models/roof_dots.")],
     random_start: Annotated[
-        bool, typer.Option("--random-start", help="Leave weights alone that are published on the web.")
+        bool, typer.Option("--random-start", help="Do not download published weights.")
     ] = False,
     json: Json = False,
 ) -> None:

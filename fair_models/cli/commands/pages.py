@@ -33,11 +33,11 @@ def show_page(
         page: What was found.
         rows: The same for people.
         documents: The same for programs.
-        titles: Heading of the table, and what is said where nothing was found.
+        titles: Heading of the table, and the message if nothing was found.
     """
     if output.wants_json():
         output.show_json({"found": list(documents), "next": page.next})
         return
     output.show_rows(titles[0], rows, titles[1])
     if page.next is not None:
-        output.say(f"There is more: the same again with --cursor {page.next}")
+        output.say(f"There is more. Run the same command again with --cursor {page.next}")

@@ -26,17 +26,17 @@ _AT_ONCE = 64
 def rank(
     model: Annotated[str, typer.Argument(help="A fine-tuned model: a name (its current version) or an id.")],
     text: Annotated[
-        list[str] | None, typer.Option(help="A sentence that images are to be found for. May be given again.")
+        list[str] | None, typer.Option(help="A sentence to find images for. May be repeated.")
     ] = None,
     image: Annotated[
         list[Path] | None,
-        typer.Option(help="An image that captions are to be found for. May be given again."),
+        typer.Option(help="An image to find captions for. May be repeated."),
     ] = None,
     batch: Annotated[
         Path | None,
         typer.Option(help="Text file with a query on each line: the path of an image, or a sentence."),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, max=1000, help="How many answers to each query.")] = 10,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of answers to each query.")] = 10,
     json: Json = False,
 ) -> None:
     """Find the chips that a sentence describes, or the captions that describe an image."""
@@ -61,7 +61,7 @@ def rank(
     if output.wants_json():
         output.show_json(rows)
         return
-    output.show_rows(f"Most like it, by {item.id}", _readable(rows), "The index of the model is empty")
+    output.show_rows(f"Most similar, by {item.id}", _readable(rows), "The index of the model is empty")
 
 
 def _queries(texts: list[str], images: list[Path], batch: Path | None) -> tuple[list[str], list[Path]]:
@@ -79,11 +79,9 @@ def _queries(texts: list[str], images: list[Path], batch: Path | None) -> tuple[
         images = [*images, *(paths[line] for line in lines if line in paths)]
     count = len(texts) + len(images)
     if not count:
-        raise Invalid("There is no query: give --text, --image or --batch, a file with a query on each line")
+        raise Invalid("There is no query. Give --text, --image or --batch (a file with a query on each line)")
     if count > _MOST_QUERIES:
-        raise Invalid(
-            f"There are {count} queries, {_MOST_QUERIES} at most are answered: give fewer at a time"
-        )
+        raise Invalid(f"There are {count} queries, and the maximum is {_MOST_QUERIES}. Give fewer at a time")
     return texts, images
 
 
@@ -121,7 +119,7 @@ def _pixels(item: Item, paths: Sequence[Path]) -> list[Any]:
 def _warn(ranker: Ranker, texts: Sequence[str]) -> None:
     unknown = ranker.unread(texts)
     if unknown:
-        output.say(f"The model has never read: {', '.join(unknown[:10])}. It looks at the other words.")
+        output.say(f"The model has never read: {', '.join(unknown[:10])}. Only the other words count.")
 
 
 def _in_parts(queries: Sequence[Any], answer: Any) -> list[list[Found]]:

@@ -1,4 +1,4 @@
-"""Commands for runs on the server: where they stand, what they wrote and handed back, and how to end them."""
+"""Commands for runs on the server: their status, log lines and results, and how to cancel them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Run = Annotated[str, typer.Argument(help="Id of the run.")]
 def flow_runs(
     deployment: Annotated[str | None, typer.Argument(help="Only runs of this deployment.")] = None,
     model: Annotated[str | None, typer.Option(help="Only runs for this model.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of runs.")] = 20,
     json: Json = False,
 ) -> None:
     """List the latest runs on the server."""
@@ -62,11 +62,11 @@ def follow(run: Run, json: Json = False, verbose: Verbose = False) -> None:
 
 def logs(
     run: Run,
-    tail: Annotated[int | None, typer.Option(min=0, help="Only so many of the last lines.")] = None,
+    tail: Annotated[int | None, typer.Option(min=0, help="Only this number of last lines.")] = None,
     since: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Only lines from then on: 10m, 2h, 1d ago, or a time like 2026-11-21T06:00Z."
+            metavar="TIME", help="Only lines since then: 10m, 2h or 1d ago, or a time like 2026-11-21T06:00Z."
         ),
     ] = None,
     json: Json = False,
@@ -89,7 +89,8 @@ def results(
         typer.Option(
             metavar="SECONDS",
             min=1,
-            help="Make links to the files that hold for so many seconds. Needs the store's credentials.",
+            help="Make links to the files that are valid for this number of seconds. Needs the store's "
+            "credentials.",
         ),
     ] = None,
     json: Json = False,
@@ -120,7 +121,7 @@ def _row(run: FlowRun) -> dict[str, Any]:
         "run": run.name,
         "status": run.state.status,
         "state": run.state.name,
-        "asked for": f"{run.created.astimezone():%m-%d %H:%M}",
+        "created": f"{run.created.astimezone():%m-%d %H:%M}",
         "id": run.id,
     }
 
@@ -144,7 +145,7 @@ def _linked(found: Results, seconds: int) -> dict[str, str]:
 
 
 def _time(text: str) -> datetime:
-    """A time, or how long ago: "10m", "2h". Without a time zone it is this machine's. Raises Invalid."""
+    """A time, or how long ago: "10m", "2h". Without a time zone, that of this machine. Raises Invalid."""
     number, unit = text[:-1], text[-1:]
     try:
         if unit in _UNITS and number:
@@ -152,6 +153,6 @@ def _time(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError) as error:
         raise Invalid(
-            f"--since {text!r} is no time. Say how long ago, such as 10m, 2h or 1d, "
+            f"--since {text!r} is no time. Write how long ago, such as 10m, 2h or 1d, "
             "or a time such as 2026-11-21T06:00Z"
         ) from error

@@ -14,13 +14,13 @@ from fair_models.errors import Conflict
 
 def sample(
     folder: Annotated[Path, typer.Argument(help="Folder to write, new or empty.")],
-    seed: Annotated[int, typer.Option(min=0, help="Another seed gives another settlement.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed; another one gives another settlement.")] = 0,
     built_share: Annotated[
         float, typer.Option(min=0.05, max=1.0, help="Share of the area with buildings (0.05 to 1).")
     ] = 1.0,
     classes: Annotated[
         str,
-        typer.Option("--classes", help="What is labelled: building, road, tree, with commas between them."),
+        typer.Option("--classes", help="Classes to label: building, road, tree, separated by commas."),
     ] = "building",
     json: Json = False,
 ) -> None:
@@ -29,7 +29,7 @@ def sample(
 
     folder = folder.expanduser().resolve()
     if folder.exists() and any(folder.iterdir()):
-        raise Conflict(f"{folder} holds something already. Name a folder that is new or empty")
+        raise Conflict(f"{folder} is not empty. Name a folder that is new or empty")
     named = [name.strip() for name in classes.split(",") if name.strip()]
     make_settlement(folder, seed=seed, built_share=built_share, classes=tuple(dict.fromkeys(named)))
     chips = folder / "input"

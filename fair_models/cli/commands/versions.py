@@ -1,4 +1,4 @@
-"""Commands over training runs and the versions that came out of them. They read the ledger."""
+"""Commands for training runs and their versions, as the ledger has them."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def runs(
     rows = [{"model": version.model, **_row(version)} for version in page.found]
     nothing = "No training yet. Begin with: fair-models finetune --help"
     if where or cursor:
-        nothing = "No training fits. Without --where all are listed"
+        nothing = "No training matches. Leave out --where to list all"
     show_page(page, rows, [_json(version) for version in page.found], ("Training runs", nothing))
 
 
 def show_recorded(ids: Sequence[str]) -> None:
-    """Show what was recorded of some versions when they were trained, and where their trainings differ.
+    """Show what was recorded when versions were trained, and how their trainings differ.
 
     Raises:
         Invalid: One is no exact id of a version.
@@ -63,7 +63,7 @@ def show_recorded(ids: Sequence[str]) -> None:
     for each in ids:
         model, number = split_id(each)
         if number is None:
-            raise Invalid(f"{each} names no version exactly; give for example {each}-v1")
+            raise Invalid(f"{each} is no exact id of a version. Write for example {each}-v1")
         found.append((ledger.get(model, number), ledger.config(model, number)))
     if output.wants_json():
         output.show_json([_json(version) for version, _ in found])
@@ -75,7 +75,7 @@ def show_recorded(ids: Sequence[str]) -> None:
         for name in dict.fromkeys(name for each in facts.values() for name in each)
         if name in metrics or len({repr(each.get(name)) for each in facts.values()}) > 1
     ]
-    output.show_rows(f"As recorded: {', '.join(facts)}", rows, "They do not differ")
+    output.show_rows(f"As recorded: {', '.join(facts)}", rows, "There is no difference")
 
 
 def rerun(
