@@ -8,7 +8,7 @@ from pystac import Item
 
 from fair_models.catalog.items.facts import facts_of
 from fair_models.catalog.protocol import Catalog
-from fair_models.choosing import Choice, Key, Page, first_page, walk
+from fair_models.choices import Choice, Key, Page, first_page, walk
 from fair_models.conditions import Facts, facts_of_item
 from fair_models.types import CollectionId
 

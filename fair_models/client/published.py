@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin
 
-from fair_models.choosing import Choice, Key, Page, first_page, walk
+from fair_models.choices import Choice, Key, Page, first_page, walk
 from fair_models.conditions import Facts, facts_of_item
 from fair_models.errors import Invalid, Unavailable
 from fair_models.settings import current

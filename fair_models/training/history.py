@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from fair_models.choosing import Choice, Key, Page, first_page
+from fair_models.choices import Choice, Key, Page, first_page
 from fair_models.conditions import Facts
 from fair_models.errors import Invalid, NotFound
 from fair_models.training.ledger import Ledger, ModelVersion

@@ -26,7 +26,7 @@ from fair_models.catalog.items.collections import COLLECTIONS
 from fair_models.catalog.pgstac.catalog import PgstacCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.catalog.schemas import extensions, official
-from fair_models.choosing import Choice
+from fair_models.choices import Choice
 from fair_models.client import Published
 from fair_models.errors import Invalid, Unavailable
 from tests.catalog.item_factory import NOW, base_item, dataset_item, local_item, raw

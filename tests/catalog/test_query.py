@@ -10,7 +10,7 @@ from pystac import Item
 
 from fair_models.catalog import query
 from fair_models.catalog.protocol import Catalog, Change
-from fair_models.choosing import Choice, Page, walk
+from fair_models.choices import Choice, Page, walk
 from fair_models.conditions import Condition
 from fair_models.errors import Invalid
 

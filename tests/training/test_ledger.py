@@ -6,7 +6,7 @@ import pytest
 from mlflow import MlflowClient
 
 from fair_models.catalog.items.pins import Pin
-from fair_models.choosing import Choice, walk
+from fair_models.choices import Choice, walk
 from fair_models.errors import Conflict, Invalid, NotFound
 from fair_models.settings import Settings
 from fair_models.training import history, launch

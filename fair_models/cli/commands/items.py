@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fair_models.choosing import Choice
+from fair_models.choices import Choice
 from fair_models.cli import output
 from fair_models.cli.commands.pages import Cursor, Limit, Where, show_page
 from fair_models.cli.options import Json, text_of

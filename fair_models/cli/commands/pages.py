@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fair_models.choosing import Choice, Page
+from fair_models.choices import Choice, Page
 from fair_models.cli import output
 from fair_models.cli.options import text_of
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fair_models.choosing import Choice
+from fair_models.choices import Choice
 from fair_models.cli import output, run
 from fair_models.cli.commands.pages import Cursor, Limit, Where, show_page
 from fair_models.cli.options import Again, How, Json, Key, Verbose, Wait, text_of
