@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from fair_models.conditions import METRIC, Condition, Facts
+from fair_models.conditions import METRIC, Condition, Facts, parse
 from fair_models.errors import Invalid, InvalidParameters
 from fair_models.types import CollectionId
 
@@ -26,6 +26,10 @@ T = TypeVar("T")
 
 Key = tuple[Any, ...]
 """Where a thing stands in an order: plain JSON values that compare."""
+
+
+Where = Annotated[str, AfterValidator(lambda text: parse(text).text)]
+"""A condition as people write it; kept as CQL2 text."""
 
 
 class Choice(BaseModel):
@@ -38,7 +42,7 @@ class Choice(BaseModel):
         min_length=1,
         description="Where to look. Of runs nothing is to be said.",
     )
-    where: tuple[Condition, ...] = Field(
+    where: tuple[Where, ...] = Field(
         (), max_length=50, description="All of these must hold. Default: everything is listed."
     )
     deprecated: bool | None = Field(
@@ -57,20 +61,24 @@ class Choice(BaseModel):
     )
 
     @classmethod
-    def of(cls, conditions: Iterable[str], **values: Any) -> Choice:
+    def of(cls, where: Iterable[str], **values: Any) -> Choice:
         """A choice with conditions as people write them. Raises Invalid."""
-        parsed = tuple(map(Condition.parse, conditions))
         given = {name: value for name, value in values.items() if value is not None}
         if "collections" in given:
             given["collections"] = tuple(given["collections"])
         try:
-            return cls(where=parsed, **given)
+            return cls(where=tuple(where), **given)
         except ValidationError as error:
             raise InvalidParameters("a list", list(map(_wrong, error.errors()))) from error
 
+    @property
+    def conditions(self) -> list[Condition]:
+        """What must hold."""
+        return list(map(parse, self.where))
+
     def holds(self, facts: Facts) -> bool:
         """Whether all conditions hold."""
-        return all(condition.holds(facts) for condition in self.where)
+        return all(condition.holds(facts) for condition in self.conditions)
 
     @property
     def is_by_name(self) -> bool:
@@ -86,7 +94,7 @@ class Choice(BaseModel):
         if self.order == "newest":
             value = None if facts.created is None else -facts.created
         else:
-            measured = facts.metrics.get(self.order.removeprefix("-"))
+            measured = facts.metric(self.order.removeprefix("-"))
             value = None if measured is None else measured if self.order.startswith("-") else -measured
         return (value is None, value or 0.0, facts.name, facts.number, facts.id)
 

@@ -63,6 +63,7 @@ MOVED = {
     "fair_models.catalog.transitions": "fair_models.catalog.changes.transitions",
     "fair_models.catalog.versions": "fair_models.catalog.items.versions",
     "fair_models.catalog.violations": "fair_models.json_schema.sentences",
+    "fair_models.choosing": "fair_models.choices",
     "fair_models.cli.catalog": "fair_models.cli.commands.catalog",
     "fair_models.cli.choosing": "fair_models.cli.commands.pages",
     "fair_models.cli.contributing": "fair_models.cli.commands.models",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urljoin
 
 from fair_models.choices import Choice, Key, Page, first_page, walk
@@ -106,17 +106,23 @@ def _filter(choice: Choice) -> Json:
     """What the API can leave out by itself, as CQL2; the conditions are looked at again here."""
     wanted: list[Json] = []
     if choice.deprecated is not None:
-        wanted.append(_is("=", "deprecated", choice.deprecated))
-    for condition in choice.where:
-        if condition.fact == "id" and not condition.negated:
-            wanted.append({"op": "in", "args": [{"property": "id"}, list(condition.words)]})
-        for sign, bound in ((">", condition.above), ("<", condition.below)):
-            if bound is not None and not condition.negated:
-                wanted.append(_is(sign, condition.fact, bound))
+        wanted.append({"op": "=", "args": [{"property": "deprecated"}, choice.deprecated]})
+    wanted += [condition.tree for condition in choice.conditions if _is_served(condition.tree)]
     if not wanted:
         return {}
     return {"filter-lang": "cql2-json", "filter": {"op": "and", "args": wanted} if wanted[1:] else wanted[0]}
 
 
-def _is(sign: str, field: str, value: bool | float) -> Json:
-    return {"op": sign, "args": [{"property": field}, value]}
+def _is_served(node: Any) -> bool:
+    """Whether the API answers a part of a condition as we do: comparisons of the id and of metrics."""
+    operator, arguments = node.get("op"), node.get("args", [])
+    if operator in {"and", "or"}:
+        return all(map(_is_served, arguments))
+    if operator not in {"=", "<", "<=", ">", ">=", "in", "between"}:
+        return False
+    field, *values = arguments
+    name = field.get("property", "") if isinstance(field, dict) else ""
+    literals = [each for value in values for each in (value if isinstance(value, list) else [value])]
+    return (name == "id" or name.startswith("fair:")) and all(
+        isinstance(each, str | float) for each in literals
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from fair_models.choices import Choice, Key, Page, first_page
-from fair_models.conditions import Facts
+from fair_models.conditions import METRIC, OF_RUNS, Facts
 from fair_models.errors import Invalid, NotFound
 from fair_models.training.ledger import Ledger, ModelVersion
 
@@ -17,14 +19,15 @@ def page(ledger: Ledger, choice: Choice) -> Page[ModelVersion]:
     All versions are looked at, those of one model at a time. `trained` are runs that completed.
 
     Raises:
-        Invalid: A condition on keywords, which runs do not have; or the cursor is none of ours.
+        Invalid: A condition on what runs do not have, such as keywords; or the cursor is none of ours.
     """
-    if any(condition.fact == "keyword" for condition in choice.where):
+    asked = {name for condition in choice.conditions for name in condition.names}
+    if lacking := sorted(name for name in asked if name not in OF_RUNS and not re.fullmatch(METRIC, name)):
         raise Invalid(
-            "Runs have no keywords, published models have: "
-            "fair-models list local-models --where 'keyword = WORD'"
+            f"Runs have no {', '.join(lacking)}, published models have: fair-models list local-models "
+            f"--where {shlex.quote(choice.where[0])}"
         )
-    with_tasks = any(condition.fact == "task" for condition in choice.where)
+    with_tasks = "tasks" in asked
     return first_page(choice, _entries(ledger, choice, with_tasks), is_sorted=False)
 
 
@@ -52,6 +55,6 @@ def _facts(version: ModelVersion, tasks: Sequence[str]) -> Facts:
         tasks=tasks,
         trained=version.status == "completed",
         pinned=version.pin is not None,
-        metrics=version.metrics,
         created=version.created.timestamp(),
+        values=version.metrics,
     )

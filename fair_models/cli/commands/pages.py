@@ -17,7 +17,7 @@ Where = Annotated[
         "--where",
         metavar="CONDITION",
         help="name contains WORD · id = ID or ID · task = TASK · keyword = WORD · trained · pinned · "
-        "fair:METRIC > NUMBER · fair:METRIC < NUMBER; each also with 'not ' before it. All must hold.",
+        "fair:METRIC > NUMBER; each also with 'not ' before it; or CQL2 text. All must hold.",
     ),
 ]
 Limit = Annotated[int, typer.Option("--limit", help=text_of(Choice, "limit"), show_default=False)]
