@@ -116,9 +116,10 @@ class Ranker:
             top: How many answers each, 1 to 1000; fewer where there are fewer images.
 
         Raises:
-            Invalid: A text without a word, or `top` out of its range.
+            Invalid: A text without a word, `top` out of its range, or an index without images.
         """
         _check_top(top)
+        _require(self.index.names, "images")
         if empty := [text for text in texts if not any(letter.isalnum() for letter in text)]:
             raise Invalid(f"{empty[0][:80]!r} has no word to search for. Describe what the image shows")
         scores = self.texts(self.tokenise(list(texts))) @ self.index.embeddings.T
@@ -132,9 +133,11 @@ class Ranker:
             top: How many answers each, 1 to 1000.
 
         Raises:
-            Invalid: `top` is out of its range, or the network does not take such an image.
+            Invalid: `top` is out of its range, the index has no captions, or the network does not take such
+                an image.
         """
         _check_top(top)
+        _require(self.index.captions, "captions")
         scores = self.embedded(pixels) @ self.index.caption_embeddings.T
         return [
             [Found(self.index.captions[index], float(row[index])) for index in _best(row, top)]
@@ -187,6 +190,15 @@ class Ranker:
 def _check_top(top: int) -> None:
     if not 1 <= top <= MOST_TOP:
         raise Invalid(f"{top} answers cannot be given: ask for 1 to {MOST_TOP}")
+
+
+def _require(found: Sequence[str], kind: str) -> None:
+    """An index without anything to find answers no question."""
+    if not found:
+        raise Invalid(
+            f"The index of the model has no {kind}, so that nothing can be found: train it again on a "
+            "dataset that has some (fair-models finetune)"
+        )
 
 
 def _best(scores: Array, top: int) -> Array:

@@ -1,5 +1,6 @@
 """Asking an index: images for sentences, captions for images."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -52,6 +53,14 @@ def test_a_sentence_finds_images_the_most_like_first_with_their_place(ranker: Ra
 
 def test_several_sentences_are_answered_in_their_order(ranker: Ranker) -> None:
     assert [found[0].name for found in ranker.by_texts(["water", "north"], top=1)] == ["c", "a"]
+
+
+def test_an_index_without_anything_to_find_is_refused_with_what_to_do(ranker: Ranker) -> None:
+    empty = replace(ranker, index=replace(ranker.index, names=[], captions=[]))
+    with pytest.raises(Invalid, match="has no images, so that nothing can be found: train it again"):
+        empty.by_texts(["south"])
+    with pytest.raises(Invalid, match="has no captions"):
+        empty.by_images([np.zeros((3, 8, 8), np.uint8)])
 
 
 def test_an_image_finds_captions(ranker: Ranker) -> None:

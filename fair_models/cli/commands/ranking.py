@@ -61,7 +61,7 @@ def rank(
     if output.wants_json():
         output.show_json(rows)
         return
-    output.show_rows(f"Most similar, by {item.id}", _readable(rows), "The index of the model is empty")
+    output.show_rows(f"Most similar, by {item.id}", _readable(rows), "Nothing is found")
 
 
 def _queries(texts: list[str], images: list[Path], batch: Path | None) -> tuple[list[str], list[Path]]:
