@@ -16,7 +16,7 @@ from fair_models.client.events import Event
 from fair_models.client.follower import Follower
 from fair_models.client.http import Http, Refused
 from fair_models.client.reader import Reader
-from fair_models.client.requests import Request, deployment_of, run_name
+from fair_models.client.requests import NAMED, Request, deployment_of, run_name
 from fair_models.client.runs import FlowRun
 from fair_models.client.schema import problems
 from fair_models.errors import Invalid, InvalidParameters
@@ -115,10 +115,11 @@ class Client(Reader):
         reasons = problems({**target["parameters"], **sent}, target["parameter_openapi_schema"])
         if reasons:
             raise InvalidParameters(deployment, reasons)
+        named = [NAMED] if name else []
         name = name or run_name(target["name"], sent["params"])
         body = {
             "parameters": sent,
-            "tags": [*target["tags"], *tags],
+            "tags": [*target["tags"], *tags, *named],
             **({"name": name} if name else {}),
         }
         if idempotency_key is None:

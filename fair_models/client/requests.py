@@ -65,6 +65,9 @@ DEPLOYMENTS = MappingProxyType(
 """The deployment of each. `train` and `predict-shards` are started by other runs."""
 
 
+NAMED = "named"
+"""Tag of a run that keeps the name that its caller gave. Others are named by their flow when they begin."""
+
 RUN_NAMES = MappingProxyType(
     {
         "register-model": "register {source}",

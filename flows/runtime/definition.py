@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
-import coolname.data
 from prefect import Flow, runtime
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Cancelled
@@ -22,15 +19,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.callables import ParameterSchema
 
 from fair_models import form_fields
+from fair_models.client.requests import NAMED
 from fair_models.errors import TrainingCancelled
 from flows.runtime.hooks import say_why
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_STAR = re.compile(
-    r"(?:alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma|tau"
-    r"|upsilon|phi|chi|psi|omega)[0-9]+(?:-[a-z]+)+"
-)
 
 Hook = Callable[[Flow[..., Any], FlowRun, State[Any]], None]
 
@@ -47,10 +41,10 @@ def flow(
     """Make a flow whose runs have names that say what runs.
 
     Args:
-        run_name: Template of a run's name, for example "fine-tune {params.model_name}". A name that the
-            caller gave is kept.
-        ended_early: Called with flow, flow_run and state when a run is cancelled or its process dies. Runs in
-            a process of its own.
+        run_name: Template of a run's name, for example "fine-tune {params.model_name}". A run with the tag
+            `named` keeps the name that its caller gave.
+        ended_early: Called with flow, flow_run and state when a run is cancelled or its process dies, in
+            another process.
         at_once: How many submitted tasks work at a time.
     """
     runner: Any = ThreadPoolTaskRunner(max_workers=at_once)
@@ -103,21 +97,7 @@ def published_schema(made: Flow[..., Any]) -> dict[str, Any]:
 
 
 def _name_of_run(template: str) -> str:
-    """The name that the caller gave, else one made from the parameters."""
-    given = str(runtime.flow_run.name)
-    return template.format(**runtime.flow_run.parameters) if _is_generated(given) else given
-
-
-def _is_generated(name: str) -> bool:
-    """Whether the server or the form made this name up: "brave-otter", "xi3-farius-r".
-
-    The form's names of stars without a number are left alone: people give such names too ("beta-test").
-    """
-    first, _, second = name.partition("-")
-    return bool(_STAR.fullmatch(name)) or (first in _generated_words() and second in _generated_words())
-
-
-@cache
-def _generated_words() -> frozenset[str]:
-    lists: Iterable[Any] = coolname.data.config.values()
-    return frozenset(word for words in lists for word in words.get("words", ()))
+    """The name that the caller gave, which the tag `NAMED` says, else one made from the parameters."""
+    if NAMED in runtime.flow_run.tags:
+        return str(runtime.flow_run.name)
+    return template.format(**runtime.flow_run.parameters)

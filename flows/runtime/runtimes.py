@@ -15,6 +15,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment
 
 from fair_models import settings
+from fair_models.client.requests import NAMED
 from fair_models.client.runs import in_words
 from fair_models.errors import NotFound, TrainingCancelled, TrainingFailed
 from fair_models.outcomes import TrainedVersion
@@ -65,7 +66,7 @@ def submit(
             target.id,
             parameters=dict(parameters),
             flow_run_name=name,
-            tags=list(tags),
+            tags=[*tags, NAMED],
             job_variables=variables,
             idempotency_key=idempotency_key,
             timeout=0,

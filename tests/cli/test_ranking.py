@@ -37,7 +37,7 @@ def test_columns_that_tell_nothing_are_left_out() -> None:
 
 
 def test_nothing_asked_is_told_as_that() -> None:
-    with pytest.raises(Invalid, match=r"no query: give --text, --image or --batch"):
+    with pytest.raises(Invalid, match=r"no query. Give --text, --image or --batch"):
         ranking._queries([], [], None)
 
 

@@ -13,7 +13,6 @@ import yaml
 from prefect import Flow
 from prefect.exceptions import ParameterTypeError
 from prefect.flows import load_flow_from_entrypoint
-from prefect.utilities.names import generate_slug
 from prefect.utilities.schema_tools.validation import ValidationError as Refused
 from prefect.utilities.schema_tools.validation import validate
 
@@ -22,7 +21,7 @@ from fair_models.client.schema import problems
 from fair_models.outcomes import OUTCOMES, PublishedItem
 from fair_models.params import PromoteParams
 from flows.runtime import artifacts
-from flows.runtime.definition import _is_generated, flow, published_schema
+from flows.runtime.definition import flow, published_schema
 from flows.runtime.policy import TRANSIENT, is_transient
 from flows.tasks import registry
 
@@ -153,15 +152,6 @@ def test_a_flow_with_other_parameters_cannot_be_defined() -> None:
         @flow(run_name="x")
         def two(params: PromoteParams, more: int) -> None:
             """Never made."""
-
-
-def test_names_that_were_made_up_are_told_from_names_that_people_give() -> None:
-    assert all(_is_generated(generate_slug(2)) for _ in range(200))
-    assert all(
-        _is_generated(name) for name in ("xi3-farius-r", "alpha26-centauri", "mu2-canis-majoris-nebula")
-    )
-    given = ("banepa-roofs", "audit", "nightly-run 3", "", "my-otter-3", "beta-test", "omega2")
-    assert not any(_is_generated(name) for name in given)
 
 
 @every_flow

@@ -10,6 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.flow_engine import run_flow
 
 from fair_models.client import Client, LogLine, StateChange
+from fair_models.client.requests import NAMED
 from fair_models.errors import Invalid, NotFound
 from fair_models.params import (
     AuditParams,
@@ -36,7 +37,8 @@ from flows.register_model import register_model
 def run(flow: Flow[..., Any], params: Any, name: str | None = None) -> str:
     """Run a flow here and wait for it. Returns the run's id."""
     with get_client(sync_client=True) as client:
-        made = client.create_flow_run(flow, parameters={"params": params.model_dump(mode="json")}, name=name)
+        sent = {"params": params.model_dump(mode="json")}
+        made = client.create_flow_run(flow, parameters=sent, name=name, tags=[NAMED] if name else [])
     run_flow(flow, flow_run=made, parameters={"params": params}, return_type="state")
     return str(made.id)
 
