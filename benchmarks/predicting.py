@@ -17,8 +17,8 @@ from benchmarks import peer_loop
 from benchmarks.seams import CLASSES, Input, Mask
 from fair_models.catalog.items import agreement
 from fair_models.inference.imagery.reading import open_imagery
-from fair_models.inference.network import engines
-from fair_models.inference.network import openvino as openvino_engine
+from fair_models.inference.imagery.sources.source import parse_source
+from fair_models.inference.network import engines, openvino
 from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.prediction import PredictionRequest, predict
 from fair_models.inference.streaming import ahead, stream
@@ -73,8 +73,8 @@ class Network:
             if figure is None or not figure.is_enough or self.precision not in (None, way.precision):
                 continue
             path = self.path.with_name(f"{self.name}-int8.onnx") if way.precision == "int8" else self.path
-            if way.engine == openvino_engine.ENGINE:
-                return openvino_engine.open_openvino(path, way.precision)
+            if way.engine == openvino.ENGINE:
+                return openvino.open_openvino(path, way.precision)
             return open_session(path, None, way.precision)
         return None
 
@@ -158,7 +158,7 @@ class Case:
         from models.unet_segmentation import processing
 
         return PredictionRequest(
-            imagery=self.chips[0].parent,
+            imagery=parse_source(self.chips[0].parent),
             output=self.folder / "prediction",
             session=session,
             processing=processing,

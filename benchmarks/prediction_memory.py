@@ -97,13 +97,14 @@ def measure(folder: Path, side: int, formats: Sequence[str], network: Path | Non
 
 def predict(image: Path, formats: Sequence[str], network: Path | None) -> None:
     """Predict and print this process's peak memory in MB (10^6 bytes) and the number of polygons."""
+    from fair_models.inference.imagery.sources.source import parse_source
     from fair_models.inference.network.session import open_session
     from fair_models.inference.prediction import PredictionRequest
     from fair_models.inference.prediction import predict as run
     from models.unet_segmentation import processing
 
     request = PredictionRequest(
-        imagery=image,
+        imagery=parse_source(image),
         output=image.with_suffix(""),
         session=open_session(network or image.parent / NETWORK),
         processing=processing if network else Brightness(),

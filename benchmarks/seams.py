@@ -22,6 +22,7 @@ from fair_models.data.loading import LoadedSamples
 from fair_models.data.samples import Samples
 from fair_models.inference import windows
 from fair_models.inference.imagery.reading import Block, open_imagery
+from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.request import PredictionRequest
 from fair_models.inference.streaming import stream
@@ -152,7 +153,7 @@ def objects(chips: Path, session: Session, size_px: int, margin_px: int) -> Arra
 
     windows.DEFAULT_SIZE_PX, windows.DEFAULT_MARGIN_PX = size_px, margin_px
     request = PredictionRequest(
-        imagery=chips,
+        imagery=parse_source(chips),
         output=chips,
         session=session,
         processing=processing,

@@ -177,7 +177,7 @@ MOVED = {
     "fair_models.store.asking": "fair_models.store.web.policy",
     "fair_models.store.connecting": "fair_models.store.web.connections",
     "fair_models.store.download": "fair_models.store.web.download",
-    "fair_models.store.hrefs": "fair_models.store.web.hrefs",
+    "fair_models.store.hrefs": "fair_models.store.locations",
     "fair_models.store.manners": "fair_models.store.web.policy",
     "fair_models.store.ranges": "fair_models.store.web.ranges",
     "fair_models.store.s3_access": "fair_models.store.s3.place",

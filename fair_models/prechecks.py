@@ -28,7 +28,7 @@ from fair_models.params import (
     SearchParams,
     SliceDatasetParams,
 )
-from fair_models.store.web import hrefs
+from fair_models.store import locations
 from fair_models.types import DATASETS, LOCAL_MODELS
 
 
@@ -98,19 +98,19 @@ def _ingest(params: IngestDatasetParams, catalog: Catalog, files: bool) -> None:
         datasets.with_keywords(params)
     if not files:
         return
-    if is_item and hrefs.is_web(params.chips):
+    if is_item and locations.is_web(params.chips):
         return
-    chips = hrefs.local_path(params.chips)
+    chips = locations.local_path(params.chips)
     if not chips.exists():
         raise NotFound(f"There is no folder {chips}. Name the folder with the image chips")
     if is_item:
         dataset_items.look(params)
-    if params.labels is not None and not hrefs.local_path(params.labels).exists():
+    if params.labels is not None and not locations.local_path(params.labels).exists():
         raise NotFound(f"There is no file {params.labels} with labels. Name it, or put it among the chips")
 
 
 def _register(params: RegisterModelParams, catalog: Catalog, files: bool) -> None:
-    if files and not hrefs.is_web(params.source) and not hrefs.local_path(params.source).exists():
+    if files and not locations.is_web(params.source) and not locations.local_path(params.source).exists():
         raise NotFound(f"There is no model at {params.source}. Name its folder or its STAC item")
 
 
@@ -131,7 +131,7 @@ def _slice(params: SliceDatasetParams, catalog: Catalog, files: bool) -> None:
 
 def _feedback(params: CollectFeedbackParams, catalog: Catalog, files: bool) -> None:
     for path in (params.prediction, params.feedback) if files else ():
-        if not hrefs.local_path(path).exists():
+        if not locations.local_path(path).exists():
             raise NotFound(f"There is no {path}. Name the prediction's folder, and the file with verdicts")
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fair_models.audit.findings import Report
 from fair_models.errors import Conflict, Invalid, Unavailable
+from fair_models.store import locations
 from fair_models.store.atomic import encode_json, write_bytes, write_new
-from fair_models.store.web import hrefs
 
 MARKDOWN, JSON = ".md", ".json"
 
@@ -32,7 +32,7 @@ def check(destination: str | None) -> Path | None:
     """
     if destination is None:
         return None
-    path = hrefs.output_path(destination)
+    path = locations.output_path(destination)
     if {path.suffix, Path(destination).suffix} - {MARKDOWN, JSON}:
         raise Invalid(f"A report is written as .json or .md, and {destination} ends in neither: rename it")
     if path.exists() and not _is_report(path):

@@ -17,8 +17,8 @@ from fair_models.inference.network import engines
 from fair_models.inference.prediction import PredictionRequest
 from fair_models.inference.repeating import Original
 from fair_models.params import PredictParams
+from fair_models.store import locations
 from fair_models.store.protocol import Store
-from fair_models.store.web import hrefs
 
 _NAMED_BY_ITSELF = {
     "model",
@@ -57,7 +57,7 @@ def plan_prediction(
     classes = model_classes.read(item)
     archive = store.fetch(href, checksum)
     functions = loader.load_processing(archive, checksum, *processing.expressions(item), classes)
-    exclude = hrefs.local_path(params.exclude) if params.exclude is not None else None
+    exclude = locations.local_path(params.exclude) if params.exclude is not None else None
     area = prediction_wish.area_of(params)
     return PredictionRequest(
         imagery=prediction_wish.imagery_of(params),
@@ -97,7 +97,7 @@ def _options(params: PredictParams, exclude: Path | None, area: Area | None) -> 
 
 def _output(item: Item, params: PredictParams, folder: Path) -> Path:
     if params.output is not None:
-        return hrefs.output_path(params.output)
+        return locations.output_path(params.output)
     return folder / f"{item.id}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 

@@ -14,9 +14,11 @@ from fair_models.errors import Invalid, InvalidHyperparameters, NotFound
 from fair_models.imagery_rules import ImageryRules
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.areas import Area
-from fair_models.inference.imagery.sources import addresses
+from fair_models.inference.imagery.sources.addresses import TileAddress
+from fair_models.inference.imagery.sources.source import Source, parse_source
 from fair_models.params import PredictParams
-from fair_models.store.web import hrefs
+from fair_models.store import locations
+from fair_models.store.locations import LocalPath
 
 
 def settle(item: Item, params: PredictParams) -> Values:
@@ -47,10 +49,9 @@ def area_of(params: PredictParams) -> Area | None:
     return areas.read(params.area) if params.area is not None else None
 
 
-def imagery_of(params: PredictParams) -> Path | str:
-    """A path that may be read, or an address: whoever opens it judges it, and where it leads."""
-    named = str(params.imagery)
-    return named if addresses.is_address(named) else hrefs.local_folder(named)
+def imagery_of(params: PredictParams) -> Source:
+    """The imagery that was asked for. Raises what `parse_source` raises."""
+    return parse_source(params.imagery)
 
 
 def rules_of(item: Item, params: PredictParams) -> ImageryRules:
@@ -68,28 +69,30 @@ def look_at_files(item: Item, params: PredictParams, area: Area | None) -> None:
         NotFound: Imagery or existing features are not there.
         Invalid: The imagery cannot be used, or does not fit area, zoom or model.
     """
-    if params.exclude is not None and not hrefs.local_path(params.exclude).is_file():
+    if params.exclude is not None and not locations.local_path(params.exclude).is_file():
         raise NotFound(f"There is no file {params.exclude} with existing features. Name one, or leave it out")
     imagery = imagery_of(params)
-    if isinstance(imagery, str):
-        _look_at_address(imagery, area)
+    if isinstance(imagery, TileAddress):
+        _look_at_tiles(imagery, area)
         return
+    if not isinstance(imagery.location, LocalPath):
+        return  # whoever opens it asks for it
     from fair_models.inference.imagery.sources.opening import open_source
 
-    if not imagery.is_dir() and not _is_json(imagery):  # which may name addresses
+    path = imagery.location.path
+    if not path.is_dir() and not _is_json(path):  # which may name addresses
         facts = model_input.read(item)
         with open_source(imagery, facts, area, params.zoom, rules=rules_of(item, params)):
             pass
 
 
-def _look_at_address(imagery: str, area: Area | None) -> None:
-    """See that an address can be read, and that a service of tiles gets its area. Nothing is asked for."""
+def _look_at_tiles(tiles: TileAddress, area: Area | None) -> None:
+    """See that a service of tiles may be asked, and gets its area. Nothing is asked for."""
     from fair_models.inference.imagery.sources import services
 
-    read = addresses.read(imagery)
-    service = services.from_template(imagery) if read.kind == "template" else None
-    if area is None and read.kind != "other":
-        name = service.name if service else hrefs.shown(read.href)
+    service = services.from_template(tiles) if tiles.kind == "template" else None
+    if area is None:
+        name = service.name if service else locations.shown(tiles.href)
         raise Invalid(f"Imagery {name} is a service of tiles: give the area (west,south,east,north)")
 
 

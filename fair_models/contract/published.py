@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 from fair_models import licences, settings
 from fair_models.errors import Corrupted, Invalid, InvalidContribution, NotFound, Unavailable
 from fair_models.ml_tasks.weights_file import SAFETENSORS, STATE_DICTS
+from fair_models.store import locations
 from fair_models.store.digests import checksum_file, hex_of
-from fair_models.store.web import hrefs
 from fair_models.store.web.download import download
 from fair_models.types import Json
 
@@ -48,7 +48,7 @@ class PublishedWeights:
 def of_asset(asset: Json) -> PublishedWeights | None:
     """What an asset of weights names on the web; None for a file of the folder."""
     href = asset.get("href")
-    if not isinstance(href, str) or hrefs.scheme_of(href) in {"", "file"}:
+    if not isinstance(href, str) or locations.scheme_of(href) in {"", "file"}:
         return None
     checksum, licence = (
         value if isinstance(value := asset.get(key), str) else "" for key in ("file:checksum", "license")
@@ -58,9 +58,9 @@ def of_asset(asset: Json) -> PublishedWeights | None:
 
 def problems(weights: PublishedWeights) -> Iterator[str]:
     """Why weights cannot be used, as far as that can be told before they are downloaded."""
-    shown = hrefs.shown(weights.href)
+    shown = locations.shown(weights.href)
     try:
-        hrefs.file_address(weights.href)
+        locations.parse_download(weights.href)
     except Invalid as error:
         yield str(error)
     try:
@@ -93,7 +93,8 @@ def fetch(weights: PublishedWeights) -> Path:
         return path
     largest = min(LARGEST_BYTES, settings.current().largest_download_bytes)
     try:
-        download(weights.href, path, largest_bytes=largest, checksum=weights.checksum)
+        place = locations.parse_download(weights.href)
+        download(place, path, largest_bytes=largest, checksum=weights.checksum)
     except (Corrupted, Invalid, NotFound) as error:
         raise InvalidContribution("initial weights", [str(error)]) from error
     except Unavailable as error:

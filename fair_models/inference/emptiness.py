@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -12,9 +11,10 @@ from fair_models.inference.imagery.areas import Area, Clip
 from fair_models.inference.imagery.blocks import Block
 from fair_models.inference.imagery.failures import Failure
 from fair_models.inference.imagery.reading import Imagery
+from fair_models.inference.imagery.sources.source import Source
 from fair_models.inference.windowing.run import Judged
 from fair_models.inference.windows import Rectangle
-from fair_models.store.web import hrefs
+from fair_models.store import locations
 
 _FEW_PX = 4096
 """Sides of an area, in pixels, up to which each of its pixels is asked for."""
@@ -37,7 +37,7 @@ class Watch:
             yield window
 
 
-def refuse(asked: str | Path, imagery: Imagery, failures: Sequence[Failure]) -> NothingLookedAt:
+def refuse(asked: Source, imagery: Imagery, failures: Sequence[Failure]) -> NothingLookedAt:
     """What is said of a prediction over whose imagery no pixel counted.
 
     Args:
@@ -47,7 +47,7 @@ def refuse(asked: str | Path, imagery: Imagery, failures: Sequence[Failure]) -> 
     """
     reason = imagery.why_empty() or _why(imagery)
     told = [f"{failure.name}: {failure.reason}" for failure in failures[:_SHOWN]]
-    subject = hrefs.shown(str(asked)) if imagery.zoom is None else imagery.name
+    subject = locations.shown(str(asked)) if imagery.zoom is None else imagery.name
     return NothingLookedAt(subject, [reason, *told])
 
 

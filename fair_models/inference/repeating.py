@@ -12,9 +12,8 @@ from fair_models.errors import Corrupted, InvalidItem, InvalidParameters, NotFou
 from fair_models.imagery_rules import OLD
 from fair_models.inference.network.engines import EXACT, Choice, Way
 from fair_models.params import PredictParams, RepeatParams
-from fair_models.store import documents
+from fair_models.store import documents, locations
 from fair_models.store.digests import checksum_file, verify
-from fair_models.store.web import hrefs
 from fair_models.types import Json
 
 ITEM = "prediction.json"
@@ -74,7 +73,7 @@ def settle(params: RepeatParams) -> tuple[PredictParams, Original]:
         Corrupted: Its config is not the one that was written with it.
         Unavailable: A file cannot be read.
     """
-    path = hrefs.local_path(params.prediction)
+    path = locations.local_path(params.prediction)
     path = path / ITEM if path.is_dir() else path
     if not path.is_file():
         raise NotFound(f"There is no prediction at {path}. Name its folder, or the {ITEM} in it")
@@ -92,7 +91,7 @@ def settle(params: RepeatParams) -> tuple[PredictParams, Original]:
 
 def _config(path: Path, item: Json) -> PredictParams:
     asset = item["assets"][_CONFIG]
-    config = hrefs.local_path(asset["href"], path.parent)
+    config = locations.local_path(asset["href"], path.parent)
     if not config.is_file():
         raise NotFound(f"{config} is missing, which says how {path} was made. Copy it beside it")
     verify(config, asset["file:checksum"])

@@ -13,6 +13,7 @@ from fair_models.errors import Conflict, Invalid, InvalidHyperparameters
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.reading import ModelInput
+from fair_models.inference.imagery.sources.source import Source
 from fair_models.inference.network.session import Session
 from fair_models.inference.parts import Processing
 from fair_models.inference.repeating import Original
@@ -70,7 +71,7 @@ class OutlineParams:
 class PredictionRequest:
     """What is predicted, with what, and where to.
 
-    imagery: Folder of chips, image, item or service of tiles; see `sources.opening.open_source`.
+    imagery: Folder of chips, image, item or service of tiles, as `sources.source.parse_source` found it.
     output: Folder for the results, new or empty.
     session: The network.
     processing: The model's `preprocess` and `postprocess`.
@@ -99,7 +100,7 @@ class PredictionRequest:
     most_pixels: Most pixels at the model's resolution that are tried, of all blocks together.
     """
 
-    imagery: Path | str
+    imagery: Source
     output: Path
     session: Session
     processing: Processing

@@ -18,9 +18,10 @@ from fair_models.errors import FairModelsError, InvalidItem, Unavailable
 from fair_models.params import IngestDatasetParams
 from fair_models.publishing.register import code_hosts, item_documents
 from fair_models.publishing.register.item_documents import ItemDocument
+from fair_models.store import locations
 from fair_models.store.archive import unpack
 from fair_models.store.digests import verify
-from fair_models.store.web import hrefs
+from fair_models.store.locations import Download
 from fair_models.store.web.download import download
 from fair_models.types import DATASETS, Json
 
@@ -52,7 +53,7 @@ def names_item(chips: str) -> bool:
 
     It is a file that ends in .json, or an address of one, or of an item in a STAC API.
     """
-    if hrefs.is_web(chips):
+    if locations.is_web(chips):
         path = re.split(r"[?#]", chips, maxsplit=1)[0]
         return path.lower().endswith(".json") or "/items/" in path
     return chips.lower().endswith(".json") and not Path(chips).is_dir()
@@ -80,7 +81,7 @@ def settle(params: IngestDatasetParams, work: Path) -> IngestDatasetParams:
         raise InvalidItem(found.item, reasons)
     places = _Places(read.base, work)
     chips = places.folder("chips", found.chips)
-    labels = hrefs.local_path(params.labels) if params.labels else places.labels(found.labels)
+    labels = locations.local_path(params.labels) if params.labels else places.labels(found.labels)
     if places.reasons:
         raise InvalidItem(found.item, places.reasons)
     return params.model_copy(update={**values, "chips": str(chips), "labels": labels and str(labels)})
@@ -106,7 +107,7 @@ def facts(read: ItemDocument) -> DatasetFacts:
     classes, problems = _classes(properties)
     values = {**classes, **_texts(properties), **_source(document)}
     return DatasetFacts(
-        str(document.get("id") or hrefs.shown(read.source)), values, chips, labels, [*reasons, *problems]
+        str(document.get("id") or locations.shown(read.source)), values, chips, labels, [*reasons, *problems]
     )
 
 
@@ -116,7 +117,7 @@ def look(params: IngestDatasetParams) -> None:
     Raises:
         As `settle` does, but for what only a download shows.
     """
-    path = hrefs.local_path(params.chips)
+    path = locations.local_path(params.chips)
     read = item_documents.read(str(path), path.parent)
     item_documents.refuse_other_kinds(read, DATASETS)
     if reasons := problems(read, params):
@@ -146,24 +147,23 @@ class _Places:
         self._base, self._work = base, work
         self.reasons: list[str] = []
 
-    def look(self, key: str, asset: Json) -> Path | str | None:
+    def look(self, key: str, asset: Json) -> Path | Download | None:
         """The path or address of an asset; None with a reason where it cannot be had."""
         href = str(asset["href"])
         try:
-            if hrefs.is_web(href) or isinstance(self._base, str):
-                if hrefs.scheme_of(href) == "file" or href.startswith(("/", "~", "\\")):
+            if locations.is_web(href) or isinstance(self._base, str):
+                if locations.scheme_of(href) == "file" or href.startswith(("/", "~", "\\")):
                     self.reasons.append(
                         f"assets.{key}: {href} names a file of the machine that reads it; {_BY_HAND}"
                     )
                     return None
-                address = href if hrefs.is_web(href) else hrefs.joined(str(self._base), href)
+                address = href if locations.is_web(href) else locations.joined(str(self._base), href)
                 page = code_hosts.file_of(address)
                 address = page.href if page else address
-                hrefs.file_address(address)
-                return address
-            path = hrefs.local_path(href, self._base)
+                return locations.parse_download(address)
+            path = locations.local_path(href, self._base)
             if path.is_dir():
-                return hrefs.local_folder(path)
+                return locations.local_folder(path)
             if not path.is_file():
                 self.reasons.append(f"assets.{key}: there is no {href}; put it there or correct the href")
                 return None
@@ -198,7 +198,7 @@ class _Places:
             return place
         found = sorted(path for path in place.iterdir() if path.suffix.lower() in _LABEL_FILES)
         if len(found) == 1:
-            return hrefs.local_path(found[0])
+            return locations.local_path(found[0])
         listed = ", ".join(path.name for path in found[:10]) or "none"
         self.reasons.append(
             f"assets.labels: {asset['href']} is a folder with {len(found)} files of labels ({listed}); "
@@ -208,7 +208,7 @@ class _Places:
 
     def _here(self, key: str, asset: Json) -> Path | None:
         place = self.look(key, asset)
-        if not isinstance(place, str):
+        if place is None or isinstance(place, Path):
             return place
         ending = ".zip" if key == "chips" else ".geojson"
         path = self._in_work(f"{key}{ending}")
@@ -338,6 +338,6 @@ def _source(document: Json) -> Json:
     found = [
         str(link["href"])
         for link in (links if isinstance(links, list) else [])
-        if isinstance(link, dict) and link.get("rel") == "source" and hrefs.is_web(str(link.get("href")))
+        if isinstance(link, dict) and link.get("rel") == "source" and locations.is_web(str(link.get("href")))
     ]
     return {"source_imagery": found[0]} if found else {}

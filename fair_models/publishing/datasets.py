@@ -24,8 +24,8 @@ from fair_models.publishing import dataset_items
 from fair_models.publishing.commit import NewVersion, as_stored, publish
 from fair_models.publishing.plans import Tell, nobody
 from fair_models.publishing.workspace import work_folder
+from fair_models.store import locations
 from fair_models.store.protocol import Store, StoredFile
-from fair_models.store.web import hrefs
 from fair_models.types import DATASETS, Json
 
 logger = logging.getLogger(__name__)
@@ -143,21 +143,21 @@ def _settled(params: IngestDatasetParams, folder: Path) -> IngestDatasetParams:
         return _with_judged_paths(params)
     settled = dataset_items.settle(params, folder)
     if not Path(settled.chips).is_relative_to(folder):  # what was downloaded is ours
-        hrefs.local_folder(locate(settled.chips, settled.labels).chips)
+        locations.local_folder(locate(settled.chips, settled.labels).chips)
     return settled
 
 
 def _with_judged_paths(params: IngestDatasetParams) -> IngestDatasetParams:
     """The request with absolute paths, all of which may be read; see `hrefs`."""
-    chips = str(hrefs.local_path(params.chips))
-    labels = None if params.labels is None else str(hrefs.local_path(params.labels))
+    chips = str(locations.local_path(params.chips))
+    labels = None if params.labels is None else str(locations.local_path(params.labels))
     if params.captions == "given":
         images, captions = captioned.locate(Path(chips), None if labels is None else Path(labels))
         found = Source(images, captions)
     else:
         found = locate(chips, labels)
-    hrefs.local_folder(found.chips)
-    hrefs.local_path(found.labels)
+    locations.local_folder(found.chips)
+    locations.local_path(found.labels)
     return params.model_copy(update={"chips": chips, "labels": labels})
 
 

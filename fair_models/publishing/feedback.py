@@ -30,10 +30,9 @@ from fair_models.params import CollectFeedbackParams, IngestDatasetParams
 from fair_models.publishing.datasets import Origin, ingest
 from fair_models.publishing.plans import Tell, nobody
 from fair_models.publishing.workspace import work_folder
-from fair_models.store import documents
+from fair_models.store import documents, locations
 from fair_models.store.digests import checksum_file, verify
 from fair_models.store.protocol import Store
-from fair_models.store.web import hrefs
 from fair_models.types import DATASETS, CollectionId, Json
 
 logger = logging.getLogger(__name__)
@@ -85,7 +84,7 @@ def collect(params: CollectFeedbackParams, catalog: Catalog, store: Store, tell:
         Conflict: Somebody else published a version of this name meanwhile.
     """
     prediction = _read(params, catalog)
-    path = hrefs.local_path(params.feedback)
+    path = locations.local_path(params.feedback)
     said = {"fair:prediction": prediction.id, "fair:checksum": prediction.checksum}
     found = feedback.read(path, said, prediction.predicted, model_classes.foreground(prediction.model))
     for sentence in polygons.told(found.mended, feedback.REPAIRS):
@@ -116,7 +115,7 @@ def collect(params: CollectFeedbackParams, catalog: Catalog, store: Store, tell:
 
 
 def _read(params: CollectFeedbackParams, catalog: Catalog) -> _Prediction:
-    path = hrefs.local_path(params.prediction)
+    path = locations.local_path(params.prediction)
     path = path / ITEM if path.is_dir() else path
     if not path.is_file():
         raise NotFound(f"There is no prediction at {path}. Name its folder, or the {ITEM} in it")
@@ -127,7 +126,7 @@ def _read(params: CollectFeedbackParams, catalog: Catalog) -> _Prediction:
         key = next((key for key in ("geoparquet", "geojson") if key in assets), None)
         if key is None:
             raise InvalidItem(path.name, ["it has no polygons; predict again with the format geoparquet"])
-        file, checksum = hrefs.local_path(assets[key]["href"], path.parent), assets[key]["file:checksum"]
+        file, checksum = locations.local_path(assets[key]["href"], path.parent), assets[key]["file:checksum"]
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidItem(path.name, [f"it lacks {error}; name the item of a prediction"]) from error
     if not file.is_file():
@@ -179,14 +178,14 @@ def _chips(params: CollectFeedbackParams, prediction: _Prediction, found: Feedba
     """The chips of which everything was said."""
     wrong = _not_polygons(prediction)
     imagery = params.imagery or prediction.imagery
-    if not wrong and ("://" in imagery or not hrefs.local_path(imagery).is_dir()):
+    if not wrong and ("://" in imagery or not locations.local_path(imagery).is_dir()):
         wrong = (
-            f"the imagery of {prediction.id}, {hrefs.shown(imagery)}, is no folder of chips; name a folder "
-            "with chips of the same area (imagery)"
+            f"the imagery of {prediction.id}, {locations.shown(imagery)}, is no folder of chips; "
+            "name a folder with chips of the same area (imagery)"
         )
     if wrong:
         raise InvalidFeedback(params.feedback, [wrong])
-    known = chips.find(hrefs.local_folder(locate(str(hrefs.local_path(imagery)), None).chips))
+    known = chips.find(locations.local_folder(locate(str(locations.local_path(imagery)), None).chips))
     used = feedback.reviewed(known, found)
     if not found.labels:
         wrong = (

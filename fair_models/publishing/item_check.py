@@ -12,8 +12,8 @@ from fair_models.publishing import dataset_items
 from fair_models.publishing.register import finished_templates, item_documents
 from fair_models.publishing.register.item_documents import ItemDocument
 from fair_models.publishing.workspace import work_folder
+from fair_models.store import locations
 from fair_models.store.digests import verify
-from fair_models.store.web import hrefs
 from fair_models.types import BASE_MODELS, DATASETS
 
 
@@ -47,7 +47,7 @@ def check(source: str) -> ItemCheck:
     with work_folder("check") as work:
         read = item_documents.read(source, work)
         problems, remarks = _judged(read)
-    name = str(read.document.get("id") or hrefs.shown(source))
+    name = str(read.document.get("id") or locations.shown(source))
     return ItemCheck(name, read.words, list(dict.fromkeys(problems)), list(dict.fromkeys(remarks)))
 
 
@@ -95,10 +95,10 @@ def _of_files(read: ItemDocument) -> Iterator[str]:
         href = asset.get("href") if isinstance(asset, dict) else None
         if not isinstance(href, str) or not isinstance(read.base, Path):
             continue
-        if hrefs.scheme_of(href) not in {"", "file"}:
+        if locations.scheme_of(href) not in {"", "file"}:
             continue
         try:
-            path = hrefs.local_path(href, read.base)
+            path = locations.local_path(href, read.base)
             if not path.exists():
                 raise NotFound(f"there is no {href}; put it there or correct the href")
             if "file:checksum" in asset and path.is_file():

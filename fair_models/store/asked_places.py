@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from fair_models import places
 from fair_models.errors import Invalid
-from fair_models.store.web import hrefs
+from fair_models.store import locations
 
 
 def check(params: BaseModel) -> None:
@@ -21,9 +21,9 @@ def check(params: BaseModel) -> None:
     for where, use, place in places.named(params):
         if use == places.REGISTERED or (use == places.READ_OR_TEXT and places.is_inline(place)):
             continue
-        if use != places.WRITTEN and "://" in place and hrefs.scheme_of(place) != "file":
+        if use != places.WRITTEN and "://" in place and locations.scheme_of(place) != "file":
             continue
         try:
-            hrefs.output_path(place) if use == places.WRITTEN else hrefs.local_path(place)
+            locations.output_path(place) if use == places.WRITTEN else locations.local_path(place)
         except Invalid as error:
             raise Invalid(f"{where}: {error}") from error

@@ -17,6 +17,7 @@ from fair_models.data.images import antimeridian, tiles
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.reading import open_imagery
 from fair_models.inference.imagery.sources.opening import open_source
+from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.imagery.sources.tiling import tiles_of
 from fair_models.inference.network.session import Session
 from fair_models.inference.prediction import PredictionResult, predict
@@ -132,7 +133,7 @@ def test_tiles_on_both_sides_are_one_block(tmp_path: Path, monkeypatch: pytest.M
     assert {tile.x for tile in found} == {2**19 - 2, 2**19 - 1, 0}
     with OverTheLine(tmp_path, blobs(2 * TILE_PX, 3 * TILE_PX), corner).running() as server:
         with open_source(
-            server.url("{z}/{x}/{y}.png"), Input(), area, 19, Manners(per_second=1000)
+            parse_source(server.url("{z}/{x}/{y}.png")), Input(), area, 19, Manners(per_second=1000)
         ) as imagery:
             (block,) = imagery.blocks
             pixels, valid = block.read(Rectangle(0, 0, block.grid.height, block.grid.width))

@@ -21,6 +21,7 @@ from fair_models.errors import InvalidImagery
 from fair_models.imagery_rules import OLD
 from fair_models.inference.imagery.reading import open_imagery
 from fair_models.inference.imagery.sources.opening import open_source
+from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.windows import Rectangle
 from fair_models.store.web.policy import Manners
 from fair_models.types import Array
@@ -131,7 +132,7 @@ def cog(path: Path) -> Array:
     made = path.parent / "cog" / path.name
     made.parent.mkdir()
     copy(path, made, driver="COG")
-    with open_source(made, Input(gsd_m=GSD_M)) as imagery:
+    with open_source(parse_source(made), Input(gsd_m=GSD_M)) as imagery:
         return imagery.blocks[0].read(Rectangle(0, 0, SIZE, SIZE))[0]
 
 
@@ -286,7 +287,7 @@ def test_tiles_of_a_service_give_what_the_same_files_give(server: TileServer) ->
         server.answers[address] = lambda request, body=body: send(request, body)  # type: ignore[misc]
         template = server.url(f"{name.replace(' ', '-')}/{{z}}/{{x}}/{{y}}.png")
         with open_source(
-            template, Input(gsd_m=GSD_M), server.area(0.01), TILE.z, Manners(per_second=1000)
+            parse_source(template), Input(gsd_m=GSD_M), server.area(0.01), TILE.z, Manners(per_second=1000)
         ) as imagery:
             (block,) = imagery.blocks
             pixels, valid = block.read(Rectangle(0, 0, SIZE, SIZE))

@@ -13,8 +13,7 @@ from pystac import Item
 from fair_models.catalog.items import assets
 from fair_models.catalog.items.agreement import FIELD, Agreement, Figure
 from fair_models.errors import Invalid, NotFound
-from fair_models.inference.network import engines, session
-from fair_models.inference.network import openvino as openvino_engine
+from fair_models.inference.network import engines, openvino, session
 from fair_models.inference.network.engines import EXACT, Choice, Way, open_for
 from fair_models.inference.network.openvino import open_openvino
 from fair_models.store.digests import checksum_file
@@ -111,7 +110,7 @@ def test_a_figure_of_one_engine_is_none_of_another(model: Item, store: LocalStor
 def test_without_openvino_fast_falls_back_and_says_why(
     model: Item, store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openvino_engine, "is_installed", lambda: False)
+    monkeypatch.setattr(openvino, "is_installed", lambda: False)
 
     opened = open_for(measured(model, **ALL), store, "fast")
 
@@ -126,9 +125,9 @@ def test_bfloat16_is_taken_where_it_was_measured_and_the_processor_has_it(
 ) -> None:
     figures = {"openvino_int8": 0.99, "openvino_bfloat16": 0.9988}
     del model.assets["model-int8"]
-    monkeypatch.setattr(openvino_engine, "has_bfloat16", lambda: True)
+    monkeypatch.setattr(openvino, "has_bfloat16", lambda: True)
     with_it = open_for(measured(model, **figures), store, "fast")
-    monkeypatch.setattr(openvino_engine, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(openvino, "has_bfloat16", lambda: False)
     without = open_for(measured(model, **figures), store, "fast")
 
     assert way_of(with_it) == OV_BF16
@@ -153,7 +152,7 @@ def test_a_repetition_is_run_the_way_that_the_prediction_was(
     again = open_for(item, store, "fast", Choice(ORT_INT8, "as it was said then"))
     assert (way_of(again), again.note) == (ORT_INT8, "as it was said then")
     assert way_of(open_for(item, store, "fast", Choice(EXACT))) == EXACT
-    monkeypatch.setattr(openvino_engine, "is_installed", lambda: False)
+    monkeypatch.setattr(openvino, "is_installed", lambda: False)
     with pytest.raises(Invalid, match="made with OpenVINO int8, and OpenVINO is not installed"):
         open_for(item, store, "fast", Choice(OV_INT8))
 
@@ -163,10 +162,10 @@ def test_openvino_is_not_imported_unless_a_network_is_opened_in_it(tmp_path: Pat
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from fair_models.inference.network import engines, openvino_engine\n"
+        "from fair_models.inference.network import engines, openvino\n"
         "from fair_models.inference.network.session import open_session\n"
         f"open_session(Path({str(path)!r}), 1)\n"
-        "assert openvino_engine.is_installed()\n"
+        "assert openvino.is_installed()\n"
         "assert 'openvino' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

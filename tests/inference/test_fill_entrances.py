@@ -15,6 +15,7 @@ from fair_models.data.images import fill, tiles
 from fair_models.data.images.grid import WEB_MERCATOR
 from fair_models.inference.imagery.reading import Imagery, open_imagery
 from fair_models.inference.imagery.sources.opening import open_source
+from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.windows import Rectangle
 from fair_models.store.web.policy import Manners
 from fair_models.types import Array
@@ -76,7 +77,7 @@ def as_service(server: TileServer, form: str) -> Imagery:
             send(request, body, kind=f"image/{form.lower()}")
 
         server.answers[server.path(tile)] = answer
-    return open_source(server.url("{z}/{x}/{y}.png"), Input(), server.area(), CORNER.z, QUICK)
+    return open_source(parse_source(server.url("{z}/{x}/{y}.png")), Input(), server.area(), CORNER.z, QUICK)
 
 
 def as_folder(server: TileServer, folder: Path, form: str) -> Imagery:

@@ -20,6 +20,7 @@ from fair_models.imagery_rules import CURRENT, OLD
 from fair_models.inference.imagery.overlaps import settle
 from fair_models.inference.imagery.reading import open_imagery
 from fair_models.inference.imagery.sources.opening import open_source
+from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.network.session import Session
 from fair_models.inference.parts import Scores
 from fair_models.inference.prediction import PredictionResult, predict
@@ -97,13 +98,13 @@ def test_models_of_before_predict_every_chip(layout_of_fair: Path) -> None:
 
 
 def test_the_zoom_that_is_asked_for_is_used(layout_of_fair: Path) -> None:
-    with open_source(layout_of_fair, Input(), zoom=20) as imagery:
+    with open_source(parse_source(layout_of_fair), Input(), zoom=20) as imagery:
         assert imagery.image_count == 16
         assert {
             chip.chip.tile.z for block in imagery.blocks for chip in block.native.chips if chip.chip.tile
         } == {20}
     with pytest.raises(InvalidImagery, match=r"no chip of zoom 18, only of 19 \(4 chips\), 20 \(16 chips\)"):
-        open_source(layout_of_fair, Input(), zoom=18)
+        open_source(parse_source(layout_of_fair), Input(), zoom=18)
 
 
 def test_where_the_best_zoom_has_no_chips_another_one_counts(tmp_path: Path, network: Session) -> None:

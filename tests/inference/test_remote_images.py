@@ -20,6 +20,7 @@ from fair_models.errors import FairModelsError, Invalid, InvalidImagery, Invalid
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.sources import stac
 from fair_models.inference.imagery.sources.opening import open_source
+from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.network.session import Session
 from fair_models.inference.prediction import predict
 from fair_models.inference.windows import Rectangle
@@ -56,7 +57,7 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
 
 
 def whole(imagery: str | Path, area: areas.Area | None = None) -> tuple[Array, Array]:
-    with open_source(imagery, Input(), area, manners=QUICK) as opened:
+    with open_source(parse_source(imagery), Input(), area, manners=QUICK) as opened:
         (block,) = opened.blocks
         return block.read(Rectangle(0, 0, block.grid.height, block.grid.width))
 
@@ -66,7 +67,7 @@ def test_a_cog_on_the_web_gives_what_it_gives_here(
 ) -> None:
     web.answers["/scene.tif"] = in_parts(cog.read_bytes(), [], ETag='"one"')
     here = request_for(cog, tmp_path / "here", network, formats=["geojson", "preview"])
-    there = replace(here, imagery=web.url("scene.tif"), output=tmp_path / "there")
+    there = replace(here, imagery=parse_source(web.url("scene.tif")), output=tmp_path / "there")
     mine, other = predict(here), predict(there)
     for name in ("predictions.geojson", "preview.png"):
         assert (mine.folder / name).read_bytes() == (other.folder / name).read_bytes()
@@ -77,7 +78,7 @@ def test_of_a_large_image_only_what_the_area_needs_is_read(web: WebServer, cog: 
     asked: list[tuple[int, int]] = []
     body = cog.read_bytes()
     web.answers["/scene.tif"] = in_parts(body, asked)
-    with open_source(cog, Input()) as opened:
+    with open_source(parse_source(cog), Input()) as opened:
         west, _, _, north = map(float, opened.blocks[0].native.grid.footprint.bounds)
     area = areas.read(f"{west + 0.0002},{north - 0.0006},{west + 0.0006},{north - 0.0003}")
     pixels, valid = whole(web.url("scene.tif"), area)
@@ -155,15 +156,16 @@ def test_a_machine_of_this_network_is_not_asked_for_images(
     monkeypatch.delenv("FAIR_ALLOWED_HOSTS", raising=False)
     for href in ("https://127.0.0.1/scene.tif", "https://localhost/scene.tif", "http://8.8.8.8/scene.tif"):
         with pytest.raises(Invalid, match="refused"):
-            open_source(href, Input(), manners=QUICK)
+            open_source(parse_source(href), Input(), manners=QUICK)
 
 
 def test_an_image_that_nobody_closed_does_no_harm_when_the_process_ends(web: WebServer, cog: Path) -> None:
     web.answers["/scene.tif"] = in_parts(cog.read_bytes(), [])
     code = (
         "from fair_models.inference.imagery.sources.opening import open_source\n"
+        "from fair_models.inference.imagery.sources.source import parse_source\n"
         "from tests.inference.tiny import Input\n"
-        f"opened = open_source({web.url('scene.tif')!r}, Input())\n"
+        f"opened = open_source(parse_source({web.url('scene.tif')!r}), Input())\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -71,7 +71,7 @@ class ThreeClasses(Brightness):
 
 
 def all_features(request: PredictionRequest) -> Features:
-    with open_imagery(Path(request.imagery), request.input) as imagery:
+    with open_imagery(Path(str(request.imagery)), request.input) as imagery:
         return concatenate(list(stream(imagery, request)))
 
 
@@ -123,7 +123,7 @@ def test_windows_of_a_dynamic_network_give_what_the_plain_way_gives(
 
 
 def assert_plain(request: PredictionRequest) -> None:
-    with open_imagery(Path(request.imagery), request.input) as imagery:
+    with open_imagery(Path(str(request.imagery)), request.input) as imagery:
         found = concatenate(list(stream(imagery, request)))
         expected = plain.expected(imagery, request)
 
@@ -189,7 +189,7 @@ class Collected:
 def test_rasters_are_the_mask_strip_by_strip(tmp_path: Path) -> None:
     session = open_session(write_network(tmp_path / "n.onnx", size_px=128), threads=1)
     request = request_for(chips_with_gaps(tmp_path / "chips"), tmp_path, session)
-    with open_imagery(Path(request.imagery), request.input) as imagery:
+    with open_imagery(Path(str(request.imagery)), request.input) as imagery:
         block, _ = imagery.blocks
         whole = Rectangle(0, 0, block.grid.height, block.grid.width)
         sink = Collected((whole.height, whole.width))
@@ -276,7 +276,7 @@ def test_who_stops_listening_ends_the_stream(tmp_path: Path) -> None:
     request = request_for(scene(tmp_path), tmp_path, session)
     before = threads()
 
-    with open_imagery(Path(request.imagery), request.input) as imagery:
+    with open_imagery(Path(str(request.imagery)), request.input) as imagery:
         features = stream(imagery, request)
         assert len(next(features)) > 0
         assert threads() != before
@@ -294,7 +294,7 @@ def test_progress_that_raises_ends_the_stream(tmp_path: Path) -> None:
         if done * 2 > total:
             raise KeyboardInterrupt
 
-    with open_imagery(Path(request.imagery), request.input) as imagery, pytest.raises(KeyboardInterrupt):
+    with open_imagery(Path(str(request.imagery)), request.input) as imagery, pytest.raises(KeyboardInterrupt):
         list(stream(imagery, request, stop))
 
     assert threads() == before

@@ -8,11 +8,15 @@ import pytest
 
 from fair_models.cli.options import absolute
 from fair_models.data.images.tiles import Tile
-from fair_models.errors import FairModelsError, Invalid, InvalidImagery
+from fair_models.errors import FairModelsError, Invalid, InvalidImagery, NotFound
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.sources import addresses, services
+from fair_models.inference.imagery.sources.opening import open_source
 from fair_models.inference.imagery.sources.services import Service
+from fair_models.inference.imagery.sources.source import ImageSource, parse_source
 from fair_models.params import PredictParams
+from fair_models.store.locations import LocalPath
+from tests.inference.tiny import Input
 
 TILE = Tile(386690, 220241, 19)
 FROM_SOUTH = 2**19 - 1 - 220241
@@ -74,7 +78,7 @@ AREA = areas.read("85.519,27.6325,85.521,27.634")
 def test_an_address_of_other_software_is_asked_as_that_software_asks_it(
     copied: str, asked: str, zooms: tuple[int, int]
 ) -> None:
-    service = services.from_template(copied)
+    service = services.from_template(addresses.template(copied))
     assert service.address(TILE) == asked
     assert service.zooms == zooms
 
@@ -90,11 +94,13 @@ def test_a_box_in_an_address_is_that_of_the_tile_in_metres_of_the_web_map() -> N
     )
     box = ",".join(f"{side:.6f}" for side in TILE.bounds_mercator())
     assert (
-        services.from_template(template)
+        services.from_template(addresses.template(template))
         .address(TILE)
         .endswith(f"CRS=EPSG:3857&WIDTH=256&HEIGHT=256&BBOX={box}")
     )
-    sides = services.from_template("https://maps.example.org/export?bbox={w},{s},{e},{n}&size=256")
+    sides = services.from_template(
+        addresses.template("https://maps.example.org/export?bbox={w},{s},{e},{n}&size=256")
+    )
     assert sides.address(TILE) == f"https://maps.example.org/export?bbox={box}&size=256"
 
 
@@ -114,15 +120,68 @@ def test_a_box_in_an_address_is_that_of_the_tile_in_metres_of_the_web_map() -> N
             "wmts",
             "https://maps.example.org/wmts?map=a&service=WMTS&layer=ortho",
         ),
-        ("https://example.org/image.tif", "other", "https://example.org/image.tif"),
-        ("https://example.org/image.tif?sig=%7Bz1%7D", "other", "https://example.org/image.tif?sig=%7Bz1%7D"),
-        ("s3://bucket/image.tif", "other", "s3://bucket/image.tif"),
-        ("chips/input", "other", "chips/input"),
     ],
 )
 def test_other_kinds_of_addresses_are_told_apart(copied: str, kind: str, href: str) -> None:
     read = addresses.read(copied)
-    assert (read.kind, read.href) == (kind, href)
+    assert read is not None
+    assert (read.kind, read.href, str(read)) == (kind, href, copied)
+    assert parse_source(copied) == read
+
+
+@pytest.mark.parametrize(
+    ("written", "location", "asset"),
+    [
+        ("https://example.org/image.tif", "https://example.org/image.tif", ""),
+        ("https://example.org/image.tif?sig=%7Bz1%7D", "https://example.org/image.tif?sig=%7Bz1%7D", ""),
+        ("https://example.org/item.json#visual", "https://example.org/item.json", "visual"),
+        ("s3://bucket/image.tif", "s3://bucket/image.tif", ""),
+        ("s3://bucket/image#1.tif", "s3://bucket/image#1.tif", ""),
+        ("{folder}/chips", "{folder}/chips", ""),
+        ("{folder}/item.json#visual", "{folder}/item.json", "visual"),
+        ("{folder}/a#b.tif", "{folder}/a#b.tif", ""),
+    ],
+)
+def test_other_imagery_is_parsed_as_where_it_lies(
+    tmp_path: Path, written: str, location: str, asset: str
+) -> None:
+    (tmp_path / "a#b.tif").touch()
+    written, location = written.format(folder=tmp_path), location.format(folder=tmp_path)
+    assert addresses.read(written) is None
+    source = parse_source(written)
+    assert isinstance(source, ImageSource)
+    assert (str(source.location), source.asset, str(source)) == (location, asset, written)
+
+
+@pytest.mark.parametrize("kind", ["wms", "wmts"])
+def test_a_query_that_names_the_service_names_its_kind(kind: str) -> None:
+    written = f"https://maps.example.org/ows?SERVICE={kind.upper()}&layers=a"
+    assert parse_source(written) == addresses.TileAddress(kind, written, written)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("ftp://example.org/image.tif", "its scheme is ftp"),
+        ("http://example.org/image.tif", "plain http"),
+        ("https://user:secret@example.org/image.tif", "has a login"),
+        ("s3://bucket/../other/image.tif", "write s3://bucket/key"),
+        ("file://elsewhere/image.tif", "write file:///path"),
+    ],
+)
+def test_imagery_that_may_not_be_read_is_refused_when_it_is_parsed(written: str, reason: str) -> None:
+    with pytest.raises(Invalid, match=reason) as raised:
+        parse_source(written)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("prefix", ["/vsicurl/https://example.org/", "/vsis3/bucket/", "/vsizip/"])
+def test_paths_of_gdals_own_file_systems_are_plain_paths(prefix: str) -> None:
+    source = parse_source(f"{prefix}image.tif")
+    assert isinstance(source, ImageSource)
+    assert isinstance(source.location, LocalPath)
+    with pytest.raises(NotFound, match="There is no imagery at /vsi"):
+        open_source(source, Input())
 
 
 @pytest.mark.parametrize(
@@ -146,7 +205,7 @@ def test_other_kinds_of_addresses_are_told_apart(copied: str, kind: str, href: s
 )
 def test_what_cannot_be_asked_is_refused_with_what_to_write(copied: str, reason: str) -> None:
     with pytest.raises(FairModelsError, match=reason) as raised:
-        services.from_template(copied)
+        services.from_template(addresses.template(copied))
     assert "secret" not in str(raised.value)
 
 
@@ -161,9 +220,11 @@ def test_what_cannot_be_asked_is_refused_with_what_to_write(copied: str, reason:
 )
 def test_each_alternative_host_must_be_allowed(monkeypatch: pytest.MonkeyPatch, copied: str) -> None:
     monkeypatch.setenv("FAIR_ALLOWED_HOSTS", '["tiles.example.org"]')
-    services.from_template("https://{switch:tiles.example.org,tiles.example.org}/{z}/{x}/{y}")
+    services.from_template(
+        addresses.template("https://{switch:tiles.example.org,tiles.example.org}/{z}/{x}/{y}")
+    )
     with pytest.raises(Invalid, match=r"not one of FAIR_ALLOWED_HOSTS|login"):
-        services.from_template(copied)
+        services.from_template(addresses.template(copied))
 
 
 @pytest.mark.parametrize(

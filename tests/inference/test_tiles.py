@@ -20,6 +20,7 @@ from fair_models.errors import FairModelsError, Invalid, InvalidImagery, Nothing
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.reading import Imagery
 from fair_models.inference.imagery.sources.opening import open_source
+from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.network.session import Session
 from fair_models.inference.prediction import predict
 from fair_models.inference.request import PredictionRequest
@@ -49,7 +50,9 @@ def template(server: TileServer, y: str = "{y}") -> str:
 def opened(
     server: TileServer, manners: Manners = QUICK, imagery: str | None = None, inset: float = 0
 ) -> Imagery:
-    return open_source(imagery or template(server), Input(), server.area(inset), CORNER.z, manners)
+    return open_source(
+        parse_source(imagery or template(server)), Input(), server.area(inset), CORNER.z, manners
+    )
 
 
 def whole(imagery: Imagery) -> tuple[Array, Array]:
@@ -78,7 +81,7 @@ def test_tiles_give_what_the_same_pixels_as_one_image_give(
     )
     area = server.area(0.3)
     one = request_for(image, tmp_path / "one", network, area=area)
-    many = replace(one, imagery=template(server), output=tmp_path / "many", zoom=CORNER.z)
+    many = replace(one, imagery=parse_source(template(server)), output=tmp_path / "many", zoom=CORNER.z)
     results = [predict(request) for request in (one, many)]
 
     (left, right) = (json.loads((result.folder / "predictions.geojson").read_text()) for result in results)
@@ -199,7 +202,7 @@ def test_with_too_many_broken_tiles_the_prediction_fails_and_leaves_nothing(
     for tile in server.all()[:2]:
         server.answers[server.path(tile)] = failing(403)
     request = request_for(tmp_path, tmp_path / "out", network)
-    request = replace(request, imagery=template(server), area=server.area(), zoom=19)
+    request = replace(request, imagery=parse_source(template(server)), area=server.area(), zoom=19)
     with pytest.raises(Unavailable, match="2 of 12 tiles could not be had"):
         predict(request)
     assert not request.output.exists()
@@ -384,7 +387,7 @@ def test_absurd_requests_are_refused_with_their_number_before_anything_is_asked_
     server: TileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InvalidImagery, match=r"about 132,[0-9]{3},[0-9]{3} tiles of zoom 19.*50,000"):
-        open_source(template(server), Input(), areas.read("85,27,94,33"), 19, QUICK)
+        open_source(parse_source(template(server)), Input(), areas.read("85,27,94,33"), 19, QUICK)
     monkeypatch.setenv("FAIR_MOST_TILES", "11")
     with pytest.raises(InvalidImagery, match=r"about 1[23] tiles of zoom 19, at most 11"):
         opened(server)
@@ -418,16 +421,22 @@ def test_what_cannot_be_asked_is_refused_in_words(
 ) -> None:
     monkeypatch.delenv("FAIR_ALLOWED_HOSTS", raising=False)
     with pytest.raises(FairModelsError, match=reason):
-        open_source(imagery, Input(), areas.read("85.5,27.6,85.501,27.601") if area else None, zoom, QUICK)
+        open_source(
+            parse_source(imagery),
+            Input(),
+            areas.read("85.5,27.6,85.501,27.601") if area else None,
+            zoom,
+            QUICK,
+        )
 
 
 def test_a_zoom_is_refused_for_one_image_and_for_a_folder_that_has_no_chip_of_it(tmp_path: Path) -> None:
     image = write_geotiff(tmp_path / "a.tif", blobs(64, 64), "EPSG:32645", (353_000, 3_057_000), 0.26)
     with pytest.raises(Invalid, match="leave the zoom out"):
-        open_source(image, Input(), None, 19)
+        open_source(parse_source(image), Input(), None, 19)
     with pytest.raises(InvalidImagery, match=r"no chip of zoom 17, only of 19 \(1 chips\)"):
-        open_source(tmp_path, Input(), None, 17)
-    with open_source(tmp_path, Input(), None, 19) as imagery:
+        open_source(parse_source(tmp_path), Input(), None, 17)
+    with open_source(parse_source(tmp_path), Input(), None, 19) as imagery:
         assert imagery.image_count == 1
 
 
@@ -435,7 +444,7 @@ def test_without_a_zoom_the_one_nearest_to_the_model_is_taken_and_written_down(
     server: TileServer, tmp_path: Path, network: Session
 ) -> None:
     request = request_for(tmp_path, tmp_path / "taken", network, options={"area": "x", "most_failed": 0})
-    request = replace(request, imagery=template(server), area=server.area(0.3))
+    request = replace(request, imagery=parse_source(template(server)), area=server.area(0.3))
     taken = predict(request)
     options = {"area": "x", "zoom": 19, "most_failed": 0}
     given = predict(replace(request, output=tmp_path / "given", zoom=19, options=options))
@@ -447,7 +456,7 @@ def test_without_a_zoom_the_one_nearest_to_the_model_is_taken_and_written_down(
 def test_a_service_that_is_down_is_told_after_a_few_tiles(server: TileServer) -> None:
     server.answers = dict.fromkeys(server.answers, failing(503, Retry_After="0"))
     with pytest.raises(Unavailable, match=r"try again later. Zoom 19 was asked for, .* give the zoom"):
-        open_source(template(server), Input(), server.area(), None, QUICK)
+        open_source(parse_source(template(server)), Input(), server.area(), None, QUICK)
     assert len(set(server.asked)) == 3
 
 
@@ -472,7 +481,7 @@ def test_a_picture_of_one_pixel_is_a_hole(server: TileServer) -> None:
 
 def asked_of(server: TileServer, tmp_path: Path, network: Session, **changes: object) -> PredictionRequest:
     request = request_for(tmp_path, tmp_path / "out", network)
-    asked = {"imagery": template(server), "area": server.area(0.3), "zoom": 19}
+    asked = {"imagery": parse_source(template(server)), "area": server.area(0.3), "zoom": 19}
     return replace(request, **(asked | changes))  # type: ignore[arg-type]
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from rasterio.transform import from_bounds
 
 from fair_models.data.images import tiles
+from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.network.session import Session
 from fair_models.inference.parts import Part, RasterPart, Window
 from fair_models.inference.prediction import PredictionRequest
@@ -157,9 +158,9 @@ def blobs(height: int, width: int, seed: int = 0, smooth: float = 6.0) -> Array:
     return np.repeat((255 * (noise - low) / (high - low)).astype(np.uint8)[None], 3, axis=0)
 
 
-def request_for(imagery: Path, output: Path, session: Session, **changes: Any) -> PredictionRequest:
+def request_for(imagery: str | Path, output: Path, session: Session, **changes: Any) -> PredictionRequest:
     settings: dict[str, Any] = {
-        "imagery": imagery,
+        "imagery": parse_source(imagery),
         "output": output,
         "session": session,
         "processing": Brightness(),

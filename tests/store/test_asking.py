@@ -14,6 +14,7 @@ from threading import Barrier, Lock
 import pytest
 
 from fair_models.errors import Invalid, NotFound, Unavailable
+from fair_models.store.locations import parse_web
 from fair_models.store.web.policy import Manners, Web, asked_for_s
 from fair_models.store.web.tile_cache import TileCache
 from tests.store.web_server import WebServer
@@ -57,12 +58,12 @@ def test_retry_after_is_read_as_seconds_or_as_a_time() -> None:
 def test_what_is_missing_is_asked_for_once_and_what_fails_as_often_as_was_said(
     server: WebServer, web: Web
 ) -> None:
-    assert web.get(server.url("file"), largest_bytes=100).body == b"content"
+    assert web.get(parse_web(server.url("file")), largest_bytes=100).body == b"content"
     with pytest.raises(NotFound):
-        web.get(server.url("missing"), largest_bytes=100)
+        web.get(parse_web(server.url("missing")), largest_bytes=100)
     server.answers["/busy"] = lambda request: request.send_error(503)
     with pytest.raises(Unavailable, match="the server says 503"):
-        web.get(server.url("busy"), largest_bytes=100)
+        web.get(parse_web(server.url("busy")), largest_bytes=100)
     assert server.asked == ["/file", "/missing", "/busy", "/busy", "/busy"]
 
 
@@ -83,25 +84,25 @@ def test_threads_that_share_it_ask_one_host_no_more_at_once_than_was_said(server
     server.answers["/slow"] = answer
     web = Web(replace(QUICK, at_once=2))
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: web.get(server.url("slow"), largest_bytes=1), range(8)))
+        list(pool.map(lambda _: web.get(parse_web(server.url("slow")), largest_bytes=1), range(8)))
     web.close()
     assert most == [2]
 
 
 def test_more_than_was_wanted_is_refused_or_cut(server: WebServer, web: Web) -> None:
     with pytest.raises(Invalid, match="more than 3 bytes"):
-        web.get(server.url("file"), largest_bytes=3)
-    assert web.get(server.url("file"), largest_bytes=3, cut=True).body == b"con"
-    assert web.get(server.url("file"), largest_bytes=7).body == b"content"
+        web.get(parse_web(server.url("file")), largest_bytes=3)
+    assert web.get(parse_web(server.url("file")), largest_bytes=3, cut=True).body == b"con"
+    assert web.get(parse_web(server.url("file")), largest_bytes=7).body == b"content"
 
 
 def test_redirects_in_a_circle_and_into_this_network_are_not_followed(server: WebServer, web: Web) -> None:
     server.redirect("circle", "/circle")
     with pytest.raises(Invalid, match="redirects more than 5 times"):
-        web.get(server.url("circle"), largest_bytes=100)
+        web.get(parse_web(server.url("circle")), largest_bytes=100)
     server.redirect("inside", f"http://localhost:{server.port}/file")
     with pytest.raises(Invalid, match="redirects to where nothing may be read"):
-        web.get(server.url("inside"), largest_bytes=100)
+        web.get(parse_web(server.url("inside")), largest_bytes=100)
     assert "/file" not in server.asked
 
 

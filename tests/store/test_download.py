@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fair_models.errors import Corrupted, FairModelsError, Invalid, NotFound, Unavailable
+from fair_models.store import locations
 from fair_models.store.protocol import StoredFile
 from fair_models.store.web.connections import MOST_REDIRECTS
 from fair_models.store.web.download import Patience, download
@@ -37,7 +38,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def get(href: str, target: Path, **options: object) -> StoredFile:
-    return download(href, target, **{"largest_bytes": 1_000_000, **options})  # type: ignore[arg-type]
+    return download(locations.parse_download(href), target, **{"largest_bytes": 1_000_000, **options})  # type: ignore[arg-type]
 
 
 def nothing_was_kept(target: Path) -> bool:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fair_models.errors import Conflict, Invalid
+from fair_models.store import locations
 from fair_models.store.atomic import write_new
-from fair_models.store.web import hrefs
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_nothing_is_written_among_the_state_of_the_registry(home: Path, kept: st
         (home / kept).mkdir(parents=True)
     for path in (home / kept, home / kept / "deep" / "x.json", home / "audits" / ".." / kept / "x.md"):
         with pytest.raises(Invalid, match="keeps its own files") as refused:
-            hrefs.output_path(path)
+            locations.output_path(path)
         assert str(path) in str(refused.value)
 
 
@@ -41,7 +41,7 @@ def test_links_into_the_state_are_seen_through(home: Path, tmp_path: Path) -> No
     (tmp_path / "file.json").symlink_to(home / "catalog" / "item.json")
     for path in (tmp_path / "folder" / "new.json", tmp_path / "file.json"):
         with pytest.raises(Invalid, match="keeps its own files"):
-            hrefs.output_path(path)
+            locations.output_path(path)
 
 
 def test_a_catalogue_a_store_and_programs_elsewhere_are_kept_too(
@@ -49,26 +49,26 @@ def test_a_catalogue_a_store_and_programs_elsewhere_are_kept_too(
 ) -> None:
     for name in ("FAIR_CATALOG", "FAIR_STORE", "PREFECT_HOME", "ZENML_CONFIG_PATH"):
         place = tmp_path / name.lower()
-        hrefs.output_path(place / "x.json")
+        locations.output_path(place / "x.json")
         monkeypatch.setenv(name, str(place))
         with pytest.raises(Invalid, match="keeps its own files"):
-            hrefs.output_path(place / "x.json")
+            locations.output_path(place / "x.json")
 
 
 def test_results_go_anywhere_else(home: Path, tmp_path: Path) -> None:
     for path in (home / "predictions" / "x", home / "audits" / "x.md", home / "mine", tmp_path / "catalog"):
-        assert hrefs.output_path(path) == path
+        assert locations.output_path(path) == path
 
 
 def test_what_is_written_must_lie_in_the_folders_that_are_set(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAIR_ALLOWED_FOLDERS", json.dumps([str(tmp_path / "data"), str(home)]))
-    assert hrefs.output_path(tmp_path / "data" / "x") == tmp_path / "data" / "x"
+    assert locations.output_path(tmp_path / "data" / "x") == tmp_path / "data" / "x"
     with pytest.raises(Invalid, match="lies outside"):
-        hrefs.output_path(tmp_path / "other" / "x")
+        locations.output_path(tmp_path / "other" / "x")
     with pytest.raises(Invalid, match="keeps its own files"):
-        hrefs.output_path(home / "store" / "x")
+        locations.output_path(home / "store" / "x")
 
 
 def test_a_new_file_never_takes_the_place_of_one_that_is_there(tmp_path: Path) -> None:

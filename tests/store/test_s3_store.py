@@ -17,12 +17,13 @@ from pydantic import ValidationError
 
 from fair_models.errors import Conflict, Corrupted, Invalid, Unavailable
 from fair_models.settings import Settings
+from fair_models.store import locations
 from fair_models.store.digests import checksum_bytes
 from fair_models.store.local import LocalStore
+from fair_models.store.locations import BucketKey
 from fair_models.store.opening import open_store
 from fair_models.store.s3.place import Place
 from fair_models.store.s3.store import S3Store
-from fair_models.store.web import hrefs
 from fair_models.store.web.download import download
 from tests.store.faulty_proxy import Proxy, proxying
 
@@ -386,25 +387,30 @@ def test_other_buckets_are_judged_and_the_own_one_needs_no_entry(
     monkeypatch.setenv("FAIR_PUBLIC_STORE_URL", PUBLIC)
     monkeypatch.setenv("FAIR_ALLOWED_HOSTS", '["s3://allowed"]')
 
-    assert hrefs.s3_address(own) == (s3_bucket, f"fair/{KEY}")
-    assert str(hrefs.web_address(f"{PUBLIC}/{KEY}")) == f"{PUBLIC}/{KEY}"
+    assert locations.parse_bucket_key(own) == BucketKey(s3_bucket, f"fair/{KEY}")
+    assert str(locations.parse_web(f"{PUBLIC}/{KEY}")) == f"{PUBLIC}/{KEY}"
     assert store.fetch(own).read_bytes() == b"weights"
-    got = download(own, tmp_path / "got", largest_bytes=100, checksum=checksum_bytes(b"weights"))
+    got = download(
+        locations.parse_download(own),
+        tmp_path / "got",
+        largest_bytes=100,
+        checksum=checksum_bytes(b"weights"),
+    )
     assert (got.size, (tmp_path / "got").read_bytes()) == (7, b"weights")
     with pytest.raises(Invalid, match="more than 3 bytes"):
-        download(own, tmp_path / "large", largest_bytes=3)
+        download(locations.parse_download(own), tmp_path / "large", largest_bytes=3)
     for href in (f"s3://{s3_bucket}/fairy/x", f"s3://{s3_bucket}/x", "s3://another/x"):
         with pytest.raises(Invalid, match="is not one of FAIR_ALLOWED_HOSTS"):
             store.fetch(href)
     for href in ("https://data.example.org/other", f"{PUBLIC}/../other", f"{PUBLIC}/%2e%2e/other"):
         with pytest.raises(Invalid, match=r"data\.example\.org is not one of FAIR_ALLOWED_HOSTS"):
-            hrefs.web_address(href)
+            locations.parse_web(href)
 
 
 def test_an_address_of_a_bucket_never_climbs_into_another() -> None:
     for href in ("s3://allowed/../other/x", "s3://allowed/a/../../other/x", "s3://allowed/./x"):
         with pytest.raises(Invalid, match="is no file in a bucket"):
-            hrefs.s3_address(href)
+            locations.parse_bucket_key(href)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 604_801])

@@ -21,6 +21,7 @@ import pystac
 
 from fair_models.errors import Invalid, NotFound, Unavailable
 from fair_models.store import atomic
+from fair_models.store.locations import parse_web
 from fair_models.store.web.download import Patience, download
 from fair_models.types import Json
 
@@ -131,7 +132,7 @@ def _download(address: str) -> bytes:
     patience = Patience(step=TIMEOUT_S, whole=TIMEOUT_S)
     with tempfile.TemporaryDirectory(prefix="fair-schema-") as folder:
         file = Path(folder) / "schema.json"
-        download(address, file, largest_bytes=LARGEST_BYTES, redirects=0, patience=patience)
+        download(parse_web(address), file, largest_bytes=LARGEST_BYTES, redirects=0, patience=patience)
         return file.read_bytes()
 
 

@@ -24,9 +24,9 @@ import numpy as np
 
 from fair_models.data.vectors import geojson
 from fair_models.errors import InvalidLabels
+from fair_models.store import locations
 from fair_models.store.archive import BROKEN
 from fair_models.store.atomic import told_as_unavailable
-from fair_models.store.web import hrefs
 from fair_models.types import Array, Json
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ def _linked(path: Path, form: Form, folder: Path) -> Path:
     if form == "shapefile":
         for beside in path.parent.iterdir():
             if beside.stem == path.stem and beside.suffix.lower() in _BESIDE_SHP and beside.is_file():
-                (folder / f"data{beside.suffix.lower()}").symlink_to(hrefs.local_path(beside))
+                (folder / f"data{beside.suffix.lower()}").symlink_to(locations.local_path(beside))
     elif form == "geopackage":
         _require_plain_tables(path)
     return place

@@ -27,8 +27,8 @@ from fair_models.data.vectors import polygons
 from fair_models.errors import Invalid, InvalidDocument, InvalidLabels, NotFound
 from fair_models.inference.imagery.georeference import pixels_of
 from fair_models.inference.windows import Rectangle
-from fair_models.store import documents
-from fair_models.store.web import hrefs
+from fair_models.store import documents, locations
+from fair_models.store.locations import WebAddress
 from fair_models.store.web.policy import DOCUMENT_BYTES, Web
 from fair_models.types import Array, BBox
 
@@ -144,21 +144,21 @@ def read(text: str) -> Area:
         return _of_box(*(float(number) for number in found.groups()))
     if text.lstrip().startswith("{"):
         return _of_document(documents.parse_json(text.encode(), "area", _LIMITS), "as given")
-    name = hrefs.shown(text)
+    name = locations.shown(text)
     if re.fullmatch(r"[\s0-9,.;+-]+", text):
         raise _refused(name, "it is no box; write west,south,east,north in degrees")
-    if hrefs.is_web(text):
-        return _from_web(text, name)
-    path = hrefs.local_path(text)
+    if locations.is_web(text):
+        return _from_web(locations.parse_web(text), name)
+    path = locations.local_path(text)
     if not path.exists():
         raise NotFound(f"There is no file {path}. Name one that exists.")
     return _of_file(path, name)
 
 
-def _from_web(href: str, name: str) -> Area:
+def _from_web(address: WebAddress, name: str) -> Area:
     web = Web()
     try:
-        body = web.get(href, largest_bytes=DOCUMENT_BYTES).body
+        body = web.get(address, largest_bytes=DOCUMENT_BYTES).body
     finally:
         web.close()
     with tempfile.TemporaryDirectory(prefix="fair-area-") as folder:

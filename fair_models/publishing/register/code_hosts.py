@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
 from fair_models.catalog.items import assets
-from fair_models.store.web import hrefs
+from fair_models.store import locations
 from fair_models.types import Json
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -51,7 +51,7 @@ def settle(template: Json) -> Iterator[str]:
     """
     for key, asset in (template.get("assets") or {}).items():
         href, roles = asset["href"], asset.get("roles") or []
-        if not assets.RUNTIMES.isdisjoint(roles) or not hrefs.is_web(href):
+        if not assets.RUNTIMES.isdisjoint(roles) or not locations.is_web(href):
             continue
         is_code = assets.has_role(roles, assets.SOURCE_CODE)
         try:

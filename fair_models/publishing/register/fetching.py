@@ -13,9 +13,9 @@ from fair_models.contract.checks import NO_DIGEST
 from fair_models.errors import Corrupted, Invalid, NotFound, Unavailable
 from fair_models.publishing.register import code_hosts
 from fair_models.publishing.register.template_files import TemplateFiles
+from fair_models.store import locations
 from fair_models.store.digests import hex_of, verify
 from fair_models.store.protocol import StoredFile
-from fair_models.store.web import hrefs
 from fair_models.store.web.download import download
 from fair_models.types import Json
 
@@ -62,7 +62,7 @@ def fetch(found: TemplateFiles, needed: tuple[str, ...], folder: Path) -> None:
                 _verify(given, checksum)
                 path = given
             else:
-                download(href, path, largest_bytes=largest, checksum=checksum)
+                download(locations.parse_download(href), path, largest_bytes=largest, checksum=checksum)
         except (Corrupted, Invalid, NotFound) as error:
             found.reasons.append(f"assets.{key}: {error}")
         except Unavailable as error:
@@ -101,16 +101,16 @@ def refused(found: TemplateFiles, needed: tuple[str, ...]) -> Iterator[str]:
         if given.is_file():
             continue
         try:
-            hrefs.file_address(href)
+            locations.parse_download(href)
         except Invalid as error:
             yield f"assets.{key}: {error}; or get the file elsewhere and put it at {given}"
             continue
         if host := code_hosts.onward(href):
             try:
-                hrefs.web_address(f"https://{host}/")
+                locations.parse_web(f"https://{host}/")
             except Invalid:
                 yield (
-                    f"assets.{key}: {hrefs.shown(href)} leads to {host}, which is not one of "
+                    f"assets.{key}: {locations.shown(href)} leads to {host}, which is not one of "
                     "FAIR_ALLOWED_HOSTS; have the operator add it, or get the file elsewhere and put it at "
                     f"{given}"
                 )

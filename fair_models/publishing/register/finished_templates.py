@@ -17,8 +17,8 @@ from fair_models.publishing.commit import as_stored
 from fair_models.publishing.register import code_hosts, fetching, template_files
 from fair_models.publishing.register.item_documents import ItemDocument
 from fair_models.publishing.register.template_files import TemplateFiles
+from fair_models.store import locations
 from fair_models.store.atomic import told_as_unavailable
-from fair_models.store.web import hrefs
 from fair_models.types import BASE_MODELS, Json
 
 LARGEST_CARD_BYTES = 1_000_000
@@ -56,7 +56,7 @@ def of_document(read: ItemDocument) -> FinishedTemplate:
     template, remarks = base_models.complete(read.document)
     template |= {"collection": BASE_MODELS}
     remarks += [*_settle_links(template, read.base), *code_hosts.settle(template)]
-    name = str(template.get("id") or hrefs.shown(read.source))
+    name = str(template.get("id") or locations.shown(read.source))
     with told_as_unavailable(f"read the files of {name}"):
         found = template_files.find(template, read.base, contribution=False)
     return FinishedTemplate(name, template, _number(template), found, remarks)
@@ -116,7 +116,7 @@ def _without_digest(found: TemplateFiles) -> Iterator[str]:
     for key in NEEDED:
         if key in found.said and "file:checksum" not in found.said[key]:
             yield (
-                f"assets.{key}: {hrefs.shown(found.said[key]['href'])} has no file:checksum, "
+                f"assets.{key}: {locations.shown(found.said[key]['href'])} has no file:checksum, "
                 "so nobody can tell whether these are the bytes that were meant"
             )
 
@@ -133,9 +133,9 @@ def _settle_links(template: Json, base: Path | str) -> Iterator[str]:
     template["links"] = []
     for link in links:
         href = link.get("href")
-        if isinstance(href, str) and hrefs.scheme_of(href) in {"", "file"}:
-            if isinstance(base, Path) or hrefs.scheme_of(href):
+        if isinstance(href, str) and locations.scheme_of(href) in {"", "file"}:
+            if isinstance(base, Path) or locations.scheme_of(href):
                 yield f"links: {link.get('rel')} leads to the file {href}, which is not kept; left out"
                 continue
-            link["href"] = hrefs.joined(base, href)
+            link["href"] = locations.joined(base, href)
         template["links"].append(link)

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from fair_models.errors import Invalid, NotFound
-from fair_models.store import documents
-from fair_models.store.web import hrefs
+from fair_models.store import documents, locations
 from fair_models.store.web.download import download
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, Json
 
@@ -73,21 +72,22 @@ def read(source: str, work: Path) -> ItemDocument:
         Unavailable: Its server does not answer.
     """
     base: Path | str
-    if hrefs.is_web(source):
+    if locations.is_web(source):
         path, base = work / "item.json", source
-        download(source, path, largest_bytes=LARGEST_ITEM_BYTES)
+        download(locations.parse_web(source), path, largest_bytes=LARGEST_ITEM_BYTES)
     else:
-        path = hrefs.local_path(source)
+        path = locations.local_path(source)
         base = path.parent
         if not path.is_file():
             raise NotFound(
                 f"There is no {source}: name the folder of a contribution, or the file or address of an item"
             )
     limits = documents.Limits(bytes=LARGEST_ITEM_BYTES)
-    document = documents.parse_json(path.read_bytes(), hrefs.shown(source), limits)
+    document = documents.parse_json(path.read_bytes(), locations.shown(source), limits)
     if not isinstance(document, dict) or document.get("type") != "Feature":
         raise Invalid(
-            f"{hrefs.shown(source)} is no STAC item (a JSON object of the type Feature): name the file of one"
+            f"{locations.shown(source)} is no STAC item (a JSON object of the type Feature): "
+            "name the file of one"
         )
     return ItemDocument(source, base, document)
 
@@ -104,7 +104,7 @@ def refuse_other_kinds(read: ItemDocument, wanted: Kind) -> None:
     """
     if read.kind == wanted or {read.kind, wanted} == {BASE_MODELS, LOCAL_MODELS}:
         return  # a model that was fine-tuned elsewhere is a base model here
-    shown = hrefs.shown(read.source)
+    shown = locations.shown(read.source)
     remedy = {
         BASE_MODELS: f"register it: fair-models register {shown}",
         DATASETS: f"ingest it: fair-models ingest NAME {shown}",

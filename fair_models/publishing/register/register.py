@@ -21,8 +21,8 @@ from fair_models.publishing.plans import Tell, nobody
 from fair_models.publishing.register import finished_items, template_files
 from fair_models.publishing.register.finished_items import FinishedItem
 from fair_models.publishing.workspace import work_folder
+from fair_models.store import locations
 from fair_models.store.protocol import Store, StoredFile
-from fair_models.store.web import hrefs
 from fair_models.types import BASE_MODELS, Json
 
 logger = logging.getLogger(__name__)
@@ -64,9 +64,9 @@ def register_base_model(
             somebody else published meanwhile.
     """
     to = _Destination(catalog, store, tell, dry_run)
-    if hrefs.is_web(source) or not hrefs.local_folder(source).is_dir():
+    if locations.is_web(source) or not locations.local_folder(source).is_dir():
         return _finished(source, to)
-    return _contribution(hrefs.local_folder(source), to, random_start)
+    return _contribution(locations.local_folder(source), to, random_start)
 
 
 @dataclass(frozen=True)

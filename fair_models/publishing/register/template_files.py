@@ -9,8 +9,8 @@ from pathlib import Path
 from fair_models.catalog.items import assets
 from fair_models.catalog.items.base_models import own_keys
 from fair_models.errors import Corrupted, FairModelsError, Invalid, NotFound
+from fair_models.store import locations
 from fair_models.store.digests import verify
-from fair_models.store.web import hrefs
 from fair_models.types import Json
 
 
@@ -54,7 +54,7 @@ def find(template: Json, base: Path | str, *, contribution: bool) -> TemplateFil
         if isinstance(place, str):
             found.remote[own] = place
             found.said[own] = asset
-            if not hrefs.scheme_of(href):
+            if not locations.scheme_of(href):
                 found.beside.add(own)
         elif contribution and isinstance(base, Path) and not place.is_relative_to(base):
             found.reasons.append(f"assets.{key}: {href} lies outside of the folder; move it in")
@@ -81,17 +81,17 @@ def _file_assets(template: Json) -> Iterator[tuple[str, str, Json]]:
 
 def _of_local_item(href: str, folder: Path) -> Path | str:
     """The file that an href means; its address where it lies elsewhere."""
-    elsewhere = hrefs.scheme_of(href) not in {"", "file"}
-    return href if elsewhere else hrefs.local_path(href, folder)
+    elsewhere = locations.scheme_of(href) not in {"", "file"}
+    return href if elsewhere else locations.local_path(href, folder)
 
 
 def _of_web_item(href: str, address: str) -> str:
-    if hrefs.scheme_of(href) == "file" or href.startswith(("/", "\\", "~")):
+    if locations.scheme_of(href) == "file" or href.startswith(("/", "\\", "~")):
         raise Invalid(
             f"{href} names a file of the machine that reads it, which an item on the web may not: "
             "name it relative to the item, or by its https address"
         )
-    return href if hrefs.scheme_of(href) else hrefs.joined(address, href)
+    return href if locations.scheme_of(href) else locations.joined(address, href)
 
 
 def _problems(key: str, asset: Json, path: Path) -> Iterator[str]:

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from fair_models.errors import Invalid, Unavailable
+from fair_models.store.locations import BucketKey
 from fair_models.store.s3.client import ATTEMPTS, open_client, told
-from fair_models.store.web import hrefs
 from fair_models.store.web.ranges import CHUNK_BYTES
 
 _ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)
@@ -74,17 +74,16 @@ class S3Ranges:
     """A file in a bucket.
 
     Args:
-        href: s3://bucket/key.
+        file: Where it lies.
 
     Raises:
-        Invalid: It may not be read, or boto3 is not installed.
+        Invalid: It may not be read with our credentials, or boto3 is not installed.
         NotFound: Nothing lies there.
         Unavailable: The store does not answer.
     """
 
-    def __init__(self, href: str) -> None:
-        self._bucket, self._key = hrefs.s3_address(href)
-        self.name = hrefs.shown(href)
+    def __init__(self, file: BucketKey) -> None:
+        self._bucket, self._key, self.name = file.bucket, file.key, file.shown
         self._client = open_client()
         self._etag: str | None = None
         self.size = 1

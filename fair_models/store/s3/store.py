@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fair_models.errors import Invalid, NotFound, Unavailable
+from fair_models.store import locations
 from fair_models.store.digests import PREFIX, hex_of
 from fair_models.store.local import LocalStore
 from fair_models.store.naming import checked_key
@@ -17,7 +18,6 @@ from fair_models.store.protocol import StoredFile
 from fair_models.store.s3 import reading, writing
 from fair_models.store.s3.client import ATTEMPTS, no_bucket, open_client, told
 from fair_models.store.s3.place import Place
-from fair_models.store.web import hrefs
 
 LONGEST_LINK_S = 7 * 86_400
 """Seconds for which S3 signs an address at most."""
@@ -29,8 +29,8 @@ _PUT_AGAIN = "put-again"
 class S3Store:
     """Files in a bucket, each written once.
 
-    Files of this machine and of other buckets can be read too, under the rules of `hrefs`; only those below
-    the prefix are listed and deleted. Processes may share one; each has its own connections.
+    Files of this machine and of other buckets can be read too, under the rules of `locations`; only those
+    below the prefix are listed and deleted. Processes may share one; each has its own connections.
 
     Args:
         place: The bucket, the prefix, and the public address of the files.
@@ -140,7 +140,7 @@ class S3Store:
         key = self.place.key_of(href)
         if key is None:
             raise Invalid(
-                f"{hrefs.shown(href)} does not lie in the store {self.place}: "
+                f"{locations.shown(href)} does not lie in the store {self.place}: "
                 "only stored files can be deleted here"
             )
         with self._told(href):
@@ -180,7 +180,7 @@ class S3Store:
         if _is_here(href):
             return self._here.link(href, seconds)
         found, key = self._find(href), self.place.key_of(href)
-        if key is not None and hrefs.is_web(self.place.href(key)):
+        if key is not None and locations.is_web(self.place.href(key)):
             return self.place.href(key)
         with self._told(href):
             signed = self._client.generate_presigned_url(
@@ -230,13 +230,15 @@ class S3Store:
         if key is not None:
             bucket, whole_key = self.place.bucket, f"{self.place.prefix}{key}"
         else:
-            bucket, whole_key = hrefs.s3_address(href)
+            file = locations.parse_bucket_key(href)
+            bucket, whole_key = file.bucket, file.key
         try:
             return reading.find(self._client, bucket, whole_key)
         except NotFound:
             self._require_bucket(bucket)
             raise NotFound(
-                f"{hrefs.shown(href)} does not exist: put the file back, or register what it belongs to again"
+                f"{locations.shown(href)} does not exist: "
+                "put the file back, or register what it belongs to again"
             ) from None
 
     def _require_bucket(self, bucket: str) -> None:
@@ -262,10 +264,10 @@ class S3Store:
 
     @contextmanager
     def _told(self, name: str) -> Iterator[None]:
-        with told(hrefs.shown(name), self.place.bucket):
+        with told(locations.shown(name), self.place.bucket):
             yield
 
 
 def _is_here(href: str) -> bool:
     """Whether an address is one of a file of this machine."""
-    return hrefs.scheme_of(href) in {"", "file"}
+    return locations.scheme_of(href) in {"", "file"}

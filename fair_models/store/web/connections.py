@@ -15,7 +15,9 @@ import httpx
 
 from fair_models import __version__
 from fair_models.errors import Invalid, NotFound, Unavailable
-from fair_models.store.web import hrefs
+from fair_models.store import locations
+from fair_models.store.locations import WebAddress
+from fair_models.store.web import hosts
 
 MOST_REDIRECTS = 5
 GONE = frozenset({404, 410})
@@ -51,7 +53,7 @@ class CheckedBackend(httpcore.SyncBackend):
         """Connect to the first address of a host that answers; all of them must be allowed."""
         addresses = _resolved(host, port)
         for address in addresses:
-            hrefs.check_peer(host, address)
+            hosts.check_peer(host, address)
         failed: Exception | None = None
         for address in addresses:
             left = _left(self._deadline(), timeout)
@@ -115,7 +117,7 @@ def is_busy(status: int) -> bool:
     return status in _BUSY or status >= 500
 
 
-def onward(address: httpx.URL, response: httpcore.Response) -> httpx.URL | None:
+def onward(address: WebAddress, response: httpcore.Response) -> WebAddress | None:
     """Where a redirect leads, judged like the first address. None for an answer that is none.
 
     Raises:
@@ -125,13 +127,13 @@ def onward(address: httpx.URL, response: httpcore.Response) -> httpx.URL | None:
     if response.status not in _REDIRECTS or not place:
         return None
     try:
-        target = address.join(place)
+        target = address.url.join(place)
     except (httpx.InvalidURL, ValueError) as error:
-        raise Invalid(f"{hrefs.shown(address)} redirects to what is no address: {error}") from error
+        raise Invalid(f"{address.shown} redirects to what is no address: {error}") from error
     try:
-        return hrefs.web_address(target)
+        return locations.parse_web(target)
     except Invalid as error:
-        raise Invalid(f"{hrefs.shown(address)} redirects to where nothing may be read: {error}") from error
+        raise Invalid(f"{address.shown} redirects to where nothing may be read: {error}") from error
 
 
 def too_many_redirects(asked: str, redirects: int) -> Invalid:
@@ -190,18 +192,21 @@ def trust() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def request_url(address: httpx.URL) -> httpcore.URL:
+def request_url(address: WebAddress) -> httpcore.URL:
     """An address as httpcore takes it."""
     return httpcore.URL(
-        scheme=address.raw_scheme, host=address.raw_host, port=address.port, target=address.raw_path
+        scheme=address.url.raw_scheme,
+        host=address.url.raw_host,
+        port=address.url.port,
+        target=address.url.raw_path,
     )
 
 
 def headers(
-    address: httpx.URL, further: Iterable[tuple[str, str]] = ()
+    address: WebAddress, further: Iterable[tuple[str, str]] = ()
 ) -> list[tuple[bytes | str, bytes | str]]:
     """What is sent with every request, and what is sent with this one."""
-    return [("Host", address.netloc), *_HEADERS, *further]
+    return [("Host", address.url.netloc), *_HEADERS, *further]
 
 
 def timeouts(seconds: float) -> dict[str, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Files from the web and buckets, under the rules of `hrefs`: each address is judged before it is asked."""
+"""Files from the web and buckets, where `locations` allows it. Each redirect is checked too."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ import httpcore
 from fair_models.errors import Corrupted, Invalid
 from fair_models.store.atomic import sync_file, sync_folder, temporary_beside, told_as_unavailable
 from fair_models.store.digests import PREFIX, hex_of
+from fair_models.store.locations import BucketKey, Download
 from fair_models.store.protocol import StoredFile
 from fair_models.store.s3 import reading
 from fair_models.store.s3.client import open_client
-from fair_models.store.web import connections, hrefs
+from fair_models.store.web import connections
 from fair_models.store.web.connections import CheckedBackend
 
 _HEADERS = (("Connection", "close"),)
@@ -37,7 +38,7 @@ class Patience:
 
 
 def download(
-    href: str,
+    place: Download,
     destination: Path,
     *,
     largest_bytes: int,
@@ -48,7 +49,7 @@ def download(
     """Get a file. It appears whole, with the bytes of its checksum, or not at all.
 
     Args:
-        href: https address; http at hosts that the settings name; s3://bucket/key.
+        place: Where it lies.
         destination: Where it goes; replaced where it exists. Its folder is made.
         largest_bytes: What is read at most, whatever the server says of the size.
         checksum: sha-256 multihash that its bytes must have.
@@ -59,7 +60,7 @@ def download(
         The file as it lies there, with its checksum and size.
 
     Raises:
-        Invalid: The address, a redirect or a machine behind it is not allowed, or the file is too large.
+        Invalid: A redirect or a machine behind the address is not allowed, or the file is too large.
         NotFound: Nothing lies there.
         Corrupted: The bytes are not those of the checksum.
         Unavailable: The server does not answer, breaks off or is too slow; or the disk is full.
@@ -70,11 +71,11 @@ def download(
     try:
         with told_as_unavailable(f"write {destination}"):
             destination.parent.mkdir(parents=True, exist_ok=True)
-            with _answer(href, redirects, patience) as pieces:
-                found, size = _write(pieces, temporary, largest_bytes, hrefs.shown(href))
+            with _answer(place, redirects, patience) as pieces:
+                found, size = _write(pieces, temporary, largest_bytes, place.shown)
         if expected not in (None, found):
             raise Corrupted(
-                f"{hrefs.shown(href)} holds other bytes than its checksum says (sha-256 {found[:12]}… "
+                f"{place.shown} holds other bytes than its checksum says (sha-256 {found[:12]}… "
                 f"instead of {str(expected)[:12]}…): correct the item, or put the right file there"
             )
         with told_as_unavailable(f"write {destination}"):
@@ -103,14 +104,13 @@ def _write(pieces: Iterable[bytes], file: Path, largest_bytes: int, asked: str) 
 
 
 @contextmanager
-def _answer(href: str, redirects: int, patience: Patience) -> Iterator[Iterator[bytes]]:
+def _answer(place: Download, redirects: int, patience: Patience) -> Iterator[Iterator[bytes]]:
     """The bytes that an address gives, at its end or that of its redirects."""
-    if hrefs.scheme_of(href) == "s3":
-        bucket, key = hrefs.s3_address(href)
+    if isinstance(place, BucketKey):
         client = open_client()
-        yield reading.pieces(client, reading.find(client, bucket, key))
+        yield reading.pieces(client, reading.find(client, place.bucket, place.key))
         return
-    address, asked = hrefs.web_address(href), hrefs.shown(href)
+    address, asked = place, place.shown
     deadline = time.monotonic() + patience.whole
     backend = CheckedBackend(lambda: deadline)
     with (

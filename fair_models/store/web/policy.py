@@ -1,6 +1,6 @@
 """Many requests to the same few hosts: connections stay open, nobody is asked too often, failures pass.
 
-All under the rules of `hrefs`: each address, each redirect and each machine is judged before it is asked.
+All under the rules of `locations`: each address, each redirect and each machine is judged before it is asked.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpcore
-import httpx
 
 from fair_models import settings
 from fair_models.errors import Invalid, Unavailable
-from fair_models.store.web import connections, hrefs
+from fair_models.store.locations import WebAddress
+from fair_models.store.web import connections
 from fair_models.store.web.connections import CheckedBackend
 from fair_models.store.web.download import Patience
 
@@ -80,7 +80,7 @@ class Web:
 
     def get(
         self,
-        href: str,
+        address: WebAddress,
         *,
         largest_bytes: int,
         headers: Iterable[tuple[str, str]] = (),
@@ -90,20 +90,19 @@ class Web:
         """Ask for an address, again where the server is busy or breaks off.
 
         Args:
-            href: https address; http at hosts that the settings name.
+            address: What is asked for.
             largest_bytes: What is read at most, whatever the server says of the size.
             headers: What is sent beside the usual headers.
             right: Which statuses are an answer.
             cut: Leave off what is too much, instead of refusing it.
 
         Raises:
-            Invalid: The address, a redirect or a machine behind it is not allowed, or the answer is too large
+            Invalid: A redirect or a machine behind the address is not allowed, or the answer is too large
                 or not for us.
             NotFound: Nothing lies there.
             Unavailable: The server is busy, does not answer or breaks off, however often it is asked.
         """
-        address, asked = hrefs.web_address(href), hrefs.shown(href)
-        gate, right = self._gate(address.host), frozenset(right)
+        asked, gate, right = address.shown, self._gate(address.url.host), frozenset(right)
         for failures in range(1, self.manners.attempts + 1):
             wish: float | None = None
             try:
@@ -137,7 +136,7 @@ class Web:
         self._pool.close()
 
     def _once(
-        self, address: httpx.URL, asked: str, largest: _Largest, headers: Iterable[tuple[str, str]]
+        self, address: WebAddress, asked: str, largest: _Largest, headers: Iterable[tuple[str, str]]
     ) -> Answer:
         self._time.over = time.monotonic() + self._patience.whole
         for _ in range(connections.MOST_REDIRECTS + 1):

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from fair_models.errors import FairModelsError, Invalid, Unavailable
 from fair_models.store.digests import checksum_bytes
-from fair_models.store.web import hrefs
+from fair_models.store.locations import WebAddress
 from fair_models.store.web.policy import Web
 
 CHUNK_BYTES = 128 * 1024
@@ -47,17 +47,17 @@ class WebRanges:
 
     Args:
         web: Asks for the parts.
-        href: https address; http at hosts that the settings name.
+        address: Where it lies.
 
     Raises:
-        Invalid: The address may not be read, or the server gives no parts of files.
+        Invalid: It leads to where nothing may be read, or the server gives no parts of files.
         NotFound: Nothing lies there.
         Unavailable: The server does not answer.
     """
 
-    def __init__(self, web: Web, href: str) -> None:
-        self.name = hrefs.shown(href)
-        self._web, self._href = web, href
+    def __init__(self, web: Web, address: WebAddress) -> None:
+        self.name = address.shown
+        self._web, self._address = web, address
         self.state = ""
         self.size = 1
         self.start = self._ask(0, CHUNK_BYTES)
@@ -74,7 +74,7 @@ class WebRanges:
     def _ask(self, start: int, stop: int) -> bytes:
         wanted = ("Range", f"bytes={start}-{stop - 1}")
         answer = self._web.get(
-            self._href, largest_bytes=stop - start, headers=[wanted], right=(206, 200), cut=True
+            self._address, largest_bytes=stop - start, headers=[wanted], right=(206, 200), cut=True
         )
         found = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", "").strip())
         if answer.status != 206 or found is None:

@@ -15,9 +15,9 @@ from urllib.parse import unquote
 
 from fair_models.data.images.tiles import Tile
 from fair_models.errors import InvalidImagery
-from fair_models.store.web import hrefs
+from fair_models.store import locations
 
-Kind = Literal["template", "wms", "wmts", "other"]
+Kind = Literal["template", "wms", "wmts"]
 
 BOX_PX = 256
 """Pixels along the side of a picture that is asked for by its box."""
@@ -88,23 +88,28 @@ _NO_TILES = {
 class TileAddress:
     """What the address of imagery means.
 
-    kind: A template of tile addresses, a WMS, a WMTS, or something else.
+    kind: A template of tile addresses, a WMS or a WMTS.
     href: The address without what other software puts around it.
+    written: The text as it was copied.
     zooms: Least and most zoom, where the address says them.
     """
 
     kind: Kind
     href: str
+    written: str
     zooms: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        return self.written
 
 
 def is_address(text: str) -> bool:
     """Whether a text names something on the web, in whatever spelling, and no file or folder."""
-    return "://" in unquote(text) and hrefs.scheme_of(text) != "file"
+    return "://" in unquote(text) and locations.scheme_of(text) != "file"
 
 
-def read(text: str) -> TileAddress:
-    """The address that a text means.
+def read(text: str) -> TileAddress | None:
+    """The service of tiles that a text means; None where it may name something else, as an image.
 
     Args:
         text: As it was copied: an address, with or without a prefix such as "tms[1,22]:"; or the connection
@@ -116,11 +121,16 @@ def read(text: str) -> TileAddress:
     plain = text.strip().strip("'\"<>").strip()
     found = _PREFIX.fullmatch(plain)
     if found is not None:
-        return _prefixed(found["kind"].lower(), found["zooms"], found["rest"].strip())
+        return _prefixed(text, found["kind"].lower(), found["zooms"], found["rest"].strip())
     if _CONNECTION.match(plain) and "url=" in plain.lower():
-        return _connection(plain)
+        return _connection(text, plain)
     href = in_braces(plain)
-    return TileAddress("template", href) if is_template(href) else TileAddress("other", text)
+    return TileAddress("template", href, text) if is_template(href) else None
+
+
+def template(text: str) -> TileAddress:
+    """As `read`, of what must be a template: `addresses` says what another text lacks."""
+    return read(text) or TileAddress("template", text, text)
 
 
 def is_template(href: str) -> bool:
@@ -156,7 +166,7 @@ def addresses(template: str, tms: bool = False) -> Callable[[Tile], str]:
         meaning = _side(name) if _has_sides(names) else None
         meaning = meaning or _meaning(name)
         if meaning is None:
-            raise InvalidImagery(hrefs.shown(template), [_unknown(name)])
+            raise InvalidImagery(locations.shown(template), [_unknown(name)])
         meanings[name] = meaning
     _check_complete(template, names)
 
@@ -186,20 +196,20 @@ def quadkey(tile: Tile) -> str:
     )
 
 
-def _prefixed(kind: str, zooms: str | None, rest: str) -> TileAddress:
+def _prefixed(written: str, kind: str, zooms: str | None, rest: str) -> TileAddress:
     if kind in _NO_TILES:
-        raise InvalidImagery(hrefs.shown(rest), [_NO_TILES[kind]])
+        raise InvalidImagery(locations.shown(rest), [_NO_TILES[kind]])
     href = in_braces(rest.strip("'\"<>"))
-    if not hrefs.is_web(href):
+    if not locations.is_web(href):
         raise InvalidImagery(
-            hrefs.shown(href), [f"behind {kind}: there is no address; write {kind}:https://host/path"]
+            locations.shown(href), [f"behind {kind}: there is no address; write {kind}:https://host/path"]
         )
     limits = _zooms(zooms, href)
     if kind == "wmts":
-        return TileAddress("wmts", href, limits)
+        return TileAddress("wmts", href, written, limits)
     if kind == "wms" and not is_template(href):
-        return TileAddress("wms", href, limits)
-    return TileAddress("template", href, limits)
+        return TileAddress("wms", href, written, limits)
+    return TileAddress("template", href, written, limits)
 
 
 def _zooms(text: str | None, href: str) -> tuple[int, int] | None:
@@ -209,33 +219,34 @@ def _zooms(text: str | None, href: str) -> tuple[int, int] | None:
     least, most = (int(found["least"] or 0), int(found["most"])) if found else (1, 0)
     if least > most:
         raise InvalidImagery(
-            hrefs.shown(href),
+            locations.shown(href),
             [f"[{text[:40]}] before it is no range of zooms; write [least,most], such as [1,22]"],
         )
     return least, most
 
 
-def _connection(text: str) -> TileAddress:
+def _connection(written: str, text: str) -> TileAddress:
     """What QGIS calls the source of a layer: names and values, the address one of them."""
     pairs = [part.partition("=")[::2] for part in text.split("&")]
     values = {name.lower(): unquote(value) for name, value in pairs if name.lower() in _OF_QGIS}
     href = in_braces(values.get("url", ""))
-    if not hrefs.is_web(href):
+    if not locations.is_web(href):
         raise InvalidImagery(
-            hrefs.shown(text), ["its url is no address; copy the source of the layer from QGIS again"]
+            locations.shown(text), ["its url is no address; copy the source of the layer from QGIS again"]
         )
     more = "&".join("=".join(pair) for pair in pairs if pair[0].lower() not in _OF_QGIS)
     href += f"&{in_braces(unquote(more))}" if more and "?" in href else ""
     if values.get("type", "").lower() == "xyz" or is_template(href):
         least, most = (values.get(name, "") for name in ("zmin", "zmax"))
         limits = _zooms(f"{least or 0},{most}", href) if most else None
-        return TileAddress("template", href, limits)
+        return TileAddress("template", href, written, limits)
     join = "&" if "?" in href.rstrip("?&") else "?"
     base = href.rstrip("?&")
     if "tilematrixset" in values:
-        return TileAddress("wmts", f"{base}{join}service=WMTS&layer={values.get('layers', '')}")
+        href = f"{base}{join}service=WMTS&layer={values.get('layers', '')}"
+        return TileAddress("wmts", href, written)
     asked = "&".join(f"{name}={values[name]}" for name in ("layers", "styles", "format") if values.get(name))
-    return TileAddress("wms", f"{base}{join}service=WMS&{asked}")
+    return TileAddress("wms", f"{base}{join}service=WMS&{asked}", written)
 
 
 def _zoom(top: int | None, step: int, tile: Tile, tms: bool) -> str:
@@ -347,6 +358,6 @@ def _check_complete(template: str, names: Iterable[str]) -> None:
     across, down = ({name for name in plain if _PLAIN.get(name) in way} for way in ((_x,), (_y, _from_south)))
     if not ((has_zoom and across and down) or plain & (_OF_ONE_TILE - {"tilematrix"}) or plain >= _SIDES):
         raise InvalidImagery(
-            hrefs.shown(template),
+            locations.shown(template),
             ["a template of tiles needs {z}, {x} and {y}, or {-y} for TMS, or {q} for a quadkey"],
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fair_models.data.images.tiles import Tile
 from fair_models.errors import FairModelsError, Unavailable
 from fair_models.inference.imagery.sources.services import Service
+from fair_models.store import locations
 from fair_models.store.web import connections
 from fair_models.store.web.policy import Answer, Web
 from fair_models.store.web.tile_cache import Entry, TileCache
@@ -175,10 +176,11 @@ class Fetcher:
     def _asked(self, tile: Tile, known: Entry | None) -> Entry:
         """Ask for a tile, again where what comes is no image."""
         address, manners = self._service.address(tile), self._web.manners
+        place = locations.parse_web(address)
         same = [("If-None-Match", known.etag)] if known is not None and known.etag else []
         for failures in range(1, manners.attempts + 1):
             answer = self._web.get(
-                address,
+                place,
                 largest_bytes=LARGEST_BYTES,
                 headers=same,
                 right=(200, _NOTHING, *connections.GONE, *((_UNCHANGED,) if same else ())),

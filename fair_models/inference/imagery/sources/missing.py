@@ -9,7 +9,7 @@ from fair_models.data.images.tiles import FARTHEST_LATITUDE, Tile
 from fair_models.inference.imagery.areas import Area, longitude_first
 from fair_models.inference.imagery.sources.fetching import Fetcher
 from fair_models.inference.imagery.sources.services import ZOOMS, Service
-from fair_models.store.web import hrefs
+from fair_models.store import locations
 
 _LOWER, _HIGHER = 6, 2
 """How many zooms are tried on either side of the one that was asked for."""
@@ -33,7 +33,7 @@ def why(service: Service, fetcher: Fetcher, asked: Sequence[Tile], area: Area) -
         "and try another zoom (--zoom)"
     )
     return (
-        f"{number} of zoom {zoom} in the area {is_not}: {hrefs.shown(service.address(middle))} was asked "
+        f"{number} of zoom {zoom} in the area {is_not}: {locations.shown(service.address(middle))} was asked "
         f"for{', among others' if len(asked) > 1 else ''}; {hint}"
     )
 

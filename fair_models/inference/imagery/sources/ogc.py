@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from fair_models.data.images.tiles import HALF_WORLD_M, Tile
 from fair_models.errors import InvalidImagery
 from fair_models.inference.imagery.sources.services import Service
-from fair_models.store.web import hrefs
+from fair_models.store import locations
 from fair_models.store.web.policy import DOCUMENT_BYTES, Web
 
 WMS_TILE_PX = 256
@@ -43,9 +43,9 @@ def from_wms(href: str) -> Service:
     given = {name.lower(): (name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True)}
     if not given.get("layers", ("", ""))[1]:
         raise InvalidImagery(
-            hrefs.shown(href), ["it names no layers; add layers=NAME to the address of the WMS"]
+            locations.shown(href), ["it names no layers; add layers=NAME to the address of the WMS"]
         )
-    hrefs.web_address(href)
+    locations.parse_web(href)
     version = given.get("version", ("", "1.1.1"))[1]
     fixed = {"service": "WMS", "version": version, "request": "GetMap", "styles": "", "format": "image/png"}
     own = {
@@ -77,7 +77,7 @@ def from_wmts(href: str, web: Web) -> Service:
         InvalidImagery: What it says cannot be read, or it has no such layer on the grid of the web map.
         Unavailable: It does not answer.
     """
-    name, parts = hrefs.shown(href), urlsplit(href)
+    name, parts = locations.shown(href), urlsplit(href)
     given = {key.lower(): value for key, value in parse_qsl(parts.query)}
     asked = href
     if given.get("service", "").lower() == "wmts":
@@ -86,13 +86,13 @@ def from_wmts(href: str, web: Web) -> Service:
         ]
         query = urlencode([*kept, ("request", "GetCapabilities")])
         asked = urlunsplit(parts._replace(query=query, fragment=""))
-    root = _parsed(web.get(asked, largest_bytes=DOCUMENT_BYTES).body, name)
+    root = _parsed(web.get(locations.parse_web(asked), largest_bytes=DOCUMENT_BYTES).body, name)
     layer = _layer(root, given.get("layer"), name)
     matrix_set, matrices = _matrices(root, layer, name)
     style = given.get("style") or _style(layer)
     values = {"Layer": _text(layer, "Identifier"), "Style": style, "TileMatrixSet": matrix_set}
     template = _template(layer, values, asked)
-    hrefs.web_address(template.replace("{", "").replace("}", ""))
+    locations.parse_web(template.replace("{", "").replace("}", ""))
 
     def address(tile: Tile) -> str:
         found = template.replace("{TileMatrix}", quote(matrices[tile.z], safe=":"))
@@ -175,7 +175,7 @@ def _template(layer: ElementTree.Element, values: Mapping[str, str], asked: str)
         }
         for key, value in {**dimensions, **values}.items():
             template = template.replace(f"{{{key}}}", quote(value, safe=""))
-        return hrefs.joined(asked, template)
+        return locations.joined(asked, template)
     formats = [(one.text or "").strip() for one in _children(layer, "Format")]
     kind = next((kind for kind in _FORMATS if kind in formats), _FORMATS[0])
     query = [

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urldefrag, urlsplit
 
 from fair_models.errors import Invalid, InvalidImagery, NotFound, Unavailable
 from fair_models.imagery_rules import CURRENT, ImageryRules
@@ -13,12 +11,14 @@ from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.failures import Failures
 from fair_models.inference.imagery.reading import Imagery, ModelInput, image_of, open_imagery
 from fair_models.inference.imagery.remote import RemoteImage
-from fair_models.inference.imagery.sources import addresses, ogc, services, stac
+from fair_models.inference.imagery.sources import ogc, services, stac
+from fair_models.inference.imagery.sources.addresses import TileAddress
 from fair_models.inference.imagery.sources.services import Service
+from fair_models.inference.imagery.sources.source import Source
 from fair_models.inference.imagery.sources.tiling import open_tiles
-from fair_models.store import documents
+from fair_models.store import documents, locations
+from fair_models.store.locations import BucketKey, Download, LocalPath, WebAddress
 from fair_models.store.s3.place import S3Ranges
-from fair_models.store.web import hrefs
 from fair_models.store.web.policy import DOCUMENT_BYTES, Manners, Web
 from fair_models.store.web.ranges import RangedFile, WebRanges
 
@@ -27,7 +27,7 @@ _WHERE = "a GeoTIFF, a STAC item, a TileJSON, or a template of tile addresses wi
 
 
 def open_source(
-    imagery: str | Path,
+    imagery: Source,
     model: ModelInput,
     area: Area | None = None,
     zoom: int | None = None,
@@ -38,10 +38,7 @@ def open_source(
     """Open imagery: use it in a `with` block.
 
     Args:
-        imagery: A folder of chips; a georeferenced image by path, https:// or s3://; a STAC item of imagery
-            by path or https://; a tile service: a template with {z}, {x} and {y} or {-y}, as `addresses` has
-            them, a TileJSON by path or https://, a WMS or WMTS address with `service` and `layers` or `layer`
-            in its query.
+        imagery: What is opened, as `parse_source` found it.
         model: Bands, ground sample distance and resampling.
         area: What counts of it. Default: all. Tile services need one.
         zoom: Zoom of the tiles of a service, 14 to 22. Default: the one whose pixels are nearest in size to
@@ -58,7 +55,7 @@ def open_source(
     with ExitStack() as stack:
         web = Web(manners)
         stack.callback(web.close)
-        opened = _Opening(model, area, zoom, web, failures, rules).open(str(imagery))
+        opened = _Opening(model, area, zoom, web, failures, rules).open(imagery)
         return opened.closing(stack.pop_all().close)
 
 
@@ -77,66 +74,66 @@ class _Opening:
         self._model, self._area, self._zoom, self._web = model, area, zoom, web
         self._failures, self._rules = failures, rules
 
-    def open(self, imagery: str) -> Imagery:
-        read = addresses.read(imagery)
-        if read.kind == "template":
-            return self._tiles(services.from_template(imagery))
-        if hrefs.scheme_of(read.href) == "s3":
-            return self._remote(imagery, S3Ranges(imagery))
-        if not hrefs.is_web(read.href):
-            return self._here(imagery)
-        address = urlsplit(read.href)
-        kind = read.kind if read.kind != "other" else parse_qs(address.query.lower()).get("service", [""])[-1]
-        if kind == "wms":
-            return self._tiles(ogc.from_wms(read.href).within(read.zooms))
-        if kind == "wmts" or address.path.lower().endswith("wmtscapabilities.xml"):
-            return self._tiles(ogc.from_wmts(read.href, self._web).within(read.zooms))
-        return self._on_the_web(read.href)
+    def open(self, imagery: Source) -> Imagery:
+        if isinstance(imagery, TileAddress):
+            return self._service(imagery)
+        match imagery.location:
+            case LocalPath() as place:
+                return self._here(place, imagery.asset)
+            case WebAddress() as place:
+                return self._on_the_web(place, imagery.asset)
+            case BucketKey() as place:
+                return self._remote(place)
 
-    def _on_the_web(self, imagery: str) -> Imagery:
-        href, key = urldefrag(imagery)
-        ranges = WebRanges(self._web, href)
-        if ranges.start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"{":
-            return self._remote(href, ranges)
-        body = self._web.get(href, largest_bytes=DOCUMENT_BYTES).body
-        return self._described(documents.parse_json(body, hrefs.shown(href), _LIMITS), href, key)
+    def _service(self, tiles: TileAddress) -> Imagery:
+        if tiles.kind == "wms":
+            return self._tiles(ogc.from_wms(tiles.href).within(tiles.zooms))
+        if tiles.kind == "wmts":
+            return self._tiles(ogc.from_wmts(tiles.href, self._web).within(tiles.zooms))
+        return self._tiles(services.from_template(tiles))
 
-    def _here(self, imagery: str) -> Imagery:
-        href, key = (imagery, "") if Path(imagery).exists() else urldefrag(imagery)
-        path = hrefs.local_folder(href)
+    def _on_the_web(self, place: WebAddress, key: str) -> Imagery:
+        ranges = WebRanges(self._web, place)
+        if not _is_json(ranges.start):
+            return self._image(place, ranges)
+        body = self._web.get(place, largest_bytes=DOCUMENT_BYTES).body
+        return self._described(documents.parse_json(body, place.shown, _LIMITS), place, key)
+
+    def _here(self, place: LocalPath, key: str) -> Imagery:
+        path = place.path
         if path.is_file():
             with path.open("rb") as file:
                 start = file.read(64)
-            if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
-                return self._described(documents.read_json(path, _LIMITS), str(path), key)
+            if _is_json(start):
+                return self._described(documents.read_json(path, _LIMITS), place, key)
         if not path.is_dir():
-            self._refuse_zoom(imagery)
+            self._refuse_zoom(str(path))
         return open_imagery(path, self._model, self._area, self._failures, self._rules, self._zoom)
 
-    def _described(self, document: Any, href: str, key: str) -> Imagery:
+    def _described(self, document: Any, place: LocalPath | WebAddress, key: str) -> Imagery:
         """What a JSON document tells of."""
         if isinstance(document, dict) and "tilejson" in document:
-            return self._tiles(services.from_tilejson(document, href))
+            return self._tiles(services.from_tilejson(document, str(place)))
         if not stac.is_item(document):
             raise InvalidImagery(
-                hrefs.shown(href), [f"it is neither a STAC item nor a TileJSON; give {_WHERE}"]
+                locations.shown(str(place)), [f"it is neither a STAC item nor a TileJSON; give {_WHERE}"]
             )
         target = stac.image_href(document, key)
-        if hrefs.is_web(href):
-            target = hrefs.joined(href, target)
-        if hrefs.scheme_of(target) == "s3":
-            return self._remote(target, S3Ranges(target))
-        if hrefs.is_web(target) or hrefs.is_web(href):
-            return self._remote(target, WebRanges(self._web, target))
+        found = locations.parse_location(target, place)
+        if not isinstance(found, LocalPath):
+            return self._remote(found)
         self._refuse_zoom(target)
-        path = hrefs.local_path(target, Path(href).parent)
-        if not path.is_file():
-            raise NotFound(f"The item {href} names the image {target}, and there is none: put it there")
-        return image_of(path, self._model, self._area, self._failures, self._rules)
+        if not found.path.is_file():
+            raise NotFound(f"The item {place} names the image {target}, and there is none: put it there")
+        return image_of(found.path, self._model, self._area, self._failures, self._rules)
 
-    def _remote(self, href: str, ranges: WebRanges | S3Ranges) -> Imagery:
-        self._refuse_zoom(href)
-        image = RemoteImage(href, RangedFile(ranges), ranges.start)
+    def _remote(self, place: Download) -> Imagery:
+        ranges = S3Ranges(place) if isinstance(place, BucketKey) else WebRanges(self._web, place)
+        return self._image(place, ranges)
+
+    def _image(self, place: Download, ranges: WebRanges | S3Ranges) -> Imagery:
+        self._refuse_zoom(str(place))
+        image = RemoteImage(str(place), RangedFile(ranges), ranges.start)
         return image_of(image, self._model, self._area, self._failures, self._rules)
 
     def _tiles(self, service: Service) -> Imagery:
@@ -164,6 +161,11 @@ class _Opening:
     def _refuse_zoom(self, imagery: str) -> None:
         if self._zoom is not None:
             raise Invalid(
-                f"Imagery {hrefs.shown(imagery)} is no service of tiles and has its own resolution: "
+                f"Imagery {locations.shown(imagery)} is no service of tiles and has its own resolution: "
                 "leave the zoom out"
             )
+
+
+def _is_json(start: bytes) -> bool:
+    """Whether a file is JSON, by its first bytes."""
+    return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"

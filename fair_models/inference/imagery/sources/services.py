@@ -17,7 +17,8 @@ from fair_models.data.images.tiles import HALF_WORLD_M, Tile
 from fair_models.errors import InvalidDocument, InvalidImagery
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.sources import addresses
-from fair_models.store.web import hrefs
+from fair_models.inference.imagery.sources.addresses import TileAddress
+from fair_models.store import locations
 from fair_models.types import BBox
 
 ZOOMS = (14, 22)
@@ -53,7 +54,7 @@ class Service:
         return replace(self, zooms=(max(self.zooms[0], zooms[0]), min(self.zooms[1], zooms[1])))
 
 
-def from_template(template: str, tms: bool = False) -> Service:
+def from_template(template: TileAddress, tms: bool = False) -> Service:
     """The service of a template.
 
     Args:
@@ -65,13 +66,12 @@ def from_template(template: str, tms: bool = False) -> Service:
         InvalidImagery: A placeholder is missing or not known.
         Invalid: The address, or one of its alternative hosts, may not be asked.
     """
-    read = addresses.read(template)
-    first, address = Tile(0, 0, 1), addresses.addresses(read.href, tms)
+    first, address = Tile(0, 0, 1), addresses.addresses(template.href, tms)
     hosts = [
-        hrefs.web_address(addresses.addresses(one, tms)(first)).host
-        for one in addresses.alternatives(read.href)
+        locations.parse_web(addresses.addresses(one, tms)(first)).url.host
+        for one in addresses.alternatives(template.href)
     ]
-    return Service(hosts[0], address).within(read.zooms)
+    return Service(hosts[0], address).within(template.zooms)
 
 
 def nearest_zoom(service: Service, area: Area, gsd_m: float) -> int:
@@ -109,17 +109,22 @@ def from_tilejson(document: dict[str, Any], href: str) -> Service:
     templates = document.get("tiles")
     if not isinstance(templates, list) or not templates or not all(isinstance(one, str) for one in templates):
         raise InvalidImagery(
-            hrefs.shown(href), ["it names no tiles; give the address of a TileJSON with `tiles`"]
+            locations.shown(href), ["it names no tiles; give the address of a TileJSON with `tiles`"]
         )
     scheme = document.get("scheme", "xyz")
     if scheme not in ("xyz", "tms"):
-        raise InvalidImagery(hrefs.shown(href), [f"its scheme {str(scheme)[:40]!r} is neither xyz nor tms"])
-    services = [from_template(hrefs.joined(href, one), tms=scheme == "tms") for one in templates[:10]]
+        raise InvalidImagery(
+            locations.shown(href), [f"its scheme {str(scheme)[:40]!r} is neither xyz nor tms"]
+        )
+    joined = [locations.joined(href, one) for one in templates[:10]]
+    services = [from_template(addresses.template(one), tms=scheme == "tms") for one in joined]
     try:
         zooms = int(document.get("minzoom", 0)), int(document.get("maxzoom", ZOOMS[1]))
         west, south, east, north = (float(number) for number in document.get("bounds", (-180, -90, 180, 90)))
     except (TypeError, ValueError) as error:
-        raise InvalidDocument(hrefs.shown(href), [f"its zooms or bounds are no numbers: {error}"]) from error
+        raise InvalidDocument(
+            locations.shown(href), [f"its zooms or bounds are no numbers: {error}"]
+        ) from error
     return Service(
         name=_line(str(document.get("name") or services[0].name), 120),
         address=lambda tile: services[(tile.x + tile.y) % len(services)].address(tile),

@@ -1,31 +1,33 @@
-"""What may be read and written: the one place that judges paths and web addresses from callers and items.
+"""Where files lie: paths, web addresses, files in buckets. A text is parsed and checked once, at the border.
 
-A path must lie in one of the folders that FAIR_ALLOWED_FOLDERS names, where it names any. Results are never
-written among the state of the registry, of Prefect, ZenML or MLflow. An address on the web is https, without
-a login in it, at a host that FAIR_ALLOWED_HOSTS names or, where that names none, at any public host. Machines
-of this network, and plain http, are for hosts that are named there. Buckets (s3://) are read with the
-credentials of this machine; where FAIR_ALLOWED_HOSTS has entries they must be among them. The registry's own
-files (FAIR_STORE, FAIR_PUBLIC_STORE_URL) need no entry.
+What comes out of `parse_location` may be read; later functions take it and never the text.
+
+- A path must lie in one of the folders that FAIR_ALLOWED_FOLDERS names, where it names any. Results are
+  never written among the state of the registry, of Prefect, ZenML or MLflow.
+- An address on the web is https, without a login in it, at a host that FAIR_ALLOWED_HOSTS names or, where
+  that names none, at any public host. Machines of this network, and plain http, are for hosts that are named.
+- Buckets (s3://) are read with the credentials of this machine. Where FAIR_ALLOWED_HOSTS has entries they
+  must be among them.
+- The registry's own files (FAIR_STORE, FAIR_PUBLIC_STORE_URL) need no entry.
+
+Where a redirect or the name of a host leads is checked on the way, by `store.web.connections`.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 
 from fair_models import settings
 from fair_models.errors import Invalid, Unavailable
+from fair_models.store.web import hosts
 
 if TYPE_CHECKING:
     import httpx
-
-ANY_PUBLIC_HOST = "*"
-"""Entry of FAIR_ALLOWED_HOSTS that allows every public host, beside those that are named."""
 
 LONGEST_SHOWN = 200
 """Characters of an address that a message shows."""
@@ -34,9 +36,93 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _LOGIN = re.compile(r"^([A-Za-z]+:/*)[^/]*@")
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/([^\x00-\x1f\x7f]{1,1024})")
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+@dataclass(frozen=True)
+class LocalPath:
+    """A file or folder of this machine that may be read. It need not exist.
+
+    path: Absolute, without symlinks.
+    """
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True)
+class WebAddress:
+    """An address on the web that may be asked.
+
+    url: The address as the client that asks for it reads it.
+    written: The same as it was written.
+    """
+
+    url: httpx.URL
+    written: str = field(compare=False)
+
+    def __str__(self) -> str:
+        return self.written
+
+    @property
+    def shown(self) -> str:
+        """As messages show it."""
+        return shown(self.written)
+
+
+@dataclass(frozen=True)
+class BucketKey:
+    """A file in a bucket that may be read with the credentials of this machine.
+
+    bucket: Name of the bucket.
+    key: Key of the file in it.
+    """
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def shown(self) -> str:
+        """As messages show it."""
+        return shown(str(self))
+
+
+Download = WebAddress | BucketKey
+"""What is downloaded."""
+
+Location = LocalPath | Download
+
+
+def parse_location(text: str, beside: Location | None = None) -> Location:
+    """What a text means: a path or file URL, an address on the web, or a file in a bucket.
+
+    Args:
+        text: The text. "~" is the home of the user.
+        beside: The document that names it: relative texts are seen from there, and a document on the web
+            never leads to files of this machine. Default: relative paths are seen from the working folder.
+
+    Raises:
+        Invalid: It means nothing, or what may not be read.
+        Unavailable: A path cannot be looked at.
+    """
+    if isinstance(beside, WebAddress):
+        return parse_download(joined(str(beside), text))
+    if scheme_of(text) in {"", "file"}:
+        return LocalPath(local_path(text, beside.path.parent if isinstance(beside, LocalPath) else None))
+    return parse_download(text)
+
+
+def parse_download(text: str) -> Download:
+    """What a text means that names a file on the web or in a bucket.
+
+    Raises:
+        Invalid: As `parse_web` and `parse_bucket_key` do.
+    """
+    return parse_bucket_key(text) if scheme_of(text) == "s3" else parse_web(text)
 
 
 def scheme_of(href: str) -> str:
@@ -144,8 +230,8 @@ def joined(address: str, href: str) -> str:
         raise Invalid(f"{shown(href)!r} is no address: {error}. Write one relative to the item") from error
 
 
-def web_address(href: str | httpx.URL) -> httpx.URL:
-    """An address on the web, if its words may be followed. Where its host leads is judged when connecting.
+def parse_web(href: str | httpx.URL) -> WebAddress:
+    """An address on the web, if its words may be followed. Where its host leads is checked when connecting.
 
     Raises:
         Invalid: The scheme, the host or a login in it is not allowed.
@@ -156,24 +242,29 @@ def web_address(href: str | httpx.URL) -> httpx.URL:
             f"{shown(href)} has a login in it, which would be kept in logs and items: "
             "download the file and name that"
         )
-    host, allowed = address.host, _allowed_hosts()
+    host, allowed = address.host, hosts.allowed()
     if not host:
         raise Invalid(f"{shown(href)} names no host: write https://host/path")
-    if allowed and not _is_named(host) and ANY_PUBLIC_HOST not in allowed and not _is_own(str(address)):
+    if (
+        allowed
+        and not hosts.is_named(host)
+        and hosts.ANY_PUBLIC_HOST not in allowed
+        and not _is_own(str(address))
+    ):
         raise Invalid(
             f"{shown(href)} is refused: the host {host} is not one of FAIR_ALLOWED_HOSTS "
             f"({', '.join(sorted(allowed))}); download the file and name that, or have the operator add it"
         )
-    if address.scheme == "http" and not _is_named(host):
+    if address.scheme == "http" and not hosts.is_named(host):
         raise Invalid(
             f"{shown(href)} is refused: plain http can be changed on its way; use https, "
             f"or have the operator add {host} to FAIR_ALLOWED_HOSTS"
         )
-    return address
+    return WebAddress(address, str(href))
 
 
-def s3_address(href: str) -> tuple[str, str]:
-    """Bucket and key of s3://bucket/key, if they may be read with the credentials of this machine.
+def parse_bucket_key(href: str) -> BucketKey:
+    """The file that s3://bucket/key means, if it may be read with the credentials of this machine.
 
     Raises:
         Invalid: It is no such address, or FAIR_ALLOWED_HOSTS has entries, "s3://bucket" is none of them, and
@@ -189,37 +280,7 @@ def s3_address(href: str) -> tuple[str, str]:
             f"{shown(href)} is refused: s3://{bucket} is not one of FAIR_ALLOWED_HOSTS "
             f"({', '.join(sorted(allowed))}); have the operator add it"
         )
-    return bucket, found.group(2)
-
-
-def file_address(href: str) -> str:
-    """The address of a file that is downloaded, from the web or a bucket, if that may be.
-
-    Raises:
-        Invalid: As `web_address` and `s3_address` do.
-    """
-    if scheme_of(href) == "s3":
-        s3_address(href)
-        return href
-    return str(web_address(href))
-
-
-def check_peer(host: str, address: str) -> None:
-    """Judge the machine that a host's name led to, before anything is sent there.
-
-    Args:
-        host: The host as the address on the web names it.
-        address: IP address that the name was resolved to.
-
-    Raises:
-        Invalid: It is no public machine, and the host is not named in the settings.
-    """
-    if not _is_named(host) and not all(_is_public(each) for each in _meant(address)):
-        raise Invalid(
-            f"{host} is refused: it leads to {address}, which is no public address but one of this machine "
-            "or network; download the file and name that, or have the operator add the host to "
-            "FAIR_ALLOWED_HOSTS"
-        )
+    return BucketKey(bucket, found.group(2))
 
 
 def _is_own(href: str) -> bool:
@@ -276,40 +337,3 @@ def _parsed(href: str | httpx.URL) -> httpx.URL:
             f"{shown(href)} cannot be read (its scheme is {scheme}): name a file, or an https address"
         )
     return address
-
-
-def _allowed_hosts() -> frozenset[str]:
-    return frozenset(_plain(host) for host in settings.current().allowed_hosts)
-
-
-def _is_named(host: str) -> bool:
-    return _plain(host) in _allowed_hosts()
-
-
-def _plain(host: str) -> str:
-    """A host in one spelling: lower case, no brackets, no last dot, IP addresses in their short form."""
-    host = host.strip().strip("[]").rstrip(".").lower()
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        return host
-
-
-def _meant(text: str) -> Iterator[Address]:
-    """An IP address, and the IPv4 address that it carries, if any."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    yield address
-    if isinstance(address, ipaddress.IPv6Address):
-        carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if address in _NAT64:
-            carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        yield from (each for each in carried if each is not None)
-
-
-def _is_public(address: Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None or address in _NAT64:
-            return True  # the IPv4 address in it is judged
-        if address.is_site_local:
-            return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
