@@ -17,6 +17,7 @@ from shapely import STRtree
 from fair_models.data import lost_ids
 from fair_models.data.images import antimeridian
 from fair_models.data.images.chips import Chip
+from fair_models.data.lost_ids import Predicted
 from fair_models.data.vectors import labels, polygons
 from fair_models.data.vectors.labels import CLASS_PROPERTY
 from fair_models.data.vectors.polygons import Feature
@@ -47,14 +48,6 @@ _OF_PREDICTED: tuple[Verdict, ...] = ("accepted", "rejected", "corrected")
 _SHOWN = 5
 _LEAST_APART = 0.1
 """Pieces of one polygon share less than this part of the smaller one; what shares more is the same twice."""
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """A polygon of a prediction, in longitude and latitude."""
-
-    outline: shapely.Geometry
-    class_name: str
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
@@ -12,11 +12,16 @@ from shapely import STRtree
 from fair_models.data.vectors import labels
 from fair_models.data.vectors.polygons import Feature
 
-if TYPE_CHECKING:
-    from fair_models.data.feedback import Predicted
-
 _SAME = 0.99
 """Intersection over union from which on two outlines are the same polygon; below it lies no rounding."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A polygon of a prediction, in longitude and latitude."""
+
+    outline: shapely.Geometry
+    class_name: str
 
 
 def ids_at(

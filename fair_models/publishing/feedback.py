@@ -16,10 +16,11 @@ from fair_models import imagery_rules
 from fair_models.catalog.items import model_classes, versions
 from fair_models.catalog.protocol import Catalog
 from fair_models.data import feedback
-from fair_models.data.feedback import Feedback, Predicted
+from fair_models.data.feedback import Feedback
 from fair_models.data.folders import locate
 from fair_models.data.images import chips
 from fair_models.data.images.chips import Chip
+from fair_models.data.lost_ids import Predicted
 from fair_models.data.vectors import polygons
 from fair_models.data.vectors.labels import CLASS_PROPERTY
 from fair_models.errors import InvalidFeedback, InvalidItem, NotFound

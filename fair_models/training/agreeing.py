@@ -12,7 +12,7 @@ import numpy as np
 from fair_models.catalog.items.agreement import BFLOAT16, INT8, Agreement, Figure
 from fair_models.data.loading import LoadedSamples
 from fair_models.data.samples import Samples
-from fair_models.inference.network import openvino as openvino_engine
+from fair_models.inference.network import openvino
 from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.parts import Processing, RasterPart, Window
 from fair_models.ml_tasks.segmentation.metrics import per_class_iou
@@ -140,13 +140,13 @@ def _quantized(exact: Session, attempts: _Attempts, others: tuple[Figure, ...]) 
 
 def _in_8_bits(path: Path, threads: int) -> Iterator[Session]:
     yield open_session(path, threads, INT8)
-    if openvino_engine.is_installed():
-        yield openvino_engine.open_openvino(path, INT8, threads)
+    if openvino.is_installed():
+        yield openvino.open_openvino(path, INT8, threads)
 
 
 def _halved(path: Path, threads: int) -> Iterator[Session]:
-    if openvino_engine.is_installed() and openvino_engine.has_bfloat16():
-        yield openvino_engine.open_openvino(path, BFLOAT16, threads)
+    if openvino.is_installed() and openvino.has_bfloat16():
+        yield openvino.open_openvino(path, BFLOAT16, threads)
 
 
 def _figure(session: Session, chips: _Chips, exact: Array) -> Figure:

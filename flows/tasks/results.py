@@ -46,10 +46,10 @@ def repair_sentences(counts: Mapping[str, int]) -> list[str]:
     """What was mended, left out or counted on ingestion, e.g. "35 chips of another zoom, left out"."""
     if not counts:
         return []
-    from fair_models.data import feedback, ingest
+    from fair_models.data import dataset_check, feedback
     from fair_models.data.texts import captioned_images
 
-    known = {**captioned_images.REPAIRS, **feedback.REPAIRS, **ingest.REPAIRS}
+    known = {**captioned_images.REPAIRS, **feedback.REPAIRS, **dataset_check.REPAIRS}
     return [f"{count} {known.get(name, name)}" for name, count in counts.items() if count]
 
 

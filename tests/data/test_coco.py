@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fair_models.data.dataset_check import REPAIRS
 from fair_models.data.images.chips import Chip
-from fair_models.data.ingest import REPAIRS, prepare
+from fair_models.data.ingest import prepare
 from fair_models.data.loading import load_samples
 from fair_models.data.splits import Split
 from fair_models.data.vectors import coco, labels

@@ -14,7 +14,7 @@ import shapely
 import shapely.affinity
 
 from fair_models.data import feedback
-from fair_models.data.feedback import Predicted
+from fair_models.data.lost_ids import Predicted
 from fair_models.data.vectors import labels, polygons
 from fair_models.errors import InvalidFeedback
 from fair_models.inference.outlines.features import Features

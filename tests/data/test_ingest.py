@@ -7,8 +7,9 @@ import pytest
 import shapely
 from PIL import Image
 
+from fair_models.data.dataset_check import REPAIRS, PreparedDataset
 from fair_models.data.images import chips
-from fair_models.data.ingest import REPAIRS, PreparedDataset, prepare
+from fair_models.data.ingest import prepare
 from fair_models.data.splits import Split
 from fair_models.data.synthetic import make_settlement
 from fair_models.data.vectors import labels

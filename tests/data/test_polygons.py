@@ -20,7 +20,7 @@ import pytest
 import shapely
 
 from fair_models.data import feedback
-from fair_models.data.feedback import Predicted
+from fair_models.data.lost_ids import Predicted
 from fair_models.data.vectors import geojson, labels, polygons
 from fair_models.errors import FairModelsError, InvalidLabels
 from fair_models.inference.imagery import areas

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fair_models.data import ingest, splits
+from fair_models.data import dataset_check, splits
+from fair_models.data.dataset_check import PreparedDataset
 from fair_models.data.images import chips, footprint, zooms
 from fair_models.data.images.chips import Chip
-from fair_models.data.ingest import PreparedDataset
 from fair_models.data.splits import Split
 from fair_models.data.texts import captioned, captioned_images, captions
 from fair_models.data.texts.captioned_images import CLASS, CaptionedImage
@@ -54,8 +54,8 @@ def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
         chip_count=len(images),
         gsd_m=round(float(np.median([chip.gsd_m for chip in placed])), 4) if area else None,
         zooms=zooms.counts(placed),
-        bands=ingest.BANDS,
-        rules=ingest.rules_of(params),
+        bands=dataset_check.BANDS,
+        rules=dataset_check.rules_of(params),
         bbox=footprint.bbox(area) if area else None,
         geometry=footprint.geometry(area) if area else None,
         created=_created(placed),
@@ -82,12 +82,12 @@ def _keywords(params: IngestDatasetParams) -> list[str]:
 def _given(params: IngestDatasetParams) -> tuple[list[CaptionedImage], dict[str, int]]:
     named = None if params.labels is None else Path(params.labels).expanduser()
     folder, file = captioned.locate(Path(params.chips).expanduser(), named)
-    return captioned_images.find(folder, file, ingest.rules_of(params))
+    return captioned_images.find(folder, file, dataset_check.rules_of(params))
 
 
 def _made(params: IngestDatasetParams) -> tuple[list[CaptionedImage], dict[str, int]]:
     """Captions of map chips, each from the labels that lie on it."""
-    checked = ingest.check(params)
+    checked = dataset_check.check(params)
     images = [
         CaptionedImage(
             chip.path, chip.name, captions.describe(checked.labels, chip.grid, params.class_names), chip
@@ -96,7 +96,7 @@ def _made(params: IngestDatasetParams) -> tuple[list[CaptionedImage], dict[str, 
     ]
     names = tuple(image.name for image in images)
     whole = Split("image", RATIO, 0.0, params.seed, "", names, (), ())
-    return images, ingest.repairs_of(checked, whole, footprint.of(checked.chips))
+    return images, dataset_check.repairs_of(checked, whole, footprint.of(checked.chips))
 
 
 def _files(image: CaptionedImage) -> list[Path]:

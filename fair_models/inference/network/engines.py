@@ -12,8 +12,7 @@ from pystac import Item
 from fair_models.catalog.items import agreement, assets
 from fair_models.catalog.items.agreement import Agreement
 from fair_models.errors import Invalid
-from fair_models.inference.network import openvino as openvino_engine
-from fair_models.inference.network import session
+from fair_models.inference.network import openvino, session
 from fair_models.inference.network.session import Session
 from fair_models.store.protocol import Store
 
@@ -58,9 +57,9 @@ class Choice:
 
 
 FAST = (
-    Way(openvino_engine.ENGINE, agreement.INT8),
+    Way(openvino.ENGINE, agreement.INT8),
     Way(session.ENGINE, agreement.INT8),
-    Way(openvino_engine.ENGINE, agreement.BFLOAT16),
+    Way(openvino.ENGINE, agreement.BFLOAT16),
 )
 """Quickest first. Milliseconds a chip of 256 px on 2 cores with AVX-512 that others used too, U-Net of
 24 / of 0.49 million weights: 20.5 / 2.9, 29 / 3.2, 36 / 4.0; exact 73 / 7.5. OpenVINO in float32 takes
@@ -134,15 +133,15 @@ def _obstacles(way: Way, item: Item, known: Agreement) -> Iterator[str]:
         yield f"its mask IoU of {figure.mask_iou:.4f} is below {agreement.LEAST_MASK_IOU}"
     if not any(assets.has_role(asset.roles or (), way.role) for asset in item.assets.values()):
         yield "the item has no 8-bit network"
-    if way.engine == openvino_engine.ENGINE:
-        if not openvino_engine.is_installed():
+    if way.engine == openvino.ENGINE:
+        if not openvino.is_installed():
             yield "OpenVINO is not installed (pip install 'fair-models[fast]')"
-        elif way.precision == agreement.BFLOAT16 and not openvino_engine.has_bfloat16():
+        elif way.precision == agreement.BFLOAT16 and not openvino.has_bfloat16():
             yield "this processor has no bfloat16"
 
 
 def _open(way: Way, item: Item, store: Store, threads: int | None) -> Session:
     path = store.fetch(*assets.file_ref(item, way.role))
-    if way.engine == openvino_engine.ENGINE:
-        return openvino_engine.open_openvino(path, way.precision, threads)
+    if way.engine == openvino.ENGINE:
+        return openvino.open_openvino(path, way.precision, threads)
     return session.open_session(path, threads, way.precision)
