@@ -22,7 +22,7 @@ from fair_models.inference.network import engines, openvino
 from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.prediction import PredictionRequest, predict
 from fair_models.inference.streaming import ahead, stream
-from fair_models.inference.windowing.plan import course_of
+from fair_models.inference.windowing.plan import plan_windows
 from fair_models.inference.windowing.run import batches, read
 from fair_models.types import Array
 
@@ -136,8 +136,8 @@ class Case:
     def _prepared(self) -> list[Array]:
         request = self._request(self.exact_session)
         with open_imagery(self.chips[0].parent, request.input) as imagery:
-            course = course_of(imagery, request)
-            windows = (read(*job, course.model) for job in course.jobs)
+            plan = plan_windows(imagery, request)
+            windows = (read(*job, plan.model) for job in plan.jobs)
             return [np.stack([window.values for window in batch]) for batch in batches(windows)]
 
     def _predict(self, session: Session) -> None:

@@ -27,7 +27,7 @@ from fair_models.ml_tasks.ranking.judging import MAIN, SHARE
 from fair_models.params import IngestDatasetParams
 from fair_models.store.archive import unpack
 
-LEAST, LEAST_SHARE = 0.4, 0.6
+LEAST, MIN_SHARE = 0.4, 0.6
 
 
 def main() -> int:
@@ -54,7 +54,7 @@ def main() -> int:
         ends = found.intervals.get(key)
         interval = f"[{ends[0]:.3f}, {ends[1]:.3f}]" if ends else ""
         print(f"{key:46} {value:8.3f}  {interval:18} {found.baseline[key]:8.3f}")
-    return 0 if found.metrics[MAIN] >= LEAST and found.metrics[SHARE] >= LEAST_SHARE else 1
+    return 0 if found.metrics[MAIN] >= LEAST and found.metrics[SHARE] >= MIN_SHARE else 1
 
 
 def _options() -> argparse.Namespace:

@@ -34,7 +34,7 @@ CUTS = ((256, 0), (256, 32), (512, 32), (1024, 32), (1024, 64), (1024, 96), (134
 
 CLASSES = ("background", "building")
 EVERYTHING_PX = 8192
-LEAST_CUT_PX = 3
+MIN_CUT_PX = 3
 SEED = 999
 
 
@@ -209,7 +209,7 @@ def cut_objects(found: Array, reference: Array, internal: tuple[list[int], list[
             for one, other in ((mine[line - 1], mine[line]), (mine[line], mine[line - 1])):
                 ends = goes_on & (one > 0) & (one != other)
                 numbers, length = np.unique(one[ends], return_counts=True)
-                cut |= set(numbers[length >= LEAST_CUT_PX].tolist())
+                cut |= set(numbers[length >= MIN_CUT_PX].tolist())
     return len(cut)
 
 

@@ -1,7 +1,7 @@
-"""Parameters that name a place. Their JSON Schema says so, and one check judges all of them.
+"""Parameters that name a place. Their JSON Schema says so, and one check reads all of them.
 
 A parameter is marked by the keyword `x-place` in its schema, as the types `Location` and `Destination` in
-`params` do it: whatever is marked is judged before a task begins, also inside lists and nested models.
+`params` do it: whatever is marked is checked before a task begins, also inside lists and nested models.
 """
 
 from __future__ import annotations

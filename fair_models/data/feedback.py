@@ -46,7 +46,7 @@ VERDICT = "verdict"
 _OF_PREDICTED: tuple[Verdict, ...] = ("accepted", "rejected", "corrected")
 
 _SHOWN = 5
-_LEAST_APART = 0.1
+_MIN_APART = 0.1
 """Pieces of one polygon share less than this part of the smaller one; what shares more is the same twice."""
 
 
@@ -303,7 +303,7 @@ def _are_apart(pieces: Sequence[_Joined]) -> bool:
     """Whether outlines are pieces of one that was split, and not the same twice."""
     drawn = [each.drawn for each in pieces if each.drawn is not None]
     return len(drawn) == len(pieces) and not any(
-        shapely.intersection(one, other).area > _LEAST_APART * min(one.area, other.area)
+        shapely.intersection(one, other).area > _MIN_APART * min(one.area, other.area)
         for one, other in combinations(drawn, 2)
     )
 

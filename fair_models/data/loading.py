@@ -126,8 +126,8 @@ def _joined_targets(targets: Sequence[Array]) -> Array:
     """Targets of several sides; captions differ in how many an image has at most."""
     if targets[0].dtype.kind != "S":
         return np.concatenate(targets)
-    most = max(each.shape[1] for each in targets)
-    return np.concatenate([np.pad(each, ((0, 0), (0, most - each.shape[1]))) for each in targets])
+    longest = max(each.shape[1] for each in targets)
+    return np.concatenate([np.pad(each, ((0, 0), (0, longest - each.shape[1]))) for each in targets])
 
 
 def _windows(chip: Chip, view: View, size_px: int) -> Iterator[SampleWindow]:

@@ -19,7 +19,7 @@ from fair_models.types import Array
 
 
 @dataclass(frozen=True)
-class Wish:
+class SliceCriteria:
     """What a chip must be to belong to a slice; all that is given counts.
 
     area: Its middle lies in it, in longitude and latitude.
@@ -48,19 +48,21 @@ class Slice:
     class_counts: Mapping[str, Mapping[str, int]]
 
 
-def cut(chips: Sequence[Chip], labels: Labels, split: Split, classes: Sequence[str], wish: Wish) -> Slice:
-    """The part of a dataset that is wished for. It may be empty.
+def cut(
+    chips: Sequence[Chip], labels: Labels, split: Split, classes: Sequence[str], criteria: SliceCriteria
+) -> Slice:
+    """The part of a dataset that meets some criteria. It may be empty.
 
     Args:
         chips: All chips of the dataset.
         labels: All its labels.
         split: Its split: a chip stays on its side, so that what was held out stays so.
         classes: Its classes without the background.
-        wish: What belongs to the slice.
+        criteria: What belongs to the slice.
     """
     touching = {chip.name: labels.touching(chip.grid) for chip in chips}
-    wanted = _wanted(labels, wish)
-    chosen = [chip for chip in chips if _belongs(chip, touching[chip.name], wanted, wish)]
+    meeting = _meeting(labels, criteria)
+    chosen = [chip for chip in chips if _belongs(chip, touching[chip.name], meeting, criteria)]
     names = {chip.name for chip in chosen}
     sides: dict[str, Any] = {
         side: tuple(name for name in getattr(split, side) if name in names)
@@ -78,19 +80,19 @@ def cut(chips: Sequence[Chip], labels: Labels, split: Split, classes: Sequence[s
     )
 
 
-def _belongs(chip: Chip, touching: Array, wanted: Array, wish: Wish) -> bool:
+def _belongs(chip: Chip, touching: Array, meeting: Array, criteria: SliceCriteria) -> bool:
     middle = antimeridian.cut(chip.grid.footprint.centroid)
-    if wish.area is not None and not shapely.covers(wish.area, middle):
+    if criteria.area is not None and not shapely.covers(criteria.area, middle):
         return False
-    return not (wish.classes or wish.tags) or bool(wanted[touching].any())
+    return not (criteria.classes or criteria.tags) or bool(meeting[touching].any())
 
 
-def _wanted(labels: Labels, wish: Wish) -> Array:
-    """Which labels are of a wished class and have all wished tags."""
+def _meeting(labels: Labels, criteria: SliceCriteria) -> Array:
+    """Which labels are of one of the classes and have all tags."""
     return np.array(
         [
-            (not wish.classes or name in wish.classes)
-            and all(str(properties.get(key)) in values for key, values in wish.tags.items())
+            (not criteria.classes or name in criteria.classes)
+            and all(str(properties.get(key)) in values for key, values in criteria.tags.items())
             for name, properties in zip(labels.names, labels.properties, strict=True)
         ],
         dtype=bool,

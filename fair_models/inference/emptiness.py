@@ -12,7 +12,7 @@ from fair_models.inference.imagery.blocks import Block
 from fair_models.inference.imagery.failures import Failure
 from fair_models.inference.imagery.reading import Imagery
 from fair_models.inference.imagery.sources.source import Source
-from fair_models.inference.windowing.run import Judged
+from fair_models.inference.windowing.run import WindowResult
 from fair_models.inference.windows import Rectangle
 from fair_models.store import locations
 
@@ -26,12 +26,12 @@ _SHOWN = 3
 class Watch:
     """Counts the pixels with imagery that count, while windows go by. Windows pass unchanged."""
 
-    def __init__(self, windows: Iterable[Judged]) -> None:
+    def __init__(self, windows: Iterable[WindowResult]) -> None:
         self._windows = windows
         self.pixels = 0
         """Pixels that were looked at so far."""
 
-    def __iter__(self) -> Iterator[Judged]:
+    def __iter__(self) -> Iterator[WindowResult]:
         for window in self._windows:
             self.pixels += window.pixels
             yield window

@@ -25,8 +25,8 @@ from fair_models.inference.outlines.exclusion import Exclusion
 from fair_models.inference.repeating import ITEM, Original
 from fair_models.inference.request import PredictionRequest, check_request, with_zoom
 from fair_models.inference.streaming import Crew, all_windows, give_back, outlined
-from fair_models.inference.windowing.plan import Course, course_of
-from fair_models.inference.windowing.run import Judged
+from fair_models.inference.windowing.plan import PredictionPlan, plan_windows
+from fair_models.inference.windowing.run import WindowResult
 from fair_models.inference.writing import sidecar
 from fair_models.inference.writing.outputs import PREVIEW, Outputs, Tally
 from fair_models.inference.writing.sidecar import OutputFile
@@ -36,7 +36,7 @@ from fair_models.types import Json
 
 CONFIG = "predict.yaml"
 
-_MOST_TOLD = 50
+_MAX_TOLD = 50
 """Failures that the item names; it counts all."""
 
 BLOCK_CACHE_BYTES = 32 * 2**20
@@ -107,22 +107,22 @@ class Prepared:
 
     request: What is predicted.
     imagery: Over what.
-    course: All windows.
+    plan: All windows.
     failures: Notes what fails.
     started: When it began, by the monotonic clock.
     """
 
     request: PredictionRequest
     imagery: Imagery
-    course: Course
+    plan: PredictionPlan
     failures: Failures
     started: float
 
     def check(self, failures: Iterable[Failure]) -> None:
         """Stop where more failed than may. Raises InvalidImagery, which names the first ones."""
         chip_count = self.imagery.image_count + len(self.failures.at_opening)
-        most, subject = self.failures.most, str(self.request.imagery)
-        check([*self.failures.at_opening, *failures], most, len(self.course.jobs), chip_count, subject)
+        max_share, subject = self.failures.max_share, str(self.request.imagery)
+        check([*self.failures.at_opening, *failures], max_share, len(self.plan.jobs), chip_count, subject)
 
 
 @contextmanager
@@ -152,7 +152,7 @@ def prepared(request: PredictionRequest) -> Iterator[Prepared]:
     ):
         _check_size(imagery, request)
         request = with_zoom(request, imagery.zoom)
-        made = Prepared(request, imagery, course_of(imagery, request), failures, started)
+        made = Prepared(request, imagery, plan_windows(imagery, request), failures, started)
         made.check([])
         yield made
 
@@ -173,19 +173,19 @@ def predict(request: PredictionRequest, progress: Progress = lambda step: None) 
         NotFound: There is no such imagery.
     """
     with prepared(request) as work, Crew(request.session.at_once) as crew:
-        course, failures = work.course, work.failures
+        plan, failures = work.plan, work.failures
 
         def advance(done: int, total: int) -> None:
             work.check(failures.noted())
             progress(Step("predicting", done, total))
 
-        windows = all_windows(course, crew, request.as_raster, failures, advance)
-        return write(work, windows, lambda: failures.among(course.jobs), progress)
+        windows = all_windows(plan, crew, request.as_raster, failures, advance)
+        return write(work, windows, lambda: failures.among(plan.jobs), progress)
 
 
 def write(
     work: Prepared,
-    windows: Iterator[Judged],
+    windows: Iterator[WindowResult],
     failed: Callable[[], Sequence[Failure]],
     progress: Progress = lambda step: None,
 ) -> PredictionResult:
@@ -211,7 +211,7 @@ def write(
         with Outputs(
             folder, request.formats, request.classes, imagery.blocks, plain_ids=plain_ids
         ) as outputs:
-            for features in outlined(work.course, iter(watched), request, outputs.rasters):
+            for features in outlined(work.plan, iter(watched), request, outputs.rasters):
                 outputs.write(exclusion.new(features) if exclusion else features)
             failures = sorted({*work.failures.at_opening, *failed()})
             work.check(failures)
@@ -261,21 +261,21 @@ def _facts(
     counted: Mapping[str, int],
     failures: Sequence[Failure],
     repairs: Mapping[str, Mapping[str, int]],
-) -> sidecar.Facts:
+) -> sidecar.PredictionFacts:
     request, imagery = work.request, work.imagery
     counts = {
         "images": imagery.image_count,
         "blocks": len(imagery.blocks),
-        "windows": len(work.course.jobs),
+        "windows": len(work.plan.jobs),
         "failed_chips": sum(failure.kind == "chip" for failure in failures),
         "failed_windows": sum(failure.kind == "window" for failure in failures),
         "features": sum(tally.counts.values()),
         **counted,
         **imagery.remarks(),
     }
-    said = [f"{failure.name}: {failure.reason}" for failure in failures[:_MOST_TOLD]]
+    said = [f"{failure.name}: {failure.reason}" for failure in failures[:_MAX_TOLD]]
     warnings = list(imagery.warnings())
-    return sidecar.Facts(
+    return sidecar.PredictionFacts(
         model_id=request.model_id,
         model_href=request.model_href,
         session=request.session,
@@ -328,7 +328,9 @@ def _repairs(request: PredictionRequest, exclusion: Exclusion | None) -> dict[st
 
 def _told(repairs: Mapping[str, Mapping[str, int]]) -> list[str]:
     names = {"area": "Area", "exclude": "Existing features"}
-    return [f"{names[name]}: {', '.join(polygons.told(counts))}" for name, counts in repairs.items()]
+    return [
+        f"{names[name]}: {', '.join(polygons.repair_sentences(counts))}" for name, counts in repairs.items()
+    ]
 
 
 def _exclusion(request: PredictionRequest, imagery: Imagery) -> Exclusion | None:
@@ -345,11 +347,11 @@ def _same(files: Sequence[OutputFile], original: Original | None) -> bool | None
 
 def _check_size(imagery: Imagery, request: PredictionRequest) -> None:
     pixels = sum(block.grid.height * block.grid.width for block in imagery.blocks)
-    if pixels > request.most_pixels:
+    if pixels > request.max_pixels:
         raise InvalidImagery(
             str(request.imagery),
             [
                 f"it covers {pixels:,} pixels at the model's {request.input.gsd_m:g} m, and at most "
-                f"{request.most_pixels:,} are predicted at once; predict parts of it"
+                f"{request.max_pixels:,} are predicted at once; predict parts of it"
             ],
         )

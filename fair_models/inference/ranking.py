@@ -17,7 +17,7 @@ from fair_models.inference.network.texts import TextEncoder
 from fair_models.types import Array
 
 FORMAT = 1
-MOST_TOP = 1000
+MAX_TOP = 1000
 """The most answers to one query."""
 
 _SHOWN = 20
@@ -188,8 +188,8 @@ class Ranker:
 
 
 def _check_top(top: int) -> None:
-    if not 1 <= top <= MOST_TOP:
-        raise Invalid(f"{top} answers cannot be given: ask for 1 to {MOST_TOP}")
+    if not 1 <= top <= MAX_TOP:
+        raise Invalid(f"{top} answers cannot be given: ask for 1 to {MAX_TOP}")
 
 
 def _require(found: Sequence[str], kind: str) -> None:

@@ -1,4 +1,4 @@
-"""A prediction that is there, as the wish for the same once more."""
+"""Repeat a prediction: from its item to the parameters of the same again."""
 
 from __future__ import annotations
 

@@ -27,17 +27,17 @@ FORMATS = ("geoparquet", "geojson", "flatgeobuf", "pmtiles", "classes", "confide
 
 DEFAULT_FORMATS = ("geoparquet", "geojson", "preview")
 
-MOST_PIXELS = 50_000_000_000
+MAX_PIXELS = 50_000_000_000
 """Most pixels at the model's resolution: a square of 58 km at 0.26 m, a week's work for two cores."""
 
-_MOST_CLASSES = 255
+_MAX_CLASSES = 255
 WHOLE_IMAGE_TASKS = frozenset({"classification", "scene-classification", "regression"})
 
 
 @dataclass(frozen=True)
 class _Bounds:
-    least: float
-    most: float
+    minimum: float
+    maximum: float
     default: float
 
 
@@ -95,9 +95,9 @@ class PredictionRequest:
     code_checksum: Digest of the code that `processing` comes from.
     model_id: Exact id of the model's item.
     model_href: Where that item lies.
-    task: The model's first ML task, as in `mlm:tasks`. Classification and regression judge whole chips.
+    task: The model's first ML task, as in `mlm:tasks`. Classification and regression score whole chips.
     multiple_px: What height and width of a window must divide by.
-    most_pixels: Most pixels at the model's resolution that are tried, of all blocks together.
+    max_pixels: Most pixels at the model's resolution that are tried, of all blocks together.
     """
 
     imagery: Source
@@ -123,7 +123,7 @@ class PredictionRequest:
     model_href: str = "unregistered"
     task: str = "semantic-segmentation"
     multiple_px: int = DEFAULT_MULTIPLE_PX
-    most_pixels: int = MOST_PIXELS
+    max_pixels: int = MAX_PIXELS
 
     @property
     def threshold(self) -> float:
@@ -132,7 +132,7 @@ class PredictionRequest:
 
     @property
     def as_raster(self) -> bool:
-        """Whether anything is wanted pixel by pixel."""
+        """Whether a raster is among the formats."""
         return not {"classes", "confidence"}.isdisjoint(self.formats)
 
     @property
@@ -149,11 +149,11 @@ class PredictionRequest:
 
     @property
     def as_points(self) -> bool:
-        """Whether the middles of boxes are wanted, and not the boxes."""
+        """Whether boxes become points: their middles."""
         return self.params.get("output") == "point"
 
     @property
-    def judges_whole_images(self) -> bool:
+    def scores_whole_images(self) -> bool:
         """Whether the model says one thing of a chip as a whole."""
         return self.task in WHOLE_IMAGE_TASKS
 
@@ -181,13 +181,13 @@ def check_request(request: PredictionRequest) -> None:
         if name not in FORMATS
     ]
     rasters = [name for name in ("classes", "confidence") if name in request.formats]
-    if rasters and request.judges_whole_images:
+    if rasters and request.scores_whole_images:
         problems.append(
-            f"it judges images as wholes and says nothing of pixels: leave out {', '.join(rasters)}"
+            f"it scores images as wholes and says nothing of pixels: leave out {', '.join(rasters)}"
         )
-    if not 2 <= len(request.classes) <= _MOST_CLASSES:
+    if not 2 <= len(request.classes) <= _MAX_CLASSES:
         problems.append(
-            f"it has {len(request.classes)} classes, 2 to {_MOST_CLASSES} with the background are possible"
+            f"it has {len(request.classes)} classes, 2 to {_MAX_CLASSES} with the background are possible"
         )
     if request.session.bands not in (None, request.input.bands):
         problems.append(
@@ -217,5 +217,5 @@ def _position(name: str, known: Sequence[str]) -> int:
 def _out_of_range(request: PredictionRequest, key: str, bounds: _Bounds) -> Iterator[str]:
     value = request.params.get(key, bounds.default)
     numeric = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not numeric or not bounds.least <= value <= bounds.most:
-        yield f"{key} is {value!r}, use a number from {bounds.least:g} to {bounds.most:g}"
+    if not numeric or not bounds.minimum <= value <= bounds.maximum:
+        yield f"{key} is {value!r}, use a number from {bounds.minimum:g} to {bounds.maximum:g}"

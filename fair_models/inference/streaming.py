@@ -1,9 +1,9 @@
 """Everything that a model finds over imagery, as a stream, in memory that does not grow with the imagery.
 
-It has two halves that may be apart in time and place: windows through the network (`judged`), and what they
-say put together into features (`outlined`). Threads read and pre-process windows ahead of the network, and
-outline behind it, so that the network waits for nothing. What comes out does not depend on which of them was
-quicker.
+It has two halves that may be apart in time and place: windows through the network (`window_results`), and
+what they say put together into features (`outlined`). Threads read and pre-process windows ahead of the
+network, and outline behind it, so that the network waits for nothing. What comes out does not depend on which
+of them was quicker.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from fair_models.inference.imagery.reading import Block, Imagery
 from fair_models.inference.outlines.features import Features
 from fair_models.inference.outlines.outliner import Outliner
 from fair_models.inference.request import PredictionRequest
-from fair_models.inference.windowing.plan import Course, Strip, course_of
-from fair_models.inference.windowing.run import Judged, batches, judge_each, read_or_note, run
+from fair_models.inference.windowing.plan import PredictionPlan, Strip, plan_windows
+from fair_models.inference.windowing.run import WindowResult, batches, postprocess_each, read_or_note, run
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 
 _READERS = min(4, os.cpu_count() or 1)
 Advance = Callable[[int, int], None]
-"""Called in the caller's thread with the number of windows that are judged, and of all windows."""
+"""Called in the caller's thread with the number of windows that are done, and of all windows."""
 
 
 Given = TypeVar("Given")
@@ -101,62 +101,65 @@ def stream(
     Raises:
         Invalid: Imagery or model do not fit.
     """
-    course = course_of(imagery, request)
+    plan = plan_windows(imagery, request)
     with Crew(request.session.at_once) as crew:
-        windows = all_windows(course, crew, bool(rasters), failures or Failures(), advance)
-        yield from outlined(course, windows, request, rasters)
+        windows = all_windows(plan, crew, bool(rasters), failures or Failures(), advance)
+        yield from outlined(plan, windows, request, rasters)
 
 
 def all_windows(
-    course: Course, crew: Crew, as_raster: bool, failures: Failures, advance: Advance
-) -> Iterator[Judged]:
-    """What all windows say, in their order: `judged`, window by window."""
+    plan: PredictionPlan, crew: Crew, as_raster: bool, failures: Failures, advance: Advance
+) -> Iterator[WindowResult]:
+    """What all windows say, in their order: `window_results`, window by window."""
     done = 0
-    for batch in judged(course, range(len(course.shards)), crew, as_raster, failures):
+    for batch in window_results(plan, range(len(plan.shards)), crew, as_raster, failures):
         done += len(batch)
-        advance(done, len(course.jobs))
+        advance(done, len(plan.jobs))
         yield from batch
 
 
-def judged(
-    course: Course, shards: Iterable[int], crew: Crew, as_raster: bool, failures: Failures
-) -> Generator[Sequence[Judged], None, None]:
+def window_results(
+    plan: PredictionPlan, shards: Iterable[int], crew: Crew, as_raster: bool, failures: Failures
+) -> Generator[Sequence[WindowResult], None, None]:
     """What the windows of some shards say, some windows at a time, in their order.
 
     Args:
-        course: All windows.
+        plan: All windows.
         shards: Which shards.
         crew: Does the work.
-        as_raster: Whether masks are wanted pixel by pixel too.
+        as_raster: Whether masks are kept pixel by pixel too.
         failures: Notes what fails.
 
     Raises:
         Invalid: Imagery or model do not fit.
     """
-    model, spans = course.model, [course.jobs_of(shard) for shard in shards]
+    model, spans = plan.model, [plan.jobs_of(shard) for shard in shards]
     jobs = (job for span in spans for job in span)
     windows = ahead(lambda job: read_or_note(*job, model, failures), jobs, crew.readers, _READERS)
     # No batch reaches over the end of a shard: alone, the shard gives to the last bit what it gives here.
     together = (batch for span in spans for batch in batches(islice(windows, len(span))))
     ran = ahead(lambda batch: run(batch, model), together, crew.network, crew.at_once + 1)
     for batch in ran:
-        yield judge_each(batch, model, as_raster, failures)
+        yield postprocess_each(batch, model, as_raster, failures)
 
 
 def outlined(
-    course: Course, windows: Iterator[Judged], request: PredictionRequest, rasters: Sequence[RasterSink] = ()
+    plan: PredictionPlan,
+    windows: Iterator[WindowResult],
+    request: PredictionRequest,
+    rasters: Sequence[RasterSink] = (),
 ) -> Generator[Features, None, None]:
     """Features from what all windows say. See `stream` for their order.
 
     Args:
-        course: All windows.
+        plan: All windows.
         windows: What they say, in their order.
         request: What is predicted.
         rasters: Get what is where, before the features that end there.
     """
     outliner = Outliner(request, bool(rasters))
     with ThreadPoolExecutor(1) as outliners:
-        for done in ahead(lambda given: outliner.add(*given), _by_strip(course, windows), outliners, 2):
+        for done in ahead(lambda given: outliner.add(*given), _by_strip(plan, windows), outliners, 2):
             if done.rasters is not None:
                 for sink in rasters:
                     sink.write(done.strip.block, done.strip.area, *done.rasters)
@@ -164,19 +167,23 @@ def outlined(
                 yield done.features
 
 
-def _by_strip(course: Course, windows: Iterator[Judged]) -> Iterator[tuple[Strip, list[Judged]]]:
-    for strip in course.strips:
+def _by_strip(
+    plan: PredictionPlan, windows: Iterator[WindowResult]
+) -> Iterator[tuple[Strip, list[WindowResult]]]:
+    for strip in plan.strips:
         yield strip, list(islice(windows, len(strip.views)))
 
 
-def ahead(work: Callable[[Given], Made], given: Iterable[Given], pool: Executor, most: int) -> Iterator[Made]:
+def ahead(
+    work: Callable[[Given], Made], given: Iterable[Given], pool: Executor, max_waiting: int
+) -> Iterator[Made]:
     """Work on things in a pool, some of them ahead of what is asked for. Results keep the order.
 
     Args:
         work: What is done with each.
         given: The things; they are taken in the caller's thread.
         pool: Where the work is done. A pool of one thread does one after the other.
-        most: How many are worked on, or done and waiting, at the same time.
+        max_waiting: How many are worked on, or done and waiting, at the same time.
 
     Raises:
         Exception: What `work` or `given` raised, in the place of the result. What has not begun is dropped.
@@ -185,7 +192,7 @@ def ahead(work: Callable[[Given], Made], given: Iterable[Given], pool: Executor,
     try:
         for one in given:
             waiting.append(pool.submit(work, one))
-            if len(waiting) >= most:
+            if len(waiting) >= max_waiting:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -150,10 +150,10 @@ def _shape(height: int, width: int, rule: WindowRule) -> tuple[int, int]:
     """Height and width of the windows of an area. Of equally good ones those that make the fewest strips."""
     if rule.fixed:
         return rule.size_px, rule.size_px
-    most = _round_up(rule.size_px, rule.multiple_px) ** 2
+    max_pixels = _round_up(rule.size_px, rule.multiple_px) ** 2
     found = []
     for tall, wide in product(_lengths(height, rule), _lengths(width, rule)):
-        if tall * wide <= most:
+        if tall * wide <= max_pixels:
             rows, columns = _count(height, tall, rule), _count(width, wide, rule)
             found.append((rows * tall * columns * wide, rows, tall, wide))
     _, _, tall, wide = min(found)

@@ -88,7 +88,7 @@ def collect(params: CollectFeedbackParams, catalog: Catalog, store: Store, tell:
     path = locations.local_path(params.feedback)
     said = {"fair:prediction": prediction.id, "fair:checksum": prediction.checksum}
     found = feedback.read(path, said, prediction.predicted, model_classes.foreground(prediction.model))
-    for sentence in polygons.told(found.mended, feedback.REPAIRS):
+    for sentence in polygons.repair_sentences(found.mended, feedback.REPAIRS):
         logger.warning("Feedback %s: %s", path.name, sentence)
     mended = {name: count for name, count in found.mended.items() if count}
     with work_folder("feedback") as folder:

@@ -18,7 +18,7 @@ from fair_models.catalog.items.lineage import DERIVED_FROM
 from fair_models.catalog.protocol import Catalog
 from fair_models.data import slicing
 from fair_models.data.images import chips, footprint
-from fair_models.data.slicing import Slice, Wish
+from fair_models.data.slicing import Slice, SliceCriteria
 from fair_models.data.splits import Split
 from fair_models.data.vectors import labels
 from fair_models.data.vectors.labels import Labels
@@ -186,10 +186,10 @@ def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path) ->
     known = labels.read_stored(store.fetch(*assets.file_ref(whole, assets.LABELS)), _classes(whole))
     split = Split.read(store.fetch(*assets.file_ref(whole, assets.SPLIT)))
     area = None if params.area is None else areas.read(params.area).outline
-    wish = Wish(area, params.classes, params.tags)
+    criteria = SliceCriteria(area, params.classes, params.tags)
     rules = imagery_rules.of(whole.properties, whole.id)
     found = chips.find(folder / "chips", rules=rules)
-    cut = slicing.cut(found, known, split, _classes(whole), wish)
+    cut = slicing.cut(found, known, split, _classes(whole), criteria)
     if not cut.split.held_out or not len(cut.labels):
         raise Invalid(
             f"Of the {len(split.held_out)} held-out chips of {whole.id}, {len(cut.split.held_out)} belong to "

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from fair_models import settings
-from fair_models.store.atomic import told_as_unavailable
+from fair_models.store.atomic import translate_os_errors
 
 _LOCK = ".lock"
 """How the locks beside the folders end: the system frees a lock when its process ends, however it ends."""
@@ -34,7 +34,7 @@ def work_folder(purpose: str) -> Iterator[Path]:
     """
     parent = _parent()
     with ExitStack() as stack:
-        with told_as_unavailable(f"work in {parent}"):
+        with translate_os_errors(f"work in {parent}"):
             parent.mkdir(parents=True, exist_ok=True)
             with FileLock(parent / _LOCK):  # nobody looks at a folder between its making and its lock
                 _take_away_abandoned(parent)
@@ -48,7 +48,7 @@ def work_folder(purpose: str) -> Iterator[Path]:
         except OSError as error:
             if error.errno not in _FULL:
                 raise
-            with told_as_unavailable(f"work in {parent}"):
+            with translate_os_errors(f"work in {parent}"):
                 raise
 
 

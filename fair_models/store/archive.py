@@ -17,7 +17,7 @@ from fair_models.store.atomic import (
     sync_file,
     sync_folder,
     temporary_beside,
-    told_as_unavailable,
+    translate_os_errors,
 )
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -66,7 +66,7 @@ def pack(files: Mapping[str, Path], destination: Path, *, compress: bool = False
     missing = [str(path) for path in files.values() if not path.is_file()]
     if missing:
         raise NotFound(f"{destination.name} cannot be packed: {', '.join(missing)} is not a file")
-    with told_as_unavailable(f"write {destination}"):
+    with translate_os_errors(f"write {destination}"):
         destination.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(destination)
         try:
@@ -146,7 +146,7 @@ def _extract(path: Path, archive: zipfile.ZipFile, folder: Path, limits: Limits)
         if entry.is_dir():
             continue
         target = folder / entry.filename
-        with told_as_unavailable(f"unpack {path}"):
+        with translate_os_errors(f"unpack {path}"):
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(entry) as source, target.open("xb") as out:
                 while piece := source.read(_PIECE):

@@ -1,4 +1,4 @@
-"""Judges the places that parameters name, before anything is done with one of them."""
+"""Checks the places that parameters name, before anything is done with one of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fair_models.store import locations
 def check(params: BaseModel) -> None:
     """Hold every place that parameters name against the settings.
 
-    Whoever opens an address on the web or of a bucket judges that, and where it leads.
+    Addresses on the web and of buckets are checked where they are parsed.
 
     Raises:
         Invalid: A path lies where it may not; names the parameter.

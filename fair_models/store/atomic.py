@@ -25,7 +25,7 @@ def temporary_beside(path: Path) -> Path:
 
 
 @contextmanager
-def told_as_unavailable(doing: str) -> Iterator[None]:
+def translate_os_errors(doing: str) -> Iterator[None]:
     """Turn an error of the file system (full, read-only, no permission) into one of our family.
 
     Args:
@@ -71,7 +71,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         Unavailable: The disk is full, read-only or not ours to write. Nothing was changed.
     """
     temporary = temporary_beside(path)
-    with told_as_unavailable(f"write {path}"):
+    with translate_os_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             write_synced(temporary, data)
@@ -91,7 +91,7 @@ def write_new(path: Path, data: bytes) -> None:
         Unavailable: The disk is full, read-only or not ours to write. Nothing was changed.
     """
     temporary = temporary_beside(path)
-    with told_as_unavailable(f"write {path}"):
+    with translate_os_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             write_synced(temporary, data)
@@ -154,11 +154,11 @@ def atomic_folder(path: Path, existing: Literal["conflict", "keep"] = "conflict"
         Unavailable: The disk is full, read-only or not ours to write.
     """
     temporary = temporary_beside(path)
-    with told_as_unavailable(f"make the folder {path}"):
+    with translate_os_errors(f"make the folder {path}"):
         temporary.mkdir(parents=True)
     try:
         yield temporary
-        with told_as_unavailable(f"make the folder {path}"):
+        with translate_os_errors(f"make the folder {path}"):
             _sync_tree(temporary)
             _rename_folder(temporary, path, existing)
     finally:

@@ -18,7 +18,7 @@ import orjson
 import yaml
 
 from fair_models.errors import InvalidDocument, NotFound
-from fair_models.store.atomic import told_as_unavailable
+from fair_models.store.atomic import translate_os_errors
 
 _BOM = b"\xef\xbb\xbf"
 _TEXT = re.compile(rb'"(?:[^"\\]+|\\.)*+"?', re.DOTALL)
@@ -125,7 +125,7 @@ def parse_yaml(data: bytes, name: str, limits: Limits | None = None) -> Any:
 def _read(path: Path, limits: Limits) -> bytes:
     if not path.is_file():
         raise NotFound(f"There is no file {path}. Name one that exists.")
-    with told_as_unavailable(f"read {path}"), path.open("rb") as file:
+    with translate_os_errors(f"read {path}"), path.open("rb") as file:
         return file.read(limits.bytes + 1)
 
 

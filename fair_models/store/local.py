@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from fair_models.errors import Conflict, Invalid, NotFound
 from fair_models.store import leftovers
-from fair_models.store.atomic import UNFINISHED, sync_file, sync_folder, temporary_beside, told_as_unavailable
+from fair_models.store.atomic import UNFINISHED, sync_file, sync_folder, temporary_beside, translate_os_errors
 from fair_models.store.digests import checksum_file, verify
 from fair_models.store.naming import checked_key
 from fair_models.store.protocol import StoredFile
@@ -43,7 +43,7 @@ class LocalStore:
         target = self.root / checked_key(key)
         if isinstance(source, Path) and not source.is_file():
             raise NotFound(f"{source} is not a file: nothing was stored under {key}")
-        with told_as_unavailable(f"store {key} in {self.root}"):
+        with translate_os_errors(f"store {key} in {self.root}"):
             target.parent.mkdir(parents=True, exist_ok=True)
             leftovers.take_away(leftovers.unfinished(target.parent, datetime.now(UTC) - STALE, deep=False))
             temporary = temporary_beside(target)
@@ -122,7 +122,7 @@ class LocalStore:
             raise Invalid(
                 f"{href} does not lie in the store {self.root}: only stored files can be deleted here"
             )
-        with told_as_unavailable(f"delete {path}"):
+        with translate_os_errors(f"delete {path}"):
             path.unlink(missing_ok=True)
         for folder in path.parents:
             if folder == self.root:

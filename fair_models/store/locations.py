@@ -173,7 +173,7 @@ def local_path(href: str | Path, folder: Path | None = None) -> Path:
 
 
 def local_folder(href: str | Path) -> Path:
-    """As `local_path`; where folders are set in the settings, what the folder's symlinks mean is judged too.
+    """As `local_path`; where the settings name folders, what its symlinks lead to is checked too.
 
     Raises:
         Invalid: It, or what a symlink directly in it leads to, lies outside of the allowed folders.
@@ -271,7 +271,7 @@ def parse_bucket_key(href: str) -> BucketKey:
             it does not lie in the registry's own store.
     """
     found = _S3.fullmatch(href)
-    # A client may take "/a/../b" for "/b", and so ask for another bucket than the one that is judged here.
+    # A client may take "/a/../b" for "/b", and so ask for another bucket than the one that is checked here.
     if found is None or {".", ".."} & set(found.group(2).split("/")):
         raise Invalid(f"{shown(href)!r} is no file in a bucket: write s3://bucket/key")
     bucket, allowed = found.group(1), settings.current().allowed_hosts

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fair_models.data.vectors.coverage import LEAST_SHARE, main_class
+from fair_models.data.vectors.coverage import MIN_SHARE, main_class
 
 EVERYWHERE = np.ones((20, 20), dtype=bool)
 
@@ -14,7 +14,7 @@ def covered(pixels: int, index: int = 1) -> np.ndarray:
 
 @pytest.mark.parametrize(("pixels", "index"), [(0, 0), (1, 0), (2, 1), (400, 1)])
 def test_a_chip_is_of_a_class_from_the_least_share_on(pixels: int, index: int) -> None:
-    assert LEAST_SHARE == 2 / 400
+    assert MIN_SHARE == 2 / 400
     assert main_class(covered(pixels), EVERYWHERE, 2) == index
 
 

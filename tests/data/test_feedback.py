@@ -229,7 +229,7 @@ def test_polygons_without_ids_are_recognised_by_their_outline_and_counted(tmp_pa
 
     assert found.verdicts == {"accepted": 1, "rejected": 1, "corrected": 1}
     assert found.open == [SHAPES[3]]
-    assert polygons.told(found.mended, feedback.REPAIRS) == [
+    assert polygons.repair_sentences(found.mended, feedback.REPAIRS) == [
         "3 features without id were matched by their outline"
     ]
 

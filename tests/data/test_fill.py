@@ -95,7 +95,7 @@ def test_what_a_straight_edge_cuts_off_is_fill_from_one_percent_on(
     pixels = ground(height, width)
     pixels[:, there] = value
     found = fill.find(pixels, everywhere(pixels))
-    if there.mean() >= fill.LEAST_SHARE:
+    if there.mean() >= fill.MIN_SHARE:
         assert found is not None
         assert (found == there).all()
     else:
@@ -138,7 +138,7 @@ def test_chips_of_a_rotated_mosaic_lose_its_rim_and_keep_their_roofs() -> None:
     for row, column in ((row, column) for row in range(0, 512, 128) for column in range(0, 512, 128)):
         chip = np.s_[row : row + 128, column : column + 128]
         found = fill.find(pixels[:, *chip], np.ones((128, 128), bool))
-        if there[chip].mean() >= fill.LEAST_SHARE:
+        if there[chip].mean() >= fill.MIN_SHARE:
             assert found is not None
             assert (found == there[chip]).all()
         else:

@@ -22,7 +22,7 @@ from fair_models.inference.imagery.sources.tiling import tiles_of
 from fair_models.inference.network.session import Session
 from fair_models.inference.prediction import PredictionResult, predict
 from fair_models.inference.windows import Rectangle
-from fair_models.store.web.policy import Manners
+from fair_models.store.web.policy import RetryPolicy
 from tests.inference.tile_server import TILE_PX, TileServer
 from tests.inference.tiny import EverythingIsABuilding, Input, blobs, request_for, write_geotiff
 
@@ -133,7 +133,7 @@ def test_tiles_on_both_sides_are_one_block(tmp_path: Path, monkeypatch: pytest.M
     assert {tile.x for tile in found} == {2**19 - 2, 2**19 - 1, 0}
     with OverTheLine(tmp_path, blobs(2 * TILE_PX, 3 * TILE_PX), corner).running() as server:
         with open_source(
-            parse_source(server.url("{z}/{x}/{y}.png")), Input(), area, 19, Manners(per_second=1000)
+            parse_source(server.url("{z}/{x}/{y}.png")), Input(), area, 19, RetryPolicy(per_second=1000)
         ) as imagery:
             (block,) = imagery.blocks
             pixels, valid = block.read(Rectangle(0, 0, block.grid.height, block.grid.width))

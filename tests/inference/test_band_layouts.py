@@ -23,7 +23,7 @@ from fair_models.inference.imagery.reading import open_imagery
 from fair_models.inference.imagery.sources.opening import open_source
 from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.windows import Rectangle
-from fair_models.store.web.policy import Manners
+from fair_models.store.web.policy import RetryPolicy
 from fair_models.types import Array
 from tests.data.layouts import (
     SIZE,
@@ -287,7 +287,11 @@ def test_tiles_of_a_service_give_what_the_same_files_give(server: TileServer) ->
         server.answers[address] = lambda request, body=body: send(request, body)  # type: ignore[misc]
         template = server.url(f"{name.replace(' ', '-')}/{{z}}/{{x}}/{{y}}.png")
         with open_source(
-            parse_source(template), Input(gsd_m=GSD_M), server.area(0.01), TILE.z, Manners(per_second=1000)
+            parse_source(template),
+            Input(gsd_m=GSD_M),
+            server.area(0.01),
+            TILE.z,
+            RetryPolicy(per_second=1000),
         ) as imagery:
             (block,) = imagery.blocks
             pixels, valid = block.read(Rectangle(0, 0, SIZE, SIZE))

@@ -101,7 +101,7 @@ def test_an_area_in_a_gap_between_chips_is_refused(tmp_path: Path, network: Sess
 
 def test_shards_count_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of several shards each may be empty; a prediction fails where all of them are, and leaves none."""
-    monkeypatch.setattr("fair_models.inference.windowing.plan.LEAST_SHARD_PX", 128 * 128 * 3)
+    monkeypatch.setattr("fair_models.inference.windowing.plan.MIN_SHARD_PX", 128 * 128 * 3)
     network = open_session(write_network(tmp_path / "n.onnx", size_px=128), threads=1)
     store = LocalStore(tmp_path / "store")
     pixels = grey(300, 900, 0)

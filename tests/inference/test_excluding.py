@@ -119,7 +119,7 @@ def test_only_what_lies_around_the_imagery_is_held(tmp_path: Path, monkeypatch: 
     bounds = box(0, 0, 95, 10).bounds
 
     assert len(Exclusion(path, 0.5, bounds)) == 5
-    monkeypatch.setattr(excluding, "MOST_FEATURES", 4)
+    monkeypatch.setattr(excluding, "MAX_FEATURES", 4)
     with pytest.raises(InvalidFeatures, match="more than 4 polygons around the imagery"):
         Exclusion(path, 0.5, bounds)
 

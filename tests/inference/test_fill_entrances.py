@@ -17,13 +17,13 @@ from fair_models.inference.imagery.reading import Imagery, open_imagery
 from fair_models.inference.imagery.sources.opening import open_source
 from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.windows import Rectangle
-from fair_models.store.web.policy import Manners
+from fair_models.store.web.policy import RetryPolicy
 from fair_models.types import Array
 from tests.inference.tile_server import TILE_PX, TileServer, send
 from tests.inference.tiny import CORNER, Input, blobs, write_geotiff
 
 ROWS, COLUMNS = 2, 3
-QUICK = Manners(per_second=1000, attempts=1)
+QUICK = RetryPolicy(per_second=1000, attempts=1)
 
 
 def ground_with_fill(value: int) -> tuple[Array, Array]:
@@ -113,7 +113,7 @@ def test_tiles_and_one_image_of_the_same_ground_have_the_same_fill_where_each_ti
 ) -> None:
     pixels, there = ground_with_fill(int(server.pixels[0, 0, 0]))
     shares = [there[part].mean() for part in parts(server).values()]
-    assert all(share == 0 or share > fill.LEAST_SHARE for share in shares)
+    assert all(share == 0 or share > fill.MIN_SHARE for share in shares)
 
     for imagery in (
         as_service(server, "PNG"),

@@ -7,15 +7,15 @@ import pytest
 
 from fair_models.errors import Invalid
 from fair_models.inference.parts import FeaturePart, Part, RasterPart, Scores, Window
-from fair_models.inference.windowing.detections import Findings, findings, mean_scores
+from fair_models.inference.windowing.detections import Detections, detections, mean_scores
 from fair_models.inference.windows import Rectangle, View, WindowRule, cut
 from fair_models.types import Array
 
 CLASSES = ["background", "building", "road"]
 
 
-def said(view: View, parts: list[Part], valid: Array, threshold: float = 0.5) -> Findings:
-    return findings(view, parts, valid, CLASSES, threshold)
+def said(view: View, parts: list[Part], valid: Array, threshold: float = 0.5) -> Detections:
+    return detections(view, parts, valid, CLASSES, threshold)
 
 
 def whole(height: int = 40, width: int = 40) -> tuple[View, Array]:

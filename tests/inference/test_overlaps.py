@@ -225,5 +225,5 @@ def test_chips_of_one_zoom_are_all_used_and_nothing_is_said(tmp_path: Path) -> N
         assert imagery.facts() == {}
         assert list(imagery.warnings()) == []
         chips = [placed.chip for block in imagery.blocks for placed in block.native.chips]
-    assert settle(chips, 0.3).judged == {chip.name for chip in chips}
+    assert settle(chips, 0.3).scored == {chip.name for chip in chips}
     assert all(chip.rules == CURRENT for chip in chips)

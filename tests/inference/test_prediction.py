@@ -335,7 +335,7 @@ def test_imagery_that_is_too_large_is_refused_with_its_number_of_pixels(
     tmp_path: Path, network: Session
 ) -> None:
     with pytest.raises(InvalidImagery, match=r"120,000 pixels at the model's 0\.2646 m.*at most 100,000"):
-        predict(request_for(scene(tmp_path), tmp_path / "out", network, most_pixels=100_000))
+        predict(request_for(scene(tmp_path), tmp_path / "out", network, max_pixels=100_000))
 
 
 @pytest.mark.shared

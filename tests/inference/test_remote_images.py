@@ -24,7 +24,7 @@ from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.network.session import Session
 from fair_models.inference.prediction import predict
 from fair_models.inference.windows import Rectangle
-from fair_models.store.web.policy import Manners
+from fair_models.store.web.policy import RetryPolicy
 from fair_models.store.web.ranges import CHUNK_BYTES
 from fair_models.types import Array
 from tests.inference.tile_server import failing, in_parts, send
@@ -33,7 +33,7 @@ from tests.store.faulty_proxy import proxying
 from tests.store.web_server import WebServer
 
 UTM = "EPSG:32645"
-QUICK = Manners(per_second=1000, attempts=3, first_wait_s=0.01)
+QUICK = RetryPolicy(per_second=1000, attempts=3, first_wait_s=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
 
 
 def whole(imagery: str | Path, area: areas.Area | None = None) -> tuple[Array, Array]:
-    with open_source(parse_source(imagery), Input(), area, manners=QUICK) as opened:
+    with open_source(parse_source(imagery), Input(), area, retries=QUICK) as opened:
         (block,) = opened.blocks
         return block.read(Rectangle(0, 0, block.grid.height, block.grid.width))
 
@@ -156,7 +156,7 @@ def test_a_machine_of_this_network_is_not_asked_for_images(
     monkeypatch.delenv("FAIR_ALLOWED_HOSTS", raising=False)
     for href in ("https://127.0.0.1/scene.tif", "https://localhost/scene.tif", "http://8.8.8.8/scene.tif"):
         with pytest.raises(Invalid, match="refused"):
-            open_source(parse_source(href), Input(), manners=QUICK)
+            open_source(parse_source(href), Input(), retries=QUICK)
 
 
 def test_an_image_that_nobody_closed_does_no_harm_when_the_process_ends(web: WebServer, cog: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 import shapely
 from shapely import affinity
 
-from fair_models.inference.outlines.right_angles import LEAST_IOU, regularise
+from fair_models.inference.outlines.right_angles import MIN_IOU, regularise
 from fair_models.inference.outlines.vectorise import shaped
 from fair_models.inference.request import OutlineParams
 from fair_models.types import Array
@@ -93,7 +93,7 @@ def test_shapes_are_judged_one_by_one_and_keep_their_order() -> None:
     shapes, changed = regularise(pixels, 1.5 * PIXEL_M)
 
     assert changed.tolist() == [True] * 3 + [False] + [True] * 4
-    assert all(iou(made, given) >= LEAST_IOU for made, given in zip(shapes, pixels, strict=True))
+    assert all(iou(made, given) >= MIN_IOU for made, given in zip(shapes, pixels, strict=True))
     assert shapely.is_valid(shapes).all()
 
 

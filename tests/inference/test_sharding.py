@@ -18,10 +18,10 @@ from fair_models.inference.prediction import PredictionResult, predict
 from fair_models.inference.request import FORMATS, PredictionRequest
 from fair_models.inference.shards.files import pack, unpack
 from fair_models.inference.shards.sharding import Sharding, sharded
-from fair_models.inference.windowing.detections import Found
+from fair_models.inference.windowing.detections import FoundObjects
 from fair_models.inference.windowing.masks import of_mask
 from fair_models.inference.windowing.plan import FEW, MANY, cut_into_shards
-from fair_models.inference.windowing.run import Judged, Raster
+from fair_models.inference.windowing.run import Raster, WindowResult
 from fair_models.inference.windows import Rectangle
 from fair_models.store.local import LocalStore
 from fair_models.types import Array
@@ -42,7 +42,7 @@ SHARDS = 10
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that small imagery has many."""
-    monkeypatch.setattr("fair_models.inference.windowing.plan.LEAST_SHARD_PX", 128 * 128 * 3)
+    monkeypatch.setattr("fair_models.inference.windowing.plan.MIN_SHARD_PX", 128 * 128 * 3)
 
 
 @pytest.fixture(scope="module")
@@ -430,21 +430,21 @@ def test_windows_come_out_of_their_file_as_they_went_in() -> None:
     rng = np.random.default_rng(1)
     classes, probability = rng.integers(0, 3, (20, 30)).astype(np.uint8), rng.random((20, 30), np.float32)
     windows = [
-        Judged(
+        WindowResult(
             "a",
             of_mask(classes, probability, 5, 7),
             Raster(Rectangle(5, 7, 20, 30), classes, classes),
             [],
             [],
         ),
-        Judged("b", of_mask(classes * 0, probability), None, [], [(600, {"x": 0.1, "y": 1 / 3})]),
-        Judged(
+        WindowResult("b", of_mask(classes * 0, probability), None, [], [(600, {"x": 0.1, "y": 1 / 3})]),
+        WindowResult(
             "b",
             of_mask(classes, probability),
             None,
             [
-                Found(rng.random((3, 4)), rng.random(3), np.array([1, 2, 1])),
-                Found(rng.random((0, 2)), rng.random(0), np.empty(0, np.int64)),
+                FoundObjects(rng.random((3, 4)), rng.random(3), np.array([1, 2, 1])),
+                FoundObjects(rng.random((0, 2)), rng.random(0), np.empty(0, np.int64)),
             ],
             [],
         ),
@@ -469,7 +469,7 @@ def test_windows_come_out_of_their_file_as_they_went_in() -> None:
 def test_shards_are_as_many_as_there_is_work_for(
     monkeypatch: pytest.MonkeyPatch, windows: int, least: int, most: int
 ) -> None:
-    monkeypatch.setattr("fair_models.inference.windowing.plan.LEAST_SHARD_PX", 2_500_000)
+    monkeypatch.setattr("fair_models.inference.windowing.plan.MIN_SHARD_PX", 2_500_000)
     shards = list(cut_into_shards([1024 * 1024] * windows))
 
     assert least <= len(shards) <= most

@@ -17,10 +17,10 @@ from fair_models.inference.outlines.suppression import Suppressor
 from fair_models.inference.parts import FeaturePart, Part, Window
 from fair_models.inference.prediction import predict
 from fair_models.inference.shards.sharding import sharded
-from fair_models.inference.windowing.detections import Found, findings
+from fair_models.inference.windowing.detections import FoundObjects, detections
 from fair_models.inference.windowing.masks import none
 from fair_models.inference.windowing.plan import Strip
-from fair_models.inference.windowing.run import Judged
+from fair_models.inference.windowing.run import WindowResult
 from fair_models.inference.windows import Rectangle, View, WindowRule, cut
 from fair_models.store.local import LocalStore
 from fair_models.types import Array
@@ -36,7 +36,7 @@ def views() -> list[View]:
     return list(cut(Rectangle(0, 0, SIZE, SIZE), RULE, "block"))
 
 
-def seen_by(view: View, boxes: Array, scores: Array) -> Judged:
+def seen_by(view: View, boxes: Array, scores: Array) -> WindowResult:
     """What a perfect network says in one window: the visible part of each box."""
     corner = np.array([view.window.column, view.window.row] * 2)
     limits = np.array([view.window.width, view.window.height] * 2)
@@ -44,14 +44,14 @@ def seen_by(view: View, boxes: Array, scores: Array) -> Judged:
     there = ((local[:, 2:] - local[:, :2]) > 2).all(axis=1)
     part = FeaturePart(local[there], scores[there], np.ones(there.sum(), int))
     valid = np.ones((view.core.height, view.core.width), bool)
-    said = findings(view, [part], valid, ["background", "building"], 0.3)
-    return Judged("block", none(), None, said.found, [])
+    said = detections(view, [part], valid, ["background", "building"], 0.3)
+    return WindowResult("block", none(), None, said.found, [])
 
 
-def strips(windows: Mapping[View, Judged]) -> list[tuple[Strip, list[Judged]]]:
+def strips(windows: Mapping[View, WindowResult]) -> list[tuple[Strip, list[WindowResult]]]:
     """All strips of the block; windows that are not given say nothing."""
     block: Any = SimpleNamespace(grid=SimpleNamespace(height=SIZE, width=SIZE))
-    nothing = Judged("block", none(), None, [], [])
+    nothing = WindowResult("block", none(), None, [], [])
     made = []
     for row in sorted({view.core.row for view in views()}):
         inside = tuple(view for view in views() if view.core.row == row)
@@ -60,12 +60,12 @@ def strips(windows: Mapping[View, Judged]) -> list[tuple[Strip, list[Judged]]]:
     return made
 
 
-def put_together(windows: Mapping[View, Judged]) -> list[Found]:
+def put_together(windows: Mapping[View, WindowResult]) -> list[FoundObjects]:
     suppressor = Suppressor(0.5)
     return [found for strip, said in strips(windows) for found in suppressor.add(strip, said)]
 
 
-def boxes_of(found: Sequence[Found]) -> list[list[float]]:
+def boxes_of(found: Sequence[FoundObjects]) -> list[list[float]]:
     return sorted(np.concatenate([np.empty((0, 4)), *(each.geometries for each in found)]).tolist())
 
 
@@ -148,10 +148,10 @@ def test_points_of_two_windows_that_are_near_are_one() -> None:
     left, right, *_ = views()
     said = {}
     for view, x in ((left, 73.0), (right, 70.0)):
-        found = Found(
+        found = FoundObjects(
             np.array([[x, 20.0], [x, 60.0]]), np.array([0.5, 0.9]), np.array([1, 1 + (view is left)])
         )
-        said[view] = Judged("block", none(), None, [found], [])
+        said[view] = WindowResult("block", none(), None, [found], [])
 
     found = np.concatenate([each.geometries for each in put_together(said)])
 
@@ -193,7 +193,7 @@ def test_a_prediction_finds_each_building_once_in_shards_or_not(
 ) -> None:
     from fair_models.inference.windowing import plan
 
-    monkeypatch.setattr(plan, "LEAST_SHARD_PX", 100_000)
+    monkeypatch.setattr(plan, "MIN_SHARD_PX", 100_000)
     scene, boxes = settlement(tmp_path)
     session = open_session(write_network(tmp_path / "network.onnx", size_px=128), threads=1)
     asked: dict[str, Any] = {

@@ -189,7 +189,7 @@ def test_paths_of_gdals_own_file_systems_are_plain_paths(prefix: str) -> None:
     [
         ("wms_endpoint:https://maps.example.org/wms?", "service=WMS&layers=NAME"),
         ("bing:https://www.bing.com/maps", "no address that others may use"),
-        ("tms[22,1]:https://tiles.example.org/{z}/{x}/{y}", r"no range of zooms; write \[least,most\]"),
+        ("tms[22,1]:https://tiles.example.org/{z}/{x}/{y}", r"no range of zooms; write \[min,max\]"),
         ("tms[x]:https://tiles.example.org/{z}/{x}/{y}", "no range of zooms"),
         ("tms:tiles/{z}/{x}/{y}", "write tms:https://host/path"),
         ("tms:https://tiles.example.org/tile.png", "needs {z}, {x} and {y}"),

@@ -25,13 +25,13 @@ from fair_models.inference.network.session import Session
 from fair_models.inference.prediction import predict
 from fair_models.inference.request import PredictionRequest
 from fair_models.inference.windows import Rectangle
-from fair_models.store.web.policy import Manners
+from fair_models.store.web.policy import RetryPolicy
 from fair_models.types import Array
 from tests.inference.tile_server import TILE_PX, TileServer, broken_off, failing, page, png, send
 from tests.inference.tiny import Input, blobs, grey, request_for, write_geotiff
 
 CORNER = tiles.Tile(386690, 220241, 19)
-QUICK = Manners(per_second=1000, attempts=3, first_wait_s=0.01)
+QUICK = RetryPolicy(per_second=1000, attempts=3, first_wait_s=0.01)
 
 
 @pytest.fixture
@@ -48,10 +48,10 @@ def template(server: TileServer, y: str = "{y}") -> str:
 
 
 def opened(
-    server: TileServer, manners: Manners = QUICK, imagery: str | None = None, inset: float = 0
+    server: TileServer, retries: RetryPolicy = QUICK, imagery: str | None = None, inset: float = 0
 ) -> Imagery:
     return open_source(
-        parse_source(imagery or template(server)), Input(), server.area(inset), CORNER.z, manners
+        parse_source(imagery or template(server)), Input(), server.area(inset), CORNER.z, retries
     )
 
 

@@ -15,7 +15,7 @@ from fair_models.inference.outlines.regions import RegionFinder
 from fair_models.inference.outlines.vectorise import boxes_and_points, scored
 from fair_models.inference.request import OutlineParams
 from fair_models.inference.windowing import masks
-from fair_models.inference.windowing.detections import Found, Mask
+from fair_models.inference.windowing.detections import FoundObjects, Mask
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 from tests.inference.tiny import blobs
@@ -168,8 +168,8 @@ def test_areas_agree_with_geodesic_ones_from_the_equator_to_the_arctic(latitude_
 
 
 def test_boxes_become_polygons_and_points_points() -> None:
-    boxes = Found(np.array([[0, 0, 10, 20]], float), np.array([0.7]), np.array([1]))
-    points = Found(np.array([[5, 5]], float), np.array([0.8]), np.array([2]))
+    boxes = FoundObjects(np.array([[0, 0, 10, 20]], float), np.array([0.7]), np.array([1]))
+    points = FoundObjects(np.array([[5, 5]], float), np.array([0.8]), np.array([2]))
 
     box = boxes_and_points(boxes, GRID, names, OutlineParams())
     point = boxes_and_points(points, GRID, names, OutlineParams(min_area_m2=100))

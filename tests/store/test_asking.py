@@ -15,11 +15,11 @@ import pytest
 
 from fair_models.errors import Invalid, NotFound, Unavailable
 from fair_models.store.locations import parse_web
-from fair_models.store.web.policy import Manners, Web, asked_for_s
+from fair_models.store.web.policy import RetryPolicy, Web, retry_after_s
 from fair_models.store.web.tile_cache import TileCache
 from tests.store.web_server import WebServer
 
-QUICK = Manners(per_second=1000, attempts=3, first_wait_s=0.01)
+QUICK = RetryPolicy(per_second=1000, attempts=3, first_wait_s=0.01)
 
 
 @pytest.fixture
@@ -38,21 +38,21 @@ def web() -> Iterator[Web]:
 
 
 def test_a_wait_is_as_long_as_the_server_asks_and_never_longer_than_one_is_patient() -> None:
-    manners = Manners(first_wait_s=1, longest_wait_s=60)
-    assert 0.5 <= manners.wait_s(1, None) <= 1
-    assert 4 <= manners.wait_s(4, None) <= 8
-    assert manners.wait_s(1, 30) == 30
-    assert manners.wait_s(1, 3600) == 60
+    retries = RetryPolicy(first_wait_s=1, longest_wait_s=60)
+    assert 0.5 <= retries.wait_s(1, None) <= 1
+    assert 4 <= retries.wait_s(4, None) <= 8
+    assert retries.wait_s(1, 30) == 30
+    assert retries.wait_s(1, 3600) == 60
 
 
 def test_retry_after_is_read_as_seconds_or_as_a_time() -> None:
-    assert asked_for_s("12") == 12
-    assert asked_for_s(format_datetime(datetime.now(UTC) - timedelta(hours=1))) == 0
-    later = asked_for_s(format_datetime(datetime.now(UTC) + timedelta(hours=1)))
+    assert retry_after_s("12") == 12
+    assert retry_after_s(format_datetime(datetime.now(UTC) - timedelta(hours=1))) == 0
+    later = retry_after_s(format_datetime(datetime.now(UTC) + timedelta(hours=1)))
     assert later is not None
     assert later > 3000
-    assert asked_for_s("soon") is None
-    assert asked_for_s("") is None
+    assert retry_after_s("soon") is None
+    assert retry_after_s("") is None
 
 
 def test_what_is_missing_is_asked_for_once_and_what_fails_as_often_as_was_said(

@@ -14,8 +14,8 @@ import pytest
 from fair_models.errors import Corrupted, FairModelsError, Invalid, NotFound, Unavailable
 from fair_models.store import locations
 from fair_models.store.protocol import StoredFile
-from fair_models.store.web.connections import MOST_REDIRECTS
-from fair_models.store.web.download import Patience, download
+from fair_models.store.web.connections import MAX_REDIRECTS
+from fair_models.store.web.download import Timeouts, download
 from tests.store.web_server import WebServer
 
 CONTENT = b"weights" * 1000
@@ -61,9 +61,9 @@ def test_redirects_are_followed_also_relative_ones(web: WebServer, target: Path)
 
 def test_only_so_many_redirects_are_followed(web: WebServer, target: Path) -> None:
     web.redirect("loop", "/loop")
-    with pytest.raises(Invalid, match=f"more than {MOST_REDIRECTS} times"):
+    with pytest.raises(Invalid, match=f"more than {MAX_REDIRECTS} times"):
         get(web.url("loop"), target)
-    assert len(web.asked) == MOST_REDIRECTS + 1
+    assert len(web.asked) == MAX_REDIRECTS + 1
 
 
 def test_no_redirect_is_followed_where_none_is_wanted(web: WebServer, target: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_server_that_says_nothing_is_unavailable(target: Path, monkeypatch: py
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/x"
         with pytest.raises(Unavailable, match="too slow"):
-            get(address, target, patience=Patience(step=0.2))
+            get(address, target, timeouts=Timeouts(step_s=0.2))
 
 
 def test_a_server_that_drips_is_left_when_the_time_for_the_whole_file_is_over(
@@ -281,7 +281,7 @@ def test_a_server_that_drips_is_left_when_the_time_for_the_whole_file_is_over(
 
     web.answers["/drip"] = dripping
     with pytest.raises(Unavailable, match="too slow"):
-        get(web.url("drip"), target, largest_bytes=10**12, patience=Patience(step=5, whole=0.3))
+        get(web.url("drip"), target, largest_bytes=10**12, timeouts=Timeouts(step_s=5, total_s=0.3))
     assert nothing_was_kept(target)
 
 

@@ -23,7 +23,7 @@ from fair_models.catalog.local.layout import collection_path, item_path, to_item
 from fair_models.catalog.local.lock import held, held_if_free
 from fair_models.catalog.protocol import Change
 from fair_models.errors import Corrupted, NotFound, Unavailable
-from fair_models.store.atomic import told_as_unavailable
+from fair_models.store.atomic import translate_os_errors
 from fair_models.types import CollectionId
 
 T = TypeVar("T")
@@ -132,7 +132,7 @@ class LocalCatalog:
         """
         place = self.root / LOCKS / collection / name
         with ExitStack() as stack:
-            with told_as_unavailable(f"hold {collection}/{name} in {self.root}"):
+            with translate_os_errors(f"hold {collection}/{name} in {self.root}"):
                 stack.enter_context(held(place, f"a change of {name}", self._exclusive_s, "The name at"))
             yield
 
@@ -150,7 +150,7 @@ class LocalCatalog:
         documents = prepare(change)
         doing = f"a change of {len(change.put) + len(change.remove)} items"
         with (
-            told_as_unavailable(f"change the catalogue {self.root}"),
+            translate_os_errors(f"change the catalogue {self.root}"),
             held(self.root, doing, self._timeout_s),
         ):
             with suppress(Unusable):
@@ -168,7 +168,7 @@ class LocalCatalog:
             Unavailable: Another writer did not end in time, or the folder is full or not ours to write.
         """
         if files.exists(self.root):
-            with told_as_unavailable(f"index {self.root}"), held(self.root, "its index", self._timeout_s):
+            with translate_os_errors(f"index {self.root}"), held(self.root, "its index", self._timeout_s):
                 journal.recover(self.root)
                 with self._told_of_index():
                     database.rebuild(self.root)
@@ -194,7 +194,7 @@ class LocalCatalog:
             with held(self.root, "its index", self._timeout_s):
                 return self._read_settled(query)
         except (OSError, Unusable):  # nothing can be written here, so no index either
-            with told_as_unavailable(f"read the catalogue {self.root}"):
+            with translate_os_errors(f"read the catalogue {self.root}"):
                 return self._read_files(query)
 
     def _read_settled(self, query: Callable[[Index], T]) -> T:

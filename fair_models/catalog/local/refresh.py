@@ -19,7 +19,7 @@ from fair_models.catalog.local.layout import CATALOG_FILE, collection_path
 from fair_models.catalog.local.lock import held
 from fair_models.catalog.local.survey import is_absolute
 from fair_models.errors import Unavailable
-from fair_models.store.atomic import encode_json, told_as_unavailable
+from fair_models.store.atomic import encode_json, translate_os_errors
 from fair_models.types import CollectionId, Json
 
 
@@ -41,7 +41,7 @@ def refresh(root: Path, timeout_s: float = 60.0) -> list[str]:
         Unavailable: Another writer did not end in time, or the folder is full or not ours to write.
     """
     doing = "its collections"
-    with told_as_unavailable(f"change the catalogue {root}"), held(root, doing, timeout_s):
+    with translate_os_errors(f"change the catalogue {root}"), held(root, doing, timeout_s):
         journal.recover(root)
         try:
             database.rebuild(root)

@@ -22,7 +22,7 @@ import pystac
 from fair_models.errors import Invalid, NotFound, Unavailable
 from fair_models.store import atomic
 from fair_models.store.locations import parse_web
-from fair_models.store.web.download import Patience, download
+from fair_models.store.web.download import Timeouts, download
 from fair_models.types import Json
 
 TIMEOUT_S = 3.0
@@ -129,10 +129,10 @@ def _address(path: Path) -> str:
 
 def _download(address: str) -> bytes:
     """The bytes of an address. Redirects are not followed: a schema lies where its address says."""
-    patience = Patience(step=TIMEOUT_S, whole=TIMEOUT_S)
+    timeouts = Timeouts(step_s=TIMEOUT_S, total_s=TIMEOUT_S)
     with tempfile.TemporaryDirectory(prefix="fair-schema-") as folder:
         file = Path(folder) / "schema.json"
-        download(parse_web(address), file, largest_bytes=LARGEST_BYTES, redirects=0, patience=patience)
+        download(parse_web(address), file, largest_bytes=LARGEST_BYTES, redirects=0, timeouts=timeouts)
         return file.read_bytes()
 
 

@@ -36,8 +36,8 @@ _LOOK_PX = 2048
 _PART_PX = (256, 256)
 _PARTS = 4
 
-_MOST_BETWEEN = 0.1
-_MOST_VALUES = 16
+_MAX_BETWEEN = 0.1
+_MAX_VALUES = 16
 
 _USUAL_RANGE = (0.0, 10_000.0)
 """Values of scenes of 16 bits, where those of the image cannot be looked at."""
@@ -70,18 +70,18 @@ class Layout:
         return len(self.numbers) if self.kind == "colours" else len(RGB)
 
 
-def find(dataset: Any, rules: ImageryRules, wanted: int = len(RGB)) -> tuple[Layout, list[str]]:
+def find(dataset: Any, rules: ImageryRules, band_count: int = len(RGB)) -> tuple[Layout, list[str]]:
     """How to read an image, and what stands against it: reasons with their remedy.
 
     Args:
         dataset: A rasterio dataset. Nothing is decoded, unless its values have to be scaled.
         rules: By which rules it is read.
-        wanted: How many bands the model takes: red, green and blue first, then what else there is.
+        band_count: How many bands the model takes: red, green and blue first, then what else there is.
     """
     said = [kind.name for kind in dataset.colorinterp]
     if rules.bands == "position":
-        return _by_position(dataset, said, wanted)
-    layout, reasons = _by_interpretation(dataset, said, wanted)
+        return _by_position(dataset, said, band_count)
+    layout, reasons = _by_interpretation(dataset, said, band_count)
     if dataset.tags(ns="IMAGE_STRUCTURE").get("SOURCE_COLOR_SPACE") in _OF_INK:
         layout = replace(layout, converted=True)
     if depth := _too_deep(dataset, layout):
@@ -89,17 +89,17 @@ def find(dataset: Any, rules: ImageryRules, wanted: int = len(RGB)) -> tuple[Lay
     return layout, reasons
 
 
-def _by_interpretation(dataset: Any, said: list[str], wanted: int) -> tuple[Layout, list[str]]:
+def _by_interpretation(dataset: Any, said: list[str], band_count: int) -> tuple[Layout, list[str]]:
     alphas = [at for at, kind in enumerate(said, 1) if kind == "alpha"]
     colours = {at: kind for at, kind in enumerate(said, 1) if kind != "alpha"}
     alpha = alphas[0] if alphas else None
     if len(alphas) > 1:
         return Layout(), [f"it has {len(alphas)} bands of transparency (alpha); {_remedy('1', '2', '3')}"]
-    if wanted != len(RGB):
+    if band_count != len(RGB):
         named = [at for colour in RGB for at, kind in colours.items() if kind == colour]
-        numbers = tuple([*named, *(at for at in colours if at not in named)][:wanted])
-        few = len(numbers) < wanted
-        return Layout("colours", numbers, alpha), [_too_few(colours, wanted)] if few else []
+        numbers = tuple([*named, *(at for at in colours if at not in named)][:band_count])
+        few = len(numbers) < band_count
+        return Layout("colours", numbers, alpha), [_too_few(colours, band_count)] if few else []
     if len(colours) == 1:
         (number, kind), *_ = colours.items()
         return Layout("palette" if kind == "palette" else "grey", (number,), alpha), []
@@ -125,8 +125,8 @@ def _name(dataset: Any, number: int, kind: str) -> str:
     return described if kind in _SAYS_NOTHING and described in RGB else kind
 
 
-def _too_few(colours: dict[int, str], wanted: int) -> str:
-    return f"it has {len(colours)} bands without alpha and the model takes {wanted}; choose other imagery"
+def _too_few(colours: dict[int, str], band_count: int) -> str:
+    return f"it has {len(colours)} bands without alpha and the model takes {band_count}; choose other imagery"
 
 
 def _remedy(*numbers: str) -> str:
@@ -140,13 +140,13 @@ def _too_deep(dataset: Any, layout: Layout) -> str:
     wrong = sorted({dataset.dtypes[number - 1] for number in used} - {"uint8"})
     if not wrong:
         return ""
-    least, most = _range(dataset, used)
+    low, high = _range(dataset, used)
     numbers = used * 3 if layout.kind == "grey" else used
     chosen = " ".join(f"-b {number}" for number in numbers[:3])
     marked = " -a_nodata none" if dataset.nodata is not None else ""
     return (
         f"its pixels are {', '.join(wrong)}, uint8 is needed; scale all images alike, for this one with "
-        f"`gdal_translate -ot Byte -scale {least:g} {most:g} 0 255 {chosen} -colorinterp red,green,blue"
+        f"`gdal_translate -ot Byte -scale {low:g} {high:g} 0 255 {chosen} -colorinterp red,green,blue"
         f"{marked} IN OUT.tif`"
     )
 
@@ -163,15 +163,15 @@ def _range(dataset: Any, numbers: Sequence[int]) -> tuple[float, float]:
     found = found[np.isfinite(found)]
     if not len(found):
         return _USUAL_RANGE
-    least, most = (float(value) for value in np.percentile(found, (0.5, 99.5)))
-    least, most = (float(f"{value:.4g}") for value in (least, most))
-    return (least, most) if most > least else (least, least + 1)
+    low, high = (float(value) for value in np.percentile(found, (0.5, 99.5)))
+    low, high = (float(f"{value:.4g}") for value in (low, high))
+    return (low, high) if high > low else (low, low + 1)
 
 
-def _by_position(dataset: Any, said: list[str], wanted: int) -> tuple[Layout, list[str]]:
+def _by_position(dataset: Any, said: list[str], band_count: int) -> tuple[Layout, list[str]]:
     """As it was before there were rules; whoever reads it then has said its own reasons."""
     colours = tuple(at for at, kind in enumerate(said, 1) if kind != "alpha")
-    return Layout("colours", colours[:wanted]), []
+    return Layout("colours", colours[:band_count]), []
 
 
 def read(
@@ -276,7 +276,7 @@ def is_transparency(values: Array) -> bool:
         values: The band, or a part of it, uint8.
     """
     counts = np.bincount(values.reshape(-1), minlength=256)[_BETWEEN[0] : _BETWEEN[1] + 1]
-    return bool(counts.sum() <= _MOST_BETWEEN * values.size or (counts > 0).sum() <= _MOST_VALUES)
+    return bool(counts.sum() <= _MAX_BETWEEN * values.size or (counts > 0).sum() <= _MAX_VALUES)
 
 
 def _table(dataset: Any, number: int) -> Array:

@@ -27,7 +27,7 @@ BANDS = 3
 _PLAIN = Layout()
 """Bands 1, 2 and 3 are red, green and blue."""
 
-_MOST_REASONS = 50
+_MAX_REASONS = 50
 
 
 @dataclass(frozen=True)
@@ -271,8 +271,8 @@ def files(chip: Chip) -> list[Path]:
 
 def shortened(reasons: Sequence[str]) -> list[str]:
     """The first 50 reasons, and how many more there are: a folder may hold thousands of broken files."""
-    more = len(reasons) - _MOST_REASONS
-    return [*reasons[:_MOST_REASONS], f"and {more} more like these"] if more > 0 else list(reasons)
+    more = len(reasons) - _MAX_REASONS
+    return [*reasons[:_MAX_REASONS], f"and {more} more like these"] if more > 0 else list(reasons)
 
 
 def _layout(dataset: DatasetReader, rules: ImageryRules) -> tuple[Layout, list[str]]:

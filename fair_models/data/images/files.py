@@ -44,7 +44,7 @@ _IMAGE_ENDINGS = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", "
 _BESIDE_IMAGES = frozenset({".ovr", ".msk"})
 _LOSSY = frozenset({"JPEG", "WEBP", "JP2OpenJPEG", "jpeg", "webp"})
 _PNG_END = b"IEND"
-_MOST_ASIDE = 5_000_000
+_MAX_ASIDE = 5_000_000
 
 GDAL = {
     # TRUE asks for the files beside an image by name. EMPTY_DIR, a common tuning, would lose `.aux.xml`.
@@ -146,10 +146,10 @@ def check_aside(path: Path) -> None:
     if not aside.is_file():
         return
     with aside.open("rb") as file:
-        text = file.read(_MOST_ASIDE + 1)
-    if len(text) > _MOST_ASIDE or b"overview_file" in text.lower():
+        text = file.read(_MAX_ASIDE + 1)
+    if len(text) > _MAX_ASIDE or b"overview_file" in text.lower():
         raise OSError(
-            f"{aside.name} beside it names further files, or is larger than {_MOST_ASIDE:,} bytes; "
+            f"{aside.name} beside it names further files, or is larger than {_MAX_ASIDE:,} bytes; "
             "take it away or write it anew with gdal_translate"
         )
 

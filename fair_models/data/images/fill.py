@@ -13,10 +13,10 @@ import numpy as np
 
 from fair_models.types import Array
 
-LEAST_SHARE = 0.01
+MIN_SHARE = 0.01
 """Part of an image that fill is at least."""
 
-LEAST_BORDER = 0.25
+MIN_BORDER = 0.25
 """Length of the border that fill has at least, in sides of the image, around its corners.
 
 What a straight edge cuts off is at least so long: a triangle at a corner with 1 % of the image has 0.28.
@@ -59,13 +59,13 @@ def of_colour(pixels: Array, valid: Array, white: bool, lossy: bool) -> Array | 
     if not any(near(line, white).any() for line in _rim(pixels)):
         return None
     close = near(pixels, white) & valid
-    least = LEAST_SHARE * close.size
-    if close.sum() < least:
+    min_pixels = MIN_SHARE * close.size
+    if close.sum() < min_pixels:
         return None
     parts = _parts(close)
     counts = np.bincount(parts.reshape(-1))
     pure = np.bincount(parts.reshape(-1), near(pixels, white, int(lossy)).reshape(-1))
-    is_fill = (counts >= least) & (pure >= _PURE * counts) & (_border(parts, len(counts)) >= LEAST_BORDER)
+    is_fill = (counts >= min_pixels) & (pure >= _PURE * counts) & (_border(parts, len(counts)) >= MIN_BORDER)
     is_fill[0] = False
     if not is_fill.any():
         return None

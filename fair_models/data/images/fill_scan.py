@@ -20,7 +20,7 @@ EXACT_PX = 1024 * 1024
 WHOLE_PX = 4096 * 4096
 """The same of images without overviews."""
 
-_LEAST_VIEW_PX = 128
+_MIN_VIEW_PX = 128
 
 Look = Callable[[int, int], tuple[Array, Array]]
 """Gives the whole image at a height and width: pixels, and which are imagery."""
@@ -109,7 +109,7 @@ def scan(height: int, width: int, look: Look, lossy: bool, overviews: Sequence[i
         lossy: Whether it was coded with losses.
         overviews: How many times smaller its overviews are.
     """
-    small = [times for times in overviews if max(height, width) / times >= _LEAST_VIEW_PX]
+    small = [times for times in overviews if max(height, width) / times >= _MIN_VIEW_PX]
     is_exact = height * width <= (EXACT_PX if small else WHOLE_PX)
     if is_exact:
         shape = height, width

@@ -15,7 +15,7 @@ from fair_models.types import BBox, Json
 _STEP_DEGREES = 1e-8
 """About a millimetre: neighbours whose corners differ by less become one area."""
 
-_MOST_CORNERS = 2000
+_MAX_CORNERS = 2000
 
 
 def of(chips: Sequence[Chip]) -> Polygon | MultiPolygon:
@@ -46,7 +46,7 @@ def geometry(area: Polygon | MultiPolygon) -> Json:
 
     Of areas that are very ragged (more than 2,000 corners) it is the convex hull.
     """
-    shown = area if shapely.get_num_coordinates(area) <= _MOST_CORNERS else area.convex_hull
+    shown = area if shapely.get_num_coordinates(area) <= _MAX_CORNERS else area.convex_hull
     polygons = shapely.orient_polygons(shapely.get_parts([antimeridian.cut(shown)]))
     rings = [
         [np.round(ring.coords, 8).tolist() for ring in (polygon.exterior, *polygon.interiors)]

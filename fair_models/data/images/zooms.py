@@ -70,7 +70,7 @@ def choose(
     if rule == "resample":
         return list(chips)
     there = counts(chips)
-    zoom = _wanted(chips, there, rule, gsd_m)
+    zoom = _chosen(chips, there, rule, gsd_m)
     if zoom not in there:
         listed = ", ".join(f"{zoom} ({count} chips)" for zoom, count in there.items())
         raise InvalidImagery(
@@ -79,7 +79,7 @@ def choose(
     return [chip for chip in chips if zoom_of(chip) == zoom]
 
 
-def _wanted(
+def _chosen(
     chips: Sequence[Chip],
     there: dict[int, int],
     rule: Literal["nearest", "most-frequent"] | int,

@@ -23,7 +23,7 @@ from fair_models.types import Json
 
 ZOOM = 19
 COLUMNS = 64
-MOST_SCENES = 64 * 256
+MAX_SCENES = 64 * 256
 CLASS_PROPERTY = "class"
 """Property of a label that says whether it is a "building" or a "road"."""
 
@@ -47,9 +47,9 @@ def make_scenes(folder: Path, *, seed: int, count: int, size_px: int = 64) -> Pa
     Raises:
         Invalid: A number is out of its range.
     """
-    if not (1 <= count <= MOST_SCENES and 32 <= size_px <= 512):
+    if not (1 <= count <= MAX_SCENES and 32 <= size_px <= 512):
         raise Invalid(
-            f"Scenes cannot be made: count is {count}, use 1 to {MOST_SCENES}; "
+            f"Scenes cannot be made: count is {count}, use 1 to {MAX_SCENES}; "
             f"size_px is {size_px}, use 32 to 512"
         )
     corner = tiles.at(*PLACE, ZOOM)

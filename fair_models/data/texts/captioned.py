@@ -14,8 +14,8 @@ from fair_models.data.images import files
 from fair_models.errors import InvalidDocument, InvalidLabels
 from fair_models.store import documents
 
-MOST_BYTES = 256 * 2**20
-MOST_CAPTIONS = 2_000_000
+MAX_BYTES = 256 * 2**20
+MAX_CAPTIONS = 2_000_000
 LONGEST = 2000
 """Characters of a caption; the rest is left out."""
 
@@ -66,14 +66,12 @@ def read(path: Path) -> dict[str, list[str]]:
     """
     if not path.is_file():
         raise InvalidLabels(str(path), ["there is no such file; give the path as the worker sees it"])
-    if path.stat().st_size > MOST_BYTES:
-        raise InvalidLabels(str(path), [f"it has more than {MOST_BYTES:,} bytes; split the dataset"])
+    if path.stat().st_size > MAX_BYTES:
+        raise InvalidLabels(str(path), [f"it has more than {MAX_BYTES:,} bytes; split the dataset"])
     found: dict[str, list[str]] = defaultdict(list)
     for number, (image, caption) in enumerate(_pairs(path)):
-        if number == MOST_CAPTIONS:
-            raise InvalidLabels(
-                str(path), [f"it has more than {MOST_CAPTIONS:,} captions; split the dataset"]
-            )
+        if number == MAX_CAPTIONS:
+            raise InvalidLabels(str(path), [f"it has more than {MAX_CAPTIONS:,} captions; split the dataset"])
         found[Path(image.strip()).name].append(caption)
     if not found:
         raise InvalidLabels(str(path), ["it has no caption; write one line or entry for each"])
@@ -143,7 +141,7 @@ def _named(columns: Iterable[str], wanted: Iterable[str]) -> str | None:
 
 def _from_json(path: Path) -> Iterator[tuple[str, str]]:
     try:
-        document = documents.read_json(path, documents.Limits(MOST_BYTES, 16))
+        document = documents.read_json(path, documents.Limits(MAX_BYTES, 16))
     except InvalidDocument as error:
         raise InvalidLabels(str(path), error.reasons) from error
     if isinstance(document, dict) and "annotations" in document:

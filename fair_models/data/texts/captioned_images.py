@@ -19,7 +19,7 @@ from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.store.digests import checksum_file
 from fair_models.types import Array, Json
 
-MOST_CAPTIONS = 16
+MAX_CAPTIONS = 16
 """Captions of one image that count; the first ones."""
 
 CLASS = "caption"
@@ -31,7 +31,7 @@ REPAIRS = {
     "broken_images": "images that cannot be read, left out",
     "empty_captions": "captions without a word, left out",
     "duplicate_captions": "captions that an image has twice, counted once",
-    "further_captions": f"captions beyond the first {MOST_CAPTIONS} of an image, left out",
+    "further_captions": f"captions beyond the first {MAX_CAPTIONS} of an image, left out",
     "duplicate_images": "images that are another one byte for byte, left out; it has their captions too",
     "grey_images": "images in grey, kept; red, green and blue are equal",
 }
@@ -212,8 +212,8 @@ def _kept(captions: Sequence[str], counts: dict[str, int]) -> list[str]:
     once = list(dict.fromkeys(worded))
     counts["empty_captions"] += len(tidy) - len(worded)
     counts["duplicate_captions"] += len(worded) - len(once)
-    counts["further_captions"] += max(0, len(once) - MOST_CAPTIONS)
-    return once[:MOST_CAPTIONS]
+    counts["further_captions"] += max(0, len(once) - MAX_CAPTIONS)
+    return once[:MAX_CAPTIONS]
 
 
 def _placed(path: Path, rules: ImageryRules) -> Chip | None:

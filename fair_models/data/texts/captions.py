@@ -34,9 +34,9 @@ MATERIAL = "roof:material"
 _NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
 _PLURALS = {"latrine": "latrines", "bridge": "bridges", "well": "wells"}
 _UNCOUNTED = frozenset({"vegetation", "forest", "crop", "grass", "bare-soil", "water", "wetland", "waste"})
-_LEAST_INSIDE = 0.25
+_MIN_INSIDE = 0.25
 """A label counts where this part of it lies on the chip: a neighbour's eaves are no house of this one."""
-_LEAST_OF_PART = 0.04
+_MIN_OF_PART = 0.04
 """Share of a part of the chip that labels cover where something is said to lie there."""
 _NEAR_SIDE = 0.02
 _SIDES = {"north": (0, 0, 1, 0), "east": (1, 0, 1, 1), "south": (0, 1, 1, 1), "west": (0, 0, 0, 1)}
@@ -95,13 +95,13 @@ def look(labels: Labels, grid: Grid, name: str) -> Seen | None:
     inside = shapely.intersection(shapes, _CHIP)
     areas = shapely.area(inside)
     whole = shapely.area(shapes)
-    least = _CHIP.area / 10_000 if name in LINES else _LEAST_INSIDE * whole
-    kept = np.flatnonzero((areas > 0) & (areas >= least))
+    min_area = _CHIP.area / 10_000 if name in LINES else _MIN_INSIDE * whole
+    kept = np.flatnonzero((areas > 0) & (areas >= min_area))
     if not len(kept):
         return None
     covered = shapely.union_all(inside[kept])
     shares = shapely.area(shapely.intersection(_CELLS, covered)) * len(_CELLS)
-    parts = [part for part, share in zip(PARTS, shares, strict=True) if share >= _LEAST_OF_PART]
+    parts = [part for part, share in zip(PARTS, shares, strict=True) if share >= _MIN_OF_PART]
     middle = shapely.centroid(inside[kept[int(areas[kept].argmax())]])
     materials = Counter(
         str(value).replace("_", " ")

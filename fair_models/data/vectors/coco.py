@@ -145,10 +145,10 @@ def _document(path: Path) -> _Document:
         raise InvalidLabels(str(path), reasons)
     images, categories, annotations = (found[each] for each in ("images", "categories", "annotations"))
     if len(annotations) > geojson.MAX_FEATURES:
-        most = f"{geojson.MAX_FEATURES:,}"
+        limit = f"{geojson.MAX_FEATURES:,}"
         raise InvalidLabels(
             str(path),
-            [f"it has {len(annotations):,} annotations, at most {most} are read; cut it to the chips"],
+            [f"it has {len(annotations):,} annotations, at most {limit} are read; cut it to the chips"],
         )
     reasons = [*_unclear("images", images, "file_name"), *_unclear("categories", categories, "name")]
     if not reasons:

@@ -7,7 +7,7 @@ import numpy as np
 from fair_models.data.samples import IGNORE
 from fair_models.types import Array
 
-LEAST_SHARE = 0.005
+MIN_SHARE = 0.005
 """Least share of the imagery that a class has to cover for the whole to count as that class.
 
 Of a chip of zoom 19 (about 68 m wide) that is 23 m², a hut. A chip that shows no more than the edge of a roof
@@ -16,7 +16,7 @@ that belongs to its neighbour holds no building.
 
 
 def main_class(mask: Array, imagery: Array, class_count: int) -> int:
-    """Index of the class that covers most of the imagery, 0 where none covers at least `LEAST_SHARE` of it.
+    """Index of the class that covers most of the imagery, 0 where none covers at least `MIN_SHARE` of it.
 
     Where nothing does but what is to be ignored, nobody knows what the whole is: `IGNORE`.
 
@@ -29,6 +29,6 @@ def main_class(mask: Array, imagery: Array, class_count: int) -> int:
     all_shares = np.bincount(mask[imagery], minlength=IGNORE + 1) / max(1, int(imagery.sum()))
     shares = all_shares[1:class_count]
     best = int(shares.argmax())
-    if shares[best] >= LEAST_SHARE:
+    if shares[best] >= MIN_SHARE:
         return best + 1
-    return IGNORE if all_shares[IGNORE] >= LEAST_SHARE else 0
+    return IGNORE if all_shares[IGNORE] >= MIN_SHARE else 0

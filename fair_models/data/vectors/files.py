@@ -26,7 +26,7 @@ from fair_models.data.vectors import geojson
 from fair_models.errors import InvalidLabels
 from fair_models.store import locations
 from fair_models.store.archive import BROKEN
-from fair_models.store.atomic import told_as_unavailable
+from fair_models.store.atomic import translate_os_errors
 from fair_models.types import Array, Json
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ LAYER = "layer"
 _PEEK_BYTES = 64 * 1024
 _ROWS = 20_000
 _PIECE = 1 << 20
-_MOST_MEMBERS = 10_000
+_MAX_MEMBERS = 10_000
 _ENDINGS = {"geopackage": ".gpkg", "shapefile": ".shp", "flatgeobuf": ".fgb"}
 _BESIDE_SHP = (".shx", ".dbf", ".prj", ".cpg")
 _UNPACKED = frozenset(
@@ -137,7 +137,7 @@ def form_of(path: Path) -> Form:
         raise InvalidLabels(str(path), [f"it is a folder and no file; {remedy}"])
     if not path.is_file():
         raise InvalidLabels(str(path), ["there is no such file; give the path as the worker sees it"])
-    with told_as_unavailable(f"read {path}"), path.open("rb") as file:
+    with translate_os_errors(f"read {path}"), path.open("rb") as file:
         head = file.read(_PEEK_BYTES)
     return _form(path, head)
 
@@ -218,7 +218,7 @@ def _from_zip(path: Path, folder: Path) -> list[Path]:
         members = [member for member in archive.infolist() if _is_data(member)]
         if any(member.filename.lower().endswith(".kml") for member in archive.infolist()):
             raise InvalidLabels(str(path), [str(_by_ogr2ogr("KMZ")).replace("FILE", path.name)])
-        if not members or len(members) > _MOST_MEMBERS:
+        if not members or len(members) > _MAX_MEMBERS:
             raise InvalidLabels(
                 str(path), [f"it holds {len(members) or 'no'} files that are read; pack {TAKEN} into it"]
             )

@@ -18,7 +18,7 @@ from fair_models.data.images.grid import LONLAT
 from fair_models.data.vectors import outlines, reference_systems
 from fair_models.errors import Invalid, InvalidDocument, InvalidLabels
 from fair_models.store import documents
-from fair_models.store.atomic import told_as_unavailable
+from fair_models.store.atomic import translate_os_errors
 from fair_models.types import Array, Json
 
 MAX_BYTES = 512 * 2**20
@@ -78,7 +78,7 @@ def document(path: Path) -> Any:
     try:
         if not _is_sequence(path):
             return documents.read_json(path, limits)
-        with told_as_unavailable(f"read {path}"), path.open("rb") as file:
+        with translate_os_errors(f"read {path}"), path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
         return {"type": "FeatureCollection", "features": _records(data, str(path), limits)}
     except InvalidDocument as error:
@@ -201,7 +201,7 @@ def _other_system_inside(geometry: Any) -> str | None:
 
 def _is_sequence(path: Path) -> bool:
     """Whether a file has a feature on each line, or behind each record separator."""
-    with told_as_unavailable(f"read {path}"), path.open("rb") as file:
+    with translate_os_errors(f"read {path}"), path.open("rb") as file:
         first = file.readline(MAX_BYTES + 1).removeprefix(b"\xef\xbb\xbf")
         while first and not first.strip():
             first = file.readline(MAX_BYTES + 1)

@@ -116,7 +116,7 @@ def batches(path: Path) -> Iterator[tuple[Array, Mapping[str, int]]]:
         yield batch.outlines[kept], Counter(name for names in batch.happened for name in names)
 
 
-def told(counts: Mapping[str, int], repairs: Mapping[str, str] = REPAIRS) -> list[str]:
+def repair_sentences(counts: Mapping[str, int], repairs: Mapping[str, str] = REPAIRS) -> list[str]:
     """What was mended or left out, a sentence each; only what happened."""
     return [f"{counts[name]:,} {words}" for name, words in repairs.items() if counts.get(name)]
 

@@ -34,7 +34,7 @@ from fair_models.types import Array, BBox
 
 logger = logging.getLogger(__name__)
 
-MOST_POSITIONS = 5000
+MAX_POSITIONS = 5000
 """Corners that an area may have: it is kept in the prediction's item."""
 
 _NUMBER = r"[+-]?[0-9]{1,3}(?:\.[0-9]{0,20})?"
@@ -209,7 +209,7 @@ def _of_features(features: Sequence[polygons.Feature], name: str) -> Area:
             f"it has no usable polygon ({', '.join(sorted(counts)) or 'there is none'}), and an area is made "
             "of polygons and nothing else; export the area as GeoJSON",
         )
-    for sentence in polygons.told(counts):
+    for sentence in polygons.repair_sentences(counts):
         logger.warning("Area %s: %s", name, sentence)
     outline = shapely.union_all(outlines)
     shape = json.loads(shapely.to_geojson(outline))
@@ -230,8 +230,8 @@ def _checked(outline: Polygon | MultiPolygon, text: str, name: str) -> Area:
     if (east - west) % antimeridian.TURN > antimeridian.HALF_TURN or east - west >= antimeridian.TURN:
         raise _refused(name, "it is wider than half the Earth; give a smaller area")
     corners = shapely.get_num_coordinates(outline)
-    if corners > MOST_POSITIONS:
-        raise _refused(name, f"it has {corners:,} corners, at most {MOST_POSITIONS:,} are read; simplify it")
+    if corners > MAX_POSITIONS:
+        raise _refused(name, f"it has {corners:,} corners, at most {MAX_POSITIONS:,} are read; simplify it")
     return Area(outline, text)
 
 
@@ -267,8 +267,8 @@ def nothing_common(name: str, imagery: BBox, area: Area) -> Invalid:
         else "correct the area"
     )
     return Invalid(
-        f"{name} and the area have no ground in common: the imagery covers {told(imagery)}, the area "
-        f"{told(area.bbox)} (west, south, east, north); {remedy}"
+        f"{name} and the area have no ground in common: the imagery covers {box_text(imagery)}, the area "
+        f"{box_text(area.bbox)} (west, south, east, north); {remedy}"
     )
 
 
@@ -278,6 +278,6 @@ def longitude_first(box: BBox) -> str:
     return f"write longitude first, {west},{south},{east},{north} (WGS 84)"
 
 
-def told(box: BBox) -> str:
+def box_text(box: BBox) -> str:
     """A box for a message."""
     return ", ".join(f"{number:.6g}" for number in box)

@@ -29,7 +29,7 @@ class Block:
     reader: Where the pixels come from.
     clip: The area that counts, on the block's pixels. None where all of it does.
     before: Blocks whose imagery counts in the place of this one's where both lie.
-    judged: Names of the chips that are judged where images are judged as wholes. None: all.
+    scored: Names of the chips that are scored where images are scored as wholes. None: all.
     """
 
     native: NativeBlock
@@ -38,7 +38,7 @@ class Block:
     reader: PixelReader
     clip: Clip | None = None
     before: tuple[Block, ...] = ()
-    judged: frozenset[str] | None = None
+    scored: frozenset[str] | None = None
 
     @property
     def name(self) -> str:
@@ -107,14 +107,14 @@ class Block:
         return self.native.names_at(points * (float(self.factors.across), float(self.factors.down)))
 
     def sources(self, cell_px: int) -> dict[str, Rectangle]:
-        """What is judged as a whole, by name: each chip, or cells of `cell_px` of an image that stands alone.
+        """What is scored as a whole, by name: each chip, or cells of `cell_px` of an image that stands alone.
 
         An image counts as one chip up to twice the size of a cell. Where only an area counts, these are what
         has its middle there.
         """
         found = self._all_sources(cell_px)
-        if self.judged is not None and len(self.native.chips) >= len(found):
-            found = {name: area for name, area in found.items() if name in self.judged}
+        if self.scored is not None and len(self.native.chips) >= len(found):
+            found = {name: area for name, area in found.items() if name in self.scored}
         if not found:
             return found
         if self.clip is None:

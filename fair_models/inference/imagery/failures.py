@@ -41,12 +41,12 @@ class Failures:
     """What fails while imagery is opened and predicted. Threads may share one.
 
     Args:
-        most: Share of the chips, and of the windows, that may fail, 0 to 1. One may always, unless it is all
-            there is; with 0 none may, and what fails is raised as it is.
+        max_share: Share of the chips, and of the windows, that may fail, 0 to 1. One may always, unless it is
+            all there is; with 0 none may, and what fails is raised as it is.
     """
 
-    def __init__(self, most: float = 0) -> None:
-        self.most = most
+    def __init__(self, max_share: float = 0) -> None:
+        self.max_share = max_share
         self.at_opening: list[Failure] = []
         """Chips that were passed over when their folder was opened: they have no place."""
         self._chips: dict[Path, Failure] = {}
@@ -56,7 +56,7 @@ class Failures:
     @property
     def forgives(self) -> bool:
         """Whether anything may fail."""
-        return self.most > 0
+        return self.max_share > 0
 
     def noted(self) -> list[Failure]:
         """What failed so far, but at the opening."""
@@ -107,12 +107,12 @@ def _among(
             yield from (broken[chip.path] for chip in block.chips_at(view.seen) if chip.path in broken)
 
 
-def check(failures: Iterable[Failure], most: float, windows: int, chip_count: int, subject: str) -> None:
+def check(failures: Iterable[Failure], max_share: float, windows: int, chip_count: int, subject: str) -> None:
     """Stop where more failed than may.
 
     Args:
         failures: What failed.
-        most: Share of the chips, and of the windows, that may fail, 0 to 1. See `Failures`.
+        max_share: Share of the chips, and of the windows, that may fail, 0 to 1. See `Failures`.
         windows: All windows.
         chip_count: All chips.
         subject: The imagery, for the message.
@@ -126,20 +126,20 @@ def check(failures: Iterable[Failure], most: float, windows: int, chip_count: in
         by_kind[failure.kind].append(failure)
     reasons = []
     for kind, found in by_kind.items():
-        if len(found) > allowed(most, totals[kind]):
+        if len(found) > allowed(max_share, totals[kind]):
             shown = "; ".join(f"{failure.name}: {failure.reason}" for failure in found[:_SHOWN])
             more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
             reasons.append(
-                f"{len(found)} of {totals[kind]} {kind}s failed, at most {allowed(most, totals[kind])} may "
-                f"(most_failed {most:g}): {shown}{more}"
+                f"{len(found)} of {totals[kind]} {kind}s failed, at most "
+                f"{allowed(max_share, totals[kind])} may (most_failed {max_share:g}): {shown}{more}"
             )
     if reasons:
         raise InvalidImagery(subject, reasons)
 
 
-def allowed(most: float, total: int) -> int:
+def allowed(max_share: float, total: int) -> int:
     """How many of `total` may fail: the share, one at least unless it is 0, and never all."""
-    return min(max(1, int(most * total)), max(0, total - 1)) if most > 0 else 0
+    return min(max(1, int(max_share * total)), max(0, total - 1)) if max_share > 0 else 0
 
 
 class ForgivingReader:

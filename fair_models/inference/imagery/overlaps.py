@@ -29,7 +29,7 @@ _REST = 0.005
 """A chip of which less than this part is left over is covered."""
 
 _MOSTLY = 0.5
-"""An image that is judged as a whole is left out where more than this part of it is judged already."""
+"""An image that is scored as a whole is left out where more than this part of it is scored already."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Settled:
     left_out: How many were left out because others show their ground better, by zoom.
     used: How many are used, by zoom.
     best: The zoom whose resolution is nearest to the model's.
-    judged: Names of the chips that are judged where images are judged as wholes.
+    scored: Names of the chips that are scored where images are scored as wholes.
     """
 
     chips: Sequence[Chip]
     left_out: Mapping[int, int]
     used: Mapping[int, int]
     best: int
-    judged: frozenset[str]
+    scored: frozenset[str]
 
     def note(self, gsd_m: float) -> str:
         """What the result says of it; empty where nothing was left out."""
@@ -88,7 +88,7 @@ def settle(chips: Sequence[Chip], gsd_m: float) -> Settled:
         left_out=dict(sorted((Counter(by_zoom) - Counter(used)).items())),
         used=dict(sorted(Counter(used).items())),
         best=order[0],
-        judged=_judged(chips, outlines, kept),
+        scored=_scored(chips, outlines, kept),
     )
 
 
@@ -170,7 +170,7 @@ def _seen(grid: Grid, other: Grid) -> Rectangle | None:
     return Rectangle(top, left, bottom - top, right - left) if right > left and bottom > top else None
 
 
-def _judged(chips: Sequence[Chip], outlines: Array, order: Sequence[int]) -> frozenset[str]:
+def _scored(chips: Sequence[Chip], outlines: Array, order: Sequence[int]) -> frozenset[str]:
     """Names of the chips that show mostly ground which none before them shows."""
     rank = {index: at for at, index in enumerate(order)}
     ones, others = shapely.STRtree(outlines).query(outlines, predicate="intersects")

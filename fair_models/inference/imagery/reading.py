@@ -207,7 +207,7 @@ def open_imagery(
     else:
         settled = overlaps.settle(chips, model.gsd_m)
         found = [
-            replace(block, judged=settled.judged)
+            replace(block, scored=settled.scored)
             for block in put_together(str(path), blocks(settled.chips), reader, model, area)
         ]
         found, said = overlaps.ranked(found, model.gsd_m), _Overlaps(settled, settled.note(model.gsd_m))
@@ -322,7 +322,7 @@ def check_bands(name: str, bands: int, model: ModelInput) -> None:
 def _around(native: NativeBlock, factor: Factors, area: Area) -> NativeBlock | None:
     """The rectangle of a block that holds an area and a margin, on the same pixels of the model.
 
-    Of several chips those that reach into it stay whole: they may be judged as wholes.
+    Of several chips those that reach into it stay whole: they may be scored as wholes.
     """
     found = clip(area, native.grid)
     if found is None:
@@ -353,12 +353,12 @@ def _aligned(
 
 
 def _check_size(name: str, native: Sequence[NativeBlock]) -> None:
-    most, pixels = current().most_imagery_pixels, sum(one.pixels for one in native)
-    if pixels > most:
+    max_pixels, pixels = current().most_imagery_pixels, sum(one.pixels for one in native)
+    if pixels > max_pixels:
         raise InvalidImagery(
             name,
             [
-                f"there are {pixels:,} pixels to read, at most {most:,} are (FAIR_MOST_IMAGERY_PIXELS); "
-                "give a smaller area"
+                f"there are {pixels:,} pixels to read, at most {max_pixels:,} are "
+                "(FAIR_MOST_IMAGERY_PIXELS); give a smaller area"
             ],
         )

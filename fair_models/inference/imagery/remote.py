@@ -1,6 +1,6 @@
 """Images on the web and in buckets, read in parts under the rules of `store.locations`.
 
-GDAL could ask the network itself (/vsicurl), but then nobody would judge where a redirect or a host's name
+GDAL could ask the network itself (/vsicurl), but then nobody would check where a redirect or a host's name
 leads. So it reads through rasterio's opener what this process asks for, and its own network stays off.
 """
 

@@ -18,7 +18,7 @@ from fair_models.store.protocol import Store
 
 logger = logging.getLogger(__name__)
 
-Wish = Literal["exact", "fast"]
+EngineChoice = Literal["exact", "fast"]
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,18 @@ as long as ONNX Runtime (71 / 7.4), so that there is no reason to leave the exac
 
 
 def open_for(
-    item: Item, store: Store, wish: Wish = "exact", repeated: Choice | None = None, threads: int | None = None
+    item: Item,
+    store: Store,
+    engine: EngineChoice = "exact",
+    repeated: Choice | None = None,
+    threads: int | None = None,
 ) -> Session:
     """Open the network of a model with the engine that was asked for.
 
     Args:
         item: The exact item of a model, with absolute hrefs.
         store: Where its files are fetched from.
-        wish: "exact": float32 in ONNX Runtime. "fast": the quickest way that has a mask IoU of at least 0.995
+        engine: "exact": float32 in ONNX Runtime. "fast": the quickest that has a mask IoU of at least 0.995
             in the item and can be used here; exact where there is none, and the session's `note` says why.
         repeated: What a prediction that is repeated was run with. It is that or nothing.
         threads: CPU threads; None for one per core.
@@ -85,7 +89,7 @@ def open_for(
     """
     if repeated is not None:
         return _open_again(repeated, item, store, threads)
-    if wish == "exact":
+    if engine == "exact":
         return _open(EXACT, item, store, threads)
     return _open_fast(item, store, threads)
 

@@ -18,7 +18,7 @@ from fair_models.types import Array
 
 logger = logging.getLogger(__name__)
 
-MOST_FEATURES = geojson.MAX_FEATURES
+MAX_FEATURES = geojson.MAX_FEATURES
 """Existing features around the imagery that are held in memory, with 0.5 to 2 kB each."""
 
 _FEATURES_COMPARED = 5_000
@@ -105,17 +105,17 @@ def _existing(path: Path, bounds: Sequence[float]) -> tuple[Array, Counter[str]]
             counts.update(happened)
             total += len(outlines)
             held += outlines[shapely.intersects(around, outlines)].tolist()
-            if len(held) > MOST_FEATURES:
+            if len(held) > MAX_FEATURES:
                 raise InvalidFeatures(
                     str(path),
                     [
-                        f"it has more than {MOST_FEATURES:,} polygons around the imagery; cut it to a "
+                        f"it has more than {MAX_FEATURES:,} polygons around the imagery; cut it to a "
                         "smaller area"
                     ],
                 )
     except InvalidLabels as error:
         raise InvalidFeatures(str(path), error.reasons) from error
-    for sentence in polygons.told(counts):
+    for sentence in polygons.repair_sentences(counts):
         logger.warning("Existing features %s: %s", path.name, sentence)
     logger.info("%d of %d existing polygons lie around the imagery", len(held), total)
     return np.array(held, dtype=object), counts

@@ -16,7 +16,7 @@ from fair_models.inference.request import PredictionRequest
 from fair_models.inference.windowing import masks
 from fair_models.inference.windowing.detections import mean_scores
 from fair_models.inference.windowing.plan import Strip
-from fair_models.inference.windowing.run import Judged
+from fair_models.inference.windowing.run import WindowResult
 from fair_models.types import Array
 
 
@@ -39,7 +39,7 @@ class Outliner:
 
     Args:
         request: What is predicted.
-        as_raster: Whether masks are wanted pixel by pixel too.
+        as_raster: Whether masks are kept pixel by pixel too.
     """
 
     def __init__(self, request: PredictionRequest, as_raster: bool) -> None:
@@ -49,7 +49,7 @@ class Outliner:
         self._suppressor = Suppressor(request.overlap)
         self._scores: dict[str, list[tuple[int, Mapping[str, float]]]] = {}
 
-    def add(self, strip: Strip, windows: Sequence[Judged]) -> Outlined:
+    def add(self, strip: Strip, windows: Sequence[WindowResult]) -> Outlined:
         """Go on with a strip and what its windows say."""
         block, outline = strip.block, self._request.outline
         features = [
@@ -69,7 +69,7 @@ class Outliner:
         rasters = _rasters(strip, windows) if self._as_raster else None
         return Outlined(strip, concatenate(features), rasters)
 
-    def _regions(self, strip: Strip, windows: Sequence[Judged]) -> list[Regions]:
+    def _regions(self, strip: Strip, windows: Sequence[WindowResult]) -> list[Regions]:
         area = strip.area
         if self._finder is None:
             self._finder = RegionFinder(area.width)
@@ -87,7 +87,7 @@ class Outliner:
         return vectorise.scored(scores, areas, block.grid, request.classes, request.threshold)
 
 
-def _rasters(strip: Strip, windows: Sequence[Judged]) -> tuple[Array, Array]:
+def _rasters(strip: Strip, windows: Sequence[WindowResult]) -> tuple[Array, Array]:
     shape = strip.area.height, strip.area.width
     classes, confidence = np.full(shape, NO_IMAGERY, np.uint8), np.full(shape, NO_IMAGERY, np.uint8)
     for window in windows:

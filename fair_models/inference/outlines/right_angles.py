@@ -16,11 +16,11 @@ from fair_models.types import Array
 TOLERANCE_PX = 1.5
 """How far the stairs of a slanted edge are off its line, in pixels, with what a network adds of its own."""
 
-LEAST_IOU = 0.85
+MIN_IOU = 0.85
 """An outline whose regular form agrees less with it is left alone: a circle and its square reach 0.83."""
 
 _NEAR = np.radians(20)
-_LEAST_SHARE = 0.75
+_MIN_SHARE = 0.75
 """Part of the outline's length that must lie near the main direction or across it."""
 
 _POLYGON = 3
@@ -54,7 +54,7 @@ def _agree(shapes: Array, regular: Array) -> Array:
     import shapely
 
     both = shapely.area(shapely.intersection(shapes, regular))
-    return np.asarray(both >= LEAST_IOU * (shapely.area(shapes) + shapely.area(regular) - both))
+    return np.asarray(both >= MIN_IOU * (shapely.area(shapes) + shapely.area(regular) - both))
 
 
 def _regular(shape: Any, tolerance_m: float) -> Any:
@@ -82,7 +82,7 @@ def _main_direction(rings: list[Array]) -> float | None:
     # Four times the angle makes along and across the same.
     votes = (lengths * np.clip(np.cos(4 * (angles - angles[:, None])), 0, None)).sum(axis=1)
     near = _off(angles, angles[votes.argmax()]) <= _NEAR
-    if lengths[near].sum() < _LEAST_SHARE * lengths.sum():
+    if lengths[near].sum() < _MIN_SHARE * lengths.sum():
         return None
     return float(np.angle((lengths[near] ** 2 * np.exp(4j * angles[near])).sum()) / 4)
 

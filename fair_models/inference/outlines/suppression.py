@@ -12,12 +12,12 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from fair_models.inference.windowing.detections import Found
+from fair_models.inference.windowing.detections import FoundObjects
 from fair_models.inference.windowing.plan import Strip
-from fair_models.inference.windowing.run import Judged
+from fair_models.inference.windowing.run import WindowResult
 from fair_models.types import Array
 
-MOST_OVERLAP = 0.5
+MAX_OVERLAP = 0.5
 """Boxes of two windows are the same from this IoU on, however many boxes of one window may overlap more."""
 
 NEAR_PX = 8
@@ -31,7 +31,7 @@ EDGE_PX = 8
 class _Objects:
     """Boxes or points of one block, and the windows that found them.
 
-    geometries, scores, classes: As in `Found`.
+    geometries, scores, classes: As in `FoundObjects`.
     seen: What the window saw: x_min, y_min, x_max, y_max on the block, float64, shape (n, 4).
     windows: Number of the window, int64, shape (n,).
     """
@@ -62,15 +62,15 @@ class Suppressor:
     It holds back what the windows of the next strip may have found too, and nothing else.
 
     Args:
-        overlap: Least IoU of two boxes of one object, 0 to 1; no more than `MOST_OVERLAP` counts.
+        overlap: Least IoU of two boxes of one object, 0 to 1; no more than `MAX_OVERLAP` counts.
     """
 
     def __init__(self, overlap: float) -> None:
-        self._overlap = min(overlap, MOST_OVERLAP)
+        self._overlap = min(overlap, MAX_OVERLAP)
         self._waiting: dict[int, _Objects] = {}
         self._windows = 0
 
-    def add(self, strip: Strip, windows: Sequence[Judged]) -> list[Found]:
+    def add(self, strip: Strip, windows: Sequence[WindowResult]) -> list[FoundObjects]:
         """Go on with a strip and what its windows say; gives the objects that are finished with it.
 
         They come in the order in which they were found first, boxes before points.
@@ -82,7 +82,7 @@ class Suppressor:
         ]
         return [found for found in finished if len(found.scores)]
 
-    def _objects(self, strip: Strip, windows: Sequence[Judged]) -> dict[int, list[_Objects]]:
+    def _objects(self, strip: Strip, windows: Sequence[WindowResult]) -> dict[int, list[_Objects]]:
         """What waited, and then what is new, by the size of a geometry: 4 for boxes, 2 for points."""
         added: dict[int, list[_Objects]] = {size: [waiting] for size, waiting in self._waiting.items()}
         for number, (view, window) in enumerate(zip(strip.views, windows, strict=True), start=self._windows):
@@ -97,7 +97,7 @@ class Suppressor:
                 added.setdefault(size, []).append(objects)
         return added
 
-    def _finish(self, size: int, objects: _Objects, strip: Strip) -> Found:
+    def _finish(self, size: int, objects: _Objects, strip: Strip) -> FoundObjects:
         groups = _groups(objects, self._overlap)
         waits = np.isin(groups, groups[objects.corners[:, 3] > _line(strip)])
         self._waiting[size] = objects.select(waits)
@@ -180,10 +180,10 @@ def _areas(boxes: Array) -> Array:
     return np.asarray(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1))
 
 
-def _merged(objects: _Objects, groups: Array, size: tuple[int, int]) -> Found:
+def _merged(objects: _Objects, groups: Array, size: tuple[int, int]) -> FoundObjects:
     """One object of each group: the best that no window's edge cuts, else all of them together."""
     _, first, position = np.unique(groups, return_index=True, return_inverse=True)
-    made = Found(objects.geometries.copy(), objects.scores.copy(), objects.classes)
+    made = FoundObjects(objects.geometries.copy(), objects.scores.copy(), objects.classes)
     for members in _several(position):
         best = members[np.argsort(-objects.scores[members], kind="stable")]
         whole = [int(at) for at in best if not _is_cut(objects, at, size)]
@@ -194,7 +194,7 @@ def _merged(objects: _Objects, groups: Array, size: tuple[int, int]) -> Found:
             else boxes[0]
         )
         made.scores[members[0]] = objects.scores[best[0]]
-    return Found(made.geometries[first], made.scores[first], made.classes[first])
+    return FoundObjects(made.geometries[first], made.scores[first], made.classes[first])
 
 
 def _several(position: Array) -> Iterator[Array]:

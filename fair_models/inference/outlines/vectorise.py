@@ -12,7 +12,7 @@ from fair_models.inference.outlines import right_angles
 from fair_models.inference.outlines.features import Features, none
 from fair_models.inference.outlines.regions import Regions
 from fair_models.inference.request import OutlineParams
-from fair_models.inference.windowing.detections import Found
+from fair_models.inference.windowing.detections import FoundObjects
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 
@@ -54,7 +54,7 @@ def polygons(regions: Regions, grid: Grid, source_at: SourceAt, params: OutlineP
 
 
 def boxes_and_points(
-    found: Found, grid: Grid, source_at: SourceAt, params: OutlineParams, as_points: bool = False
+    found: FoundObjects, grid: Grid, source_at: SourceAt, params: OutlineParams, as_points: bool = False
 ) -> Features:
     """Boxes as polygons, points as points, in the order in which they were found.
 
@@ -63,7 +63,7 @@ def boxes_and_points(
         grid: Where the block lies.
         source_at: Which chip the middle of each lies on.
         params: What is done to outlines: boxes that are too small are left out.
-        as_points: Whether the middles of boxes are wanted, and not the boxes.
+        as_points: Whether boxes become points: their middles.
     """
     import shapely
 

@@ -15,9 +15,9 @@ import orjson
 
 from fair_models.errors import Corrupted
 from fair_models.inference.windowing import masks
-from fair_models.inference.windowing.detections import Found
+from fair_models.inference.windowing.detections import FoundObjects
 from fair_models.inference.windowing.masks import Runs
-from fair_models.inference.windowing.run import Judged, Raster
+from fair_models.inference.windowing.run import Raster, WindowResult
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 
@@ -25,11 +25,11 @@ VERSION = 3
 """Changes with the content of the files; it is a part of what a shard is called by."""
 
 _RUNS = tuple(field.name for field in fields(Runs))
-_FOUND = tuple(field.name for field in fields(Found))
+_FOUND = tuple(field.name for field in fields(FoundObjects))
 _KEY = b"windows"
 
 
-def pack(windows: Sequence[Judged]) -> bytes:
+def pack(windows: Sequence[WindowResult]) -> bytes:
     """A file of what windows say. The same windows give the same bytes."""
     said = [
         {
@@ -42,7 +42,7 @@ def pack(windows: Sequence[Judged]) -> bytes:
     return _written(_arrays(windows), orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
-def unpack(data: bytes, count: int) -> list[Judged]:
+def unpack(data: bytes, count: int) -> list[WindowResult]:
     """What windows say, as `pack` was given it.
 
     Args:
@@ -62,7 +62,7 @@ def unpack(data: bytes, count: int) -> list[Judged]:
     return found
 
 
-def _arrays(windows: Sequence[Judged]) -> dict[str, Array]:
+def _arrays(windows: Sequence[WindowResult]) -> dict[str, Array]:
     everything = masks.stacked(masks.none(), *(each.runs for each in windows))
     found = [one for each in windows for one in each.found]
     rasters = [each.raster for each in windows if each.raster is not None]
@@ -88,7 +88,7 @@ def _flat(parts: Sequence[Array]) -> Array:
     return np.concatenate([part.ravel() for part in parts]) if parts else np.empty(0)
 
 
-def _windows(arrays: Mapping[str, Array], said: Sequence[Any]) -> Iterator[Judged]:
+def _windows(arrays: Mapping[str, Array], said: Sequence[Any]) -> Iterator[WindowResult]:
     takes = {name: _Pieces(values) for name, values in arrays.items()}
     shapes = iter(arrays["found.shapes"].tolist())
     for each, run_count, found_count, area in zip(
@@ -104,12 +104,12 @@ def _windows(arrays: Mapping[str, Array], said: Sequence[Any]) -> Iterator[Judge
             raster = Raster(Rectangle(*area), classes, confidence)
         in_window = Runs(**{name: takes[f"runs.{name}"].next(run_count) for name in _RUNS})
         scores = [(weight, values) for weight, values in each["scores"]]
-        yield Judged(each["source"], in_window, raster, found, scores, int(each["pixels"]))
+        yield WindowResult(each["source"], in_window, raster, found, scores, int(each["pixels"]))
 
 
-def _found(takes: Mapping[str, _Pieces], count: int, width: int) -> Found:
+def _found(takes: Mapping[str, _Pieces], count: int, width: int) -> FoundObjects:
     geometries = takes["found.geometries"].next(count * width).reshape(count, width)
-    return Found(geometries, takes["found.scores"].next(count), takes["found.classes"].next(count))
+    return FoundObjects(geometries, takes["found.scores"].next(count), takes["found.classes"].next(count))
 
 
 class _Pieces:

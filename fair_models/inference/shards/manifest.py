@@ -16,7 +16,7 @@ import orjson
 from fair_models.errors import Conflict, Corrupted, NotFound
 from fair_models.inference.imagery.failures import Failure
 from fair_models.inference.shards.files import pack, unpack
-from fair_models.inference.windowing.run import Judged
+from fair_models.inference.windowing.run import WindowResult
 from fair_models.store.digests import checksum_bytes, hex_of
 from fair_models.store.protocol import Store, StoredFile
 
@@ -65,7 +65,7 @@ class Manifest:
         self._known = dict(_numbered(self._store.hrefs(self._prefix)))
         return set(self._known)
 
-    def put(self, shard: int, windows: Sequence[Judged], failures: Sequence[Failure]) -> None:
+    def put(self, shard: int, windows: Sequence[WindowResult], failures: Sequence[Failure]) -> None:
         """Store a shard. Where somebody else was faster, theirs stays.
 
         Raises:
@@ -102,7 +102,7 @@ class Manifest:
             self._forget(shard)
             return None
 
-    def windows(self, shard: int, count: int) -> list[Judged] | None:
+    def windows(self, shard: int, count: int) -> list[WindowResult] | None:
         """What the windows of a shard say; None where it is not there. A damaged one is taken away.
 
         Args:

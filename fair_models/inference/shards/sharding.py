@@ -20,8 +20,8 @@ from fair_models.inference.prediction import PredictionResult, Prepared, Progres
 from fair_models.inference.request import PredictionRequest
 from fair_models.inference.shards.files import VERSION
 from fair_models.inference.shards.manifest import Manifest
-from fair_models.inference.streaming import Crew, judged
-from fair_models.inference.windowing.run import Judged
+from fair_models.inference.streaming import Crew, window_results
+from fair_models.inference.windowing.run import WindowResult
 from fair_models.inference.writing import sidecar
 from fair_models.store.digests import checksum_file
 from fair_models.store.protocol import Store
@@ -62,12 +62,12 @@ class Sharding:
     @property
     def shards(self) -> range:
         """Numbers of all shards."""
-        return range(len(self.work.course.shards))
+        return range(len(self.work.plan.shards))
 
     @property
     def windows(self) -> int:
         """How many windows there are."""
-        return len(self.work.course.jobs)
+        return len(self.work.plan.jobs)
 
     @property
     def done(self) -> tuple[int, int]:
@@ -82,8 +82,8 @@ class Sharding:
 
     def windows_of(self, shards: list[int]) -> tuple[int, int]:
         """How many windows some shards have, and their pixels."""
-        course = self.work.course
-        return sum(len(course.shards[each]) for each in shards), sum(map(course.pixels_of, shards))
+        plan = self.work.plan
+        return sum(len(plan.shards[each]) for each in shards), sum(map(plan.pixels_of, shards))
 
     def make(self, shard: int) -> None:
         """Make a shard and store it.
@@ -93,8 +93,8 @@ class Sharding:
             Stopped: `stop` was called.
             Unavailable: Imagery or store do not answer.
         """
-        windows = list(self._judged(shard))
-        failures = self.work.failures.among(self.work.course.jobs_of(shard))
+        windows = list(self._result(shard))
+        failures = self.work.failures.among(self.work.plan.jobs_of(shard))
         self.manifest.put(shard, windows, failures)
         with self._lock:
             self.made.append(shard)
@@ -126,26 +126,26 @@ class Sharding:
         self.manifest.clear()
         return result
 
-    def _all(self, wait: Wait) -> Iterator[Judged]:
+    def _all(self, wait: Wait) -> Iterator[WindowResult]:
         for shard in self.shards:
             wait(shard)
             yield from self._kept(shard)
 
-    def _kept(self, shard: int) -> list[Judged]:
-        count = len(self.work.course.shards[shard])
+    def _kept(self, shard: int) -> list[WindowResult]:
+        count = len(self.work.plan.shards[shard])
         line, windows = self.manifest.line(shard), self.manifest.windows(shard, count)
         if line is None or windows is None:
-            windows = list(self._judged(shard))
-            self._failures[shard] = tuple(self.work.failures.among(self.work.course.jobs_of(shard)))
+            windows = list(self._result(shard))
+            self._failures[shard] = tuple(self.work.failures.among(self.work.plan.jobs_of(shard)))
             return windows
         self._failures[shard] = line.failures
         self.work.check(self._failed())
         return windows
 
-    def _judged(self, shard: int) -> Iterator[Judged]:
-        course, failures = self.work.course, self.work.failures
-        pixels = course.pixels_of(shard) / len(course.shards[shard])
-        for batch in judged(course, [shard], self._crew, self.work.request.as_raster, failures):
+    def _result(self, shard: int) -> Iterator[WindowResult]:
+        plan, failures = self.work.plan, self.work.failures
+        pixels = plan.pixels_of(shard) / len(plan.shards[shard])
+        for batch in window_results(plan, [shard], self._crew, self.work.request.as_raster, failures):
             if self._stopped.is_set():
                 raise Stopped(f"Shard {shard} was given up: nobody waits for it any more")
             self.work.check(failures.noted())
@@ -185,7 +185,7 @@ def digest_of(work: Prepared) -> str:
     Imagery counts with its state (see `Imagery.identity`), so that changed imagery has other shards. Formats,
     outlines and what is excluded count only when shards are put together.
     """
-    request, course = work.request, work.course
+    request, plan = work.request, work.plan
     area = request.area.text if request.area else None
     asked: list[Any] = [
         VERSION,
@@ -202,6 +202,6 @@ def digest_of(work: Prepared) -> str:
         [list(request.classes), request.task, request.multiple_px, request.as_raster],
         request.most_failed > 0,
         request.rules.model_dump(),
-        [[shard.start, shard.stop] for shard in course.shards],
+        [[shard.start, shard.stop] for shard in plan.shards],
     ]
     return hashlib.sha256(orjson.dumps(asked)).hexdigest()[:32]

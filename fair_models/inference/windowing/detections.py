@@ -2,7 +2,7 @@
 
 A window answers for its core alone: pixels and features in its margin are its neighbour's. So nothing is
 cut where windows meet. Boxes and points may be found by two windows, because both answer for what lies right
-on the seam: neither may leave to the other what the other does not find. `suppression` makes one of them.
+on the seam: both report it, because either may miss it. `suppression` makes one of the two.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Mask:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundObjects:
     """Boxes or points.
 
     geometries: float64, shape (n, 4) as x_min, y_min, x_max, y_max or (n, 2) as x, y; in pixels of the block.
@@ -49,7 +49,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Detections:
     """What one window says.
 
     mask: Its core, where there was a raster part.
@@ -58,14 +58,14 @@ class Findings:
     """
 
     mask: Mask | None
-    found: Sequence[Found]
+    found: Sequence[FoundObjects]
     scores: Sequence[tuple[int, Mapping[str, float]]]
 
 
-def findings(
+def detections(
     view: View, parts: Sequence[Part], valid: Array, classes: Sequence[str], threshold: float
-) -> Findings:
-    """Judge the parts of one window.
+) -> Detections:
+    """What the parts of one window say of its core.
 
     Args:
         view: The window and its core.
@@ -87,7 +87,7 @@ def findings(
             raise wrong("an Embedding, which is nothing on a map")
         else:
             scores.append((view.core.height * view.core.width, _checked(part, classes)))
-    return Findings(mask, found, scores)
+    return Detections(mask, found, scores)
 
 
 def mean_scores(weighted: Sequence[tuple[int, Mapping[str, float]]]) -> dict[str, float]:
@@ -114,7 +114,7 @@ def _mask(view: View, part: RasterPart, valid: Array, classes: int, threshold: f
     return Mask(best * chosen, np.where(valid, probability, 0).astype(np.float32))
 
 
-def _found(view: View, part: FeaturePart, valid: Array, known: int, threshold: float) -> Found:
+def _found(view: View, part: FeaturePart, valid: Array, known: int, threshold: float) -> FoundObjects:
     geometries = np.asarray(part.geometries, dtype=np.float64)
     scores = np.asarray(part.scores, dtype=np.float64)
     classes = np.asarray(part.classes, dtype=np.int64)
@@ -132,7 +132,7 @@ def _found(view: View, part: FeaturePart, valid: Array, known: int, threshold: f
         geometries = np.clip(geometries, *_limits(view))
     middle = geometries.reshape(-1, pairs, 2).mean(axis=1)
     keep = (scores >= threshold) & _inside(view, middle, valid)
-    return Found(geometries[keep], scores[keep], classes[keep])
+    return FoundObjects(geometries[keep], scores[keep], classes[keep])
 
 
 def _checked(part: Scores, classes: Sequence[str]) -> Mapping[str, float]:
@@ -160,7 +160,7 @@ def _inside(view: View, middle: Array, valid: Array) -> Array:
 
 
 def _limits(view: View) -> tuple[Array, Array]:
-    """The corners of what a window sees of its block, twice: the least and the most that a box may have."""
+    """The corners of what a window sees of its block, twice: the bounds of a box."""
     seen = view.seen
     low = np.array([seen.column, seen.row], np.float64)
     return np.tile(low, 2), np.tile(low + np.array([seen.width, seen.height]), 2)

@@ -11,7 +11,7 @@ from fair_models.inference.request import PredictionRequest
 from fair_models.inference.windowing.run import Model
 from fair_models.inference.windows import Rectangle, View, WindowRule, cut, rule_for
 
-LEAST_SHARD_PX = 2_500_000
+MIN_SHARD_PX = 2_500_000
 """Pixels that go through the network for one shard, at least: less is not worth a task of its own."""
 
 USUAL_SHARD_PX = 16_000_000
@@ -44,7 +44,7 @@ class Strip:
 
 
 @dataclass(frozen=True)
-class Course:
+class PredictionPlan:
     """All windows of a prediction in the order in which they are worked off.
 
     model: What they go through.
@@ -68,7 +68,7 @@ class Course:
         return sum(view.core.height * view.core.width for _, view in self.jobs_of(shard))
 
 
-def course_of(imagery: Imagery, request: PredictionRequest) -> Course:
+def plan_windows(imagery: Imagery, request: PredictionRequest) -> PredictionPlan:
     """Plan a prediction. Nothing is read.
 
     Args:
@@ -82,11 +82,11 @@ def course_of(imagery: Imagery, request: PredictionRequest) -> Course:
         request.multiple_px,
         request.classes,
         request.threshold,
-        request.judges_whole_images,
+        request.scores_whole_images,
     )
     strips = tuple(_strips(imagery, request, model))
     jobs = tuple((strip.block, view) for strip in strips for view in strip.views)
-    return Course(model, strips, tuple(cut_into_shards([_pixels(view) for _, view in jobs])), jobs)
+    return PredictionPlan(model, strips, tuple(cut_into_shards([_pixels(view) for _, view in jobs])), jobs)
 
 
 def cut_into_shards(pixels: list[int]) -> Iterator[range]:
@@ -99,7 +99,7 @@ def cut_into_shards(pixels: list[int]) -> Iterator[range]:
         Positions of the windows of each shard; every one is in exactly one, and no shard is empty.
     """
     total = sum(pixels)
-    count = min(max(total // USUAL_SHARD_PX, FEW), MANY, max(1, total // LEAST_SHARD_PX))
+    count = min(max(total // USUAL_SHARD_PX, FEW), MANY, max(1, total // MIN_SHARD_PX))
     start, seen, number = 0, 0, 1
     for position, size in enumerate(pixels, start=1):
         seen += size
@@ -131,7 +131,7 @@ def _strips_of(block: Block, model: Model) -> Iterator[Strip]:
 
 
 def _strip_of_sources(block: Block, model: Model, cell_px: int) -> Strip:
-    """The whole block as one strip, for models that judge images as wholes.
+    """The whole block as one strip, for models that score images as wholes.
 
     Each window sees one chip or cell, and nothing of the next.
     """

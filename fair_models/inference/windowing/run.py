@@ -1,4 +1,4 @@
-"""Windows through the network, in four steps that may work at the same time: read, run, and judge batches."""
+"""Windows through the network, in steps that may work at the same time: read, run, post-process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fair_models.inference.imagery.failures import Failures
 from fair_models.inference.network.session import Session
 from fair_models.inference.parts import NO_IMAGERY, Processing, to_percent
 from fair_models.inference.windowing import masks
-from fair_models.inference.windowing.detections import Findings, Found, findings, wrong
+from fair_models.inference.windowing.detections import Detections, FoundObjects, detections, wrong
 from fair_models.inference.windowing.masks import Runs
 from fair_models.inference.windows import Padding, Rectangle, View, pad
 from fair_models.types import Array
@@ -29,7 +29,7 @@ _NEVER_FORGIVEN = (Unavailable, MemoryError)
 
 @dataclass(frozen=True)
 class Model:
-    """What turns pixels into parts, and parts into findings.
+    """What turns pixels into parts, and parts into detections.
 
     session: The network.
     processing: The model's `preprocess` and `postprocess`.
@@ -37,7 +37,7 @@ class Model:
     multiple_px: What height and width of a window must divide by.
     classes: Class names; the position is the index, 0 the background.
     threshold: Least probability or score of a class that is not the background.
-    whole_images: Whether it judges each chip as a whole.
+    whole_images: Whether it scores each chip as a whole.
     """
 
     session: Session
@@ -53,14 +53,14 @@ class Model:
         """What fills windows that reach over their imagery.
 
         "reflect", so that the pixels at its edge see what they would see further inside; "black" where images
-        are judged as wholes, because samples are filled so in training, and a mirrored roof would be a second
+        are scored as wholes, because samples are filled so in training, and a mirrored roof would be a second
         one.
         """
         return "black" if self.whole_images else "reflect"
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedWindow:
     """A window that is read and pre-processed.
 
     view: The window.
@@ -74,7 +74,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Ran:
+class NetworkOutput:
     """What the network made of windows that went through it together.
 
     views: The windows.
@@ -97,7 +97,7 @@ class Raster:
 
 
 @dataclass(frozen=True)
-class Judged:
+class WindowResult:
     """What a window says, in as little memory as it takes.
 
     source: Name of the chip or block.
@@ -111,21 +111,21 @@ class Judged:
     source: str
     runs: Runs
     raster: Raster | None
-    found: Sequence[Found]
+    found: Sequence[FoundObjects]
     scores: Sequence[tuple[int, Mapping[str, float]]]
     pixels: int = 0
 
 
-def read(block: Block, view: View, model: Model) -> Loaded:
+def read(block: Block, view: View, model: Model) -> LoadedWindow:
     """Read a window and pre-process it."""
     pixels, valid = block.read(view.seen)
     rows, columns = view.core.seen_from(view.seen.row, view.seen.column).slices
-    return Loaded(view, _preprocessed(pixels, view, model), valid[rows, columns])
+    return LoadedWindow(view, _preprocessed(pixels, view, model), valid[rows, columns])
 
 
-def batches(windows: Iterable[Loaded]) -> Iterator[Sequence[Loaded]]:
+def batches(windows: Iterable[LoadedWindow]) -> Iterator[Sequence[LoadedWindow]]:
     """Put windows together with the following ones of the same size."""
-    waiting: list[Loaded] = []
+    waiting: list[LoadedWindow] = []
     for window in windows:
         if waiting and waiting[0].values.shape != window.values.shape:
             yield waiting
@@ -139,42 +139,42 @@ def batches(windows: Iterable[Loaded]) -> Iterator[Sequence[Loaded]]:
         yield waiting
 
 
-def run(batch: Sequence[Loaded], model: Model) -> Ran:
+def run(batch: Sequence[LoadedWindow], model: Model) -> NetworkOutput:
     """Run the network on a batch."""
     values = batch[0].values[None] if len(batch) == 1 else np.stack([window.values for window in batch])
     outputs = model.session.run(values)
-    return Ran([window.view for window in batch], [window.valid for window in batch], outputs)
+    return NetworkOutput([window.view for window in batch], [window.valid for window in batch], outputs)
 
 
-def judge(ran: Ran, model: Model, as_raster: bool) -> list[Judged]:
+def postprocess(ran: NetworkOutput, model: Model, as_raster: bool) -> list[WindowResult]:
     """Post-process what the network made of a batch.
 
     Args:
         ran: The batch and the network's outputs.
         model: What it ran through.
-        as_raster: Whether masks are wanted pixel by pixel too.
+        as_raster: Whether masks are kept pixel by pixel too.
     """
     made = []
     for at, (view, valid) in enumerate(zip(ran.views, ran.valid, strict=True)):
         outputs = {name: values[at] for name, values in ran.outputs.items()}
         parts = model.processing.postprocess(outputs, view.window, model.params)
-        said = findings(view, parts, valid, model.classes, model.threshold)
+        said = detections(view, parts, valid, model.classes, model.threshold)
         if said.mask is not None and model.whole_images:
-            raise wrong("a RasterPart, and its task is to judge images as wholes")
-        made.append(_judged(view, valid, said, as_raster))
+            raise wrong("a RasterPart, and its task is to score images as wholes")
+        made.append(_result(view, valid, said, as_raster))
     return made
 
 
-def _judged(view: View, valid: Array, said: Findings, as_raster: bool) -> Judged:
+def _result(view: View, valid: Array, said: Detections, as_raster: bool) -> WindowResult:
     mask, pixels = said.mask, int(np.count_nonzero(valid))
     if mask is None:
-        return Judged(view.window.source, masks.none(), None, said.found, said.scores, pixels)
+        return WindowResult(view.window.source, masks.none(), None, said.found, said.scores, pixels)
     raster = None
     if as_raster:
         classes = np.where(valid, mask.classes, np.uint8(NO_IMAGERY))
         raster = Raster(view.core, classes, to_percent(mask.probability, valid))
     found = masks.of_mask(mask.classes, mask.probability, view.core.row, view.core.column)
-    return Judged(view.window.source, found, raster, said.found, said.scores, pixels)
+    return WindowResult(view.window.source, found, raster, said.found, said.scores, pixels)
 
 
 def _preprocessed(pixels: Array, view: View, model: Model) -> Array:
@@ -189,7 +189,7 @@ def _preprocessed(pixels: Array, view: View, model: Model) -> Array:
     return made
 
 
-def read_or_note(block: Block, view: View, model: Model, failures: Failures) -> Loaded:
+def read_or_note(block: Block, view: View, model: Model, failures: Failures) -> LoadedWindow:
     """Read a window and pre-process it; one that fails is black, and none of its pixels counts.
 
     A model that breaks its contract is not forgiven: what its `preprocess` returns is no window's matter.
@@ -205,22 +205,26 @@ def read_or_note(block: Block, view: View, model: Model, failures: Failures) -> 
         failures.note(view, error)
     window, core = view.window, view.core
     values = np.zeros((block.reader.bands, window.height, window.width), np.float32)
-    return Loaded(view, values, np.zeros((core.height, core.width), bool))
+    return LoadedWindow(view, values, np.zeros((core.height, core.width), bool))
 
 
-def judge_each(ran: Ran, model: Model, as_raster: bool, failures: Failures) -> Sequence[Judged]:
+def postprocess_each(
+    ran: NetworkOutput, model: Model, as_raster: bool, failures: Failures
+) -> Sequence[WindowResult]:
     """Post-process a batch; a window that fails says nothing."""
     if not failures.forgives:
-        return judge(ran, model, as_raster)
+        return postprocess(ran, model, as_raster)
     try:
-        made = judge(ran, model, as_raster)
+        made = postprocess(ran, model, as_raster)
     except _NEVER_FORGIVEN:
         raise
     except Exception as error:  # as above
         if isinstance(error, Invalid):
             raise
         if len(ran.views) > 1:
-            return [each for one in _single(ran) for each in judge_each(one, model, as_raster, failures)]
+            return [
+                each for one in _single(ran) for each in postprocess_each(one, model, as_raster, failures)
+            ]
         failures.note(ran.views[0], error)
         return [_nothing(ran.views[0])]
     return [
@@ -228,12 +232,12 @@ def judge_each(ran: Ran, model: Model, as_raster: bool, failures: Failures) -> S
     ]
 
 
-def _single(ran: Ran) -> list[Ran]:
+def _single(ran: NetworkOutput) -> list[NetworkOutput]:
     return [
-        Ran([view], [valid], {name: values[at : at + 1] for name, values in ran.outputs.items()})
+        NetworkOutput([view], [valid], {name: values[at : at + 1] for name, values in ran.outputs.items()})
         for at, (view, valid) in enumerate(zip(ran.views, ran.valid, strict=True))
     ]
 
 
-def _nothing(view: View) -> Judged:
-    return Judged(view.window.source, masks.none(), None, [], [])
+def _nothing(view: View) -> WindowResult:
+    return WindowResult(view.window.source, masks.none(), None, [], [])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from fair_models.inference.writing.geoparquet import GEOMETRY, batches
-from fair_models.store.atomic import told_as_unavailable
+from fair_models.store.atomic import translate_os_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +31,7 @@ def write_geojson(parquet: Path, path: Path, *, plain_ids: bool = True) -> None:
     Raises:
         Unavailable: The disk is full, read-only or not ours to write.
     """
-    with told_as_unavailable(f"write {path}"), path.open("xb") as file:
+    with translate_os_errors(f"write {path}"), path.open("xb") as file:
         file.write(b'{"type":"FeatureCollection","features":[')
         before = b"\n"
         for batch in batches(parquet, [GEOMETRY, *_PROPERTIES]):

@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 
 from fair_models.inference.outlines.features import Features
-from fair_models.store.atomic import told_as_unavailable
+from fair_models.store.atomic import translate_os_errors
 from fair_models.types import Array
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class GeoParquetSink:
         self._waiting_count = 0
         self._kinds: set[str] = set()
         self._box = np.array([np.inf, np.inf, -np.inf, -np.inf])
-        with told_as_unavailable(f"write {path}"):
+        with translate_os_errors(f"write {path}"):
             self._writer = pq.ParquetWriter(path, schema(), **_options())
 
     def write(self, features: Features) -> None:
@@ -93,7 +93,7 @@ class GeoParquetSink:
         """Write what is waiting and end the file."""
         if self._waiting_count:
             self._write_group()
-        with told_as_unavailable(f"write {self.path}"):
+        with translate_os_errors(f"write {self.path}"):
             self._writer.add_key_value_metadata({"geo": orjson.dumps(self._metadata()).decode()})
             self._writer.close()
 
@@ -105,7 +105,7 @@ class GeoParquetSink:
         import pyarrow as pa
 
         waiting = pa.concat_tables(self._waiting)
-        with told_as_unavailable(f"write {self.path}"):
+        with translate_os_errors(f"write {self.path}"):
             # One chunk a column: pages end where rows say, not where batches ended.
             self._writer.write_table(waiting[:ROWS_PER_GROUP].combine_chunks(), ROWS_PER_GROUP)
         rest = waiting[ROWS_PER_GROUP:]

@@ -15,7 +15,7 @@ LAYER = "predictions"
 ZOOMS = (12, 16)
 """First and last zoom of tiles: further out a house is less than a pixel, closer maps enlarge the last."""
 
-MOST_INDEXED = 500_000
+MAX_INDEXED = 500_000
 """A FlatGeobuf of more features has no spatial index: GDAL would hold a box of each, 0.2 kB, to sort them."""
 
 _COLUMNS = ["id", "class", "confidence", "area_m2", "source", GEOMETRY]
@@ -24,7 +24,7 @@ _COLUMNS = ["id", "class", "confidence", "area_m2", "source", GEOMETRY]
 def write_flatgeobuf(parquet: Path, path: Path) -> None:
     """Write features as FlatGeobuf with a spatial index, in the order of that index.
 
-    More than `MOST_INDEXED` features have no index and keep their order.
+    More than `MAX_INDEXED` features have no index and keep their order.
 
     Args:
         parquet: A file that a `GeoParquetSink` wrote.
@@ -33,7 +33,7 @@ def write_flatgeobuf(parquet: Path, path: Path) -> None:
     Raises:
         Unavailable: GDAL could not write it, most often because the disk is full.
     """
-    indexed = row_count(parquet) <= MOST_INDEXED
+    indexed = row_count(parquet) <= MAX_INDEXED
     _write(parquet, path, "FlatGeobuf", SPATIAL_INDEX="YES" if indexed else "NO")
 
 

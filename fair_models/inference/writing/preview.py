@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from fair_models.inference.imagery.reading import Block
 
 LONGEST_SIDE_PX = 1400
-_LEAST_SIDE_PX = 900
-_LEAST_COVER = 0.05
+_MIN_SIDE_PX = 900
+_MIN_COVER = 0.05
 """Blocks that lie so far apart that they fill less of the picture than this: only the largest is drawn."""
 
 _NO_IMAGERY = (236, 236, 236)
@@ -43,7 +43,7 @@ _SATURATION = 0.75
 
 _SUPERSAMPLING = 2
 
-_LEAST_OUTLINED_PX = 3
+_MIN_OUTLINED_PX = 3
 """Smaller shapes are filled alone: an outline would be larger than they are."""
 
 
@@ -92,7 +92,7 @@ def _shown(blocks: Sequence[Block]) -> Sequence[Block]:
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     west, south = boxes[:, :2].min(axis=0)
     east, north = boxes[:, 2:].max(axis=0)
-    if areas.sum() >= _LEAST_COVER * (east - west) * (north - south):
+    if areas.sum() >= _MIN_COVER * (east - west) * (north - south):
         return blocks
     return [blocks[int(areas.argmax())]]
 
@@ -117,7 +117,7 @@ def _frame(blocks: Sequence[Block]) -> Grid:
     stored = min(
         (box[2] - box[0]) / block.native.grid.width for box, block in zip(boxes, blocks, strict=True)
     )
-    side = int(np.clip(longest / stored, _LEAST_SIDE_PX, LONGEST_SIDE_PX))
+    side = int(np.clip(longest / stored, _MIN_SIDE_PX, LONGEST_SIDE_PX))
     pixel = float(longest / side)
     height, width = (max(1, round(float(length) / pixel)) for length in (north - south, east - west))
     return Grid(WEB_MERCATOR, (pixel, 0.0, float(west), 0.0, -pixel, float(north)), height, width)
@@ -224,7 +224,7 @@ def _outline(pen: ImageDraw.ImageDraw, shapes: Array, tint: tuple[int, int, int]
 
     surfaces = shapes[shapely.get_dimensions(shapes) == 2]
     west, south, east, north = shapely.bounds(surfaces).T
-    large = np.maximum(east - west, north - south) >= _LEAST_OUTLINED_PX * _SUPERSAMPLING
+    large = np.maximum(east - west, north - south) >= _MIN_OUTLINED_PX * _SUPERSAMPLING
     rings = shapely.get_rings(shapely.simplify(surfaces[large], 0.5))
     lines = [[tuple(corner) for corner in shapely.get_coordinates(ring).tolist()] for ring in rings]
     for width, ink in ((3.5, (*_CASING, 120)), (1.5, (*tint, 255))):

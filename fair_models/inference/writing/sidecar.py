@@ -102,7 +102,7 @@ def with_prefix(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Facts:
+class PredictionFacts:
     """What a prediction's item says.
 
     model_id: Exact id of the model's item.
@@ -139,7 +139,7 @@ class Facts:
     datetime: str | None = None
 
 
-def item(facts: Facts, blocks: Sequence[Block], files: Sequence[OutputFile]) -> Json:
+def item(facts: PredictionFacts, blocks: Sequence[Block], files: Sequence[OutputFile]) -> Json:
     """The prediction as a STAC item. Hrefs of its assets are relative to the output folder."""
     from shapely.geometry import mapping
 

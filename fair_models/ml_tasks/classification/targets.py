@@ -24,7 +24,7 @@ def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Arr
 
     Returns:
         Class index, uint8, shape (): of the class that covers most of the imagery, 0 where none covers
-        `data.coverage.LEAST_SHARE` of it; `IGNORE`, which leaves the sample out, where a label whose class is
+        `data.coverage.MIN_SHARE` of it; `IGNORE`, which leaves the sample out, where a label whose class is
         not known does.
     """
     mask = rasterise(labels, grid.transform, grid.height, grid.width, grid.crs, classes, IGNORE)

@@ -18,7 +18,7 @@ from fair_models.publishing.register import code_hosts, fetching, template_files
 from fair_models.publishing.register.item_documents import ItemDocument
 from fair_models.publishing.register.template_files import TemplateFiles
 from fair_models.store import locations
-from fair_models.store.atomic import told_as_unavailable
+from fair_models.store.atomic import translate_os_errors
 from fair_models.types import BASE_MODELS, Json
 
 LARGEST_CARD_BYTES = 1_000_000
@@ -57,7 +57,7 @@ def of_document(read: ItemDocument) -> FinishedTemplate:
     template |= {"collection": BASE_MODELS}
     remarks += [*_settle_links(template, read.base), *code_hosts.settle(template)]
     name = str(template.get("id") or locations.shown(read.source))
-    with told_as_unavailable(f"read the files of {name}"):
+    with translate_os_errors(f"read the files of {name}"):
         found = template_files.find(template, read.base, contribution=False)
     return FinishedTemplate(name, template, _number(template), found, remarks)
 
@@ -70,7 +70,7 @@ def judged(given: FinishedTemplate) -> tuple[Item, list[str]]:
     """
     found, template = given.found, given.template
     reasons = [*found.reasons, *fetching.refused(found, (*NEEDED, CARD))]
-    with told_as_unavailable(f"read the files of {given.name}"):
+    with translate_os_errors(f"read the files of {given.name}"):
         present = {key: file for key, file in found.files.items() if file.is_file()}
         files = {**as_stored(present), **fetching.stand_ins(found, (*NEEDED, CARD))}
     try:

@@ -88,7 +88,7 @@ def code_of(error: Any) -> str:
 
 
 @contextmanager
-def told(name: str, bucket: str, *, ours: bool = True) -> Iterator[None]:
+def translate_errors(name: str, bucket: str, *, ours: bool = True) -> Iterator[None]:
     """Errors of boto3 as errors of our family.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fair_models.errors import Invalid, Unavailable
 from fair_models.store.locations import BucketKey
-from fair_models.store.s3.client import ATTEMPTS, open_client, told
+from fair_models.store.s3.client import ATTEMPTS, open_client, translate_errors
 from fair_models.store.web.ranges import CHUNK_BYTES
 
 _ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)
@@ -106,12 +106,12 @@ class S3Ranges:
     def _ask(self, start: int, stop: int) -> bytes:
         same = {"IfMatch": self._etag} if self._etag else {}
         for attempt in range(1, ATTEMPTS + 1):
-            with told(self.name, self._bucket, ours=False):
+            with translate_errors(self.name, self._bucket, ours=False):
                 answer = self._client.get_object(
                     Bucket=self._bucket, Key=self._key, Range=f"bytes={start}-{stop - 1}", **same
                 )
             try:
-                with told(self.name, self._bucket, ours=False):
+                with translate_errors(self.name, self._bucket, ours=False):
                     data = bytes(answer["Body"].read())
                 break
             except Unavailable:  # it broke off; boto3 asks again only where no answer has begun

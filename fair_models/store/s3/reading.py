@@ -15,9 +15,9 @@ from typing import Any
 from filelock import FileLock
 
 from fair_models.errors import Corrupted, FairModelsError, Unavailable
-from fair_models.store.atomic import temporary_beside, told_as_unavailable
+from fair_models.store.atomic import temporary_beside, translate_os_errors
 from fair_models.store.digests import PREFIX, hex_of, verify
-from fair_models.store.s3.client import ATTEMPTS, told
+from fair_models.store.s3.client import ATTEMPTS, translate_errors
 
 PIECE_BYTES = 1 << 20
 
@@ -58,7 +58,7 @@ def find(client: Any, bucket: str, key: str) -> Found:
         NotFound: Nothing lies there.
         Unavailable: It cannot be asked for.
     """
-    with told(f"s3://{bucket}/{key}", bucket):
+    with translate_errors(f"s3://{bucket}/{key}", bucket):
         answer = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     return Found(
         bucket,
@@ -85,12 +85,12 @@ def pieces(client: Any, found: Found, attempts: int = ATTEMPTS) -> Iterator[byte
     """
     at, failures = 0, 0
     while at < found.size:
-        with told(found.name, found.bucket):
+        with translate_errors(found.name, found.bucket):
             body = client.get_object(
                 Bucket=found.bucket, Key=found.key, IfMatch=found.etag, Range=f"bytes={at}-{found.size - 1}"
             )["Body"]
         try:
-            with told(found.name, found.bucket):
+            with translate_errors(found.name, found.bucket):
                 for piece in body.iter_chunks(PIECE_BYTES):
                     at, failures = at + len(piece), 0
                     yield piece
@@ -129,7 +129,7 @@ def fetch(client: Any, found: Found, checksum: str | None, cache: Path, attempts
     expected = hex_of(checksum) if checksum is not None else found.sha256
     state = expected or hashlib.sha256(f"{found.name} {found.etag}".encode()).hexdigest()
     path = cache / state[:2] / state / found.key.rpartition("/")[2]
-    with told_as_unavailable(f"write {path}"):
+    with translate_os_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.parent / ".lock", poll_interval=0.05):
             if not _is_there(path, expected):

@@ -16,7 +16,7 @@ from fair_models.store.local import LocalStore
 from fair_models.store.naming import checked_key
 from fair_models.store.protocol import StoredFile
 from fair_models.store.s3 import reading, writing
-from fair_models.store.s3.client import ATTEMPTS, no_bucket, open_client, told
+from fair_models.store.s3.client import ATTEMPTS, no_bucket, open_client, translate_errors
 from fair_models.store.s3.place import Place
 
 LONGEST_LINK_S = 7 * 86_400
@@ -143,7 +143,7 @@ class S3Store:
                 f"{locations.shown(href)} does not lie in the store {self.place}: "
                 "only stored files can be deleted here"
             )
-        with self._told(href):
+        with self._translate_errors(href):
             self._client.delete_object(Bucket=self.place.bucket, Key=f"{self.place.prefix}{key}")
 
     def hrefs(self, prefix: str = "") -> Iterator[str]:
@@ -155,7 +155,7 @@ class S3Store:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self.place.bucket, Prefix=f"{self.place.prefix}{prefix}"
         )
-        with self._told(str(self.place)):
+        with self._translate_errors(str(self.place)):
             for page in pages:
                 for entry in page.get("Contents", ()):
                     yield self.place.href(entry["Key"].removeprefix(self.place.prefix))
@@ -182,7 +182,7 @@ class S3Store:
         found, key = self._find(href), self.place.key_of(href)
         if key is not None and locations.is_web(self.place.href(key)):
             return self.place.href(key)
-        with self._told(href):
+        with self._translate_errors(href):
             signed = self._client.generate_presigned_url(
                 "get_object", Params={"Bucket": found.bucket, "Key": found.key}, ExpiresIn=seconds
             )
@@ -202,7 +202,7 @@ class S3Store:
         for name in unfinished:
             address, _, upload = name.partition("?uploadId=")
             key = address.removeprefix(f"s3://{self.place.bucket}/")
-            with suppress(NotFound), self._told(name):
+            with suppress(NotFound), self._translate_errors(name):
                 self._client.abort_multipart_upload(Bucket=self.place.bucket, Key=key, UploadId=upload)
             gone.append(name)
         return gone
@@ -211,7 +211,7 @@ class S3Store:
         pages = self._client.get_paginator("list_multipart_uploads").paginate(
             Bucket=self.place.bucket, Prefix=self.place.prefix
         )
-        with self._told(str(self.place)):
+        with self._translate_errors(str(self.place)):
             for page in pages:
                 for entry in page.get("Uploads", ()):
                     name = f"s3://{self.place.bucket}/{entry['Key']}?uploadId={entry['UploadId']}"
@@ -244,7 +244,7 @@ class S3Store:
     def _require_bucket(self, bucket: str) -> None:
         """Tell a missing bucket from a missing file: both are only 'not found' when a file is asked for."""
         try:
-            with told(f"s3://{bucket}", bucket):
+            with translate_errors(f"s3://{bucket}", bucket):
                 self._client.head_bucket(Bucket=bucket)
         except NotFound as error:
             raise no_bucket(bucket) from error
@@ -252,19 +252,19 @@ class S3Store:
     def _note_put_again(self, key: str) -> None:
         tags = {"TagSet": [{"Key": _PUT_AGAIN, "Value": datetime.now(UTC).isoformat()}]}
         # Not every server has tags: only the audit's patience with the file depends on it.
-        with suppress(NotFound, Unavailable), self._told(key):
+        with suppress(NotFound, Unavailable), self._translate_errors(key):
             self._client.put_object_tagging(Bucket=self.place.bucket, Key=key, Tagging=tags)
 
     def _put_again(self, found: reading.Found) -> datetime | None:
-        with suppress(NotFound, Unavailable, ValueError), self._told(found.name):
+        with suppress(NotFound, Unavailable, ValueError), self._translate_errors(found.name):
             answer = self._client.get_object_tagging(Bucket=found.bucket, Key=found.key)
             said = {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
             return datetime.fromisoformat(said[_PUT_AGAIN]) if _PUT_AGAIN in said else None
         return None
 
     @contextmanager
-    def _told(self, name: str) -> Iterator[None]:
-        with told(locations.shown(name), self.place.bucket):
+    def _translate_errors(self, name: str) -> Iterator[None]:
+        with translate_errors(locations.shown(name), self.place.bucket):
             yield
 
 

@@ -18,12 +18,12 @@ from typing import Any, BinaryIO
 
 from fair_models.errors import Conflict, FairModelsError, NotFound, Unavailable
 from fair_models.store.s3 import reading
-from fair_models.store.s3.client import ABSENT, TAKEN, code_of, told
+from fair_models.store.s3.client import ABSENT, TAKEN, code_of, translate_errors
 
 PART_BYTES = 16 * 2**20
 """Bytes of a part; 5 MiB at least for S3."""
 
-_MOST_PARTS = 10_000
+_MAX_PARTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Source:
     def read(cls, content: Path | bytes, part_bytes: int = PART_BYTES) -> Source:
         """Take the digests of a file or of bytes."""
         size = content.stat().st_size if isinstance(content, Path) else len(content)
-        part_bytes = max(part_bytes, -(-size // _MOST_PARTS))
+        part_bytes = max(part_bytes, -(-size // _MAX_PARTS))
         whole, parts = hashlib.sha256(), []
         with _opened(content) as file:
             for part in _parts(file, part_bytes):
@@ -76,7 +76,7 @@ def put(client: Any, bucket: str, key: str, source: Source) -> bool:
     """
     if _lies_there(client, bucket, key, source):
         return True
-    with told(f"s3://{bucket}/{key}", bucket):
+    with translate_errors(f"s3://{bucket}/{key}", bucket):
         upload = client.create_multipart_upload(
             Bucket=bucket, Key=key, ChecksumAlgorithm="SHA256", Metadata={"sha256": source.sha256}
         )["UploadId"]
@@ -128,7 +128,7 @@ def _require_whole(client: Any, bucket: str, key: str, source: Source) -> None:
 
 def _taken_away(client: Any, found: reading.Found) -> FairModelsError:
     """Take a damaged upload away, if it still is that."""
-    with told(found.name, found.bucket):
+    with translate_errors(found.name, found.bucket):
         client.delete_object(Bucket=found.bucket, Key=found.key, IfMatch=found.etag)
     return Unavailable(
         f"{found.name} came there with other bytes than were sent, and was taken away again: try again; "
@@ -159,7 +159,7 @@ def _numbered(source: Source) -> Iterator[tuple[int, tuple[bytes, bytes]]]:
 
 def _send(client: Any, upload_of: dict[str, str], number: int, part: tuple[bytes, bytes]) -> dict[str, Any]:
     name, checksum = f"s3://{upload_of['Bucket']}/{upload_of['Key']}", _base64(part[1])
-    with told(name, upload_of["Bucket"]):
+    with translate_errors(name, upload_of["Bucket"]):
         answer = client.upload_part(
             **upload_of, PartNumber=number, Body=part[0], ChecksumSHA256=checksum, ChecksumAlgorithm="SHA256"
         )
@@ -173,7 +173,7 @@ def _complete(client: Any, upload_of: dict[str, str], sent: list[dict[str, Any]]
     from botocore.exceptions import ClientError
 
     bucket = upload_of["Bucket"]
-    with told(f"s3://{bucket}/{upload_of['Key']}", bucket):
+    with translate_errors(f"s3://{bucket}/{upload_of['Key']}", bucket):
         try:
             client.complete_multipart_upload(**upload_of, IfNoneMatch="*", MultipartUpload={"Parts": sent})
         except ClientError as error:

@@ -1,4 +1,4 @@
-"""Connections to machines that were judged, and that end in time."""
+"""Requests to machines that were checked, which end in time: redirects, statuses and errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fair_models.store import locations
 from fair_models.store.locations import WebAddress
 from fair_models.store.web import hosts
 
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 GONE = frozenset({404, 410})
 """What a server says where nothing lies."""
 USER_AGENT = f"fair-models/{__version__}"
@@ -33,7 +33,7 @@ _HEADERS = (
 
 
 class CheckedBackend(httpcore.SyncBackend):
-    """Connects to addresses that were judged: the name is resolved once, so that nobody changes it after.
+    """Connects to addresses that were checked: the name is resolved once, so that nobody changes it after.
 
     Args:
         deadline: When the time of the request is over that the calling thread waits for, by `time.monotonic`.
@@ -118,7 +118,7 @@ def is_busy(status: int) -> bool:
 
 
 def onward(address: WebAddress, response: httpcore.Response) -> WebAddress | None:
-    """Where a redirect leads, judged like the first address. None for an answer that is none.
+    """Where a redirect leads, checked like the first address. None for an answer that is none.
 
     Raises:
         Invalid: Nothing may be read there.
@@ -173,7 +173,7 @@ def check_plain(asked: str, response: httpcore.Response) -> None:
 
 
 @contextmanager
-def told(asked: str) -> Iterator[None]:
+def translate_errors(asked: str) -> Iterator[None]:
     """Errors of the network as errors of our family."""
     try:
         yield

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpcore
 
 from fair_models.errors import Corrupted, Invalid
-from fair_models.store.atomic import sync_file, sync_folder, temporary_beside, told_as_unavailable
+from fair_models.store.atomic import sync_file, sync_folder, temporary_beside, translate_os_errors
 from fair_models.store.digests import PREFIX, hex_of
 from fair_models.store.locations import BucketKey, Download
 from fair_models.store.protocol import StoredFile
@@ -22,19 +22,19 @@ from fair_models.store.web import connections
 from fair_models.store.web.connections import CheckedBackend
 
 _HEADERS = (("Connection", "close"),)
-"""The next request is judged and connected anew."""
+"""The next request is checked and connected anew."""
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """How long a download may take, in seconds.
 
-    step: Each connecting, and each wait for the next bytes.
-    whole: The whole file.
+    step_s: Each connecting, and each wait for the next bytes.
+    total_s: The whole file.
     """
 
-    step: float = 30.0
-    whole: float = 3600.0
+    step_s: float = 30.0
+    total_s: float = 3600.0
 
 
 def download(
@@ -43,8 +43,8 @@ def download(
     *,
     largest_bytes: int,
     checksum: str | None = None,
-    redirects: int = connections.MOST_REDIRECTS,
-    patience: Patience | None = None,
+    redirects: int = connections.MAX_REDIRECTS,
+    timeouts: Timeouts | None = None,
 ) -> StoredFile:
     """Get a file. It appears whole, with the bytes of its checksum, or not at all.
 
@@ -53,8 +53,8 @@ def download(
         destination: Where it goes; replaced where it exists. Its folder is made.
         largest_bytes: What is read at most, whatever the server says of the size.
         checksum: sha-256 multihash that its bytes must have.
-        redirects: How many are followed at most. Each is judged like the address.
-        patience: How long it may take.
+        redirects: How many are followed at most. Each is checked like the address.
+        timeouts: How long it may take.
 
     Returns:
         The file as it lies there, with its checksum and size.
@@ -66,19 +66,19 @@ def download(
         Unavailable: The server does not answer, breaks off or is too slow; or the disk is full.
     """
     expected = hex_of(checksum) if checksum is not None else None
-    patience = patience or Patience()
+    timeouts = timeouts or Timeouts()
     temporary = temporary_beside(destination)
     try:
-        with told_as_unavailable(f"write {destination}"):
+        with translate_os_errors(f"write {destination}"):
             destination.parent.mkdir(parents=True, exist_ok=True)
-            with _answer(place, redirects, patience) as pieces:
+            with _answer(place, redirects, timeouts) as pieces:
                 found, size = _write(pieces, temporary, largest_bytes, place.shown)
         if expected not in (None, found):
             raise Corrupted(
                 f"{place.shown} holds other bytes than its checksum says (sha-256 {found[:12]}… "
                 f"instead of {str(expected)[:12]}…): correct the item, or put the right file there"
             )
-        with told_as_unavailable(f"write {destination}"):
+        with translate_os_errors(f"write {destination}"):
             sync_file(temporary)
             temporary.replace(destination)
             sync_folder(destination.parent)
@@ -104,17 +104,17 @@ def _write(pieces: Iterable[bytes], file: Path, largest_bytes: int, asked: str) 
 
 
 @contextmanager
-def _answer(place: Download, redirects: int, patience: Patience) -> Iterator[Iterator[bytes]]:
+def _answer(place: Download, redirects: int, timeouts: Timeouts) -> Iterator[Iterator[bytes]]:
     """The bytes that an address gives, at its end or that of its redirects."""
     if isinstance(place, BucketKey):
         client = open_client()
         yield reading.pieces(client, reading.find(client, place.bucket, place.key))
         return
     address, asked = place, place.shown
-    deadline = time.monotonic() + patience.whole
+    deadline = time.monotonic() + timeouts.total_s
     backend = CheckedBackend(lambda: deadline)
     with (
-        connections.told(asked),
+        connections.translate_errors(asked),
         httpcore.ConnectionPool(ssl_context=connections.trust(), network_backend=backend) as pool,
     ):
         for _ in range(redirects + 1):
@@ -122,7 +122,7 @@ def _answer(place: Download, redirects: int, patience: Patience) -> Iterator[Ite
                 "GET",
                 connections.request_url(address),
                 headers=connections.headers(address, _HEADERS),
-                extensions=connections.timeouts(patience.step),
+                extensions=connections.timeouts(timeouts.step_s),
             ) as response:
                 onward = connections.onward(address, response)
                 if onward is None:

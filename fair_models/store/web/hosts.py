@@ -1,4 +1,4 @@
-"""Which hosts may be asked: those that the settings name, or any public one. Judged when connecting too."""
+"""Which hosts may be asked: those that the settings name, or any public one."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _meant(text: str) -> Iterator[Address]:
 def _is_public(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None or address in _NAT64:
-            return True  # the IPv4 address in it is judged
+            return True  # the IPv4 address in it is checked
         if address.is_site_local:
             return False
     return address.is_global and not address.is_multicast and not address.is_reserved

@@ -1,6 +1,7 @@
-"""Many requests to the same few hosts: connections stay open, nobody is asked too often, failures pass.
+"""Many requests to the same few hosts: connections stay open, no host is asked too often, failures pass.
 
-All under the rules of `locations`: each address, each redirect and each machine is judged before it is asked.
+Each redirect and each machine is checked before it is asked. Retries are our own and not stamina's: `close`
+ends a wait at once, and a host that sends Retry-After holds back all threads (stamina 26 does neither).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from fair_models.errors import Invalid, Unavailable
 from fair_models.store.locations import WebAddress
 from fair_models.store.web import connections
 from fair_models.store.web.connections import CheckedBackend
-from fair_models.store.web.download import Patience
+from fair_models.store.web.download import Timeouts
 
 DOCUMENT_BYTES = 5_000_000
 """Largest description of a service or item that is read."""
@@ -60,15 +61,15 @@ class Web:
     """Asks web servers. Threads may share one; close it in the end.
 
     Args:
-        manners: How often one host is asked. Default: as the settings say.
-        patience: How long one request may take. Default: 30 s without a byte, 120 s in all.
+        retries: How often one host is asked. Default: as the settings say.
+        timeouts: How long one request may take. Default: 30 s without a byte, 120 s in all.
     """
 
-    def __init__(self, manners: Manners | None = None, patience: Patience | None = None) -> None:
-        self.manners = manners or _manners()
-        self._patience = patience or Patience(30.0, 120.0)
+    def __init__(self, retries: RetryPolicy | None = None, timeouts: Timeouts | None = None) -> None:
+        self.retries = retries or _retry_policy()
+        self._timeouts = timeouts or Timeouts(30.0, 120.0)
         self._time = _Time()
-        self._gates: dict[str, Gate] = {}
+        self._limiters: dict[str, RateLimiter] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._pool = httpcore.ConnectionPool(
@@ -102,26 +103,26 @@ class Web:
             NotFound: Nothing lies there.
             Unavailable: The server is busy, does not answer or breaks off, however often it is asked.
         """
-        asked, gate, right = address.shown, self._gate(address.url.host), frozenset(right)
-        for failures in range(1, self.manners.attempts + 1):
-            wish: float | None = None
+        asked, limiter, right = address.shown, self._limiter(address.url.host), frozenset(right)
+        for failures in range(1, self.retries.attempts + 1):
+            retry_after: float | None = None
             try:
-                with gate.turn(), connections.told(asked):
+                with limiter.turn(), connections.translate_errors(asked):
                     answer = self._once(
                         address,
                         asked,
                         _Largest(largest_bytes, right if not cut else frozenset()),
                         tuple(headers),
                     )
-                wish = asked_for_s(answer.headers.get("retry-after", ""))
+                retry_after = retry_after_s(answer.headers.get("retry-after", ""))
                 connections.check_status(asked, answer.status, right)
                 return answer
             except Unavailable:
-                if failures == self.manners.attempts or self._closed.is_set():
+                if failures == self.retries.attempts or self._closed.is_set():
                     raise
-            wait_s = self.manners.wait_s(failures, wish)
-            if wish is not None:
-                gate.close_for(wait_s)
+            wait_s = self.retries.wait_s(failures, retry_after)
+            if retry_after is not None:
+                limiter.hold_for(wait_s)
             if self._closed.wait(wait_s):
                 break
         raise Unavailable(f"{asked} was not read: the work was ended")
@@ -138,26 +139,26 @@ class Web:
     def _once(
         self, address: WebAddress, asked: str, largest: _Largest, headers: Iterable[tuple[str, str]]
     ) -> Answer:
-        self._time.over = time.monotonic() + self._patience.whole
-        for _ in range(connections.MOST_REDIRECTS + 1):
+        self._time.over = time.monotonic() + self._timeouts.total_s
+        for _ in range(connections.MAX_REDIRECTS + 1):
             with self._pool.stream(
                 "GET",
                 connections.request_url(address),
                 headers=connections.headers(address, headers),
-                extensions=connections.timeouts(self._patience.step),
+                extensions=connections.timeouts(self._timeouts.step_s),
             ) as response:
                 onward = connections.onward(address, response)
                 if onward is None:
                     connections.check_plain(asked, response)
                     return _answer(response, asked, largest)
             address = onward
-        raise connections.too_many_redirects(asked, connections.MOST_REDIRECTS)
+        raise connections.too_many_redirects(asked, connections.MAX_REDIRECTS)
 
-    def _gate(self, host: str) -> Gate:
+    def _limiter(self, host: str) -> RateLimiter:
         with self._lock:
-            if host not in self._gates:
-                self._gates[host] = Gate(self.manners)
-            return self._gates[host]
+            if host not in self._limiters:
+                self._limiters[host] = RateLimiter(self.retries)
+            return self._limiters[host]
 
 
 def _answer(response: httpcore.Response, asked: str, largest: _Largest) -> Answer:
@@ -177,13 +178,13 @@ def _answer(response: httpcore.Response, asked: str, largest: _Largest) -> Answe
     return Answer(response.status, found, b"".join(pieces)[: largest.bytes])
 
 
-def _manners() -> Manners:
+def _retry_policy() -> RetryPolicy:
     found = settings.current()
-    return Manners(found.requests_at_once, found.requests_per_second)
+    return RetryPolicy(found.requests_at_once, found.requests_per_second)
 
 
 @dataclass(frozen=True)
-class Manners:
+class RetryPolicy:
     """How often one host is asked.
 
     at_once: Requests at the same time, 1 or more.
@@ -199,26 +200,26 @@ class Manners:
     first_wait_s: float = 0.5
     longest_wait_s: float = 60.0
 
-    def wait_s(self, failures: int, asked_for_s: float | None) -> float:
+    def wait_s(self, failures: int, retry_after: float | None) -> float:
         """Seconds until the next try: what the server asks for, or twice as long as before, spread a little.
 
         Args:
             failures: How often it failed so far, 1 or more.
-            asked_for_s: What the server asks for, if it does.
+            retry_after: Seconds that the server asks for (Retry-After), if it does.
         """
         own = self.first_wait_s * 2.0 ** (failures - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        return min(self.longest_wait_s, own if asked_for_s is None else max(own, asked_for_s))
+        return min(self.longest_wait_s, own if retry_after is None else max(own, retry_after))
 
 
-class Gate:
+class RateLimiter:
     """Lets requests to one host through, so many at a time and so many in a second."""
 
-    def __init__(self, manners: Manners) -> None:
-        self._places = threading.BoundedSemaphore(manners.at_once)
-        self._step = 1.0 / manners.per_second
+    def __init__(self, retries: RetryPolicy) -> None:
+        self._places = threading.BoundedSemaphore(retries.at_once)
+        self._step = 1.0 / retries.per_second
         self._lock = threading.Lock()
         self._next = 0.0
-        self._closed_until = 0.0
+        self._held_until = 0.0
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -228,22 +229,22 @@ class Gate:
                 time.sleep(left)
             yield
 
-    def close_for(self, seconds: float) -> None:
+    def hold_for(self, seconds: float) -> None:
         """Let nobody through for some time: the host asked for it."""
         with self._lock:
-            self._closed_until = max(self._closed_until, time.monotonic() + seconds)
+            self._held_until = max(self._held_until, time.monotonic() + seconds)
 
     def _left(self) -> float:
         """Seconds to wait before asking again for a turn; 0 takes one."""
         with self._lock:
             now = time.monotonic()
-            left = max(self._next, self._closed_until) - now
+            left = max(self._next, self._held_until) - now
             if left <= 0:
                 self._next = max(self._next + self._step, now)
             return left
 
 
-def asked_for_s(retry_after: str) -> float | None:
+def retry_after_s(retry_after: str) -> float | None:
     """Seconds that a Retry-After header asks for, in seconds or as a date; None for what is neither."""
     text = retry_after.strip()
     if text.isascii() and text.isdigit():

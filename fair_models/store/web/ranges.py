@@ -1,4 +1,8 @@
-"""Large files elsewhere, read in parts: what was read lately is kept, so that nothing is asked for twice."""
+"""Large files elsewhere, read in parts: what was read lately is kept, so that nothing is asked for twice.
+
+Our own and not fsspec's: there each opening has a cache of its own, and the one cache that could be shared
+(`BlockCache`) asks for each block by itself. Here threads share one, and neighbours come in one request.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ CHUNK_BYTES = 128 * 1024
 KEPT_BYTES = 64 * 2**20
 """What is kept of one file."""
 
-_MOST_CHUNKS = 16
+_MAX_CHUNKS = 16
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -72,9 +76,9 @@ class WebRanges:
         return self.start[start:stop] if stop <= len(self.start) else self._ask(start, stop)
 
     def _ask(self, start: int, stop: int) -> bytes:
-        wanted = ("Range", f"bytes={start}-{stop - 1}")
+        part = ("Range", f"bytes={start}-{stop - 1}")
         answer = self._web.get(
-            self._address, largest_bytes=stop - start, headers=[wanted], right=(206, 200), cut=True
+            self._address, largest_bytes=stop - start, headers=[part], right=(206, 200), cut=True
         )
         found = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", "").strip())
         if answer.status != 206 or found is None:
@@ -136,7 +140,7 @@ class RangedFile:
             missing = [at for at in range(first, last + 1) if at not in found]
             if missing:
                 # Who reads on where the last request ended gets more at once, and more each time.
-                self._run = min(2 * self._run, _MOST_CHUNKS) if missing[0] == self._next else 1
+                self._run = min(2 * self._run, _MAX_CHUNKS) if missing[0] == self._next else 1
                 until = max(missing[-1] + 1, missing[0] + self._run)
                 self._next = until
         if missing:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import orjson
 
-from fair_models.store.atomic import temporary_beside, told_as_unavailable
+from fair_models.store.atomic import temporary_beside, translate_os_errors
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class TileCache:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with told_as_unavailable(f"write {path}"):
+    with translate_os_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(path)
         try:

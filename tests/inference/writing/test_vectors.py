@@ -157,7 +157,7 @@ def test_the_flatgeobuf_has_a_spatial_index_up_to_a_number_of_features(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     box = (85.3, 27.7, 85.30005, 27.70004)
-    monkeypatch.setattr(layers, "MOST_INDEXED", 1499)
+    monkeypatch.setattr(layers, "MAX_INDEXED", 1499)
     write_flatgeobuf(folder / "out.parquet", tmp_path / "plain.fgb")
 
     assert pyogrio.read_info(folder / "out.fgb")["capabilities"]["fast_spatial_filter"]

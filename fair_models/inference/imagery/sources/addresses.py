@@ -30,7 +30,7 @@ _PREFIX = re.compile(
     r"(?:\([^()]*\))?\s*(?:\[(?P<zooms>[^\[\]]*)\])?\s*:\s*(?P<rest>.+)",
     re.IGNORECASE | re.DOTALL,
 )
-_ZOOMS = re.compile(r"\s*(?:(?P<least>[0-9]{1,2})\s*[,-]\s*)?(?P<most>[0-9]{1,2})\s*")
+_ZOOMS = re.compile(r"\s*(?:(?P<min>[0-9]{1,2})\s*[,-]\s*)?(?P<max>[0-9]{1,2})\s*")
 _CONNECTION = re.compile(r"[A-Za-z][A-Za-z0-9:_-]*(?:=[^&]*)?&|(?:url|type)=", re.IGNORECASE)
 _OF_QGIS = frozenset(
     {
@@ -91,7 +91,7 @@ class TileAddress:
     kind: A template of tile addresses, a WMS or a WMTS.
     href: The address without what other software puts around it.
     written: The text as it was copied.
-    zooms: Least and most zoom, where the address says them.
+    zooms: Minimum and maximum zoom, where the address says them.
     """
 
     kind: Kind
@@ -177,7 +177,7 @@ def addresses(template: str, tms: bool = False) -> Callable[[Tile], str]:
 
 
 def alternatives(template: str) -> Iterator[str]:
-    """The template with each of its alternative hosts in turn, so that all of them can be judged."""
+    """The template with each of its alternative hosts in turn, so that all of them can be checked."""
     template = in_braces(template)
     names = dict.fromkeys(_PLACEHOLDER.findall(template))
     choices = {
@@ -216,13 +216,13 @@ def _zooms(text: str | None, href: str) -> tuple[int, int] | None:
     if text is None or not text.strip():
         return None
     found = _ZOOMS.fullmatch(text)
-    least, most = (int(found["least"] or 0), int(found["most"])) if found else (1, 0)
-    if least > most:
+    min_zoom, max_zoom = (int(found["min"] or 0), int(found["max"])) if found else (1, 0)
+    if min_zoom > max_zoom:
         raise InvalidImagery(
             locations.shown(href),
-            [f"[{text[:40]}] before it is no range of zooms; write [least,most], such as [1,22]"],
+            [f"[{text[:40]}] before it is no range of zooms; write [min,max], such as [1,22]"],
         )
-    return least, most
+    return min_zoom, max_zoom
 
 
 def _connection(written: str, text: str) -> TileAddress:
@@ -237,8 +237,8 @@ def _connection(written: str, text: str) -> TileAddress:
     more = "&".join("=".join(pair) for pair in pairs if pair[0].lower() not in _OF_QGIS)
     href += f"&{in_braces(unquote(more))}" if more and "?" in href else ""
     if values.get("type", "").lower() == "xyz" or is_template(href):
-        least, most = (values.get(name, "") for name in ("zmin", "zmax"))
-        limits = _zooms(f"{least or 0},{most}", href) if most else None
+        min_zoom, max_zoom = (values.get(name, "") for name in ("zmin", "zmax"))
+        limits = _zooms(f"{min_zoom or 0},{max_zoom}", href) if max_zoom else None
         return TileAddress("template", href, written, limits)
     join = "&" if "?" in href.rstrip("?&") else "?"
     base = href.rstrip("?&")

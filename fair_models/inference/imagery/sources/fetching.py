@@ -55,7 +55,7 @@ class Fetcher:
 
     def __init__(self, service: Service, web: Web, cache: TileCache, days: float) -> None:
         self._service, self._web, self._cache, self._days = service, web, cache, days
-        self._pool = ThreadPoolExecutor(web.manners.at_once, "tiles")
+        self._pool = ThreadPoolExecutor(web.retries.at_once, "tiles")
         self._fetched: dict[Tile, Future[Entry]] = {}
         self._lock = threading.Lock()
         self._broken: dict[Tile, str] = {}
@@ -175,10 +175,10 @@ class Fetcher:
 
     def _asked(self, tile: Tile, known: Entry | None) -> Entry:
         """Ask for a tile, again where what comes is no image."""
-        address, manners = self._service.address(tile), self._web.manners
+        address, retries = self._service.address(tile), self._web.retries
         place = locations.parse_web(address)
         same = [("If-None-Match", known.etag)] if known is not None and known.etag else []
-        for failures in range(1, manners.attempts + 1):
+        for failures in range(1, retries.attempts + 1):
             answer = self._web.get(
                 place,
                 largest_bytes=LARGEST_BYTES,
@@ -198,8 +198,8 @@ class Fetcher:
                 return self._cache.put(address, None)
             if problem is None:
                 return self._cache.put(address, answer.body, answer.headers.get("etag", ""))
-            if failures < manners.attempts:
-                self._web.pause(manners.wait_s(failures, None))
+            if failures < retries.attempts:
+                self._web.pause(retries.wait_s(failures, None))
         raise Unavailable(f"it is no image ({problem})")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fair_models.data.images import tiles
-from fair_models.data.images.tiles import FARTHEST_LATITUDE, Tile
+from fair_models.data.images.tiles import MAX_LATITUDE, Tile
 from fair_models.inference.imagery.areas import Area, longitude_first
 from fair_models.inference.imagery.sources.fetching import Fetcher
 from fair_models.inference.imagery.sources.services import ZOOMS, Service
@@ -48,7 +48,7 @@ def _mistakes(service: Service, fetcher: Fetcher, middle: Tile, area: Area) -> I
         if fetcher.has(_at_zoom(middle, zoom)):
             yield f"there is a tile of zoom {zoom}: ask for that one (--zoom {zoom})"
     west, south, east, north = area.bbox
-    if max(abs(west), abs(east)) < FARTHEST_LATITUDE:
+    if max(abs(west), abs(east)) < MAX_LATITUDE:
         swapped = tiles.at((south + north) / 2, (west + east) / 2, middle.z)
         if fetcher.has(swapped):
             yield (
@@ -58,9 +58,9 @@ def _mistakes(service: Service, fetcher: Fetcher, middle: Tile, area: Area) -> I
 
 
 def _other_zooms(service: Service, zoom: int) -> Iterator[int]:
-    least, most = max(ZOOMS[0], service.zooms[0]), min(ZOOMS[1], service.zooms[1])
-    yield from range(zoom - 1, max(least, zoom - _LOWER) - 1, -1)
-    yield from range(zoom + 1, min(most, zoom + _HIGHER) + 1)
+    min_zoom, max_zoom = max(ZOOMS[0], service.zooms[0]), min(ZOOMS[1], service.zooms[1])
+    yield from range(zoom - 1, max(min_zoom, zoom - _LOWER) - 1, -1)
+    yield from range(zoom + 1, min(max_zoom, zoom + _HIGHER) + 1)
 
 
 def _at_zoom(tile: Tile, zoom: int) -> Tile:

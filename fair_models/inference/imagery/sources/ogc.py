@@ -1,6 +1,6 @@
 """WMS and WMTS as services of tiles of the web map.
 
-GDAL reads both, but asks the network itself, where nobody could judge redirects and machines. What it does is
+GDAL reads both, but asks the network itself, where nobody could check redirects and machines. What it does is
 little: an address for each tile. So the address is made here, and the tile is asked for like all others.
 """
 
@@ -113,14 +113,14 @@ def _parsed(data: bytes, name: str) -> ElementTree.Element:
         ) from error
 
 
-def _layer(root: ElementTree.Element, wanted: str | None, name: str) -> ElementTree.Element:
+def _layer(root: ElementTree.Element, layer_name: str | None, name: str) -> ElementTree.Element:
     layers = {_text(layer, "Identifier"): layer for layer in _children(_child(root, "Contents"), "Layer")}
-    if wanted is None and len(layers) == 1:
+    if layer_name is None and len(layers) == 1:
         return next(iter(layers.values()))
-    if wanted not in layers:
+    if layer_name not in layers:
         listed = ", ".join(list(layers)[:20])
         raise InvalidImagery(name, [f"name one of its layers by adding layer=NAME to the address: {listed}"])
-    return layers[wanted]
+    return layers[layer_name]
 
 
 def _matrices(root: ElementTree.Element, layer: ElementTree.Element, name: str) -> tuple[str, dict[int, str]]:

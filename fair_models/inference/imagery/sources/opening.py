@@ -19,7 +19,7 @@ from fair_models.inference.imagery.sources.tiling import open_tiles
 from fair_models.store import documents, locations
 from fair_models.store.locations import BucketKey, Download, LocalPath, WebAddress
 from fair_models.store.s3.place import S3Ranges
-from fair_models.store.web.policy import DOCUMENT_BYTES, Manners, Web
+from fair_models.store.web.policy import DOCUMENT_BYTES, RetryPolicy, Web
 from fair_models.store.web.ranges import RangedFile, WebRanges
 
 _LIMITS = documents.Limits(DOCUMENT_BYTES)
@@ -31,7 +31,7 @@ def open_source(
     model: ModelInput,
     area: Area | None = None,
     zoom: int | None = None,
-    manners: Manners | None = None,
+    retries: RetryPolicy | None = None,
     failures: Failures | None = None,
     rules: ImageryRules = CURRENT,
 ) -> Imagery:
@@ -43,7 +43,7 @@ def open_source(
         area: What counts of it. Default: all. Tile services need one.
         zoom: Zoom of the tiles of a service, 14 to 22. Default: the one whose pixels are nearest in size to
             the model's. Of a folder with chips of several zooms: the one used. Other imagery has none.
-        manners: How often one host is asked. Default: as the settings say.
+        retries: How often one host is asked. Default: as the settings say.
         failures: Notes chips and parts that cannot be read, where some may be. Default: none may.
         rules: By which rules it is read.
 
@@ -53,7 +53,7 @@ def open_source(
         Unavailable: A server does not answer.
     """
     with ExitStack() as stack:
-        web = Web(manners)
+        web = Web(retries)
         stack.callback(web.close)
         opened = _Opening(model, area, zoom, web, failures, rules).open(imagery)
         return opened.closing(stack.pop_all().close)
@@ -143,9 +143,9 @@ class _Opening:
             )
         if self._zoom is None:
             return self._tiles_of_nearest_zoom(service, self._area)
-        least, most = services.ZOOMS
-        if not least <= self._zoom <= most:
-            raise Invalid(f"The zoom {self._zoom} is not one of {least} to {most}")
+        min_zoom, max_zoom = services.ZOOMS
+        if not min_zoom <= self._zoom <= max_zoom:
+            raise Invalid(f"The zoom {self._zoom} is not one of {min_zoom} to {max_zoom}")
         return open_tiles(service, self._area, self._zoom, self._model, self._web, self._rules)
 
     def _tiles_of_nearest_zoom(self, service: Service, area: Area) -> Imagery:

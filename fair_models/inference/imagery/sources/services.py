@@ -22,7 +22,7 @@ from fair_models.store import locations
 from fair_models.types import BBox
 
 ZOOMS = (14, 22)
-"""Least and most zoom that is asked for."""
+"""Minimum and maximum zoom that is asked for."""
 
 TILE_PX = 256
 """Pixels along a tile's side, as most services have them."""
@@ -36,7 +36,7 @@ class Service:
 
     name: What to call it.
     address: The address of a tile.
-    zooms: Least and most zoom that it has.
+    zooms: Minimum and maximum zoom that it has.
     bounds: Where it has tiles, in degrees; None where it does not say.
     attribution: Whom to name for the imagery, as the service says it; may be empty.
     """
@@ -85,15 +85,15 @@ def nearest_zoom(service: Service, area: Area, gsd_m: float) -> int:
     Raises:
         InvalidImagery: The service has none of the zooms that are asked for.
     """
-    least, most = max(ZOOMS[0], service.zooms[0]), min(ZOOMS[1], service.zooms[1])
-    if least > most:
+    min_zoom, max_zoom = max(ZOOMS[0], service.zooms[0]), min(ZOOMS[1], service.zooms[1])
+    if min_zoom > max_zoom:
         raise InvalidImagery(
             service.name,
             [f"it has zooms {service.zooms[0]} to {service.zooms[1]}, {ZOOMS[0]} to {ZOOMS[1]} are used"],
         )
     _, south, _, north = area.bbox
     width_m = 2 * HALF_WORLD_M * math.cos(math.radians((south + north) / 2)) / TILE_PX
-    return min(most, max(least, round(math.log2(width_m / gsd_m))))
+    return min(max_zoom, max(min_zoom, round(math.log2(width_m / gsd_m))))
 
 
 def from_tilejson(document: dict[str, Any], href: str) -> Service:

@@ -13,7 +13,7 @@ from fair_models import settings
 from fair_models.data.images import antimeridian, bands, chips
 from fair_models.data.images.chips import Chip, Decoded
 from fair_models.data.images.grid import WEB_MERCATOR, Grid
-from fair_models.data.images.tiles import FARTHEST_LATITUDE, HALF_WORLD_M, Tile
+from fair_models.data.images.tiles import HALF_WORLD_M, MAX_LATITUDE, Tile
 from fair_models.errors import InvalidImagery, Unavailable
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference.imagery.areas import Area, nothing_common
@@ -33,8 +33,8 @@ from fair_models.store.web.policy import Web
 from fair_models.store.web.tile_cache import TileCache
 from fair_models.types import Array, BBox, Json
 
-_MOST_LOOKS = 64
-_MOST_UNAVAILABLE = 3
+_MAX_LOOKS = 64
+_MAX_UNAVAILABLE = 3
 """After so many tiles that could not be had, and none that could, the service is down."""
 
 
@@ -78,7 +78,7 @@ def open_tiles(
         stack.callback(reader.close)
         blocks = put_together(service.name, [_block(tiles, size_px, rules)], reader, model, area)
         fetcher.start(tiles, limits.most_broken_tiles)
-        facts = _Facts(service, fetcher, tiles, area)
+        facts = _TileReport(service, fetcher, tiles, area)
         return Imagery(
             service.name,
             blocks,
@@ -91,7 +91,7 @@ def open_tiles(
         )
 
 
-class _Facts:
+class _TileReport:
     """What the item says of tiles."""
 
     def __init__(self, service: Service, fetcher: Fetcher, tiles: Sequence[Tile], area: Area) -> None:
@@ -129,10 +129,10 @@ class _Facts:
 
 
 def _check_zoom(service: Service, zoom: int) -> None:
-    least, most = service.zooms
-    if not least <= zoom <= most:
+    min_zoom, max_zoom = service.zooms
+    if not min_zoom <= zoom <= max_zoom:
         raise InvalidImagery(
-            service.name, [f"it has zooms {least} to {most} and not {zoom}; ask for one of these"]
+            service.name, [f"it has zooms {min_zoom} to {max_zoom} and not {zoom}; ask for one of these"]
         )
 
 
@@ -141,12 +141,12 @@ def _size_px(fetcher: Fetcher, tiles: Sequence[Tile]) -> int:
     middle_x, middle_y = np.mean([(tile.x, tile.y) for tile in tiles], axis=0)
     nearest = sorted(tiles, key=lambda tile: (abs(tile.x - middle_x) + abs(tile.y - middle_y), tile))
     unavailable = 0
-    for tile in nearest[:_MOST_LOOKS]:
+    for tile in nearest[:_MAX_LOOKS]:
         try:
             image = fetcher.first(tile)
         except Unavailable:
             unavailable += 1
-            if unavailable == min(_MOST_UNAVAILABLE, len(tiles)):
+            if unavailable == min(_MAX_UNAVAILABLE, len(tiles)):
                 raise
             continue  # it is asked for again with all others, and counted there
         if image is not None:
@@ -208,13 +208,13 @@ def _decoded(fetcher: Fetcher, chip: Chip, rules: ImageryRules) -> Decoded:
     return chips.without_fill(pixels, valid, rules, image.format in LOSSY, has_grey_alpha)
 
 
-def tiles_of(area: Area, zoom: int, most: int, name: str, bounds: BBox | None = None) -> list[Tile]:
+def tiles_of(area: Area, zoom: int, max_tiles: int, name: str, bounds: BBox | None = None) -> list[Tile]:
     """Tiles that have ground in common with an area, row by row from the north.
 
     Args:
         area: The area.
         zoom: Their zoom.
-        most: How many are allowed.
+        max_tiles: How many are allowed.
         name: The service, for messages.
         bounds: Where the service has tiles at all, in degrees.
 
@@ -223,7 +223,7 @@ def tiles_of(area: Area, zoom: int, most: int, name: str, bounds: BBox | None = 
         InvalidImagery: There are more than allowed.
     """
     west, south, east, north = bounds or (-180.0, -90.0, 180.0, 90.0)
-    south, north = max(south, -FARTHEST_LATITUDE), min(north, FARTHEST_LATITUDE)
+    south, north = max(south, -MAX_LATITUDE), min(north, MAX_LATITUDE)
     there = shapely.get_parts([antimeridian.box(west, south, east, north)])
     outline = shapely.union_all([area.on_map(WEB_MERCATOR, part) for part in there])
     if outline.is_empty or not outline.area:
@@ -234,8 +234,8 @@ def tiles_of(area: Area, zoom: int, most: int, name: str, bounds: BBox | None = 
         # Each of these has a tile of the zoom below it: there are never more on the way than in the end.
         found = (found[:, None] * 2 + np.array([(0, 0), (1, 0), (0, 1), (1, 1)])).reshape(-1, 2)
         found = found[shapely.intersects(outline, _boxes(found, level))]
-        if len(found) > most:
-            raise _too_many(outline, zoom, len(found), most, name)
+        if len(found) > max_tiles:
+            raise _too_many(outline, zoom, len(found), max_tiles, name)
     order = np.lexsort((found[:, 0], found[:, 1]))
     return [Tile(int(x), int(y), zoom) for x, y in found[order]]
 
@@ -247,13 +247,15 @@ def _boxes(tiles: Array, zoom: int) -> Array:
     return np.asarray(shapely.box(left + inset, top - width + inset, left + width - inset, top - inset))
 
 
-def _too_many(outline: shapely.Polygon, zoom: int, least: int, most: int, name: str) -> InvalidImagery:
+def _too_many(
+    outline: shapely.Polygon, zoom: int, min_count: int, max_tiles: int, name: str
+) -> InvalidImagery:
     width = 2 * HALF_WORLD_M / 2**zoom
-    number = max(least, round(outline.area / width**2))
+    number = max(min_count, round(outline.area / width**2))
     return InvalidImagery(
         name,
         [
-            f"the area has about {number:,} tiles of zoom {zoom}, at most {most:,} are asked for "
+            f"the area has about {number:,} tiles of zoom {zoom}, at most {max_tiles:,} are asked for "
             "(FAIR_MOST_TILES); give a smaller area or a lower zoom"
         ],
     )
