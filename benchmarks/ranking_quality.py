@@ -17,11 +17,11 @@ from pathlib import Path
 
 import torch
 
-from fair_models.data.loading import LoadedSamples
+from fair_models.data.chip_samples import LoadedSamples
 from fair_models.data.splits import Split
 from fair_models.data.synthetic import scenes
 from fair_models.data.texts import captioned_ingest
-from fair_models.data.texts.captioned_loading import load_captioned
+from fair_models.data.texts.captioned_samples import load_captioned
 from fair_models.ml_tasks import weights
 from fair_models.ml_tasks.ranking.judging import MAIN, SHARE
 from fair_models.params import IngestDatasetParams

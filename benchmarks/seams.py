@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fair_models.data.loading import LoadedSamples
+from fair_models.data.chip_samples import LoadedSamples
 from fair_models.data.samples import Samples
 from fair_models.inference import windows
 from fair_models.inference.imagery.reading import Block, open_imagery
@@ -129,8 +129,8 @@ def samples(chips: Path, labels: Path) -> Samples:
 def split_samples(chips: Path, labels: Path) -> LoadedSamples:
     """Chips with their masks, a quarter of the area held out."""
     from fair_models.data import splits
+    from fair_models.data.chip_samples import load_samples
     from fair_models.data.images.chips import find
-    from fair_models.data.loading import load_samples
     from fair_models.ml_tasks.registry import targets_for
 
     asked = Input()

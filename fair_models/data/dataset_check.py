@@ -18,8 +18,8 @@ from fair_models.data.images.chips import Chip, Decoded
 from fair_models.data.images.grid import LONLAT
 from fair_models.data.images.orientation import UPRIGHT
 from fair_models.data.splits import Split
-from fair_models.data.vectors import coco, drawing, labels
-from fair_models.data.vectors.drawing import Drawn
+from fair_models.data.vectors import coco, label_pixels, labels
+from fair_models.data.vectors.label_pixels import Drawn
 from fair_models.data.vectors.labels import Labels
 from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
 from fair_models.imagery_rules import CURRENT, ImageryRules
@@ -180,7 +180,7 @@ def check(params: IngestDatasetParams) -> Checked:
         where = _counted_from_the_south(kept, known) or _far_away(footprint.bbox(footprint.of(kept)), known)
         raise InvalidLabels(str(source.labels), [where])
     known = _with_ignored_on(kept, known)
-    drawn = drawing.draw(known, kept, touching, imagery, [labels.BACKGROUND, *params.class_names])
+    drawn = label_pixels.draw(known, kept, touching, imagery, [labels.BACKGROUND, *params.class_names])
     checked = Checked(
         kept, known, touching, len(found) - len(kept), imagery, drawn, read, are_boxes, zooms.counts(found)
     )

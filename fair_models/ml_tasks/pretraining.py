@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from fair_models.data import splits
+from fair_models.data.chip_samples import load_samples
 from fair_models.data.images import chips
-from fair_models.data.loading import load_samples
 from fair_models.data.samples import Samples
 from fair_models.data.synthetic import make_settlement
 from fair_models.ml_tasks.registry import targets_for

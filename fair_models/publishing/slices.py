@@ -16,9 +16,9 @@ from fair_models.catalog.changes.edits import VERSION_LINKS
 from fair_models.catalog.items import assets, building, pins, tombstones, versions
 from fair_models.catalog.items.lineage import DERIVED_FROM
 from fair_models.catalog.protocol import Catalog
-from fair_models.data import slicing
+from fair_models.data import dataset_slice
+from fair_models.data.dataset_slice import Slice, SliceCriteria
 from fair_models.data.images import chips, footprint
-from fair_models.data.slicing import Slice, SliceCriteria
 from fair_models.data.splits import Split
 from fair_models.data.vectors import labels
 from fair_models.data.vectors.labels import Labels
@@ -189,7 +189,7 @@ def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path) ->
     criteria = SliceCriteria(area, params.classes, params.tags)
     rules = imagery_rules.of(whole.properties, whole.id)
     found = chips.find(folder / "chips", rules=rules)
-    cut = slicing.cut(found, known, split, _classes(whole), criteria)
+    cut = dataset_slice.cut(found, known, split, _classes(whole), criteria)
     if not cut.split.held_out or not len(cut.labels):
         raise Invalid(
             f"Of the {len(split.held_out)} held-out chips of {whole.id}, {len(cut.split.held_out)} belong to "

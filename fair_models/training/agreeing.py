@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fair_models.catalog.items.agreement import BFLOAT16, INT8, Agreement, Figure
-from fair_models.data.loading import LoadedSamples
+from fair_models.data.chip_samples import LoadedSamples
 from fair_models.data.samples import Samples
 from fair_models.inference.network import openvino
 from fair_models.inference.network.session import Session, open_session

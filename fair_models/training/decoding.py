@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from fair_models.data.loading import LoadedSamples, load_samples
+from fair_models.data.chip_samples import LoadedSamples, load_samples
 from fair_models.data.samples import Samples
 from fair_models.data.splits import Split
-from fair_models.data.texts.captioned_loading import load_captioned
+from fair_models.data.texts.captioned_samples import load_captioned
 from fair_models.imagery_rules import ImageryRules
 from fair_models.inference.request import WHOLE_IMAGE_TASKS
 from fair_models.ml_tasks.registry import reads_captions, targets_for

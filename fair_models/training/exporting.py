@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fair_models.catalog.items.model_input import InputFacts
 from fair_models.contract import export_check, exporting, extras
-from fair_models.data.loading import LoadedSamples
+from fair_models.data.chip_samples import LoadedSamples
 from fair_models.training import agreeing
 from fair_models.training.agreeing import Quick
 from fair_models.training.fitting import repeatable, restore, thread_count

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from fair_models.catalog import compatibility
-from fair_models.data.loading import LoadedSamples
+from fair_models.data.chip_samples import LoadedSamples
 from fair_models.data.samples import IGNORE, Samples
 from fair_models.errors import IncompatibleDataset, Invalid, InvalidContribution
 from fair_models.inference.parts import Processing

@@ -20,7 +20,7 @@ from fair_models.data.images import chips
 from fair_models.data.samples import Samples
 from fair_models.data.synthetic import scenes
 from fair_models.data.texts import captions
-from fair_models.data.texts.captioned_loading import as_targets
+from fair_models.data.texts.captioned_samples import as_targets
 from fair_models.data.vectors import labels
 from fair_models.ml_tasks import weights
 from fair_models.ml_tasks.results import Epoch

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fair_models.data.splits import Split, by_image
 from fair_models.data.texts import captioned, captioned_ingest
-from fair_models.data.texts.captioned_loading import load_captioned
+from fair_models.data.texts.captioned_samples import load_captioned
 from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
 from fair_models.params import IngestDatasetParams
 from fair_models.store.archive import unpack

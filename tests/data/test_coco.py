@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fair_models.data.chip_samples import load_samples
 from fair_models.data.dataset_check import REPAIRS
 from fair_models.data.images.chips import Chip
 from fair_models.data.ingest import prepare
-from fair_models.data.loading import load_samples
 from fair_models.data.splits import Split
 from fair_models.data.vectors import coco, labels
 from fair_models.data.vectors.labels import CLASS_PROPERTY

@@ -13,8 +13,8 @@ from rasterio.shutil import copy
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from fair_models.data import ingest
+from fair_models.data.chip_samples import load_samples
 from fair_models.data.images import chips, fill, fill_scan
-from fair_models.data.loading import load_samples
 from fair_models.data.samples import IGNORE
 from fair_models.data.splits import Split
 from fair_models.errors import InvalidImagery

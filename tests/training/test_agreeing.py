@@ -13,7 +13,7 @@ import onnx
 import pytest
 
 from fair_models.catalog.items.agreement import Agreement, from_json
-from fair_models.data.loading import LoadedSamples
+from fair_models.data.chip_samples import LoadedSamples
 from fair_models.data.samples import Samples
 from fair_models.data.synthetic import make_settlement
 from fair_models.inference.network.openvino import open_openvino

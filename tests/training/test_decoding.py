@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fair_models.catalog.schemas.keywords import SEARCH
-from fair_models.data.loading import LoadedSamples
+from fair_models.data.chip_samples import LoadedSamples
 from fair_models.data.samples import IGNORE, Samples
 from fair_models.errors import Corrupted, IncompatibleDataset, Invalid, InvalidContribution
 from fair_models.ml_tasks.detection.targets import filled_up

@@ -19,8 +19,8 @@ from rasterio.transform import from_bounds
 from shapely import Polygon
 
 from fair_models.data.images import tiles
-from fair_models.data.synthetic.painting import paint
-from fair_models.data.synthetic.planning import plan
+from fair_models.data.synthetic.buildings import plan
+from fair_models.data.synthetic.picture import paint
 from fair_models.data.synthetic.settlement import ROOF_TAGS, Settlement
 from fair_models.errors import Invalid
 from fair_models.types import Array, Json

@@ -15,7 +15,7 @@ import shapely
 from shapely import LineString, Point, Polygon
 
 from fair_models.data.images import tiles
-from fair_models.data.synthetic.painting import paint
+from fair_models.data.synthetic.picture import paint
 from fair_models.data.synthetic.sample import PLACE, rings, write_chip
 from fair_models.data.synthetic.settlement import ROOF_TAGS, STYLES, Building, Road, Settlement, Wing
 from fair_models.errors import Invalid

@@ -11,7 +11,7 @@ import shapely
 
 from fair_models.errors import InvalidFeatures
 from fair_models.inference.imagery.georeference import moved
-from fair_models.inference.outlines import exclusion as excluding
+from fair_models.inference.outlines import exclusion
 from fair_models.inference.outlines.exclusion import Exclusion
 from fair_models.inference.outlines.features import Features
 from fair_models.inference.writing.geoparquet import GeoParquetSink
@@ -119,7 +119,7 @@ def test_only_what_lies_around_the_imagery_is_held(tmp_path: Path, monkeypatch: 
     bounds = box(0, 0, 95, 10).bounds
 
     assert len(Exclusion(path, 0.5, bounds)) == 5
-    monkeypatch.setattr(excluding, "MAX_FEATURES", 4)
+    monkeypatch.setattr(exclusion, "MAX_FEATURES", 4)
     with pytest.raises(InvalidFeatures, match="more than 4 polygons around the imagery"):
         Exclusion(path, 0.5, bounds)
 
@@ -137,7 +137,7 @@ def test_many_features_give_what_one_by_one_gives(tmp_path: Path, monkeypatch: p
 
     assert new(path, 0.4, *found) == expected
     assert 10 < len(expected) < 90
-    monkeypatch.setattr(excluding, "_FEATURES_COMPARED", 7)
+    monkeypatch.setattr(exclusion, "_FEATURES_COMPARED", 7)
     assert new(path, 0.4, *found) == expected
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fair_models.data.chip_samples import LoadedSamples
 from fair_models.data.images import files
-from fair_models.data.loading import LoadedSamples
 from fair_models.data.samples import Samples
 from fair_models.data.splits import Split
 from fair_models.data.texts import captioned_images

@@ -12,7 +12,7 @@ from fair_models.data.images import chips
 from fair_models.data.images.chips import Chip
 from fair_models.data.images.grid import Grid
 from fair_models.data.images.resampling import View, read_at
-from fair_models.data.joining import SampleWindow, joined_windows, starts
+from fair_models.data.sample_windows import SampleWindow, joined_windows, starts
 from fair_models.data.samples import IGNORE, Samples
 from fair_models.data.splits import Split
 from fair_models.data.vectors import labels

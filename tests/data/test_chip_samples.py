@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fair_models.data.chip_samples import LoadedSamples, Targets, load_samples
 from fair_models.data.images import chips, tiles
 from fair_models.data.images.grid import Grid
-from fair_models.data.loading import LoadedSamples, Targets, load_samples
 from fair_models.data.samples import IGNORE
 from fair_models.data.splits import Split, by_area
 from fair_models.data.vectors import labels
