@@ -11,5 +11,5 @@ from flows.tasks.registry import clean_old_runs
 
 @flow(run_name="clean runs")
 def clean_runs(params: CleanRunsParams) -> CleanedRuns:
-    """Delete old runs that are neither published, pinned, running nor among the newest of their model."""
+    """Delete old runs that are not published, pinned, running, or among the newest of their model."""
     return write_result(clean_old_runs(params))

@@ -1,4 +1,4 @@
-"""Make a dataset of what people say of a prediction."""
+"""Make a dataset of feedback on a prediction."""
 
 from __future__ import annotations
 

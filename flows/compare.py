@@ -11,5 +11,5 @@ from flows.tasks.comparison import compare_versions
 
 @flow(run_name="compare {params.told}")
 def compare(params: CompareParams) -> Comparison:
-    """Measure versions on the same held-out chips: figures with intervals, curves, where they differ most."""
+    """Measure versions on the same held-out chips: metrics, intervals, curves, and where they differ most."""
     return write_result(compare_versions(params))

@@ -11,5 +11,5 @@ from flows.tasks.registry import pin_version
 
 @flow(run_name="pin {params.name}")
 def pin(params: PinParams) -> PinnedVersion:
-    """Pin a version, so that nothing deletes it, with the reason and who said so; or take its pin off."""
+    """Pin a version, so that nothing deletes it, with the reason and who said so; or remove its pin."""
     return write_result(pin_version(params))

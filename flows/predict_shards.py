@@ -1,4 +1,4 @@
-"""Work on some shards of a prediction."""
+"""Make some shards of a prediction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flows.tasks.prediction import make_shards, open_shards, shards_made
 
 @flow(run_name="shards {params.first} to {params.last} with {params.prediction.model}", at_once=AT_ONCE)
 def predict_shards(params: PredictShardsParams) -> ShardsMade:
-    """Make those of some shards that are missing, for a prediction that waits for them."""
+    """Make the missing ones among some shards, for a prediction that waits for them."""
     with open_shards(params) as work:
-        making = make_shards(work, range(params.first, params.last + 1))
-        return write_result(shards_made(work, params, making))
+        pending = make_shards(work, range(params.first, params.last + 1))
+        return write_result(shards_made(work, params, pending))

@@ -13,6 +13,6 @@ from flows.tasks.search import search_in_runtime
 
 @flow(run_name="search {params.model_name}", ended_early=cancel_children)
 def search(params: SearchParams) -> FoundHyperparameters:
-    """Train with one set of values after another, then once more with the best. Started again, it goes on."""
+    """Train with one set of values after another, then again with the best. Start it again to resume."""
     base, dataset = fetch_items(params)
     return write_result(search_in_runtime(base, dataset, params))

@@ -13,7 +13,7 @@ from flows.tasks.registry import close_dead_trainings, train_model
 
 @flow(run_name="train {params.model_name}", ended_early=close_training)
 def train(params: RunConfig) -> TrainedVersion:
-    """Run one training, described whole. The run config of a version repeats its run."""
+    """Run one training from its run config. The run config of a version repeats its run."""
     with one_training_of(params.model_name):
         close_dead_trainings(params.model_name)
         return write_result(train_model(params))

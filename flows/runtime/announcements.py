@@ -1,4 +1,4 @@
-"""Events that operators can attach an automation to."""
+"""Events that operators can attach automations to."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ AUDIT_FAILED = "fair-models.audit.failed"
 """An audit found errors."""
 
 AUDIT_RESOURCE = "fair-models.audit"
-"""What both events are about, as `prefect.resource.id`."""
+"""`prefect.resource.id` of both events."""
 
 
 def announce_audit(report: Report, path: Path) -> None:
-    """Say what an audit found: docs/operations.md has the payload."""
+    """Emit the event of an audit: docs/operations.md has the payload."""
     emit_event(
         event=AUDIT_FINISHED if report.ok else AUDIT_FAILED,
         resource={"prefect.resource.id": AUDIT_RESOURCE, "prefect.resource.name": "Audit of the catalogue"},

@@ -1,4 +1,4 @@
-"""What a run shows: its result, progress, tables, cards and pictures, as Prefect artifacts."""
+"""Prefect artifacts of a run: its result, progress, tables, cards and pictures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 O = TypeVar("O", bound=Outcome)  # noqa: E741
 
 _EVERY_S = 2.0
-"""Between two updates of a progress bar: each is a request and a write of the server."""
+"""Seconds between two updates of a progress bar: each is a request, and a write of the server."""
 
 _MOST_ROWS = 1000
 _PREVIEW_PX = 900
@@ -129,7 +129,7 @@ def duration(seconds: float) -> str:
 
 
 class ProgressBar:
-    """A progress artifact that is not written more often than people can see."""
+    """A progress artifact that is written at most every two seconds."""
 
     def __init__(self, key: str, description: str) -> None:
         made = create_progress_artifact(progress=0.0, key=key, description=description)
@@ -140,9 +140,9 @@ class ProgressBar:
         self._first: tuple[float, float] | None = None
 
     def show(self, done: float, total: float, description: str, *, with_time_left: bool = False) -> None:
-        """Show that `done` of `total` is done, and about how long the rest takes if asked for.
+        """Show that `done` of `total` is done, and about how long the rest takes with `with_time_left`.
 
-        The time is told from the second call on, by how fast it went since the first.
+        The time is shown from the second call on, from the speed since the first.
         """
         now = time.monotonic()
         began, before = self._first = self._first or (now, done)

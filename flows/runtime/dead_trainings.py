@@ -1,4 +1,4 @@
-"""Closes trainings whose process is gone: what ZenML believes to be running becomes failed or cancelled.
+"""Closes trainings whose process died: what ZenML believes to be running becomes failed or cancelled.
 
 `python -m flows.runtime.dead_trainings RUN` does it for one run that ended early. Every training does it
 before it begins for those of its model, which may have died together with their worker and machine.
@@ -30,7 +30,7 @@ _LOOK_EVERY_S = 10.0
 
 
 def close_after(flow_run_id: str) -> None:
-    """Close what a training left that was cancelled or whose process died."""
+    """Close a training that was cancelled or whose process died."""
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(UUID(flow_run_id))
     if run.start_time is not None:
@@ -41,15 +41,15 @@ def close_after(flow_run_id: str) -> None:
 def close_dead(model: str, gone: Set[UUID] = frozenset()) -> list[str]:
     """Close the trainings of a model whose flow run is over.
 
-    A version belongs to a flow run that was going when it was made. Where one of these still goes on (it
-    trains, or waits for its turn), the version is left alone, as are those that no flow run made.
+    A version belongs to one of the flow runs that were running when it was made. If one of these is still
+    running (it trains, or waits for its turn), the version is not touched, nor is a version without flow run.
 
     Args:
         model: Name of the model.
-        gone: Flow runs whose process is known to be gone, whatever their state is.
+        gone: Flow runs whose process is known to have died, whatever their state is.
 
     Returns:
-        What was closed, e.g. "roofs-v3".
+        The versions that were closed, e.g. "roofs-v3".
     """
     ledger = open_ledger(settings.current())
     try:
@@ -73,8 +73,8 @@ def close_dead(model: str, gone: Set[UUID] = frozenset()) -> list[str]:
 def stop_when_over() -> Callable[[], None]:
     """A check that ends a training whose flow run is over, at most every ten seconds.
 
-    A process can outlive its worker. Nobody is left then to end it when its run is cancelled, and the server
-    calls the run over without it.
+    A process can outlive its worker. Then nobody ends it when its run is cancelled, and the server calls the
+    run over without it.
     """
     run_id = runtime.flow_run.id
     looked = time.monotonic()
@@ -109,15 +109,15 @@ def was_cancelled() -> bool:
 
 
 def is_dead(client: SyncPrefectClient, version: ModelVersion, gone: Set[UUID] = frozenset()) -> bool:
-    """Whether flow runs were going when a version was made, and all of them are over."""
+    """Whether flow runs were running when a version was made, and all of them are over."""
     return bool(dead_makers(client, version, gone))
 
 
 def dead_makers(
     client: SyncPrefectClient, version: ModelVersion, gone: Set[UUID] = frozenset()
 ) -> list[FlowRun]:
-    """The flow runs that were going when a version was made, where all of them are over; else none."""
-    makers = _going_at(client, version)
+    """The flow runs that were running when a version was made, if all of them are over; else none."""
+    makers = _running_at(client, version)
     over = all(run.id in gone or (run.state is not None and run.state.is_final()) for run in makers)
     return makers if over else []
 
@@ -126,8 +126,8 @@ def _is_cancelled(run: FlowRun) -> bool:
     return run.state is not None and (run.state.is_cancelled() or run.state.is_cancelling())
 
 
-def _going_at(client: SyncPrefectClient, version: ModelVersion) -> list[FlowRun]:
-    """The flow runs of this version's model that were going when it was made, without the one that asks."""
+def _running_at(client: SyncPrefectClient, version: ModelVersion) -> list[FlowRun]:
+    """The flow runs of this version's model that were running when it was made, without this one."""
     started = {"start_time": {"before_": version.created.isoformat()}}
     runs = client.read_flow_runs(
         flow_filter=FlowFilter.model_validate({"name": {"any_": [_FLOW]}}),

@@ -1,4 +1,4 @@
-"""What happens when a run is cancelled or its process dies. Hooks run in the worker's process."""
+"""Hooks of runs that are cancelled or whose process dies. They run in the worker's process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fair_models.client.runs import in_words
 
 
 def cancel_children(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Cancel the runs that a cancelled run is waiting for. The children of one that died go on."""
+    """Cancel the runs that a cancelled run is waiting for. Children of a run that died continue."""
     if not state.is_cancelling():
         return
     children = FlowRunFilter.model_validate({"parent_flow_run_id": {"any_": [flow_run.id]}})
@@ -28,7 +28,7 @@ def cancel_children(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) 
 
 
 def say_why(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Say on Prefect's own page too, in the words of people, why a run's process ended."""
+    """Show on Prefect's own page, in plain words, why a run's process ended."""
     with get_client(sync_client=True) as client:
         said = client.read_flow_run(flow_run.id).state
         if said is None or not said.is_crashed() or not said.message:
@@ -39,7 +39,7 @@ def say_why(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
 
 
 def close_training(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Mark what ZenML still believes to be running of this training as cancelled or failed.
+    """Mark the training of this run in ZenML as cancelled or failed, if ZenML believes that it is running.
 
     A process that was asked to end does that itself; one that was killed cannot. It is done in another
     process, which nobody waits for: ZenML must not be loaded into the worker, and until the hooks are done

@@ -24,15 +24,15 @@ from prefect.exceptions import ObjectAlreadyExists
 logger = logging.getLogger("fair_models.flows")
 
 _LEASE_S = 60
-"""A run that dies without a word frees its place after this long."""
+"""Time after which a run that died frees its place, in seconds."""
 
 
 @contextmanager
 def one_training_of(model: str) -> Iterator[None]:
     """Hold the only place of the global limit `train-<model>`; wait until it is free.
 
-    A server that is away for a while must not end a training of hours: where the lease cannot be renewed the
-    training goes on.
+    A server that is away for a while must not end a training of hours: if the lease cannot be renewed, the
+    training continues.
     """
     limit = f"train-{model}"
     with get_client(sync_client=True) as client:
@@ -48,11 +48,11 @@ def one_training_of(model: str) -> Iterator[None]:
 
 
 def waiting(model: str, holder: str) -> str:
-    """What a second training of a name waits for, and what to do about it.
+    """Message of a training that waits for another of the same name.
 
     Args:
         model: The name.
-        holder: The run that is training it, empty where it is not known.
+        holder: The run that is training it; empty if it is not known.
     """
     who = f"{holder} is training {model}" if holder else f"Another training of {model} is running"
     return (

@@ -1,9 +1,8 @@
-"""What the flows work on: the blocks named "default", else the settings.
+"""The catalogue, store, tracking and runtime of the flows: the blocks named "default", else the settings.
 
 The first task of a flow run puts the saved blocks into the environment of its process. From then on
-everything opens through the settings, as it does without blocks: the steps of ZenML, boto3, GDAL and child
-processes too. `python -m flows.runtime.places COMMAND` starts any other command like this, for example
-`fair-models list`.
+everything reads the settings, as it does without blocks: ZenML's steps, boto3, GDAL and child processes too.
+`python -m flows.runtime.places COMMAND` starts any other command like this, for example `fair-models list`.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ CATALOGS = {
 TRACKING = {"fair-models-tracking": "blocks.tracking.Tracking"}
 RUNTIMES = {"fair-models-runtime": "blocks.runtime.Runtime"}
 PURPOSES = (STORES, CATALOGS, TRACKING, RUNTIMES)
-"""The kinds of block for each purpose, by slug. They are imported where one is saved: some need an extra."""
+"""The kinds of block for each purpose, by slug. A kind is imported if one is saved: some need an extra."""
 
 _before: dict[str, str | None] = {}
-"""What the variables were that blocks have set in this process."""
+"""Former values of the variables that blocks set in this process."""
 
 
 _entered_for: str | None = None
@@ -51,7 +50,7 @@ _entering = Lock()
 
 
 class Connection(Protocol):
-    """A block that says where something is."""
+    """A block that says where something is stored or runs."""
 
     def environment(self) -> dict[str, str]:
         """The variables that make a process use it."""
@@ -68,7 +67,7 @@ def enter_once() -> None:
 
 
 def enter() -> None:
-    """Put the saved blocks into the environment of this process; take out what blocks put there before.
+    """Put the saved blocks into the environment of this process; remove what blocks put there before.
 
     Raises:
         Invalid: Two blocks serve one purpose, or one needs an extra that is not installed.
@@ -132,7 +131,7 @@ def _replace(wanted: Mapping[str, str]) -> None:
 
 
 def main(command: list[str]) -> None:
-    """Become another program, with what the blocks say in its environment. Says what is wrong with them."""
+    """Become another program, with the blocks in its environment. Exits with a message if they are wrong."""
     try:
         enter()
     except FairModelsError as error:

@@ -1,4 +1,4 @@
-"""The policy of all tasks: they follow the blocks, judge places, and try again what passes."""
+"""The policy of all tasks: they use the saved blocks, check places, and retry transient faults."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 TRANSIENT = (Unavailable, httpx.TransportError, TimeoutError, ConnectionError)
-"""Faults that may be gone a moment later."""
+"""Faults after which a retry may succeed."""
 
 _PAUSES_S = [2.0, 10.0, 30.0]
 
 
 def task(function: Callable[P, R]) -> Task[P, R]:
-    """Make a task that works where the saved blocks say, and only with places that may be used.
+    """Make a task that uses the saved blocks, and only places that are allowed.
 
-    It is tried again after a transient fault, and its inputs are never a cache key.
+    It is retried after a transient fault, and its inputs are never a cache key.
     """
 
     @wraps(function)
@@ -50,5 +50,5 @@ def task(function: Callable[P, R]) -> Task[P, R]:
 
 
 def is_transient(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether a task failed by a fault that may be gone a moment later."""
+    """Whether a task failed with a transient fault."""
     return isinstance(state.result(raise_on_failure=False), TRANSIENT)

@@ -1,8 +1,8 @@
-"""What a job asks of the work pool that starts it: image, memory, cores, GPUs, nodes.
+"""Resources of a job in the work pool that starts it: image, memory, cores, GPUs, nodes.
 
-The item says what its model needs, the settings what comes on top. Nothing but the variables here is ever
-set for a run, and of these only what the pool's base job template knows: an item cannot reach commands,
-volumes, accounts or variables of the environment.
+The item says what its model needs; the settings add to it. Only the variables here are ever set for a run,
+and only those that the pool's base job template has: an item cannot set commands, volumes, accounts or
+environment variables.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ ALLOWED = ("image", "memory_request", "memory_limit", "cpu_request", "gpu_count"
 _GPUS = frozenset({"cuda", "amd-rocm", "intel-ipex-gpu", "xla"})
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _UNITS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-_LEAST_MEMORY = "2Gi"
-"""What Python and its libraries take, where neither the settings nor the pool say."""
+_MIN_MEMORY = "2Gi"
+"""Memory of Python and its libraries, if neither the settings nor the pool name any."""
 
 _TIMES_TRAINING = 4
 """Weights, their gradients and AdamW's two moments."""
@@ -34,7 +34,7 @@ _TIMES_TRAINING = 4
 
 @dataclass(frozen=True)
 class Defaults:
-    """What the settings give a job besides its model's own needs. None leaves it to the pool."""
+    """Resources from the settings, besides the model's own needs. None: the pool's."""
 
     pool: str | None
     image: str | None
@@ -43,10 +43,10 @@ class Defaults:
 
 
 def defaults(settings: Settings, role: str) -> Defaults:
-    """What the settings say for trainings or for predictions.
+    """The resources that the settings name for trainings or for predictions.
 
     Args:
-        settings: Of this process.
+        settings: Settings of this process.
         role: The runtime's: "mlm:training-runtime" or "mlm:inference-runtime".
     """
     if _is_training(role):
@@ -66,7 +66,7 @@ def job_variables(
         role: Which of its runtimes.
         pool: Name of the work pool, for messages.
         template: The pool's base job template.
-        settings: Of this process.
+        settings: Settings of this process.
 
     Raises:
         Invalid: The model needs an image or a GPU, and the pool knows neither.
@@ -91,12 +91,12 @@ def job_variables(
 
 
 def _memory(item: Item, role: str, given: str | None, known: Mapping[str, Any]) -> dict[str, str]:
-    """The pool's own figures, or those of the settings, and on top what the model needs."""
+    """The memory of the pool or of the settings, plus what the model needs."""
     size = item.properties.get("mlm:memory_size") or 0
     need = int(size) * (_TIMES_TRAINING if _is_training(role) else 1)
     if not need and not given:
         return {}
-    request = _bytes(given or _default(known, "memory_request") or _LEAST_MEMORY) + need
+    request = _bytes(given or _default(known, "memory_request") or _MIN_MEMORY) + need
     wanted = {"memory_request": _mebibytes(request)}
     limit = _default(known, "memory_limit")
     if limit is not None:

@@ -38,18 +38,18 @@ def submit(
     tags: Iterable[str] = (),
     idempotency_key: str | None = None,
 ) -> FlowRun:
-    """Start a run of a deployment where a model's runtime is. Returns at once; `wait` waits.
+    """Start a run of a deployment in a model's runtime. Returns at once; `wait` waits.
 
-    Within a flow it becomes a child, so that who is cancelled can cancel it.
+    Within a flow it becomes a child, so that a cancelled flow can cancel it.
 
     Args:
         deployment: Flow and deployment, e.g. "train/train".
         item: The model that the run works with: its image, memory and accelerator become the job's.
         role: Which of its runtimes: "mlm:training-runtime" or "mlm:inference-runtime".
-        parameters: Of the flow, as JSON.
-        name: Of the run, for people.
-        tags: Words to find the run by.
-        idempotency_key: Submitted again under it, there is still one run. Default: each call starts one.
+        parameters: Parameters of the flow, as JSON.
+        name: Name of the run, for people.
+        tags: Tags of the run.
+        idempotency_key: The same key starts one run only. Default: each call starts a run.
 
     Raises:
         Invalid: The model needs an image or a GPU that the work pool does not give.
@@ -75,7 +75,7 @@ def submit(
 
 
 def wait(run_id: UUID, meanwhile: Callable[[], None] | None = None) -> FlowRun:
-    """Wait until a run is over, however it ends. Each time it was looked at, `meanwhile` is called."""
+    """Wait until a run is over, however it ends. `meanwhile` is called after each poll."""
     with get_client(sync_client=True) as client:
         while True:
             run = client.read_flow_run(run_id)
@@ -97,8 +97,8 @@ def run_train(
     Args:
         base: The model whose runtime it is.
         config: The training.
-        began: Called with the run that was started.
-        meanwhile: Called again and again while it goes on.
+        began: Called with the started run.
+        meanwhile: Called after each poll while it is running.
 
     Raises:
         Invalid: The runtime is an image, and the deployment's work pool cannot start images.
@@ -150,7 +150,7 @@ def _why(run: FlowRun, model: str) -> str:
 
 
 def _result(run: FlowRun) -> TrainedVersion:
-    """The row that the child wrote; its return value is not kept anywhere."""
+    """The row that the child wrote; its return value is not stored."""
     rows = table_of(run, "result")
     if not rows:
         raise NotFound(f"Run {run.name} ({run.id}) completed without the artifact `result`")
@@ -158,7 +158,7 @@ def _result(run: FlowRun) -> TrainedVersion:
 
 
 def table_of(run: FlowRun, key: str) -> list[dict[str, Any]]:
-    """The rows of a table that a run has written; none where it has written none."""
+    """The rows of a table of a run; empty if there is no such table."""
     wanted = ArtifactFilter.model_validate({"flow_run_id": {"any_": [run.id]}, "key": {"any_": [key]}})
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(artifact_filter=wanted)
@@ -167,7 +167,7 @@ def table_of(run: FlowRun, key: str) -> list[dict[str, Any]]:
 
 
 def progress_of(run: FlowRun, key: str) -> tuple[float, str] | None:
-    """How far a run says that it is, in percent, and in words; None where it has said nothing yet."""
+    """Progress of a run in percent and in words; None if it has shown none yet."""
     wanted = ArtifactFilter.model_validate({"flow_run_id": {"any_": [run.id]}, "key": {"any_": [key]}})
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(artifact_filter=wanted)

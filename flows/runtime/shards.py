@@ -1,6 +1,6 @@
 """A prediction in shards within a run: what is open, what is waited for, how far it is.
 
-These are plain classes, no dataclasses: Prefect looks through what tasks are given, and here that is
+These are plain classes, no dataclasses: Prefect walks through the arguments of tasks, and here these are
 thousands of windows.
 """
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from fair_models.params import PredictParams
 
 AT_ONCE = 2
-"""Shards that a run works on at a time: one reads ahead while the other is in the network."""
+"""Shards that a run works on at a time: one reads its imagery while the other is in the network."""
 
 _LOOK_S = 0.5
 
 
-class Work:
+class OpenPrediction:
     """A prediction whose imagery and network are open. Use it in a `with` block.
 
     Args:
-        params: What was asked for, with the exact id of the model.
+        params: The parameters, with the exact id of the model.
         item: The model's item.
         sharding: The prediction.
-        bar: Shows how far it is.
-        open_: What is closed in the end.
+        bar: Its progress bar.
+        open_: Closed in the end.
     """
 
     def __init__(
@@ -59,34 +59,34 @@ class Work:
         self._open.close()
 
     def show_own(self) -> None:
-        """Show how far this run is with its shards."""
+        """Show the progress of this run's own shards."""
         self.show(*self.sharding.done)
 
     def show(self, windows: int, pixels: int) -> None:
-        """Show how far the prediction is.
+        """Show the progress of the prediction.
 
         Args:
-            windows: Windows that were worked on since the run began.
+            windows: Windows that were processed since the run began.
             pixels: Their pixels.
         """
         total, seconds = self.sharding.windows, time.monotonic() - self._began
         done = min(self._before + windows, total)
-        self._bar.show(done, total + 1, said(done, total, windows, pixels, seconds))
+        self._bar.show(done, total + 1, progress_text(done, total, windows, pixels, seconds))
 
     def stage(self, step: Step) -> None:
-        """Show what is done when all windows are through."""
+        """Show a step after all windows."""
         self._bar.show(step.done, step.total, step.doing)
 
 
-def said(done: int, total: int, worked_on: int, pixels: int, seconds: float) -> str:
-    """How far a prediction is, in words.
+def progress_text(done: int, total: int, worked_on: int, pixels: int, seconds: float) -> str:
+    """The progress of a prediction, in words.
 
     Args:
-        done: Windows that are done, in all.
+        done: All windows that are done.
         total: All windows.
-        worked_on: Windows that were worked on in `seconds`.
+        worked_on: Windows that were processed in `seconds`.
         pixels: Their pixels.
-        seconds: Since the work began.
+        seconds: Time since the start.
     """
     text = f"predicting: {done} of {total} windows"
     if not worked_on or seconds <= 0:
@@ -95,14 +95,14 @@ def said(done: int, total: int, worked_on: int, pixels: int, seconds: float) -> 
     return f"{text}, {pixels / seconds / 1e6:.3g} Mpx/s, {duration(left)} left"
 
 
-class Making(Protocol):
-    """Shards that are being made."""
+class PendingShards(Protocol):
+    """Shards that somebody works on."""
 
     def wait(self, shard: int) -> None:
-        """Return when a shard was made, or nobody makes it any more. Raises why it is no use to go on."""
+        """Return when a shard is made, or nobody works on it any more. Raises if it cannot be made."""
 
 
-class MakingHere:
+class OwnShards:
     """Shards that tasks of this run make.
 
     Args:
@@ -110,18 +110,18 @@ class MakingHere:
         futures: The task of each shard.
     """
 
-    def __init__(self, work: Work, futures: Mapping[int, PrefectFuture[Any]]) -> None:
+    def __init__(self, work: OpenPrediction, futures: Mapping[int, PrefectFuture[Any]]) -> None:
         self._work, self._futures = work, futures
 
     def wait(self, shard: int) -> None:
-        """Return when a shard's task is over. What it could not do the reader of the shards tries again."""
+        """Return when a shard's task is over. Whoever reads the shards tries again what it could not do."""
         future = self._futures.get(shard)
         while future is not None and not future.wrapped_future.done():  # type: ignore[attr-defined]
             future.wait(_LOOK_S)
             self._work.show_own()
 
     def finish(self) -> None:
-        """Wait for all shards. Raises what the first of them failed with."""
+        """Wait for all shards. Raises the error of the first that failed."""
         for shard, future in self._futures.items():
             self.wait(shard)
             future.result()

@@ -1,4 +1,4 @@
-"""Shards of a prediction that runs of the work pool make: many workers or pods, one prediction."""
+"""Shards of a prediction that sub-runs in the work pool make: many workers or pods, one prediction."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from fair_models.catalog.items import assets
 from fair_models.errors import PredictionFailed
 from fair_models.params import PredictShardsParams
 from flows.runtime.runtimes import submit
-from flows.runtime.shards import Work
+from flows.runtime.shards import OpenPrediction
 
 logger = logging.getLogger("fair_models.flows")
 
 DEPLOYMENT = "predict-shards/predict-shards"
 
 _ROUNDS = 3
-"""How often what is missing is sent out: a pod that was taken away does not end a prediction."""
+"""How often missing shards are sent out: a pod that is taken away does not end a prediction."""
 
 _LOOK_S = 1.0
 
 
-class MakingElsewhere:
+class SubRunShards:
     """Shards that sub-runs make.
 
     Args:
         work: The prediction.
     """
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: OpenPrediction) -> None:
         self._work = work
         self._runs: list[UUID] = []
         self._rounds = 0
@@ -42,14 +42,14 @@ class MakingElsewhere:
         self._before: set[int] = set()
 
     def start(self, missing: list[int]) -> None:
-        """Send shards out, in as many runs as were asked for."""
+        """Send shards out, in `sub_runs` runs."""
         self._rounds += 1
         self._before = self._before or set(self._work.sharding.shards) - set(missing)
         params, digest = self._work.params, self._work.sharding.manifest.digest
         item = self._work.item
         exact = f"{item.collection_id}/{item.id}"  # even where two collections have the id
         plain = params.model_copy(update={"sub_runs": 1, "output": None, "model": exact})
-        for group in shared_out(missing, params.sub_runs):
+        for group in groups(missing, params.sub_runs):
             asked = PredictShardsParams(prediction=plain, digest=digest, first=group[0], last=group[-1])
             run = submit(
                 DEPLOYMENT,
@@ -62,10 +62,10 @@ class MakingElsewhere:
             self._runs.append(run.id)
 
     def wait(self, shard: int) -> None:
-        """Return when a shard is there. What a run did not do is sent out again.
+        """Return when a shard is there. Shards that a run did not make are sent out again.
 
         Raises:
-            PredictionFailed: It is missing, and was sent out often enough.
+            PredictionFailed: It is still missing after the last round.
         """
         while shard not in self._there:
             over = self._over()
@@ -94,8 +94,8 @@ class MakingElsewhere:
         self._work.show(*self._work.sharding.windows_of(sorted(self._there - self._before)))
 
 
-def shared_out(shards: list[int], runs: int) -> Iterator[list[int]]:
-    """Shards in as many groups as there are runs, neighbours together. No group is empty."""
+def groups(shards: list[int], runs: int) -> Iterator[list[int]]:
+    """Shards in one group for each run, neighbours together. No group is empty."""
     runs = min(runs, len(shards))
     bounds = [len(shards) * number // runs for number in range(runs + 1)]
     for number in range(runs):
@@ -106,7 +106,7 @@ def _why(runs: list[FlowRun], missing: set[int]) -> str:
     shown = ", ".join(map(str, sorted(missing)[:5]))
     return (
         f"{len(missing)} shards are missing (number {shown}{', …' * (len(missing) > 5)}) and were sent out "
-        f"{_ROUNDS} times. {_reason(runs)} What is there is kept: start the prediction again to go on"
+        f"{_ROUNDS} times. {_reason(runs)} Finished shards are kept: start the prediction again to resume"
     )
 
 

@@ -1,4 +1,4 @@
-"""The tasks of judging: versions side by side, and slices of datasets to judge on.
+"""The tasks of evaluation: versions side by side, and slices of datasets to evaluate on.
 
 The library's packages are imported inside, so that importing a flow stays light.
 """
@@ -35,7 +35,7 @@ def compare_versions(params: CompareParams) -> Comparison:
     bar = artifacts.ProgressBar("comparison", f"Comparing {params.told}")
     grounds = compare.compare(params, open_catalog(), open_store(), open_ledger(current), bar.show)
     for key, rows, told in (
-        ("versions", comparison_tables.sides(grounds), "Who was compared on what"),
+        ("versions", comparison_tables.sides(grounds), "Versions and datasets"),
         ("figures", comparison_tables.numbers(grounds), "Each metric with its 95 % interval"),
         ("side-by-side", _for_people(grounds), "value [95 % interval]"),
     ):
@@ -97,7 +97,7 @@ def _compared(grounds: Sequence[Ground], report: Path) -> Comparison:
 
 
 def _unmeasured(grounds: Sequence[Ground]) -> Iterator[str]:
-    """Who could not be measured on what and why, each reason once."""
+    """Versions that could not be measured on a dataset and why, each reason once."""
     for ground in grounds:
         problems = dict.fromkeys(side.problem for side in ground.sides if side.problem)
         for problem in problems:

@@ -1,4 +1,4 @@
-"""The tasks of a prediction: open it, make its shards, put them together.
+"""The tasks of a prediction: open it, make its shards, join them.
 
 The library's packages are imported inside, so that importing a flow stays light.
 """
@@ -15,8 +15,8 @@ from fair_models.params import PredictParams, PredictShardsParams, RepeatParams
 from flows.runtime import artifacts
 from flows.runtime.places import open_catalog, open_store
 from flows.runtime.policy import task
-from flows.runtime.shards import Making, MakingHere, Work
-from flows.runtime.sub_runs import MakingElsewhere
+from flows.runtime.shards import OpenPrediction, OwnShards, PendingShards
+from flows.runtime.sub_runs import SubRunShards
 from flows.tasks import results
 
 if TYPE_CHECKING:
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 
 @task
-def open_prediction(params: PredictParams) -> Work:
+def open_prediction(params: PredictParams) -> OpenPrediction:
     """Find the model, open its network and the imagery, and plan the windows."""
     return _opened(params)
 
 
 @task
-def open_repetition(params: RepeatParams) -> Work:
-    """As `open_prediction`, for what the config of a prediction says."""
+def open_repetition(params: RepeatParams) -> OpenPrediction:
+    """Like `open_prediction`, for the config of a prediction."""
     from fair_models.inference import repeating
 
     return _opened(*repeating.settle(params))
 
 
 @task
-def open_shards(params: PredictShardsParams) -> Work:
-    """As `open_prediction`, and see that it is the same here as where it was asked for."""
+def open_shards(params: PredictShardsParams) -> OpenPrediction:
+    """Like `open_prediction`; also check that it is the same prediction here as in the run that asked."""
     work = _opened(params.prediction)
     here = work.sharding.manifest.digest
     if here != params.digest:
@@ -53,20 +53,20 @@ def open_shards(params: PredictShardsParams) -> Work:
     return work
 
 
-def make_shards(work: Work, within: range | None = None) -> MakingHere:
+def make_shards(work: OpenPrediction, within: range | None = None) -> OwnShards:
     """Start a task for each shard that is missing."""
     missing = [shard for shard in work.sharding.missing() if within is None or shard in within]
-    return MakingHere(work, {shard: make_shard.submit(work, shard) for shard in missing})
+    return OwnShards(work, {shard: make_shard.submit(work, shard) for shard in missing})
 
 
 @task
-def make_shard(work: Work, shard: int) -> None:
-    """Bring the windows of a shard through the network and store what they say."""
+def make_shard(work: OpenPrediction, shard: int) -> None:
+    """Run the network on the windows of a shard and store the results."""
     work.sharding.make(shard)
 
 
-def share_out(work: Work) -> Making:
-    """Have the missing shards made: here, or in as many sub-runs as were asked for."""
+def start_shards(work: OpenPrediction) -> PendingShards:
+    """Start the missing shards: here, or in `sub_runs` other runs."""
     missing = work.sharding.missing()
     if min(work.params.sub_runs, len(missing)) < 2:
         return make_shards(work)
@@ -74,30 +74,30 @@ def share_out(work: Work) -> Making:
 
 
 @task
-def start_sub_runs(work: Work, missing: list[int]) -> MakingElsewhere:
+def start_sub_runs(work: OpenPrediction, missing: list[int]) -> SubRunShards:
     """Send the missing shards to the work pool."""
-    making = MakingElsewhere(work)
-    making.start(missing)
-    return making
+    pending = SubRunShards(work)
+    pending.start(missing)
+    return pending
 
 
 @task
-def write_prediction(work: Work, making: Making) -> Prediction:
-    """Put the shards together as they come, and write the files."""
-    found = work.sharding.write(work.stage, making.wait)
+def write_prediction(work: OpenPrediction, pending: PendingShards) -> Prediction:
+    """Join the shards as they are made, and write the files."""
+    found = work.sharding.write(work.stage, pending.wait)
     artifacts.write_failures(found.failed)
-    return _told(found, work)
+    return _outcome(found, work)
 
 
-def shards_made(work: Work, params: PredictShardsParams, making: MakingHere) -> ShardsMade:
+def shards_made(work: OpenPrediction, params: PredictShardsParams, pending: OwnShards) -> ShardsMade:
     """Wait for all shards of a sub-run."""
-    making.finish()
+    pending.finish()
     return ShardsMade(
         digest=params.digest, first=params.first, last=params.last, made=len(work.sharding.made)
     )
 
 
-def _opened(params: PredictParams, original: Original | None = None) -> Work:
+def _opened(params: PredictParams, original: Original | None = None) -> OpenPrediction:
     from fair_models.catalog import names
     from fair_models.catalog.items import versions
     from fair_models.contract.prediction_plan import plan_prediction
@@ -117,11 +117,11 @@ def _opened(params: PredictParams, original: Original | None = None) -> Work:
     with ExitStack() as stack:
         sharding = stack.enter_context(sharded(request, store))
         exact = params.model_copy(update={"model": item.id})
-        return Work(exact, item, sharding, bar, stack.pop_all())
+        return OpenPrediction(exact, item, sharding, bar, stack.pop_all())
 
 
-def _told(found: PredictionResult, work: Work) -> Prediction:
-    """The row, the preview, and the files in the store where that is for all."""
+def _outcome(found: PredictionResult, work: OpenPrediction) -> Prediction:
+    """The row and the preview; the files go to the store if all workers share it."""
     from fair_models.inference.prediction import PREVIEW
 
     outcome = results.predicted(found, work.item.id)

@@ -1,4 +1,4 @@
-"""The tasks: each is one call to the library and what people see of it.
+"""The tasks of the registry: each is one call to the library, and its artifacts.
 
 The library's packages are imported inside, so that importing a flow stays light.
 """
@@ -78,7 +78,7 @@ def ingest(params: IngestDatasetParams) -> PublishedItem:
 
 @task
 def collect_verdicts(params: CollectFeedbackParams) -> PublishedItem:
-    """Join verdicts to their prediction, and publish the chips that were judged as a dataset."""
+    """Join feedback to its prediction, and publish the chips with feedback as a dataset."""
     from fair_models.publishing import feedback
 
     item = feedback.collect(params, open_catalog(), open_store(), artifacts.write_changes)
@@ -88,7 +88,7 @@ def collect_verdicts(params: CollectFeedbackParams) -> PublishedItem:
 
 @task
 def fetch_items(params: FinetuneParams | SearchParams) -> tuple[Item, Item]:
-    """Find the exact items that two references mean, and see that the new model may have its name."""
+    """Find the exact items of two references, and check the name of the new model."""
     from fair_models.training import plan, references
 
     return plan.find_items(open_catalog(), params, references.ledger_here)
@@ -96,7 +96,7 @@ def fetch_items(params: FinetuneParams | SearchParams) -> tuple[Item, Item]:
 
 @task
 def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
-    """Describe the training whole: compatible? overrides allowed?"""
+    """Make the run config; check compatibility and overrides."""
     from fair_models.training import plan
 
     config = plan.plan_run(base, dataset, params)
@@ -137,7 +137,7 @@ def train_in_runtime(base: Item, config: RunConfig) -> TrainedVersion:
 
 
 _REPEAT_S = 5.0
-"""Between two looks at how far a training is."""
+"""Seconds between two polls of the training's progress."""
 
 _OF_TRAINING = {
     "metrics": "Measured on held-out samples, with 95 % intervals and the simplest guess",
@@ -148,7 +148,7 @@ _OF_TRAINING = {
 
 @task
 def close_dead_trainings(model: str) -> list[str]:
-    """Mark versions as failed or cancelled whose training ended together with its worker."""
+    """Mark versions as failed or cancelled if their training died with its worker."""
     return dead_trainings.close_dead(model)
 
 
@@ -183,7 +183,7 @@ def train_model(config: RunConfig) -> TrainedVersion:
 
 @task
 def publish_version(params: PromoteParams) -> PromotedVersion:
-    """Judge a version, put its files, publish it in place of the current one."""
+    """Check a version against its gate, store its files, and publish it in place of the current one."""
     from fair_models.catalog.items import figures, versions
     from fair_models.publishing import promote
     from fair_models.training.ledger import open_ledger
@@ -202,7 +202,7 @@ def publish_version(params: PromoteParams) -> PromotedVersion:
 
 @task
 def retire_versions(params: RetireParams) -> RetiredVersions:
-    """Archive or delete versions, let ZenML follow, and collect what nobody names any more."""
+    """Archive or delete versions, update ZenML's stages, and delete files that no item names."""
     from fair_models.publishing import retire
     from fair_models.training.ledger import open_ledger
 
@@ -214,7 +214,7 @@ def retire_versions(params: RetireParams) -> RetiredVersions:
 
 @task
 def pin_version(params: PinParams) -> PinnedVersion:
-    """Pin a version in its item, or in ZenML where it is not published; or take its pin off."""
+    """Pin a version in its item, or in ZenML if it is not published; or remove its pin."""
     from fair_models.publishing import pins
     from fair_models.training.ledger import open_ledger
 
@@ -224,19 +224,19 @@ def pin_version(params: PinParams) -> PinnedVersion:
 
 @task
 def clean_old_runs(params: CleanRunsParams) -> CleanedRuns:
-    """Delete old runs that nobody wants, and list them with those that stay."""
+    """Delete old runs, and list them with those that are kept."""
     from fair_models.publishing import cleanup
     from fair_models.training.ledger import open_ledger
 
     done = cleanup.clean_runs(params, open_catalog(), open_ledger(settings.current()))
     rows = upkeep_rows.cleaned_rows(params, done)
-    artifacts.write_table("versions", rows, "Old versions: which go, and why the others stay")
+    artifacts.write_table("versions", rows, "Old versions: which are deleted, and why the others are kept")
     return upkeep_rows.cleaned(params, done)
 
 
 @task
 def audit_catalog(params: AuditParams) -> AuditSummary:
-    """Run the rules over the whole catalogue, repair where that is asked for, report and announce it."""
+    """Run the rules over the whole catalogue, repair if asked, write the report and emit an event."""
     from fair_models.audit import filing, run
     from fair_models.training.ledger import open_ledger
 
@@ -245,7 +245,7 @@ def audit_catalog(params: AuditParams) -> AuditSummary:
     report = run.audit(open_catalog(), open_store(), open_ledger(current), params)
     said = report.to_json()
     artifacts.write_card("report", report.to_markdown(), "Audit of the catalogue")
-    artifacts.write_table("findings", said["findings"], "What is wrong, errors first")
+    artifacts.write_table("findings", said["findings"], "Findings, errors first")
     artifacts.write_table("repairs", said["repairs"], "What was repaired")
     path = filing.write(report, params.report, current.audits_folder)
     announcements.announce_audit(report, path)

@@ -1,6 +1,6 @@
 """The task of a search: trial after trial, each a run of `train` where the model's runtime is.
 
-What is done stands in the ledger, under the tags of the search. So it goes on wherever it was interrupted.
+The ledger has the trials that are done, under the tags of the search. So a search resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ if TYPE_CHECKING:
 logger = logging.getLogger("fair_models.flows")
 
 HOPELESS = 3
-"""So many failures before the first success end a search: the wish is wrong, not the values."""
+"""Number of failures before the first success that end a search: the request is wrong, not the values."""
 
 
 @task
 def search_in_runtime(base: Item, dataset: Item, params: SearchParams) -> FoundHyperparameters:
-    """Train what is missing, find the best, and train that once more on the whole training side."""
+    """Run the missing trials, find the best, and train it again on all training chips."""
     from fair_models.training import searching
     from fair_models.training.ledger import open_ledger
     from fair_models.training.search_space import candidates
 
     wishes = candidates(base, params.vary, params.method, params.seed)
     planned = searching.plan(base, dataset, params, open_store())
-    course = Course(planned, open_ledger(settings.current()))
+    progress = SearchProgress(planned, open_ledger(settings.current()))
     try:
-        ended = course.go_through(wishes)
-        planned.require_value(course.trials)
-        final = course.finish() if params.finish else None
+        ended = progress.run_trials(wishes)
+        planned.require_value(progress.trials)
+        final = progress.finish() if params.finish else None
     finally:
-        artifacts.write_table("trials", course.rows(), f"Trials of search {planned.id}, by number")
-    return course.result(ended, final)
+        artifacts.write_table("trials", progress.rows(), f"Trials of search {planned.id}, by number")
+    return progress.result(ended, final)
 
 
-class Course:
-    """How far a search is.
+class SearchProgress:
+    """The progress of a search.
 
     Args:
-        search: What is searched.
-        ledger: Where its versions are.
+        search: The search.
+        ledger: Has its versions.
 
     Attributes:
-        trials: What was tried so far, by number.
+        trials: The trials so far, by number.
     """
 
     def __init__(self, search: Search, ledger: Ledger) -> None:
@@ -73,8 +73,8 @@ class Course:
         params = search.params
         self._bar = artifacts.ProgressBar("search", f"Search {search.id} for {params.model_name}")
 
-    def go_through(self, wishes: Iterable[Values]) -> str:
-        """Make trial after trial. Returns why it ended.
+    def run_trials(self, wishes: Iterable[Values]) -> str:
+        """Run trial after trial. Returns why the search ended.
 
         Raises:
             TrainingFailed: The first trials all failed; says why.
@@ -94,13 +94,13 @@ class Course:
         return f"all {len(self.trials)} combinations were tried"
 
     def finish(self) -> ModelVersion | None:
-        """Train the best on the whole training side. None where no trial has a value."""
+        """Train the best on all training chips. None if no trial has a value."""
         from fair_models.training.searching import final_of
 
         best = self._search.best(self.trials)
         if best is None:
             return None
-        self._show(f"the best, {_told(best.values)}, on the whole training side")
+        self._show(f"the best, {_told(best.values)}, on all training chips")
         return self._done.get(final_of(best)) or self._train(self._search.final(best))
 
     def rows(self) -> list[dict[str, Any]]:
@@ -130,15 +130,15 @@ class Course:
         )
 
     def _enough(self) -> str:
-        """Why no further trial begins; empty where one does."""
+        """Why no further trial begins; empty if one does."""
         params = self._search.params
         if len(self.trials) >= params.most_trials:
-            return f"{params.most_trials} trials were made, the most that were asked for"
+            return f"{params.most_trials} trials were made, the maximum"
         if params.patience and self.trials and self._search.fruitless(self.trials) >= params.patience:
-            return f"{params.patience} trials brought nothing better"
+            return f"{params.patience} trials were not better"
         minutes = (time.monotonic() - self._began) / 60
         if params.most_minutes is not None and minutes >= params.most_minutes and self.trials:
-            return f"the time was over, {params.most_minutes:g} min"
+            return f"the time limit was reached, {params.most_minutes:g} min"
         return ""
 
     def _trial(self, number: int, values: Values) -> Trial:

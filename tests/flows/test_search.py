@@ -96,7 +96,7 @@ def test_a_search_chooses_on_the_training_side_and_goes_on_where_it_was_interrup
     client: Client, hamlet: Item, trained: list[RunConfig], ledger: Ledger
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(searching.Course, "finish", interrupted)
+        patch.setattr(searching.SearchProgress, "finish", interrupted)
         with pytest.raises(AssertionError, match="the worker was stopped"):
             searched(client, most_trials=1)
     assert len(trained) == 1
@@ -131,7 +131,7 @@ def test_a_search_chooses_on_the_training_side_and_goes_on_where_it_was_interrup
     assert item.properties["fair:building_iou"] == row["held_out_value"]
 
 
-def interrupted(course: searching.Course) -> None:
+def interrupted(progress: searching.SearchProgress) -> None:
     raise RuntimeError("the worker was stopped")
 
 
