@@ -62,7 +62,7 @@ def load(name: str) -> Any:
     """The command itself, or the group of commands, of a name that `COMMANDS` has."""
     place = next(commands[name][0] for commands in COMMANDS.values() if name in commands)
     module, _, attribute = place.partition(".")
-    found = getattr(import_module(f"fair_models.cli.commands.{module}"), attribute)
+    found = getattr(import_module(f"{__package__}.commands.{module}"), attribute or name.replace("-", "_"))
     if isinstance(found, typer.Typer):
         return typer.main.get_command(found)
     single = typer.Typer(add_completion=False)

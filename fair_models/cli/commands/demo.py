@@ -61,7 +61,7 @@ def demo(
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Register, ingest, fine-tune, promote, predict, audit: everything once, in a few minutes.
+    """Register, ingest, fine-tune, promote, predict and audit once, in a few minutes.
 
     Starts the local server if none runs. Run it again to train the next version of the model.
     """

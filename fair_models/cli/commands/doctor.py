@@ -28,7 +28,7 @@ def doctor(
     ] = True,
     json: Json = False,
 ) -> None:
-    """Check every configured part by using it: what works, or what is wrong and what to do."""
+    """Check every configured part by using it; say what is wrong and what to do."""
     from fair_models.doctor import checking
 
     settings = current()

@@ -49,7 +49,7 @@ def list_items(
     cursor: Cursor = None,
     json: Json = False,
 ) -> None:
-    """List what is published, page by page: all of it, or what conditions hold for."""
+    """List what is published, page by page: all of it, or what conditions match."""
     from fair_models.catalog import query
     from fair_models.catalog.opening import name_of, open_catalog
 

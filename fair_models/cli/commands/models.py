@@ -57,7 +57,7 @@ def check_model(
     ] = False,
     json: Json = False,
 ) -> None:
-    """List everything that is wrong with a contributed model. Ends with code 2 if something is.
+    """List all problems of a contributed model. Code 2 if it has any.
 
     The code of the contribution is run, nothing is stored.
     """
@@ -81,9 +81,9 @@ def check_item(
     file: Annotated[str, typer.Argument(help="A STAC item: its file, or its https address.")],
     json: Json = False,
 ) -> None:
-    """List everything that is wrong with an item of a base model, dataset, local model or prediction.
+    """List all problems of a model's, dataset's or prediction's item.
 
-    Needs no server; downloads no file of it and runs no code. Ends with code 2 if something is wrong.
+    Needs no server; downloads no file of it and runs no code. Ends with code 2 if there are problems.
     """
     from fair_models.publishing import item_check
 

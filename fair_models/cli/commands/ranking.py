@@ -39,7 +39,7 @@ def rank(
     top: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of answers to each query.")] = 10,
     json: Json = False,
 ) -> None:
-    """Find the chips that a sentence describes, or the captions that describe an image."""
+    """Find the chips that a sentence describes, or the captions of an image."""
     from fair_models.catalog import names
     from fair_models.catalog.opening import open_catalog
     from fair_models.contract.ranking_plan import open_ranker

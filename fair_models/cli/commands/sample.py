@@ -24,7 +24,7 @@ def sample(
     ] = "building",
     json: Json = False,
 ) -> None:
-    """Write the chips and labels of an invented settlement, in the layout that fAIr uses."""
+    """Write chips and labels of an invented settlement, in fAIr's layout."""
     from fair_models.data.synthetic import make_settlement
 
     folder = folder.expanduser().resolve()

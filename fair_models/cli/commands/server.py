@@ -8,7 +8,10 @@ from fair_models.settings import current
 
 
 def up(json: Json = False) -> None:
-    """Start a local Prefect server, its workers and all deployments. What runs already stays."""
+    """Start a local Prefect server, its workers and all deployments.
+
+    Processes that run already stay.
+    """
     from fair_models.cli import local_server
 
     server = local_server.up(current(), output.say)

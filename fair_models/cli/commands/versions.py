@@ -38,7 +38,7 @@ def runs(
     cursor: Cursor = None,
     json: Json = False,
 ) -> None:
-    """List training runs, published or not, page by page: all of them, or what conditions hold for."""
+    """List training runs, page by page: all of them, or what conditions match."""
     from fair_models.training import history
 
     choice = Choice.of(where or [], order=order, limit=limit, cursor=cursor)
@@ -87,7 +87,7 @@ def rerun(
     key: Key = None,
     again: Again = False,
 ) -> None:
-    """Repeat the training of a version from its run config. The result is the next version."""
+    """Repeat the training of a version from its run config, as the next version."""
     config = _ledger().config(model, version)
     run.do("train", config, How(wait, verbose, key, again), tags=[f"model:{model}"], title="Trained")
 

@@ -67,7 +67,7 @@ def ingest(
 
 @takes(CollectFeedbackParams, arguments=["prediction", "feedback", "dataset"])
 def feedback(asked: Asked[CollectFeedbackParams], how: How) -> None:
-    """Publish what people say of a prediction as a dataset, to train its model further."""
+    """Publish feedback on a prediction as a dataset, to train its model further."""
     params = asked.params()
     run.do("collect-feedback", params, how, title=done("Ingested", params.dry_run), also=CHANGES)
 
@@ -94,7 +94,10 @@ def search(
         ),
     ],
 ) -> None:
-    """Search for good hyperparameters: each trial is a version, the best is trained once more."""
+    """Search for good hyperparameters: each trial is a version, the best is repeated.
+
+    The best is trained again on all training chips, as a version that can be published.
+    """
     params = asked.params(vary=dict(wished_range(each) for each in vary))
     run.do("search", params, how, tags=[f"model:{params.model_name}"], title="Searched", also=("trials",))
 
@@ -105,7 +108,10 @@ def search(
     examples={"minimum": lambda typed: f"{metric_of(typed['model'])}=0.5"},
 )
 def promote(asked: Asked[PromoteParams], how: How) -> None:
-    """Publish a version of a fine-tuned model, or make one active again that was published before."""
+    """Publish a version of a fine-tuned model, also one that was published before.
+
+    A version that was published before becomes the active one again.
+    """
     params = asked.params()
     title = done("Published", params.dry_run)
     run.do("promote", params, how, tags=[f"model:{params.model}"], title=title, also=CHANGES)
@@ -158,7 +164,10 @@ def clean_runs(
         bool, typer.Option("--delete", help="Delete them. Default: only say which would be deleted.")
     ] = False,
 ) -> None:
-    """Delete old training runs that are not published and not pinned; without --delete, list them."""
+    """List old training runs that are not published or pinned; --delete deletes them.
+
+    Versions that are published, pinned, running or among the newest are kept.
+    """
     params = asked.params(dry_run=not delete)
     title = "Cleaned" if delete else "Cleaned (dry run: nothing was deleted)"
     run.do("clean-runs", params, how, title=title, also=("versions",))
@@ -234,7 +243,7 @@ def slice_dataset(
         ),
     ] = None,
 ) -> None:
-    """Publish a part of a dataset, by area, class or tag, to evaluate versions on."""
+    """Publish a part of a dataset, by area, class or tag, to evaluate on."""
     params = asked.params(tags=dict(wished_tag(each) for each in tags or []))
     run.do("slice-dataset", params, how, title=done("Sliced", params.dry_run), also=CHANGES)
 
@@ -252,7 +261,10 @@ def audit(
         typer.Option(metavar="METRIC=VALUE", help="Maximum of a metric: a model above it is suspicious."),
     ] = None,
 ) -> None:
-    """Check the whole catalogue, and repair what is safe if asked. Ends with code 1 if it has errors."""
+    """Check the whole catalogue, and repair it if asked. Code 1 if it has errors.
+
+    Only what can be repaired safely is repaired. Ends with code 1 if errors are left.
+    """
     thresholds: dict[str, dict[str, object]] = {}
     for bound, given in (("least", least), ("most", most)):
         for metric, value in assignments(given or [], f"--{bound}", lambda: f"{USUAL_METRIC}=0.5").items():
