@@ -1,4 +1,4 @@
-"""Where things are on this machine. Every setting is an environment variable that starts with FAIR_."""
+"""Settings of a process. Each is an environment variable whose name starts with FAIR_."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CPUS = r"^[0-9]+(\.[0-9]+)?m?$"
 
 
 def _split(value: Any) -> Any:
-    """A list as it is written in a variable: JSON, or words with commas between them."""
+    """A list as it is written in a variable: JSON, or words separated by commas."""
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
@@ -33,7 +33,7 @@ Listed = (NoDecode, BeforeValidator(_split))
 
 
 def checkout_root(start: Path | None = None) -> Path | None:
-    """The checkout that holds the flows, looked for from `start` upwards. None outside of one."""
+    """The checkout that holds the flows, from `start` upwards. None outside a checkout."""
     folder = (start or Path.cwd()).resolve()
     for candidate in (folder, *folder.parents):
         if (candidate / "prefect.yaml").is_file() and (candidate / "flows").is_dir():
@@ -52,92 +52,111 @@ class Settings(BaseSettings):
 
     home: Path = Field(
         default_factory=_default_home,
-        description="Folder for all state: catalogue, store, cache, Prefect, ZenML, MLflow.",
+        description="Folder for all state: catalogue, store, cache, Prefect, ZenML, MLflow. Default: "
+        "`.fair` in the checkout, else in the current folder.",
     )
     store: str = Field(
         "",
-        description="Where the registry's files lie: a folder, or s3://bucket/prefix. "
-        "Default: `store` under home.",
+        description="Place of the registry's files: a folder, or s3://bucket/prefix. Default: `store` "
+        "under home.",
     )
     public_store_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s?#@]+$",
-        description="Address under which everyone can read the files of the bucket, e.g. "
-        "https://data.example.org/fair; items then name their files by it. Default: items say s3://bucket/…",
+        description="Public address of the files in the bucket, e.g. https://data.example.org/fair. Items "
+        "then name their files by it. Default: items name s3://bucket/…",
     )
     catalog: SecretStr = Field(
         SecretStr(""),
-        description="Where the catalogue lies: a folder, or postgresql://user:password@host/database with "
+        description="Place of the catalogue: a folder, or postgresql://user:password@host/database with "
         "pgstac. Default: `catalog` under home.",
     )
     catalog_api_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s?#@]+$",
-        description="Root of the STAC API that serves a catalogue in pgstac, e.g. https://stac.example.org; "
-        "addresses of items begin with it.",
+        description="Root of the STAC API that serves a catalogue in pgstac, e.g. "
+        "https://stac.example.org. Addresses of items begin with it. Default: none.",
     )
-    prefect_port: int = Field(4200, ge=1, le=65535, description="Port of the local Prefect server.")
+    prefect_port: int = Field(
+        4200, ge=1, le=65535, description="Port of the local Prefect server, 1 to 65535. Default: 4200."
+    )
     official_schemas: Literal["when-available", "required"] = Field(
         "when-available",
-        description="What to do where an extension's schema is neither cached nor reachable: "
-        "report it as not checked, or refuse the item.",
+        description="What to do if the schema of an extension is neither cached nor reachable. "
+        "when-available (default): report it as not checked. required: refuse the item.",
     )
     allowed_extensions: Annotated[frozenset[str], *Listed] = Field(
         frozenset(),
-        description="Addresses of extensions that may stay unchecked where official schemas are required, "
-        "with commas between them.",
+        description="Addresses of extensions that may stay unchecked although official schemas are "
+        "required, separated by commas. Default: none.",
     )
     schema_cache: Path | None = Field(
-        None, description="Folder with official schemas, laid out as URLs without the scheme."
+        None,
+        description="Folder with official schemas, laid out as URLs without the scheme. Default: `schemas` "
+        "under home.",
     )
     allowed_hosts: Annotated[tuple[str, ...], *Listed] = Field(
         (),
-        description="Hosts that files may be downloaded from, names or IP addresses, commas between; '*' "
-        "stands for every public host. Only hosts named here may lie in this network or be asked by plain "
-        "http. Default: every public host, by https.",
+        description="Hosts to download files from: names or IP addresses, separated by commas. '*' means "
+        "every public host. Only hosts named here may be in the private network or use plain http. "
+        "Default: every public host, by https.",
     )
     allowed_folders: Annotated[tuple[Path, ...], *Listed] = Field(
         (),
-        description="Folders that paths in requests must lie in, with commas between them. "
-        "Default: any path.",
+        description="Folders that hold all paths of requests, separated by commas. Default: any path is "
+        "allowed.",
     )
     largest_download_bytes: int = Field(
-        4 * 2**30, ge=1, description="Largest file that is downloaded for an item, in bytes."
+        4 * 2**30,
+        ge=1,
+        description="Maximum size of a file that is downloaded for an item, in bytes. Default: 4 GiB.",
     )
     requests_at_once: int = Field(
         4,
         ge=1,
         le=32,
-        description="Requests for tiles and parts of files to one host at the same time, 1 to 32.",
+        description="Maximum number of requests to one host at the same time, for tiles and parts of "
+        "files, 1 to 32. Default: 4.",
     )
     requests_per_second: float = Field(
-        50.0, gt=0, le=1000, description="Such requests to one host in a second, up to 1000."
+        50.0,
+        gt=0,
+        le=1000,
+        description="Maximum number of such requests to one host per second, above 0 to 1000. Default: 50.",
     )
     most_tiles: int = Field(
-        50_000, ge=1, description="Tiles of a service that one prediction asks for at most."
+        50_000,
+        ge=1,
+        description="Maximum number of tiles that one prediction reads from a service. Default: 50000.",
     )
     most_broken_tiles: float = Field(
         0.01,
         ge=0,
         le=1,
-        description="Share of the tiles that may stay broken, 0 to 1; with more, the prediction fails.",
+        description="Maximum share of tiles that stay broken, 0 to 1. With more, the prediction fails. "
+        "Default: 0.01.",
     )
     most_imagery_pixels: int = Field(
-        50_000_000_000, ge=1, description="Pixels of imagery, as stored, that one prediction reads at most."
+        50_000_000_000,
+        ge=1,
+        description="Maximum number of pixels of imagery, as stored, that one prediction reads. Default: "
+        "50 billion.",
     )
     tile_days: float = Field(
-        30.0, ge=0, description="Days for which a tile in the cache is used without asking its server again."
+        30.0,
+        ge=0,
+        description="Days for which a tile in the cache is used without a new request. Default: 30.",
     )
 
     zenml_artifacts: str = Field(
         "",
-        description="Where ZenML keeps what the steps of trainings hand on: s3://bucket/prefix. "
-        "Default: a folder under home.",
+        description="Place of ZenML's artifacts, which the steps of a training hand on: "
+        "s3://bucket/prefix. Default: a folder under home.",
     )
     zenml_tracker: Literal["none", "mlflow"] = Field(
         "none",
-        description="Experiment tracker of the ZenML stack. Curves go to MLflow either way; `mlflow` "
-        "lets ZenML's pages link to it.",
+        description="Experiment tracker of the ZenML stack. Curves always go to MLflow; with `mlflow`, "
+        "ZenML's pages link to it. Default: none.",
     )
     train_pool: str | None = Field(
         None, description="Work pool that fine-tuning sends its trainings to. Default: the pool of `train`."
@@ -147,33 +166,36 @@ class Settings(BaseSettings):
     )
     train_image: str | None = Field(
         None,
-        description="Image for trainings of models whose runtime is `local`, in pools that start images.",
+        description="Image for trainings of models whose runtime is `local`, in pools that start images. "
+        "Default: the pool's.",
     )
     predict_image: str | None = Field(
-        None, description="Image for predictions of models whose runtime is `local`, in such pools."
+        None,
+        description="Image for predictions of models whose runtime is `local`, in such pools. Default: the "
+        "pool's.",
     )
     train_memory: str | None = Field(
         None,
         pattern=QUANTITY,
-        description="Memory that a training asks for besides what its model needs, e.g. 4Gi. "
-        "Default: the pool's.",
+        description="Memory that a training requests besides what its model needs, e.g. 4Gi. Default: the "
+        "pool's.",
     )
     predict_memory: str | None = Field(
         None,
         pattern=QUANTITY,
-        description="Memory that a shard asks for besides what its model needs, e.g. 2Gi. "
-        "Default: the pool's.",
+        description="Memory that a shard requests besides what its model needs, e.g. 2Gi. Default: the "
+        "pool's.",
     )
     train_cpu: str | None = Field(
-        None, pattern=CPUS, description="Cores that a training asks for, e.g. 2 or 500m. Default: the pool's."
+        None, pattern=CPUS, description="Cores that a training requests, e.g. 2 or 500m. Default: the pool's."
     )
     predict_cpu: str | None = Field(
-        None, pattern=CPUS, description="Cores that a shard asks for, e.g. 2 or 500m. Default: the pool's."
+        None, pattern=CPUS, description="Cores that a shard requests, e.g. 2 or 500m. Default: the pool's."
     )
     accelerator_nodes: dict[str, dict[str, str]] = Field(
         {},
-        description="Labels of the nodes for each accelerator that items name, as a JSON object: "
-        '{"cuda": {"accelerator": "nvidia"}}.',
+        description='Labels of the nodes for each accelerator that items name, as a JSON object: {"cuda": '
+        '{"accelerator": "nvidia"}}.',
     )
 
     @field_validator("home", "schema_cache")
@@ -197,28 +219,28 @@ class Settings(BaseSettings):
 
     @property
     def catalog_folder(self) -> Path:
-        """The STAC catalogue, where it lies in a folder."""
+        """The STAC catalogue, if it is in a folder."""
         place = self.catalog.get_secret_value()
         return Path(place) if place and "://" not in place else self.home / "catalog"
 
     @property
     def store_folder(self) -> Path:
-        """The bytes that the registry holds, where they lie in a folder."""
+        """The files of the registry, if they are in a folder."""
         return Path(self.store) if self.store and not self.store_is_a_bucket else self.home / "store"
 
     @property
     def store_is_a_bucket(self) -> bool:
-        """Whether the registry's bytes lie in a bucket."""
+        """Whether the files of the registry are in a bucket."""
         return self.store.startswith("s3://")
 
     @property
     def cache_folder(self) -> Path:
-        """What can be made again: unpacked archives, decoded chips."""
+        """Files that can be made again: unpacked archives, decoded chips."""
         return self.home / "cache"
 
     @property
     def predictions_folder(self) -> Path:
-        """Where predictions land unless a folder is named."""
+        """Predictions for which no folder is named."""
         return self.home / "predictions"
 
     @property
@@ -228,7 +250,7 @@ class Settings(BaseSettings):
 
     @property
     def state_folders(self) -> tuple[Path, ...]:
-        """Where the registry, Prefect, ZenML and MLflow keep their state: no result may go there."""
+        """Folders with state of the registry, Prefect, ZenML and MLflow. No result may be written there."""
         named = (os.environ.get(name) for name in ("PREFECT_HOME", "ZENML_CONFIG_PATH"))
         below = ("catalog", "store", "cache", "schemas", "run", "prefect", "zenml", "mlflow")
         return (
@@ -276,7 +298,7 @@ class Settings(BaseSettings):
         return self.home / "run"
 
     def environment(self) -> dict[str, str]:
-        """What a child process needs so that its state lies under `home` too and nothing is reported."""
+        """Variables for a child process, so that its state is under `home` too and no telemetry is sent."""
         return {
             "FAIR_HOME": str(self.home),
             **({"FAIR_STORE": self.store} if self.store else {}),
@@ -297,7 +319,7 @@ def current() -> Settings:
     """The settings of this process as the environment has them now.
 
     Raises:
-        Invalid: A variable is wrong; says which and why, and never what it holds: it may be a secret.
+        Invalid: A variable is wrong; names it and the reason, but not its value, which may be a secret.
     """
     try:
         return Settings()
