@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DATA   ?=
 TASK   ?=
 
-.PHONY: help demo up down test prove check lint types contracts format clean
+.PHONY: help demo up down test prove check lint types contracts docs format clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
@@ -15,7 +15,7 @@ help: ## Show what can be done
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("fair-models needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,flows,fast,pgstac,aws,kubernetes,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,flows,fast,pgstac,aws,kubernetes,docs,dev]'
 	@touch $@
 
 demo: $(READY) ## The whole life of a model (TASK=detection, classification or ranking; DATA=folder of chips and labels)
@@ -46,6 +46,9 @@ types: $(READY)
 
 contracts: $(READY)
 	$(BIN)/lint-imports
+
+docs: $(READY) ## Build the documentation site in build/site
+	$(BIN)/mkdocs build --strict
 
 format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .

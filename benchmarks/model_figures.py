@@ -1,6 +1,7 @@
-"""What every contribution reaches on held-out data, as the table of docs/models.md.
+"""What every contribution reaches on held-out data, as the table of docs/reference/model-metrics.md.
 
-    python -m benchmarks.model_figures [--write docs/models.md] [--epochs 2] [--only unet_segmentation]
+    python -m benchmarks.model_figures [--write docs/reference/model-metrics.md] [--epochs 2]
+        [--only unet_segmentation]
 
 Fine-tunes each folder in models/ on data that is generated, and on the sample area that lies beside the
 project where it is there (`--area FOLDER`, with chips/ and labels.geojson), with the model's own

@@ -35,7 +35,7 @@ class BucketStore(Block):
 
     _block_type_name = "fair-models store (bucket)"
     _block_type_slug = "fair-models-bucket-store"
-    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/operations.md#blocks")
+    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/guides/blocks.md")
 
     credentials: AwsCredentials | MinIOCredentials = Field(
         description="Who asks, in which region, at which address: a block of prefect-aws. Without keys "

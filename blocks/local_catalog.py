@@ -27,7 +27,7 @@ class LocalCatalog(Block):
 
     _block_type_name = "fair-models catalogue (folder)"
     _block_type_slug = "fair-models-local-catalog"
-    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/operations.md#blocks")
+    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/guides/blocks.md")
 
     folder: Path = Field(description="Absolute path of the folder with catalog.json, as the worker sees it.")
 

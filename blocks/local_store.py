@@ -27,7 +27,7 @@ class LocalStore(Block):
 
     _block_type_name = "fair-models store (folder)"
     _block_type_slug = "fair-models-local-store"
-    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/operations.md#blocks")
+    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/guides/blocks.md")
 
     folder: Path = Field(description="Absolute path of the folder for the files, as the worker sees it.")
 

@@ -35,7 +35,7 @@ class PgstacCatalog(Block):
 
     _block_type_name = "fair-models catalogue (pgstac)"
     _block_type_slug = "fair-models-pgstac-catalog"
-    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/operations.md#blocks")
+    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/guides/blocks.md")
 
     url: str = Field(
         pattern=r"^postgresql://[^/@:\s]+@[^/@\s]+/[^/\s]+$",

@@ -30,7 +30,7 @@ class Runtime(Block):
 
     _block_type_name = "fair-models runtime"
     _block_type_slug = "fair-models-runtime"
-    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/operations.md#blocks")
+    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/guides/blocks.md")
 
     train_pool: str = Field(
         "", description="Work pool for trainings, to which `train` is deployed. Default: that of `train`."

@@ -39,7 +39,7 @@ class Tracking(Block):
 
     _block_type_name = "fair-models tracking"
     _block_type_slug = "fair-models-tracking"
-    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/operations.md#blocks")
+    _documentation_url = HttpUrl("https://github.com/hotosm/fair-models/blob/main/docs/guides/blocks.md")
 
     zenml_url: HttpUrl | None = Field(
         None, description="Address of the ZenML server. Default: a database under FAIR_HOME."

@@ -1,4 +1,4 @@
-"""What a run hands back: the one row of its artifact `result`. docs/backend.md shows them.
+"""What a run hands back: the one row of its artifact `result`. docs/tutorials/backend.md reads them.
 
 The flows write these rows, the client and the command line read them. All values are plain, so that the row
 is a table for people too.

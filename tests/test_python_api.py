@@ -54,7 +54,7 @@ def test_a_folder_is_predicted_in_this_process(home: Path, tmp_path: Path) -> No
 
 
 def test_the_document_for_notebooks_can_be_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (PROJECT / "docs" / "python.md").read_text(encoding="utf-8")
+    text = (PROJECT / "docs" / "tutorials" / "notebook.md").read_text(encoding="utf-8")
     code = text.partition("```python\n")[2].partition("```")[0]
     (home / "my-area" / "prediction").mkdir(parents=True)
     (home / "my-area" / "prediction" / "input").symlink_to(home / "town" / "input")

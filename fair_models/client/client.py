@@ -67,8 +67,7 @@ class Client(Reader):
 
         The rest is as in `start`, which takes parameters as plain JSON too.
 
-        Raises:
-            What `start` raises.
+        Raises: what `start` raises.
         """
         return self.start(
             deployment_of(params),

@@ -22,7 +22,7 @@ AUDIT_RESOURCE = "fair-models.audit"
 
 
 def announce_audit(report: Report, path: Path) -> None:
-    """Emit the event of an audit: docs/operations.md has the payload."""
+    """Emit the event of an audit: docs/guides/monitoring.md has the payload."""
     emit_event(
         event=AUDIT_FINISHED if report.ok else AUDIT_FAILED,
         resource={"prefect.resource.id": AUDIT_RESOURCE, "prefect.resource.name": "Audit of the catalogue"},

@@ -42,7 +42,7 @@ def test_flows_look_for_every_kind_of_block_by_its_slug() -> None:
 
 def test_each_block_documents_itself_and_every_field() -> None:
     for kind in BLOCKS:
-        assert str(kind._documentation_url).endswith("docs/operations.md#blocks")
+        assert str(kind._documentation_url).endswith("docs/guides/blocks.md")
         assert all(field.description for field in kind.model_fields.values())
 
 

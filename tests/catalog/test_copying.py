@@ -86,7 +86,7 @@ def test_there_and_back_every_item_and_tombstone_is_the_same(
 def test_a_catalogue_is_restored_from_its_items_alone(
     pgstac_url: str, empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rehearsal of docs/operations.md: pgstac, a folder of JSON, and a new database that had nothing."""
+    """The rehearsal of docs/guides/backup.md: pgstac, a folder of JSON, and a new, empty database."""
     lost = PgstacCatalog(SecretStr(pgstac_url), API)
     fill(lost)
     before, sums = everything(lost), lost.collection("local-models").to_dict()

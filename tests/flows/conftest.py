@@ -100,7 +100,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
 
 @pytest.fixture(scope="package")
 def registered(backend: Backend, town: Path) -> tuple[str, str]:
-    """A base model and a dataset, asked for under the keys that docs/backend.md has."""
+    """A base model and a dataset, asked for under the keys that docs/tutorials/backend.md has."""
     [contribution, *_] = sorted((PROJECT / "models").glob("*/stac-item.json"), reverse=True)
     town_params = {"name": "town-buildings", "title": "Town", "chips": str(town / "input")}
     base = backend.start("register-model", {"source": str(contribution.parent)}, "register-unet-1")

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.service
 
 
 def run_document(backend: Backend, town: Path) -> dict[str, Any]:
-    """Run the Python lines of docs/backend.md in their order. Returns what their names stand for."""
-    text = (PROJECT / "docs" / "backend.md").read_text(encoding="utf-8")
+    """Run the Python lines of docs/tutorials/backend.md in order. Returns what their names stand for."""
+    text = (PROJECT / "docs" / "tutorials" / "backend.md").read_text(encoding="utf-8")
     [contribution, *_] = sorted((PROJECT / "models").glob("unet*/stac-item.json"))
     lines = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
     for written, here in (
@@ -32,7 +32,7 @@ def run_document(backend: Backend, town: Path) -> dict[str, Any]:
         assert written in lines
         lines = lines.replace(written, here)
     names: dict[str, Any] = {}
-    exec(compile(lines, "docs/backend.md", "exec"), names)
+    exec(compile(lines, "docs/tutorials/backend.md", "exec"), names)
     return names
 
 

@@ -129,7 +129,7 @@ def test_tiles_and_one_image_of_the_same_ground_have_the_same_fill_where_each_ti
 def test_what_only_one_image_shows_to_be_fill_or_a_roof_is_told_apart_there_alone(
     server: TileServer, tmp_path: Path
 ) -> None:
-    """As docs/mapping.md says: a hall on the edge of tiles, and a rim that is less than 1 % of its tile."""
+    """As docs/guides/prepare-data.md says: a hall on the edge of tiles, a rim below 1 % of its tile."""
     server.pixels = blobs(ROWS * TILE_PX, COLUMNS * TILE_PX) // 2 + 60
     server.pixels[:, : TILE_PX - 1] = 255  # the rim ends a row before the second row of tiles
     server.pixels[:, TILE_PX : TILE_PX + 2, :TILE_PX] = 255  # and is two rows wide in one of them

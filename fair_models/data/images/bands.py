@@ -1,7 +1,7 @@
 """From an image's header to red, green, blue and what is imagery: the one rule of all that reads images.
 
 Bands are what their colour interpretation says (https://gdal.org/user/raster_data_model.html). Where it says
-nothing, three bands are red, green and blue by their position. docs/mapping.md has the table.
+nothing, three bands are red, green and blue by their position. docs/guides/prepare-data.md has the table.
 """
 
 from __future__ import annotations

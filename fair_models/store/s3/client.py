@@ -137,7 +137,7 @@ def _refusal(error: Any, name: str, bucket: str, ours: bool) -> FairModelsError:
         return Unavailable(
             f"{name} is denied to the credentials of this machine ({code}): correct them "
             f"(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or give them the rights on {bucket} "
-            "that docs/operations.md lists"
+            "that docs/guides/storage.md lists"
         )
     if code in TAKEN:
         return Unavailable(f"{name} was changed meanwhile ({code}): start again")
