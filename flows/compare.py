@@ -9,7 +9,7 @@ from flows.runtime.definition import flow
 from flows.tasks.comparison import compare_versions
 
 
-@flow(run_name="compare {params.told}")
+@flow(run_name="compare {params.summary}")
 def compare(params: CompareParams) -> Comparison:
     """Measure versions on the same held-out chips: metrics, intervals, curves, and where they differ most."""
     return write_result(compare_versions(params))

@@ -11,5 +11,5 @@ from flows.tasks.comparison import cut_slice
 
 @flow(run_name="slice {params.dataset} as {params.name}")
 def slice_dataset(params: SliceDatasetParams) -> PublishedItem:
-    """Publish the part of a dataset in an area, with labels of a class or with a tag, to judge on."""
+    """Publish the part of a dataset in an area, with labels of a class or with a tag, to evaluate on."""
     return write_result(cut_slice(params))

@@ -120,6 +120,6 @@ _IN_WORDS = {
 
 def in_words(message: str) -> str:
     """A state's message in plain words."""
-    for said, meant in _IN_WORDS.items():
-        message = message.replace(said, meant)
+    for original, plain in _IN_WORDS.items():
+        message = message.replace(original, plain)
     return message

@@ -17,7 +17,7 @@ _Path = tuple[str | int, ...]
 def problems(parameters: Json, schema: Json) -> list[str]:
     """Everything that is wrong, each with its place: "params.seed: is -1, should be at least 0".
 
-    Whoever reads them need not know JSON Schema: what is missing or has another form is told with what the
+    A reader need not know JSON Schema: what is missing or has another form is named with what the
     parameter is, as its description says.
     """
     not_json = [

@@ -5,8 +5,8 @@ from pydantic import Field
 from fair_models.params.fields import Params
 from fair_models.types import Reference
 
-_TOLD = 4
-"""How many versions the name of a comparison's run has."""
+_NAMED = 4
+"""Number of versions in the name of a run."""
 
 
 class CompareParams(Params):
@@ -36,7 +36,7 @@ class CompareParams(Params):
     )
 
     @property
-    def told(self) -> str:
-        """Who is compared, for the name of a run."""
-        more = len(self.versions) - _TOLD
-        return ", ".join(self.versions[:_TOLD]) + (f" and {more} more" if more > 0 else "")
+    def summary(self) -> str:
+        """The first versions, for the name of a run."""
+        more = len(self.versions) - _NAMED
+        return ", ".join(self.versions[:_NAMED]) + (f" and {more} more" if more > 0 else "")

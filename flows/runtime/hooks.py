@@ -30,12 +30,12 @@ def cancel_children(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) 
 def say_why(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Show on Prefect's own page, in plain words, why a run's process ended."""
     with get_client(sync_client=True) as client:
-        said = client.read_flow_run(flow_run.id).state
-        if said is None or not said.is_crashed() or not said.message:
+        state_now = client.read_flow_run(flow_run.id).state
+        if state_now is None or not state_now.is_crashed() or not state_now.message:
             return
-        meant = in_words(said.message)
-        if meant != said.message:
-            client.set_flow_run_state(flow_run.id, Crashed(message=meant), force=True)
+        message = in_words(state_now.message)
+        if message != state_now.message:
+            client.set_flow_run_state(flow_run.id, Crashed(message=message), force=True)
 
 
 def close_training(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:

@@ -32,7 +32,7 @@ def compare_versions(params: CompareParams) -> Comparison:
     from fair_models.training.ledger import open_ledger
 
     current = settings.current()
-    bar = artifacts.ProgressBar("comparison", f"Comparing {params.told}")
+    bar = artifacts.ProgressBar("comparison", f"Comparing {params.summary}")
     grounds = compare.compare(params, open_catalog(), open_store(), open_ledger(current), bar.show)
     for key, rows, told in (
         ("versions", comparison_tables.sides(grounds), "Versions and datasets"),

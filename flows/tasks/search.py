@@ -41,11 +41,11 @@ def search_in_runtime(base: Item, dataset: Item, params: SearchParams) -> FoundH
     from fair_models.training.ledger import open_ledger
     from fair_models.training.search_space import candidates
 
-    wishes = candidates(base, params.vary, params.method, params.seed)
+    points = candidates(base, params.vary, params.method, params.seed)
     planned = searching.plan(base, dataset, params, open_store())
     progress = SearchProgress(planned, open_ledger(settings.current()))
     try:
-        ended = progress.run_trials(wishes)
+        ended = progress.run_trials(points)
         planned.require_value(progress.trials)
         final = progress.finish() if params.finish else None
     finally:
@@ -73,17 +73,17 @@ class SearchProgress:
         params = search.params
         self._bar = artifacts.ProgressBar("search", f"Search {search.id} for {params.model_name}")
 
-    def run_trials(self, wishes: Iterable[Values]) -> str:
+    def run_trials(self, points: Iterable[Values]) -> str:
         """Run trial after trial. Returns why the search ended.
 
         Raises:
             TrainingFailed: The first trials all failed; says why.
         """
-        for number, values in enumerate(wishes, start=1):
+        for number, values in enumerate(points, start=1):
             enough = self._enough()
             if enough:
                 return enough
-            self._show(f"trial {number}: {_told(values)}")
+            self._show(f"trial {number}: {_named(values)}")
             self.trials.append(self._trial(number, values))
             problems = [trial.problem for trial in self.trials if trial.failed]
             if len(problems) == len(self.trials) == HOPELESS:
@@ -100,7 +100,7 @@ class SearchProgress:
         best = self._search.best(self.trials)
         if best is None:
             return None
-        self._show(f"the best, {_told(best.values)}, on all training chips")
+        self._show(f"the best, {_named(best.values)}, on all training chips")
         return self._done.get(final_of(best)) or self._train(self._search.final(best))
 
     def rows(self) -> list[dict[str, Any]]:
@@ -198,5 +198,5 @@ class SearchProgress:
         self._bar.show(len(self.trials), self._search.params.most_trials + 1, told, with_time_left=True)
 
 
-def _told(values: Values) -> str:
+def _named(values: Values) -> str:
     return ", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in values.items())

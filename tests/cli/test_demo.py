@@ -113,9 +113,9 @@ def test_what_a_prediction_found_is_told_by_class() -> None:
 
 
 def test_the_ingest_names_the_classes_that_labels_tell_apart() -> None:
-    told = demo._ingesting({"classes": ["concrete", "tin"], "class_property": "roof:material"})
+    told = demo._ingest_heading({"classes": ["concrete", "tin"], "class_property": "roof:material"})
     assert told == "Ingest the dataset: concrete, tin, by the labels' roof:material"
-    assert demo._ingesting({}) == "Ingest the dataset"
+    assert demo._ingest_heading({}) == "Ingest the dataset"
 
 
 def test_invented_data_have_a_licence_and_those_of_people_the_one_that_they_choose(tmp_path: Path) -> None:

@@ -2,15 +2,19 @@
 
 import math
 from pathlib import Path
+from typing import Literal
 
 import pytest
+import typer
+from pydantic import Field
+from typer.testing import CliRunner
 
 from fair_models.catalog.changes import transitions
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.cli.commands.work import metric_of
-from fair_models.cli.options import absolute, assignments, build, text_of
+from fair_models.cli.options import Asked, How, absolute, assignments, build, takes, text_of
 from fair_models.errors import Invalid, InvalidParameters
-from fair_models.params import AuditParams, FinetuneParams, PredictParams
+from fair_models.params import AuditParams, FinetuneParams, Gate, Location, Params, PredictParams
 from tests.catalog.item_factory import base_item, dataset_item, local_item
 
 
@@ -86,6 +90,57 @@ def test_a_value_of_no_possible_type_is_one_reason() -> None:
         build(FinetuneParams, "finetune", {**values, "overrides": {"a": math.nan}})
     assert len(raised.value.reasons) == 1
     assert raised.value.reasons[0].startswith("overrides.a: nan")
+
+
+class Roof(Params):
+    """A request with a field of each kind."""
+
+    place: Location = Field(description="Folder.")
+    colours: list[Literal["red", "grey"]] = Field(default=[], description="Colours. Default: all.")
+    flat: bool = Field(False, description="Only flat roofs. Default: false.")
+    old: bool = Field(True, description="Old roofs too. Default: true.")
+    storeys: int | None = Field(None, ge=1, le=9, description="Storeys, 1 to 9. Default: any.")
+    overrides: dict[str, float] = Field(default={}, description='Values, for example {"a.b": 2}.')
+    gate: Gate = Field(default=Gate(), description="The gate.")
+
+
+def test_options_are_made_of_each_kind_of_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Roof] = []
+
+    @takes(Roof, arguments=["place"], names={"overrides": ["--set"]})
+    def roofs(given: Asked[Roof], how: How, extra: str = "none") -> None:
+        """Find roofs."""
+        asked.append(given.params(storeys=3))
+        assert (how.wait, how.again, extra) == (False, True, "more")
+
+    app = typer.Typer()
+    app.command()(roofs.callback("roofs"))
+    typed = ["here", "--colour", "red", "--colour", "grey", "--flat", "--no-old", "--set", "a.b=2.5"]
+    typed += ["--not-worse-by", "0.1", "--extra", "more", "--no-wait", "--again"]
+    monkeypatch.chdir("/")
+
+    done = CliRunner().invoke(app, typed)
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).output
+
+    assert done.exit_code == 0, done.output
+    assert asked == [
+        Roof(
+            place="/here",
+            colours=["red", "grey"],
+            flat=True,
+            old=False,
+            storeys=3,
+            overrides={"a.b": 2.5},
+            gate=Gate(not_worse_by=0.1),
+        )
+    ]
+    for words in (
+        "Find roofs",
+        "Storeys, 1 to 9. Default: any.",
+        "for example --set a.b=2",
+        "--idempotency-key",
+    ):
+        assert words in shown
 
 
 def test_the_command_line_says_what_the_form_says() -> None:

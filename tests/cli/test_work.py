@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fair_models.cli.commands.work import named_exactly, wished_range, wished_tag
+from fair_models.cli.commands.work import exact_references, parse_range, parse_tag
 from fair_models.errors import Invalid
 
 
@@ -20,12 +20,12 @@ from fair_models.errors import Invalid
     ],
 )
 def test_numbers_are_versions_of_the_name_before_them(typed: list[str], meant: list[str]) -> None:
-    assert list(named_exactly(typed)) == meant
+    assert list(exact_references(typed)) == meant
 
 
 def test_a_number_without_a_name_is_refused() -> None:
-    with pytest.raises(Invalid, match="the version of what"):
-        list(named_exactly(["1", "roofs"]))
+    with pytest.raises(Invalid, match="a version without a model"):
+        list(exact_references(["1", "roofs"]))
 
 
 @pytest.mark.parametrize(
@@ -40,16 +40,16 @@ def test_a_number_without_a_name_is_refused() -> None:
     ],
 )
 def test_ranges_and_values_are_told_apart(typed: str, meant: dict[str, Any]) -> None:
-    assert wished_range(typed) == (typed.partition("=")[0], meant)
+    assert parse_range(typed) == (typed.partition("=")[0], meant)
 
 
 @pytest.mark.parametrize("typed", ["a=1..2..3", "a=x..y", "a=1..2:often"])
 def test_what_is_no_range_is_refused_with_an_example(typed: str) -> None:
     with pytest.raises(Invalid, match=r"0\.001\.\.0\.1:log"):
-        wished_range(typed)
+        parse_range(typed)
 
 
 def test_a_tag_has_one_value_or_several() -> None:
-    assert wished_tag("building=school,hospital") == ("building", ["school", "hospital"])
+    assert parse_tag("building=school,hospital") == ("building", ["school", "hospital"])
     with pytest.raises(Invalid, match="NAME=VALUE"):
-        wished_tag("school")
+        parse_tag("school")

@@ -23,7 +23,7 @@ from fair_models.settings import Settings, current
 from fair_models.types import LOCAL_MODELS
 
 _STATE = ("cache", "catalog", "demo", "mlflow", "predictions", "prefect", "run", "store", "zenml")
-_MOST_NAME = 40
+_MAX_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _run_all(
                 rows["metrics"] = client.table(run.id, "metrics")
             return row
 
-        told = task.ingest(demo_tasks.labels_of(area.chips, area.labels))
+        labelled = task.ingest(demo_tasks.labels_of(area.chips, area.labels))
         ingest = {
             "name": dataset,
             "title": area.title,
@@ -105,10 +105,10 @@ def _run_all(
             "labels": str(area.labels) if area.labels else None,
             "provider": area.provider,
             **({"license": area.license} if area.license else {}),
-            **told,
+            **labelled,
         }
         base = step("register-model", "Register the base model", {"source": str(contribution)})
-        data = step("ingest-dataset", _ingesting(told), ingest)
+        data = step("ingest-dataset", _ingest_heading(labelled), ingest)
         asked = {
             "base_model": base["item"],
             "dataset": data["item"],
@@ -126,10 +126,10 @@ def _run_all(
     return rows
 
 
-def _ingesting(told: Mapping[str, Any]) -> str:
-    """The heading of the ingest; it names the classes where labels tell more than one kind apart."""
-    classes = told.get("classes")
-    apart = f": {', '.join(classes)}, by the labels' {told['class_property']}" if classes else ""
+def _ingest_heading(labelled: Mapping[str, Any]) -> str:
+    """The heading of the ingest; it names the classes if there are several."""
+    classes = labelled.get("classes")
+    apart = f": {', '.join(classes)}, by the labels' {labelled['class_property']}" if classes else ""
     return f"Ingest the dataset{apart}"
 
 
@@ -222,7 +222,7 @@ def _given(folder: Path) -> Area:
     chips = next((folder / name for name in ("input", "chips") if (folder / name).is_dir()), folder)
     labels = folder / "labels.geojson"
     unseen = folder / "prediction" / "input"
-    name = slugify(folder.name)[:_MOST_NAME].strip("-") or "area"
+    name = slugify(folder.name)[:_MAX_NAME].strip("-") or "area"
     return Area(
         name=name if name[0].isalpha() else f"area-{name}",
         title=folder.name,

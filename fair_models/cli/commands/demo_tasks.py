@@ -26,8 +26,8 @@ SCENES_SEED = 11
 """Neither this seed nor the other is one that initial weights of a contribution have learnt from."""
 
 TAG = "roof:material"
-LEAST_SHARE = 0.2
-"""Least share of the labels with one value of a tag for a classification to learn it as a class."""
+MIN_SHARE = 0.2
+"""Minimum share of the labels with a value of a tag, so that a classification learns it as a class."""
 
 KIND = "class"
 """Property that tells buildings from roads in scenes that are made."""
@@ -160,13 +160,13 @@ def materials(labels: Path) -> Mapping[str, Any]:
     common = sorted(
         value
         for value, count in said.items()
-        if _CLASS.fullmatch(value) and count >= LEAST_SHARE * said.total()
+        if _CLASS.fullmatch(value) and count >= MIN_SHARE * said.total()
     )
     if len(common) > 1:
         return {**words, "classes": common, "class_property": TAG}
     if said:
         output.say(
-            f"no two values of {TAG} are on {LEAST_SHARE:.0%} of the labels each: "
+            f"no two values of {TAG} are on {MIN_SHARE:.0%} of the labels each: "
             "chips are told apart by whether they hold buildings"
         )
     return words

@@ -18,7 +18,7 @@ from fair_models.settings import Settings, checkout_root, current
 
 _FAILED = 1
 _OURS = "fair-models-"
-_MOST = 200
+_LIMIT = 200
 
 
 def doctor(
@@ -51,7 +51,7 @@ def _has_blocks(settings: Settings) -> bool:
     body = {
         "block_documents": {"is_anonymous": {"eq_": False}, "name": {"any_": ["default"]}},
         "include_secrets": False,
-        "limit": _MOST,
+        "limit": _LIMIT,
     }
     http = Http(settings.prefect_api_url, timeout_s=5, pauses_s=(), auth=settings.prefect_auth)
     try:

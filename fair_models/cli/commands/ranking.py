@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fair_models.inference.ranking import Found, Ranker
 
 _IMAGES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".jp2"})
-_MOST_QUERIES = 10_000
+_MAX_QUERIES = 10_000
 _AT_ONCE = 64
 
 
@@ -80,8 +80,8 @@ def _queries(texts: list[str], images: list[Path], batch: Path | None) -> tuple[
     count = len(texts) + len(images)
     if not count:
         raise Invalid("There is no query. Give --text, --image or --batch (a file with a query on each line)")
-    if count > _MOST_QUERIES:
-        raise Invalid(f"There are {count} queries, and the maximum is {_MOST_QUERIES}. Give fewer at a time")
+    if count > _MAX_QUERIES:
+        raise Invalid(f"There are {count} queries, and the maximum is {_MAX_QUERIES}. Give fewer at a time")
     return texts, images
 
 

@@ -98,7 +98,7 @@ def search(
 
     The best is trained again on all training chips, as a version that can be published.
     """
-    params = asked.params(vary=dict(wished_range(each) for each in vary))
+    params = asked.params(vary=dict(parse_range(each) for each in vary))
     run.do("search", params, how, tags=[f"model:{params.model_name}"], title="Searched", also=("trials",))
 
 
@@ -221,7 +221,7 @@ def compare(
     ] = False,
 ) -> None:
     """Measure versions side by side on the same held-out chips."""
-    named = list(named_exactly(references))
+    named = list(exact_references(references))
     if recorded:
         from fair_models.cli.commands import versions
 
@@ -244,7 +244,7 @@ def slice_dataset(
     ] = None,
 ) -> None:
     """Publish a part of a dataset, by area, class or tag, to evaluate on."""
-    params = asked.params(tags=dict(wished_tag(each) for each in tags or []))
+    params = asked.params(tags=dict(parse_tag(each) for each in tags or []))
     run.do("slice-dataset", params, how, title=done("Sliced", params.dry_run), also=CHANGES)
 
 
@@ -281,8 +281,8 @@ def audit(
         raise typer.Exit(1)
 
 
-def named_exactly(references: Sequence[str]) -> Iterator[str]:
-    """References with numbers put to the name before them: roofs 1 2 is roofs-v1 and roofs-v2.
+def exact_references(references: Sequence[str]) -> Iterator[str]:
+    """References with numbers joined to the name before them: roofs 1 2 is roofs-v1 and roofs-v2.
 
     Raises:
         Invalid: A number comes first.
@@ -294,7 +294,7 @@ def named_exactly(references: Sequence[str]) -> Iterator[str]:
                 yield name
             name, used = each, False
         elif not name:
-            raise Invalid(f"{each} is the version of what? Name the model first: my-roofs {each}")
+            raise Invalid(f"{each} is a version without a model. Name the model first: my-roofs {each}")
         else:
             yield f"{name}-v{each}"
             used = True
@@ -302,7 +302,7 @@ def named_exactly(references: Sequence[str]) -> Iterator[str]:
         yield name
 
 
-def wished_tag(text: str) -> tuple[str, list[str]]:
+def parse_tag(text: str) -> tuple[str, list[str]]:
     """A tag as it is typed: NAME=VALUE or NAME=VALUE,VALUE. Raises Invalid."""
     name, equals, values = text.partition("=")
     if not equals or not name:
@@ -310,30 +310,31 @@ def wished_tag(text: str) -> tuple[str, list[str]]:
     return name, values.split(",")
 
 
-def wished_range(text: str) -> tuple[str, dict[str, Any]]:
+def parse_range(text: str) -> tuple[str, dict[str, Any]]:
     """A range as it is typed: NAME, NAME=MIN..MAX with :log and :POINTS, or NAME=VALUE,VALUE.
 
     Raises:
         Invalid: It is none of these.
     """
-    name, equals, said = text.partition("=")
+    name, equals, written = text.partition("=")
     if not equals:
         return name, {}
-    if ".." not in said:
-        return name, {"values": [assignments([f"{name}={each}"], "--vary")[name] for each in said.split(",")]}
-    ends, *further = said.split(":")
-    wish: dict[str, Any] = {}
+    if ".." not in written:
+        typed = (f"{name}={each}" for each in written.split(","))
+        return name, {"values": [assignments([each], "--vary")[name] for each in typed]}
+    ends, *further = written.split(":")
+    values: dict[str, Any] = {}
     try:
-        wish |= {
+        values |= {
             end: float(value) for end, value in zip(("least", "most"), ends.split(".."), strict=True) if value
         }
         for each in further:
-            wish |= {"log": True} if each == "log" else {"points": int(each)}
+            values |= {"log": True} if each == "log" else {"points": int(each)}
     except ValueError as error:
         raise Invalid(
             f"--vary {text!r} is no range; write --vary {name}=0.001..0.1:log, or values with commas"
         ) from error
-    return name, wish
+    return name, values
 
 
 def metric_of(model: str) -> str:
