@@ -72,14 +72,14 @@ def _search(params: SearchParams, catalog: Catalog, files: bool) -> None:
 
 
 def _predict(params: PredictParams, catalog: Catalog, files: bool) -> None:
+    from fair_models.catalog.items.model import ModelItem
+    from fair_models.contract import prediction_wish
     from fair_models.training import references
 
-    item = references.resolve(catalog, names.MODELS, params.model, references.ledger_here)
-    from fair_models.contract import prediction_wish
-
-    prediction_wish.settle(item, params)
+    model = ModelItem(references.resolve(catalog, names.MODELS, params.model, references.ledger_here))
+    prediction_wish.settle(model, params)
     if files:
-        prediction_wish.look_at_files(item, params, prediction_wish.area_of(params))
+        prediction_wish.look_at_files(model, params, prediction_wish.area_of(params))
 
 
 def _repeat(params: RepeatParams, catalog: Catalog, files: bool) -> None:

@@ -8,6 +8,7 @@ import yaml
 
 from fair_models import imagery_rules
 from fair_models.catalog.items import base_models, datasets, local_models
+from fair_models.catalog.items.model import ModelItem
 from fair_models.contract import prediction_wish
 from fair_models.errors import Invalid
 from fair_models.imagery_rules import CURRENT, FIELD, OLD
@@ -89,7 +90,7 @@ def test_a_model_predicts_by_its_own_rules_unless_others_are_asked_for(
     item.properties.pop(FIELD, None)
     item.properties |= said
     params = PredictParams(model=item.id, imagery="chips", **asked)
-    assert prediction_wish.rules_of(item, params) == rules
+    assert prediction_wish.rules_of(ModelItem(item), params) == rules
 
 
 @pytest.mark.parametrize("rules", [OLD, CURRENT, KEPT])

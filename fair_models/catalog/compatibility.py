@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
-from pystac import Item
-
-from fair_models.catalog.items import assets, class_change, model_classes, model_input
+from fair_models.catalog.items.dataset import DatasetItem
+from fair_models.catalog.items.model import ModelItem
+from fair_models.catalog.items.model_classes import BACKGROUND
 from fair_models.catalog.schemas import keywords
-from fair_models.errors import IncompatibleDataset, NotFound
-from fair_models.types import VERSION_SUFFIX
+from fair_models.errors import IncompatibleDataset
 
 FINEST = 1 / 8
 """Least ground sample distance of a dataset, as a share of the model's: finer imagery only costs space."""
@@ -25,7 +23,7 @@ _CLASSIFICATION = "classification"
 _SIDES = {"train": "the training side", "held_out": "the held-out side"}
 
 
-def check(model: Item, dataset: Item, *, is_trained: bool = True) -> None:
+def check(model: ModelItem, dataset: DatasetItem, *, is_trained: bool = True) -> None:
     """Refuse a dataset that cannot train a model.
 
     Args:
@@ -41,7 +39,7 @@ def check(model: Item, dataset: Item, *, is_trained: bool = True) -> None:
         raise IncompatibleDataset(model.id, dataset.id, found)
 
 
-def reasons(model: Item, dataset: Item, *, is_trained: bool = True) -> list[str]:
+def reasons(model: ModelItem, dataset: DatasetItem, *, is_trained: bool = True) -> list[str]:
     """Everything that stands against training a model on a dataset, each with both values.
 
     Args:
@@ -72,9 +70,9 @@ def nothing_mapped(side: str, classes: Sequence[str], why: str) -> str:
     )
 
 
-def _labels(dataset: Item, sides: Sequence[str]) -> list[str]:
+def _labels(dataset: DatasetItem, sides: Sequence[str]) -> list[str]:
     """A side without a label of any class; other datasets than ours may not say how many there are."""
-    counts = dataset.properties.get("fair:class_counts", {})
+    counts = dataset.class_counts
     return [
         nothing_mapped(side, list(counts[side]), f"{_listed([f'0 {name}' for name in counts[side]])}")
         for side in sides
@@ -82,8 +80,8 @@ def _labels(dataset: Item, sides: Sequence[str]) -> list[str]:
     ]
 
 
-def _features(model: Item, dataset: Item) -> list[str]:
-    ours, theirs = _keywords(model), _keywords(dataset)
+def _features(model: ModelItem, dataset: DatasetItem) -> list[str]:
+    ours, theirs = model.keywords, dataset.keywords
     if keywords.features(ours) & keywords.features(theirs) or keywords.SEARCH in theirs:
         return []
     return [
@@ -92,10 +90,10 @@ def _features(model: Item, dataset: Item) -> list[str]:
     ]
 
 
-def _tasks(model: Item, dataset: Item) -> list[str]:
+def _tasks(model: ModelItem, dataset: DatasetItem) -> list[str]:
     """A dataset names tasks as the label extension does (segmentation) or MLM (semantic-segmentation)."""
-    wanted = model.properties.get("mlm:tasks", [])
-    offered = dataset.properties.get("label:tasks", [])
+    wanted = model.tasks
+    offered = dataset.label_tasks
     usable = keywords.usable_label_tasks(wanted)
     if {*wanted, *usable} & {*offered, *keywords.label_tasks(offered)}:
         return []
@@ -105,33 +103,29 @@ def _tasks(model: Item, dataset: Item) -> list[str]:
     ]
 
 
-def _geometries(model: Item, dataset: Item) -> list[str]:
-    ours = keywords.geometries(_keywords(model))
-    theirs = keywords.geometries(_keywords(dataset))
+def _geometries(model: ModelItem, dataset: DatasetItem) -> list[str]:
+    ours = keywords.geometries(model.keywords)
+    theirs = keywords.geometries(dataset.keywords)
     if not ours or not theirs or ours & theirs:
         return []
     return [f"the geometries differ: the model gives {_listed(ours)}, the dataset has {_listed(theirs)}"]
 
 
-def trained_classes(model: Item, dataset: Item) -> list[str]:
+def trained_classes(model: ModelItem, dataset: DatasetItem) -> list[str]:
     """Class names that a training of a model on a dataset tells apart; the position is the index.
 
     The model's, in its order, where the dataset has the same; else the dataset's, after the background.
     """
-    ours, theirs = model_classes.read(model), _dataset_classes(dataset)
-    return ours if set(ours[1:]) == set(theirs) else [model_classes.BACKGROUND, *theirs]
+    ours, theirs = model.classes, dataset.classes
+    return ours if set(ours[1:]) == set(theirs) else [BACKGROUND, *theirs]
 
 
-def _dataset_classes(dataset: Item) -> list[str]:
-    return [name for entry in dataset.properties.get("label:classes", []) for name in entry["classes"]]
-
-
-def _classes(model: Item, dataset: Item) -> list[str]:
+def _classes(model: ModelItem, dataset: DatasetItem) -> list[str]:
     """A head has a fixed number of classes; one that was not mapped would be learnt as background."""
-    ours, theirs = model_classes.foreground(model), _dataset_classes(dataset)
+    ours, theirs = model.foreground, dataset.classes
     if set(ours) == set(theirs):
         return []
-    if class_change.layers(model):
+    if model.class_layers:
         return [
             f"the class {name} cannot be learnt: metrics are named after classes, with letters, digits and _ "
             f"alone; ingest it as {name.replace('-', '_')}"
@@ -140,7 +134,7 @@ def _classes(model: Item, dataset: Item) -> list[str]:
         ]
     said = f"the model tells apart {_listed(ours)}, the dataset has {_listed(theirs)}"
     unknown = sorted(set(theirs) - set(ours))
-    name = re.sub(VERSION_SUFFIX, "", dataset.id)
+    name = dataset.name
     asked = " ".join(f"--class {each}" for each in ours)
     by_property = " --class-property PROPERTY" if len(ours) > 1 else ""
     return [
@@ -152,11 +146,11 @@ def _classes(model: Item, dataset: Item) -> list[str]:
     ]
 
 
-def _chips(model: Item, dataset: Item) -> list[str]:
+def _chips(model: ModelItem, dataset: DatasetItem) -> list[str]:
     """What is to be told apart must occur on both sides; other datasets than ours may not say it."""
-    if _CLASSIFICATION not in keywords.label_tasks(model.properties.get("mlm:tasks", [])):
+    if _CLASSIFICATION not in keywords.label_tasks(model.tasks):
         return []
-    counts = dataset.properties.get("fair:chip_counts", {})
+    counts = dataset.chip_counts
     return [
         reason
         for side in _SIDES
@@ -169,7 +163,7 @@ def _too_few(side: str, counts: Mapping[str, int]) -> str | None:
 
     Where there are several classes, chips without any of them need not occur.
     """
-    mapped = {name: count for name, count in counts.items() if name != model_classes.BACKGROUND}
+    mapped = {name: count for name, count in counts.items() if name != BACKGROUND}
     least = LEAST_CHIPS[side]
     rare = [name for name in (mapped if len(mapped) > 1 else counts) if counts[name] < least]
     if not rare:
@@ -201,13 +195,8 @@ def single_class(side: str, counts: Mapping[str, int]) -> str | None:
     )
 
 
-def _bands(model: Item, dataset: Item) -> list[str]:
-    wanted = model_input.read(model).band_names
-    try:
-        described = assets.by_role(dataset, assets.CHIPS).extra_fields.get("bands", [])
-    except NotFound:
-        described = []
-    offered = [band.get("name", "?") for band in described]
+def _bands(model: ModelItem, dataset: DatasetItem) -> list[str]:
+    wanted, offered = model.input.band_names, dataset.band_names
     missing = [name for name in wanted if name.lower() not in {each.lower() for each in offered}]
     if not missing:
         return []
@@ -216,10 +205,10 @@ def _bands(model: Item, dataset: Item) -> list[str]:
     ]
 
 
-def _resolution(model: Item, dataset: Item) -> list[str]:
-    ours = model_input.read(model).gsd_m
-    theirs = dataset.properties.get("gsd")
-    if keywords.SEARCH in _keywords(dataset):
+def _resolution(model: ModelItem, dataset: DatasetItem) -> list[str]:
+    ours = model.input.gsd_m
+    theirs = dataset.gsd_m
+    if keywords.SEARCH in dataset.keywords:
         return []  # captions speak of whole images, which are brought to the model's size
     if theirs is None:
         return [f"the dataset does not say its ground resolution (gsd), the model works at {ours:g} m per px"]
@@ -229,10 +218,6 @@ def _resolution(model: Item, dataset: Item) -> list[str]:
         f"the ground resolutions differ too much: the model works at {ours:g} m per px and learns from "
         f"{ours * FINEST:g} to {ours * COARSEST:g}, the dataset has {theirs:g}"
     ]
-
-
-def _keywords(item: Item) -> list[str]:
-    return list(item.properties.get("keywords", []))
 
 
 def _listed(words: Sequence[str] | frozenset[str]) -> str:

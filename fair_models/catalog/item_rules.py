@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fair_models import licences
-from fair_models.catalog import figure_rules
-from fair_models.catalog.items import agreement, assets, hyperparameters, model_classes, model_input
+from fair_models.catalog.items import agreement, assets, hyperparameters, model_classes
+from fair_models.catalog.items.model import band_names
 from fair_models.json_schema import sentences
 from fair_models.types import Json
 
@@ -115,7 +115,7 @@ def classes_count_up(item: Json) -> list[str]:
 def input_fits(item: Json) -> list[str]:
     """The shape of the input has as many bands as are named, and the sample has its size."""
     properties = item["properties"]
-    names = model_input.band_names(properties)
+    names = band_names(properties)
     _, bands, height, width = properties["mlm:input"][0]["input"]["shape"]
     where = "properties.mlm:input[0].input.shape"
     reasons = []
@@ -193,6 +193,64 @@ def dataset_counts(item: Json) -> list[str]:
     return reasons
 
 
+def metrics_are_there(item: Json) -> list[str]:
+    """A local model says a number, or null for not measured, for each metric of its specification.
+
+    Only the main metric and its baseline have to be there: databases drop nulls, so what is absent is null.
+    """
+    properties = item["properties"]
+    keys = [entry["key"] for entry in properties["fair:metrics_spec"]]
+    reasons = [
+        f"properties.{key}: is {sentences.shown(properties.get(key))}, should be the metric's value"
+        for place, key in enumerate(keys)
+        if (place == 0 and key not in properties) or not _is_number_or_null(properties.get(key))
+    ]
+    reasons += [
+        f"properties.fair:baseline: lacks {key}, which fair:metrics_spec names"
+        for key in keys[:1]
+        if key not in properties["fair:baseline"]
+    ]
+    return reasons
+
+
+def metrics_are_unique(item: Json) -> list[str]:
+    """Each metric is specified once."""
+    keys = [entry["key"] for entry in item["properties"]["fair:metrics_spec"]]
+    return [
+        f"properties.fair:metrics_spec: specifies {key} twice"
+        for key in dict.fromkeys(keys)
+        if keys.count(key) > 1
+    ]
+
+
+def intervals_are_in_order(item: Json) -> list[str]:
+    """The lower end of an interval is no larger than the upper one."""
+    return [
+        f"properties.fair:metrics_spec: {entry['key']} has the interval {sentences.shown(ends)}, "
+        "should be its lower end, then its upper"
+        for entry in item["properties"]["fair:metrics_spec"]
+        if (ends := entry.get("interval")) and ends[0] > ends[1]
+    ]
+
+
+def class_metrics_name_classes(item: Json) -> list[str]:
+    """The table of classes has each class once at most, and neither it nor the confusion has others."""
+    properties = item["properties"]
+    known, reasons = model_classes.of_properties(properties)
+    if reasons:  # another rule tells them
+        return []
+    rows = [row["class"] for row in properties.get("fair:class_metrics", [])]
+    confusion = properties.get("fair:confusion", {})
+    told = {"fair:class_metrics": rows, "fair:confusion": [*confusion, *_columns(confusion)]}
+    found = [
+        f"properties.{field}: names {', '.join(foreign)}, the classes are {', '.join(known)}"
+        for field, names in told.items()
+        if (foreign := sorted(set(names) - set(known)))
+    ]
+    twice = [name for name in dict.fromkeys(rows) if rows.count(name) > 1]
+    return found + [f"properties.fair:class_metrics: has {name} twice" for name in twice]
+
+
 _ALL: tuple[Rule, ...] = (place, files_have_digests)
 _MODEL: tuple[Rule, ...] = (
     identity,
@@ -205,16 +263,16 @@ _MODEL: tuple[Rule, ...] = (
     input_fits,
     output_fits,
     keywords_name_the_task,
-    figure_rules.metrics_are_unique,
+    metrics_are_unique,
 )
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "base-model": _MODEL,
     "local-model": (
         *_MODEL,
-        figure_rules.metrics_are_there,
-        figure_rules.intervals_are_in_order,
-        figure_rules.class_figures_name_classes,
+        metrics_are_there,
+        intervals_are_in_order,
+        class_metrics_name_classes,
         lineage,
     ),
     "dataset": (identity, licence, *_ALL, dataset_counts),
@@ -250,3 +308,11 @@ def _not_finite(node: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
             yield from _not_finite(value, (*place, index))
+
+
+def _columns(confusion: Json) -> list[str]:
+    return [name for row in confusion.values() for name in row]
+
+
+def _is_number_or_null(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

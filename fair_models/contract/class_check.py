@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from fair_models.catalog.items import class_change
+from fair_models.catalog.items import model_classes
 from fair_models.contract import classes
 from fair_models.contract.calling import called
 from fair_models.errors import InvalidContribution
@@ -38,12 +38,12 @@ def check(
         InvalidContribution: It cannot be trained on other classes as it says; lists every reason.
     """
     name = str(template.get("id"))
-    layers = template.get("properties", {}).get(class_change.FIELD)
+    layers = template.get("properties", {}).get(model_classes.LAYERS)
     own = classes.of_template(template)
     if not own or not isinstance(layers, list) or not all(isinstance(each, str) for each in layers):
         return  # it keeps its classes, or the profile has said what is wrong
     reasons = [
-        f"{class_change.FIELD} says that its classes follow the dataset, and {what} takes none: add the "
+        f"{model_classes.LAYERS} says that its classes follow the dataset, and {what} takes none: add the "
         f"parameter {classes.PARAMETER} with the item's as its default"
         for what, function in {"build": build, "postprocess": postprocess}.items()
         if not classes.takes(function)
@@ -84,7 +84,8 @@ def _layer_problems(
 ) -> Iterator[str]:
     unknown = [layer for layer in layers if not any(weights.is_of(name, [layer]) for name in usual)]
     if unknown:
-        yield f"{class_change.FIELD} names {', '.join(unknown)}, which the network does not have: correct it"
+        named = ", ".join(unknown)
+        yield f"{model_classes.LAYERS} names {named}, which the network does not have: correct it"
     left = [
         name
         for name in sorted({*usual, *wider})
@@ -93,7 +94,7 @@ def _layer_problems(
     ]
     if left:
         yield (
-            f"with one class more {', '.join(left)} change too, which {class_change.FIELD} does not name: "
+            f"with one class more {', '.join(left)} change too, which {model_classes.LAYERS} does not name: "
             "name their layers, so that a training makes them new"
         )
     if all(name in wider and tensor.shape == wider[name].shape for name, tensor in usual.items()):

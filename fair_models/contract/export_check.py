@@ -28,7 +28,7 @@ ODD_PX = (37, -19)
 """What is added to height and width for the odd size: no multiple of anything that networks halve by."""
 
 
-class InputFacts(Protocol):
+class SampleInput(Protocol):
     """What is needed to know of a model's input."""
 
     @property
@@ -40,7 +40,7 @@ class InputFacts(Protocol):
         """Height and width of a sample, in pixels."""
 
 
-def check(onnx_path: Path, network: nn.Module, processing: Processing, facts: InputFacts) -> float:
+def check(onnx_path: Path, network: nn.Module, processing: Processing, facts: SampleInput) -> float:
     """Run the ONNX and the network over random pixels, of odd sizes too where the ONNX takes them.
 
     Args:
@@ -83,7 +83,7 @@ def _prepared(processing: Processing, pixels: Array) -> Array:
     return np.stack([processing.preprocess(image) for image in pixels])
 
 
-def _examples(session: Session, facts: InputFacts) -> Iterator[Array]:
+def _examples(session: Session, facts: SampleInput) -> Iterator[Array]:
     """Random pixels, uint8, shape (n, bands, height, width)."""
     random = np.random.default_rng(0)
     size = session.size_px or facts.size_px

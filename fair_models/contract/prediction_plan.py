@@ -9,9 +9,9 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog.items import assets, hyperparameters, model_classes, model_input, processing
+from fair_models.catalog.items import assets, hyperparameters
+from fair_models.catalog.items.model import ModelItem
 from fair_models.contract import loader, prediction_wish
-from fair_models.errors import InvalidItem
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.network import engines
 from fair_models.inference.prediction import PredictionRequest
@@ -52,20 +52,20 @@ def plan_prediction(
         Corrupted: A file of the item is not what its digest says. Nothing of it was used.
         InvalidContribution: The item's code cannot be used here.
     """
-    values = prediction_wish.settle(item, params)
-    href, checksum = assets.file_ref(item, assets.SOURCE_CODE)
-    classes = model_classes.read(item)
+    model = ModelItem(item)
+    values = prediction_wish.settle(model, params)
+    href, checksum = model.file(assets.SOURCE_CODE)
     archive = store.fetch(href, checksum)
-    functions = loader.load_processing(archive, checksum, *processing.expressions(item), classes)
+    functions = loader.load_processing(archive, checksum, *model.processing, model.classes)
     exclude = locations.local_path(params.exclude) if params.exclude is not None else None
     area = prediction_wish.area_of(params)
     return PredictionRequest(
         imagery=prediction_wish.imagery_of(params),
-        output=_output(item, params, folder),
+        output=_output(model, params, folder),
         session=engines.open_for(item, store, params.engine, original.chosen if original else None),
         processing=functions,
-        input=model_input.read(item),
-        classes=classes,
+        input=model.input,
+        classes=model.classes,
         params=hyperparameters.with_prefix(values, hyperparameters.INFERENCE),
         formats=params.formats,
         holes=params.holes,
@@ -77,11 +77,11 @@ def plan_prediction(
         options=_options(params, exclude, area),
         original=original,
         most_failed=params.most_failed,
-        rules=prediction_wish.rules_of(item, params),
+        rules=prediction_wish.rules_of(model, params),
         code_checksum=checksum,
-        model_id=item.id,
-        model_href=item.get_self_href() or item.id,
-        task=_task(item),
+        model_id=model.id,
+        model_href=model.href,
+        task=model.task,
     )
 
 
@@ -95,14 +95,7 @@ def _options(params: PredictParams, exclude: Path | None, area: Area | None) -> 
     return options
 
 
-def _output(item: Item, params: PredictParams, folder: Path) -> Path:
+def _output(model: ModelItem, params: PredictParams, folder: Path) -> Path:
     if params.output is not None:
         return locations.output_path(params.output)
-    return folder / f"{item.id}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
-def _task(item: Item) -> str:
-    tasks = item.properties.get("mlm:tasks") or []
-    if not tasks:
-        raise InvalidItem(item.id, ["mlm:tasks is empty; register a version that names its task"])
-    return str(tasks[0])
+    return folder / f"{model.id}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

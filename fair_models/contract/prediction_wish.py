@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pystac import Item
-
-from fair_models import imagery_rules
-from fair_models.catalog.items import hyperparameters, model_input
+from fair_models.catalog.items import hyperparameters
 from fair_models.catalog.items.hyperparameters import Values
+from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.schemas import keywords
 from fair_models.errors import Invalid, InvalidHyperparameters, NotFound
 from fair_models.imagery_rules import ImageryRules
@@ -21,26 +19,26 @@ from fair_models.store import locations
 from fair_models.store.locations import LocalPath
 
 
-def settle(item: Item, params: PredictParams) -> Values:
+def settle(model: ModelItem, params: PredictParams) -> Values:
     """All hyperparameters of a prediction.
 
     Args:
-        item: The model's exact item.
+        model: The exact item.
         params: What was asked for.
 
     Raises:
         Invalid: The model makes no predictions of this kind.
         InvalidHyperparameters: Parameters that the model does not allow, or that are not of inference.
     """
-    if keywords.SEARCH in (item.properties.get("mlm:tasks") or []):
+    if keywords.SEARCH in model.tasks:
         raise Invalid(
-            f"{item.id} compares images and texts and finds nothing on a map. Ask it with: fair-models rank"
+            f"{model.id} compares images and texts and finds nothing on a map. Ask it with: fair-models rank"
         )
-    values = hyperparameters.resolve(item, params.parameters)
+    values = hyperparameters.resolve(model.item, params.parameters)
     wrong = [key for key in params.parameters if not key.startswith(f"{hyperparameters.INFERENCE}.")]
     if wrong:  # an override that would change nothing is a mistake that somebody should hear of
         reasons = [f"{key} is not of inference; a prediction does not use it" for key in wrong]
-        raise InvalidHyperparameters(item.id, reasons)
+        raise InvalidHyperparameters(model.id, reasons)
     return values
 
 
@@ -54,13 +52,13 @@ def imagery_of(params: PredictParams) -> Source:
     return parse_source(params.imagery)
 
 
-def rules_of(item: Item, params: PredictParams) -> ImageryRules:
+def rules_of(model: ModelItem, params: PredictParams) -> ImageryRules:
     """By which rules imagery is read: as it was asked for, else as the model learnt it."""
-    rules = params.imagery_rules or imagery_rules.of(item.properties, item.id)
+    rules = params.imagery_rules or model.imagery_rules
     return rules if params.fill is None else rules.model_copy(update={"fill": params.fill})
 
 
-def look_at_files(item: Item, params: PredictParams, area: Area | None) -> None:
+def look_at_files(model: ModelItem, params: PredictParams, area: Area | None) -> None:
     """See that the files are there which a request names, and fit each other as far as their headers tell.
 
     Chips of a folder are not opened, and nothing is asked of other machines.
@@ -81,8 +79,7 @@ def look_at_files(item: Item, params: PredictParams, area: Area | None) -> None:
 
     path = imagery.location.path
     if not path.is_dir() and not _is_json(path):  # which may name addresses
-        facts = model_input.read(item)
-        with open_source(imagery, facts, area, params.zoom, rules=rules_of(item, params)):
+        with open_source(imagery, model.input, area, params.zoom, rules=rules_of(model, params)):
             pass
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pystac import Item
 
-from fair_models.catalog.items import assets, processing
+from fair_models.catalog.items import assets
+from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.schemas import keywords
 from fair_models.contract import loader
 from fair_models.errors import Invalid, NotFound
@@ -31,27 +32,27 @@ def open_ranker(item: Item, store: Store, threads: int | None = None) -> Ranker:
         Corrupted: A file is not what its digest says. Nothing of it was used.
         InvalidContribution: The item's code cannot be used here.
     """
-    tasks = item.properties.get("mlm:tasks") or []
-    if keywords.SEARCH not in tasks:
+    model = ModelItem(item)
+    if keywords.SEARCH not in model.tasks:
         raise Invalid(
-            f"{item.id} does {', '.join(tasks) or 'no task that it names'} and cannot rank images and texts. "
-            f"Choose a model of the task {keywords.SEARCH}, or run it with: fair-models predict"
+            f"{model.id} does {', '.join(model.tasks) or 'no task that it names'} and cannot rank images "
+            f"and texts. Choose a model of the task {keywords.SEARCH}, or run it with: fair-models predict"
         )
     try:
-        index_ref = assets.file_ref(item, assets.INDEX)
+        index_ref = model.file(assets.INDEX)
     except NotFound as error:
         raise Invalid(
-            f"{item.id} has no index of images to search in. Fine-tune it on a dataset with captions, and "
+            f"{model.id} has no index of images to search in. Fine-tune it on a dataset with captions, and "
             "rank with what comes out"
         ) from error
-    archive, checksum = assets.file_ref(item, assets.SOURCE_CODE)
-    before, after = processing.expressions(item)
+    archive, checksum = model.file(assets.SOURCE_CODE)
+    before, after = model.processing
     code = store.fetch(archive, checksum)
     functions = loader.load_processing(code, checksum, before, after)
     tokenise = loader.load_attribute(code, checksum, f"{before.partition(':')[0]}:{TOKENISE}")
     return Ranker(
-        images=open_session(store.fetch(*assets.file_ref(item, assets.MODEL)), threads),
-        texts=open_texts(store.fetch(*assets.file_ref(item, assets.TEXT_ENCODER))),
+        images=open_session(store.fetch(*model.file(assets.MODEL)), threads),
+        texts=open_texts(store.fetch(*model.file(assets.TEXT_ENCODER))),
         preprocess=functions.preprocess,
         tokenise=tokenise,
         index=read_index(store.fetch(*index_ref)),

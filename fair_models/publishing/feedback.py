@@ -13,7 +13,8 @@ import shapely
 from pystac import Item
 
 from fair_models import imagery_rules
-from fair_models.catalog.items import model_classes, versions
+from fair_models.catalog.items import versions
+from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.protocol import Catalog
 from fair_models.data import feedback
 from fair_models.data.feedback import Feedback
@@ -87,7 +88,7 @@ def collect(params: CollectFeedbackParams, catalog: Catalog, store: Store, tell:
     prediction = _read(params, catalog)
     path = locations.local_path(params.feedback)
     said = {"fair:prediction": prediction.id, "fair:checksum": prediction.checksum}
-    found = feedback.read(path, said, prediction.predicted, model_classes.foreground(prediction.model))
+    found = feedback.read(path, said, prediction.predicted, ModelItem(prediction.model).foreground)
     for sentence in polygons.repair_sentences(found.mended, feedback.REPAIRS):
         logger.warning("Feedback %s: %s", path.name, sentence)
     mended = {name: count for name, count in found.mended.items() if count}
@@ -221,7 +222,7 @@ def _asked(
         description=params.description or said,
         chips=str(folder),
         labels=str(folder / "labels.geojson"),
-        classes=model_classes.foreground(prediction.model),
+        classes=ModelItem(prediction.model).foreground,
         class_property=CLASS_PROPERTY,
         keywords=list(properties["keywords"]),
         license=params.license,

@@ -100,7 +100,7 @@ def _version(params: PinParams, catalog: Catalog, ledger: Ledger, item: Item | N
         item_id = versions.item_id(params.name, params.version)
         for buried in catalog.tombstones(LOCAL_MODELS, params.name):
             if buried.id == item_id:
-                raise NotFound(f"{item_id} {tombstones.told(buried)}: there is nothing to pin")
+                raise NotFound(f"{item_id} {tombstones.deletion(buried)}: there is nothing to pin")
         return ledger.get(params.name, params.version)
     if item is None:
         catalog.get(params.collection, versions.item_id(params.name, params.version))

@@ -16,7 +16,7 @@ from pystac import Item
 from fair_models.catalog import names
 from fair_models.catalog.changes import transitions
 from fair_models.catalog.changes.edits import Effect
-from fair_models.catalog.items import assets, class_change, local_models, tombstones, versions
+from fair_models.catalog.items import assets, local_models, model_classes, tombstones, versions
 from fair_models.catalog.items.agreement import is_enough
 from fair_models.catalog.items.local_models import LocalModelFacts
 from fair_models.catalog.protocol import Catalog, Change, ItemKey
@@ -97,7 +97,7 @@ def _publish(
     config = ledger.config(version.model, version.number)
     registered_base = catalog.get(BASE_MODELS, config.base_model)
     _require_registered(version.id, config, registered_base, catalog)
-    base = class_change.following(registered_base, config.classes)
+    base = model_classes.following(registered_base, config.classes)
     dataset = catalog.get(DATASETS, config.dataset)
     candidate = Candidate(version, config, base, dataset)
     current = versions.current(catalog, LOCAL_MODELS, version.model)
@@ -173,7 +173,7 @@ def _published(catalog: Catalog, params: PromoteParams, number: int) -> Item | N
     wanted = versions.item_id(params.model, number)
     for buried in catalog.tombstones(LOCAL_MODELS, params.model):
         if buried.id == wanted:
-            raise Conflict(f"{wanted} {tombstones.told(buried)}: train and promote another version")
+            raise Conflict(f"{wanted} {tombstones.deletion(buried)}: train and promote another version")
     try:
         item = catalog.get(LOCAL_MODELS, wanted)
     except NotFound:

@@ -96,7 +96,7 @@ def _chosen(params: RetireParams, items: Sequence[Item]) -> list[Item]:
 
 def _unknown(params: RetireParams, catalog: Catalog, gone: Sequence[Item], ledger: Ledger) -> NotFound:
     if gone:
-        return NotFound(f"{label(params)} {tombstones.told(gone[-1])}: there is nothing to archive")
+        return NotFound(f"{label(params)} {tombstones.deletion(gone[-1])}: there is nothing to archive")
     if params.collection == LOCAL_MODELS:
         asked = params.name if params.version is None else versions.item_id(params.name, params.version)
         trained = references.unpublished(catalog, asked, lambda: ledger)

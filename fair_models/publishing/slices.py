@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pystac import Item
 
-from fair_models import imagery_rules
 from fair_models.catalog.changes.edits import VERSION_LINKS
 from fair_models.catalog.items import assets, building, pins, tombstones, versions
+from fair_models.catalog.items.dataset import SLICE, DatasetItem
 from fair_models.catalog.items.lineage import DERIVED_FROM
 from fair_models.catalog.protocol import Catalog
 from fair_models.data import dataset_slice
@@ -38,9 +38,6 @@ _SHOWN = 8
 """How many values or tags a message names."""
 
 _OF_THE_WHOLE = frozenset({"fair:chip_counts", "updated", pins.FIELD, tombstones.ARCHIVED})
-
-FIELD = "fair:slice"
-"""Property of a slice: the dataset that it is of, and what belongs to it."""
 
 
 def publish_slice(params: SliceDatasetParams, catalog: Catalog, store: Store, tell: Tell = nobody) -> Item:
@@ -118,13 +115,13 @@ class _Made:
         return Item.from_dict(document, migrate=False)
 
     def _properties(self, number: int) -> Json:
-        cut, params = self.cut, self.params
+        cut, params, whole = self.cut, self.params, DatasetItem(self.whole)
         names = list(cut.labels.names)
-        counts = [{"name": name, "count": names.count(name)} for name in _classes(self.whole)]
+        counts = [{"name": name, "count": names.count(name)} for name in whole.classes]
         told = _told(params)
-        overview = self.whole.properties["label:overviews"][0]
+        overview = whole.properties["label:overviews"][0]
         return {
-            "title": params.title or f"{self.whole.properties['title']}: {told}"[:120],
+            "title": params.title or f"{whole.title}: {told}"[:120],
             "description": params.description or f"The part of {self.whole.id} with {told}.",
             "version": str(number),
             "deprecated": False,
@@ -135,7 +132,7 @@ class _Made:
             "fair:class_counts": {side: dict(each) for side, each in cut.class_counts.items()},
             "fair:split_spec": cut.split.spec(),
             "fair:repairs": {},
-            FIELD: {"of": self.whole.id, **_wished(params)},
+            SLICE: {"of": self.whole.id, **_wished(params)},
         }
 
     def _links(self, before: list[Json]) -> list[Json]:
@@ -158,22 +155,19 @@ def _require_sliceable(whole: Item, params: SliceDatasetParams) -> None:
             f"What of {whole.id} belongs to {params.name}? Give an area, classes or tags "
             "(--area, --class, --tag)"
         )
-    if FIELD in whole.properties:
-        raise Invalid(
-            f"{whole.id} is a slice itself. Slice {whole.properties[FIELD]['of']}, with all that belongs "
-            "to it"
-        )
-    if whole.properties["label:type"] != "vector" or "gsd" not in whole.properties:
+    data = DatasetItem(whole)
+    if data.slice_of is not None:
+        raise Invalid(f"{whole.id} is a slice itself. Slice {data.slice_of}, with all that belongs to it")
+    if not data.has_polygons:
         raise Invalid(f"{whole.id} has no polygons on a map to slice it by: slice one of chips and labels")
-    known = _classes(whole)
-    unknown = [name for name in params.classes if name not in known]
+    unknown = [name for name in params.classes if name not in data.classes]
     if unknown:
-        raise Invalid(f"{whole.id} has no class {', '.join(unknown)}; it has {', '.join(known)}")
+        raise Invalid(f"{whole.id} has no class {', '.join(unknown)}; it has {', '.join(data.classes)}")
 
 
 def _require_own_name(catalog: Catalog, params: SliceDatasetParams) -> None:
     """A slice never becomes the next version of a whole dataset, which would be deprecated by a part."""
-    wholes = [item.id for item in catalog.search(DATASETS, name=params.name) if FIELD not in item.properties]
+    wholes = [item.id for item in catalog.search(DATASETS, name=params.name) if SLICE not in item.properties]
     if wholes:
         raise Conflict(
             f"{params.name} is the name of a dataset that is no slice ({wholes[-1]}), which the slice would "
@@ -182,14 +176,14 @@ def _require_own_name(catalog: Catalog, params: SliceDatasetParams) -> None:
 
 
 def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path) -> Slice:
-    unpack(store.fetch(*assets.file_ref(whole, assets.CHIPS)), folder / "chips")
-    known = labels.read_stored(store.fetch(*assets.file_ref(whole, assets.LABELS)), _classes(whole))
-    split = Split.read(store.fetch(*assets.file_ref(whole, assets.SPLIT)))
+    data = DatasetItem(whole)
+    unpack(store.fetch(*data.file(assets.CHIPS)), folder / "chips")
+    known = labels.read_stored(store.fetch(*data.file(assets.LABELS)), data.classes)
+    split = Split.read(store.fetch(*data.file(assets.SPLIT)))
     area = None if params.area is None else areas.read(params.area).outline
     criteria = SliceCriteria(area, params.classes, params.tags)
-    rules = imagery_rules.of(whole.properties, whole.id)
-    found = chips.find(folder / "chips", rules=rules)
-    cut = dataset_slice.cut(found, known, split, _classes(whole), criteria)
+    found = chips.find(folder / "chips", rules=data.imagery_rules)
+    cut = dataset_slice.cut(found, known, split, data.classes, criteria)
     if not cut.split.held_out or not len(cut.labels):
         raise Invalid(
             f"Of the {len(split.held_out)} held-out chips of {whole.id}, {len(cut.split.held_out)} belong to "
@@ -221,10 +215,6 @@ def _written(cut: Slice, folder: Path) -> dict[str, Path]:
     labels.write(cut.labels, files["labels"])
     cut.split.write(files["split"])
     return files
-
-
-def _classes(whole: Item) -> list[str]:
-    return [str(name) for name in whole.properties["label:classes"][0]["classes"]]
 
 
 def _wished(params: SliceDatasetParams) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from fair_models.catalog.items.model_input import InputFacts
+from fair_models.catalog.items.model import ItemInput
 from fair_models.contract import export_check, exporting, extras
 from fair_models.data.chip_samples import LoadedSamples
 from fair_models.training import agreeing
@@ -25,7 +25,7 @@ def export(config: RunConfig, code: ModelCode, state: bytes) -> bytes:
         network = restore(config, code, state)
         path = Path(folder) / "model.onnx"
         exporting.export(config.model_name, code.pipeline, network, path, code.params, config.input.bands)
-        export_check.check(path, network, code.processing, _input_facts(config.input))
+        export_check.check(path, network, code.processing, _input(config.input))
         return path.read_bytes()
 
 
@@ -62,8 +62,8 @@ def extra_assets(
         )
 
 
-def _input_facts(spec: InputSpec) -> InputFacts:
-    return InputFacts(
+def _input(spec: InputSpec) -> ItemInput:
+    return ItemInput(
         bands=spec.bands,
         size_px=spec.size_px,
         gsd_m=spec.gsd_m,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog.items import class_change
+from fair_models.catalog.items import model_classes
 from fair_models.catalog.items.versions import split_id
 from fair_models.data.samples import Samples
 from fair_models.errors import FairModelsError, IncompatibleDataset, Invalid, TrainingFailed
@@ -114,7 +114,7 @@ def of_version(version: Trained, base: Item, dataset: Item, store: Store, cache:
         As `measure` does.
     """
     trained = version.config
-    planned = _config(class_change.following(base, trained.classes), dataset)
+    planned = _config(model_classes.following(base, trained.classes), dataset)
     values = {**trained.hyperparameters, **version.values}
     own = {
         "base_model": version.id,  # errors name it

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from pystac import Item
 
-from fair_models import imagery_rules
 from fair_models.catalog import compatibility, names
-from fair_models.catalog.items import (
-    assets,
-    class_change,
-    hyperparameters,
-    model_classes,
-    model_input,
-    processing,
-    versions,
-)
+from fair_models.catalog.items import assets, hyperparameters, versions
+from fair_models.catalog.items.dataset import DatasetItem
+from fair_models.catalog.items.item import RegistryItem
+from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import InvalidItem
 from fair_models.params import FinetuneParams, SearchParams
@@ -63,43 +57,43 @@ def plan_run(base: Item, dataset: Item, params: FinetuneParams, *, is_trained: b
         InvalidHyperparameters: Overrides that the model does not allow; lists every reason.
         InvalidItem: An item lacks what a training needs.
     """
-    compatibility.check(base, dataset, is_trained=is_trained)
-    values = hyperparameters.resolve(base, params.overrides)
-    classes = compatibility.trained_classes(base, dataset)
+    model, data = ModelItem(base), DatasetItem(dataset)
+    compatibility.check(model, data, is_trained=is_trained)
+    classes = compatibility.trained_classes(model, data)
     return RunConfig(
         model_name=params.model_name,
-        title=params.title or _title(base, dataset, params),
+        title=params.title or _title(model, data, params),
         description=params.description,
-        base_model=base.properties.get("fair:base_model_id", base.id),
-        parent_model=base.id if base.collection_id == LOCAL_MODELS else None,
-        dataset=dataset.id,
-        task=_task(base),
-        code=_code(base),
-        weights=_file(base, assets.WEIGHTS),
+        base_model=model.base_model_id,
+        parent_model=model.id if model.is_local else None,
+        dataset=data.id,
+        task=model.task,
+        code=_code(model),
+        weights=_file(model, assets.WEIGHTS),
         data=DataRef(
-            chips=_file(dataset, assets.CHIPS),
-            labels=_file(dataset, assets.LABELS),
-            split=_file(dataset, assets.SPLIT),
-            class_counts=dict(dataset.properties.get("fair:class_counts", {})),
+            chips=_file(data, assets.CHIPS),
+            labels=_file(data, assets.LABELS),
+            split=_file(data, assets.SPLIT),
+            class_counts=dict(data.class_counts),
         ),
-        input=_input(base, dataset),
+        input=_input(model, data),
         classes=classes,
-        new_layers=[] if classes == model_classes.read(base) else class_change.layers(base),
-        hyperparameters=values,
-        calibrated=_calibrated(base, params),
+        new_layers=[] if classes == model.classes else model.class_layers,
+        hyperparameters=hyperparameters.resolve(base, params.overrides),
+        calibrated=_calibrated(model, params),
         seed=params.seed,
     )
 
 
-def _title(base: Item, dataset: Item, params: FinetuneParams) -> str:
+def _title(base: ModelItem, dataset: DatasetItem, params: FinetuneParams) -> str:
     return f"{params.model_name}: {base.id} fine-tuned on {dataset.id}"[:TITLE_LENGTH].rstrip()
 
 
-def _calibrated(base: Item, params: FinetuneParams) -> dict[str, Bounds]:
+def _calibrated(base: ModelItem, params: FinetuneParams) -> dict[str, Bounds]:
     """What a training may set: inference hyperparameters with bounds that nobody asked for."""
     return {
         entry["key"]: Bounds(least=float(entry["min"]), most=float(entry["max"]))
-        for entry in base.properties.get("fair:hyperparameters_spec", [])
+        for entry in base.hyperparameter_spec.values()
         if entry["key"].startswith(f"{hyperparameters.INFERENCE}.")
         and entry["type"] == "float"
         and {"min", "max"} <= entry.keys()
@@ -107,42 +101,34 @@ def _calibrated(base: Item, params: FinetuneParams) -> dict[str, Bounds]:
     }
 
 
-def _input(base: Item, dataset: Item) -> InputSpec:
+def _input(base: ModelItem, dataset: DatasetItem) -> InputSpec:
     """What the network takes. Chips are read by the rules that they were ingested by, as labels fit those."""
-    facts = model_input.read(base)
+    taken = base.input
     return InputSpec(
-        bands=facts.bands,
-        band_names=list(facts.band_names),
-        size_px=facts.size_px,
-        gsd_m=facts.gsd_m,
-        resampling=facts.resampling,
-        rules=imagery_rules.of(dataset.properties, dataset.id),
+        bands=taken.bands,
+        band_names=list(taken.band_names),
+        size_px=taken.size_px,
+        gsd_m=taken.gsd_m,
+        resampling=taken.resampling,
+        rules=dataset.imagery_rules,
     )
 
 
-def _task(base: Item) -> str:
-    tasks = base.properties.get("mlm:tasks") or []
-    if not tasks:
-        raise InvalidItem(base.id, ["mlm:tasks is empty; register a version that names its task"])
-    return str(tasks[0])
-
-
-def _code(base: Item) -> CodeRef:
-    entrypoint = assets.by_role(base, assets.SOURCE_CODE).extra_fields.get("mlm:entrypoint")
-    if not entrypoint:
+def _code(base: ModelItem) -> CodeRef:
+    if not base.entrypoint:
         raise InvalidItem(
             base.id,
             ["its source-code asset has no mlm:entrypoint; register a version that names its pipeline"],
         )
-    preprocess, postprocess = processing.expressions(base)
+    preprocess, postprocess = base.processing
     return CodeRef(
         archive=_file(base, assets.SOURCE_CODE),
-        entrypoint=entrypoint,
+        entrypoint=base.entrypoint,
         preprocess=preprocess,
         postprocess=postprocess,
     )
 
 
-def _file(item: Item, role: str) -> FileRef:
-    href, checksum = assets.file_ref(item, role)
+def _file(item: RegistryItem, role: str) -> FileRef:
+    href, checksum = item.file(role)
     return FileRef(href=href, checksum=checksum)

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 
 from pystac import Item
 
-from fair_models.catalog.items import assets, processing
+from fair_models.catalog.items import assets
+from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Corrupted, Invalid, InvalidParameters, NotFound
 from fair_models.store.protocol import Store
@@ -85,9 +86,9 @@ def code_problems(code: CodeRef, base: Item) -> Iterator[str]:
     registered = _ref(base, assets.SOURCE_CODE)
     if code.archive.checksum != registered.checksum:
         yield _other("code.archive", code.archive, registered, base)
-    preprocess, postprocess = processing.expressions(base)
-    entrypoint = assets.by_role(base, assets.SOURCE_CODE).extra_fields.get("mlm:entrypoint")
-    named = {"entrypoint": entrypoint, "preprocess": preprocess, "postprocess": postprocess}
+    model = ModelItem(base)
+    preprocess, postprocess = model.processing
+    named = {"entrypoint": model.entrypoint, "preprocess": preprocess, "postprocess": postprocess}
     for name, said in named.items():
         if getattr(code, name) != said:
             yield f"code.{name} is {getattr(code, name)}, and {base.id} names {said}"

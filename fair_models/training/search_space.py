@@ -42,7 +42,7 @@ def candidates(
         InvalidHyperparameters: Unknown names, ranges that the model does not allow or does not bound, or a
             grid with too many combinations: all are listed.
     """
-    declared = {entry["key"]: entry for entry in item.properties.get("fair:hyperparameters_spec", [])}
+    declared = hyperparameters.by_key(item.properties)
     hyperparameters.resolve(item, _examples(vary, declared))  # names that it does not know, and wrong types
     reasons = [reason for key, wish in vary.items() for reason in _problems(declared[key], wish)]
     count = math.prod(len(_grid(declared[key], wish)) for key, wish in vary.items()) if not reasons else 0

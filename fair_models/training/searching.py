@@ -20,6 +20,7 @@ from pystac import Item
 from fair_models import imagery_rules
 from fair_models.catalog.items import assets
 from fair_models.catalog.items.hyperparameters import Values
+from fair_models.catalog.items.model import ModelItem
 from fair_models.data import splits
 from fair_models.data.images import chips
 from fair_models.data.splits import Split
@@ -98,12 +99,12 @@ class Search:
     @property
     def metric(self) -> str:
         """Key of the model's main metric."""
-        return str(self.base.properties["fair:metrics_spec"][0]["key"])
+        return str(ModelItem(self.base).main_metric["key"])
 
     @property
     def sign(self) -> int:
         """1 where more of the metric is better, else -1."""
-        return 1 if self.base.properties["fair:metrics_spec"][0].get("higher_is_better", True) else -1
+        return 1 if ModelItem(self.base).main_metric.get("higher_is_better", True) else -1
 
     def trial(self, number: int, values: Values, stop: StopRule | None = None) -> RunConfig:
         """The run config of a trial: on the split that chooses, without what only published versions need."""

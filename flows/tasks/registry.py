@@ -155,7 +155,7 @@ def close_dead_trainings(model: str) -> list[str]:
 @task
 def train_model(config: RunConfig) -> TrainedVersion:
     """Run the training pipeline in this process, and show each epoch."""
-    from fair_models.catalog.items import class_change, figures, versions
+    from fair_models.catalog.items import figures, model_classes, versions
     from fair_models.publishing import judging
     from fair_models.training import launch, registered
     from fair_models.types import BASE_MODELS, LOCAL_MODELS
@@ -174,7 +174,7 @@ def train_model(config: RunConfig) -> TrainedVersion:
 
     used = versions.next_number(catalog, LOCAL_MODELS, config.model_name) - 1
     version = launch.run(config, report, above=used, cancelled=dead_trainings.was_cancelled)
-    base = class_change.following(catalog.get(BASE_MODELS, config.base_model), config.classes)
+    base = model_classes.following(catalog.get(BASE_MODELS, config.base_model), config.classes)
     rows = results.metric_rows(version, base)
     artifacts.write_metrics(rows, version.baseline_name, version.held_out_count)
     artifacts.write_classes(figures.classes(version.classes))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pystac import Item
 
 from fair_models.catalog import compatibility
+from fair_models.catalog.items.dataset import DatasetItem
+from fair_models.catalog.items.model import ModelItem
 from fair_models.errors import IncompatibleDataset
 from tests.catalog.item_factory import base_item, dataset_item
 
@@ -16,9 +19,17 @@ DETECTION = {
 }
 
 
+def reasons(model: Item, dataset: Item, *, is_trained: bool = True) -> list[str]:
+    return compatibility.reasons(ModelItem(model), DatasetItem(dataset), is_trained=is_trained)
+
+
+def check(model: Item, dataset: Item) -> None:
+    compatibility.check(ModelItem(model), DatasetItem(dataset))
+
+
 def test_a_fitting_dataset_has_nothing_against_it() -> None:
-    assert compatibility.reasons(base_item(), dataset_item()) == []
-    compatibility.check(base_item(), dataset_item())
+    assert reasons(base_item(), dataset_item()) == []
+    check(base_item(), dataset_item())
 
 
 @pytest.mark.parametrize(
@@ -32,7 +43,7 @@ def test_a_fitting_dataset_has_nothing_against_it() -> None:
     ],
 )
 def test_a_dataset_may_differ_where_it_does_not_matter(changes: dict[str, Any]) -> None:
-    assert compatibility.reasons(base_item(), dataset_item(**changes)) == []
+    assert reasons(base_item(), dataset_item(**changes)) == []
 
 
 @pytest.mark.parametrize(
@@ -64,14 +75,14 @@ def test_a_dataset_may_differ_where_it_does_not_matter(changes: dict[str, Any]) 
     ],
 )
 def test_each_reason_is_told_with_both_values(changes: dict[str, Any], said: list[str]) -> None:
-    found = compatibility.reasons(base_item(), dataset_item(**changes))
+    found = reasons(base_item(), dataset_item(**changes))
     assert len(found) == 1
     assert all(word in found[0] for word in said)
 
 
 def test_a_shared_task_and_geometry_word_are_not_enough() -> None:
     model = base_item(keywords=["tree", "semantic-segmentation", "polygon"])
-    assert "no feature in common" in compatibility.reasons(model, dataset_item())[0]
+    assert "no feature in common" in reasons(model, dataset_item())[0]
 
 
 def test_the_order_of_classes_does_not_matter() -> None:
@@ -79,7 +90,7 @@ def test_the_order_of_classes_does_not_matter() -> None:
     output = model.properties["mlm:output"][0]
     output["classification:classes"] += [{"value": 2, "name": "road", "description": "Roads"}]
     dataset = dataset_item(classes=["road", "building"])
-    assert compatibility.reasons(model, dataset) == []
+    assert reasons(model, dataset) == []
 
 
 @pytest.mark.parametrize(
@@ -99,7 +110,7 @@ def test_the_order_of_classes_does_not_matter() -> None:
 )
 def test_tasks_of_models_map_to_tasks_of_labels(task: str, keyword: str, fits: bool) -> None:
     model = base_item(**{"mlm:tasks": [task], "keywords": ["building", task]})
-    found = compatibility.reasons(model, dataset_item(keywords=["building", keyword]))
+    found = reasons(model, dataset_item(keywords=["building", keyword]))
     assert any("tasks differ" in reason for reason in found) is not fits
 
 
@@ -112,7 +123,7 @@ CLASSIFICATION = {
 def test_a_classification_needs_chips_of_both_classes_on_both_sides() -> None:
     counts = {"train": {"background": 0, "building": 36}, "held_out": {"background": 12, "building": 0}}
 
-    found = compatibility.reasons(base_item(**CLASSIFICATION), dataset_item(chip_counts=counts))
+    found = reasons(base_item(**CLASSIFICATION), dataset_item(chip_counts=counts))
 
     assert len(found) == 2
     assert "training side" in found[0]
@@ -125,18 +136,18 @@ def test_chips_of_both_classes_suit_a_classification_and_other_tasks_do_not_ask(
     both = {"train": {"background": 6, "building": 30}, "held_out": {"background": 2, "building": 10}}
     one = {"train": {"background": 0, "building": 36}, "held_out": {"background": 0, "building": 12}}
 
-    assert compatibility.reasons(base_item(**CLASSIFICATION), dataset_item(chip_counts=both)) == []
-    assert compatibility.reasons(base_item(), dataset_item(chip_counts=one)) == []
+    assert reasons(base_item(**CLASSIFICATION), dataset_item(chip_counts=both)) == []
+    assert reasons(base_item(), dataset_item(chip_counts=one)) == []
 
 
 def test_a_dataset_that_does_not_count_its_chips_is_left_to_the_training() -> None:
-    assert compatibility.reasons(base_item(**CLASSIFICATION), dataset_item()) == []
+    assert reasons(base_item(**CLASSIFICATION), dataset_item()) == []
 
 
 def test_labels_may_name_the_task_as_models_do() -> None:
     dataset = dataset_item()
     dataset.properties["label:tasks"] = ["semantic-segmentation"]
-    assert compatibility.reasons(base_item(), dataset) == []
+    assert reasons(base_item(), dataset) == []
 
 
 def test_all_reasons_are_listed_at_once() -> None:
@@ -144,7 +155,7 @@ def test_all_reasons_are_listed_at_once() -> None:
         keywords=["tree", "object-detection", "point"], classes=["palm"], bands=("grey",), gsd_m=10.0
     )
     with pytest.raises(IncompatibleDataset) as caught:
-        compatibility.check(base_item(), dataset)
+        check(base_item(), dataset)
     assert len(caught.value.reasons) == 6
     assert str(caught.value).startswith("banepa-buildings-v1 cannot train roofs-unet-v1: ")
 
@@ -157,9 +168,17 @@ ROOFS = {
 
 def test_a_model_that_says_which_layers_follow_the_classes_takes_other_classes() -> None:
     model = base_item(**{"fair:class_layers": ["head"]})
-    assert compatibility.reasons(model, dataset_item(**ROOFS)) == []
-    assert compatibility.trained_classes(model, dataset_item(**ROOFS)) == ["background", "concrete", "tin"]
-    assert compatibility.trained_classes(model, dataset_item()) == ["background", "building"]
+    assert reasons(model, dataset_item(**ROOFS)) == []
+    roofs, plain = DatasetItem(dataset_item(**ROOFS)), DatasetItem(dataset_item())
+    assert compatibility.trained_classes(ModelItem(model), roofs) == [
+        "background",
+        "concrete",
+        "tin",
+    ]
+    assert compatibility.trained_classes(ModelItem(model), plain) == [
+        "background",
+        "building",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -183,14 +202,14 @@ def test_each_class_needs_chips_on_both_sides(
 ) -> None:
     model = base_item(**CLASSIFICATION, **{"fair:class_layers": ["head"]})
     dataset = dataset_item(**ROOFS, chip_counts={"train": train, "held_out": held_out})
-    found = compatibility.reasons(model, dataset)
+    found = reasons(model, dataset)
     assert len(found) == len(said)
     assert all(words in reason for words, reason in zip(said, found, strict=True))
 
 
 def test_of_two_classes_the_background_counts_too() -> None:
     few = {"train": {"background": 2, "building": 34}, "held_out": {"background": 2, "building": 10}}
-    found = compatibility.reasons(base_item(**CLASSIFICATION), dataset_item(chip_counts=few))
+    found = reasons(base_item(**CLASSIFICATION), dataset_item(chip_counts=few))
     assert len(found) == 1
     assert "too few chips of background: a classification needs at least 5 of each class" in found[0]
 
@@ -198,11 +217,11 @@ def test_of_two_classes_the_background_counts_too() -> None:
 def test_a_dataset_that_counts_no_label_on_a_side_is_refused_before_anything_is_read() -> None:
     empty = dataset_item(class_counts={"train": {"building": 0}, "held_out": {"building": 0}})
 
-    train, held_out = compatibility.reasons(base_item(), empty)
+    train, held_out = reasons(base_item(), empty)
 
     assert "the training side of the split has nothing of building to learn from: 0 building" in train
     assert "the held-out side of the split has nothing of building to measure on: 0 building" in held_out
-    assert compatibility.reasons(base_item(), empty, is_trained=False) == [held_out]
+    assert reasons(base_item(), empty, is_trained=False) == [held_out]
 
 
 def test_a_class_without_labels_beside_others_with_some_is_no_reason() -> None:
@@ -211,4 +230,4 @@ def test_a_class_without_labels_beside_others_with_some_is_no_reason() -> None:
     output["classification:classes"] += [{"value": 2, "name": "road", "description": "Roads"}]
     counts = {side: {"building": 3, "road": 0} for side in ("train", "held_out")}
 
-    assert compatibility.reasons(model, dataset_item(classes=classes, class_counts=counts)) == []
+    assert reasons(model, dataset_item(classes=classes, class_counts=counts)) == []

@@ -13,10 +13,8 @@ from fair_models.catalog.items import (
     base_models,
     building,
     local_models,
-    model_classes,
-    model_input,
-    processing,
 )
+from fair_models.catalog.items.model import ModelItem
 from fair_models.errors import InvalidItem, NotFound
 from fair_models.types import Json
 from tests.catalog.item_factory import (
@@ -146,9 +144,9 @@ def test_a_local_model_alone_says_all_that_is_needed() -> None:
     assert item.id == "banepa-roofs-v2"
     for role in (assets.SOURCE_CODE, assets.TRAINING_RUNTIME, assets.INFERENCE_RUNTIME):
         assert assets.by_role(item, role).to_dict() == assets.by_role(base, role).to_dict()
-    assert processing.expressions(item) == processing.expressions(base)
-    assert model_input.read(item) == model_input.read(base)
-    assert model_classes.read(item) == ["background", "building"]
+    assert ModelItem(item).processing == ModelItem(base).processing
+    assert ModelItem(item).input == ModelItem(base).input
+    assert ModelItem(item).classes == ["background", "building"]
     assert assets.file_ref(item, assets.WEIGHTS) != assets.file_ref(base, assets.WEIGHTS)
     assert item.properties["mlm:hyperparameters"]["training.epochs"] == 40
     assert item.properties["fair:building_iou"] == 0.74
@@ -297,7 +295,7 @@ def test_classes_are_counted_from_the_background(values: list[int], names: list[
         {"value": value, "name": name, "description": name}
         for value, name in zip(values, ["building", "road"], strict=True)
     ]
-    assert model_classes.read(item) == names
+    assert ModelItem(item).classes == names
 
 
 @pytest.mark.parametrize(
@@ -307,7 +305,7 @@ def test_processing_that_is_no_python_function_is_refused(function: Any) -> None
     item = base_item()
     item.properties["mlm:input"][0]["pre_processing_function"] = function
     with pytest.raises(InvalidItem, match="pre_processing_function"):
-        processing.expressions(item)
+        _ = ModelItem(item).processing
 
 
 def foreign() -> Json:

@@ -14,10 +14,10 @@ from pystac import Item
 
 from fair_models import imagery_rules
 from fair_models.catalog import validation
-from fair_models.catalog.ancestry import ancestors
 from fair_models.catalog.changes import transitions
 from fair_models.catalog.items import assets
 from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.catalog.query import ancestors
 from fair_models.data.images import chips
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import Corrupted, InvalidFeedback, InvalidItem, NotFound

@@ -13,7 +13,8 @@ from pystac import Item
 
 from fair_models.catalog import validation
 from fair_models.catalog.changes import transitions
-from fair_models.catalog.items import assets, base_models, model_classes
+from fair_models.catalog.items import assets, base_models
+from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.contract.archive import pack_code
 from fair_models.contract.prediction_plan import plan_prediction
@@ -161,11 +162,11 @@ def test_the_local_model_says_the_classes_that_it_learnt(town: Town, published: 
     output = published.properties["mlm:output"][0]
     keys = {entry["key"] for entry in published.properties["fair:metrics_spec"]}
 
-    assert model_classes.read(published) == CLASSES
+    assert ModelItem(published).classes == CLASSES
     assert output["result"]["shape"] == [-1, 3]
     assert keys >= {"fair:concrete_recall", "fair:metal_recall", "fair:background_recall"}
     assert not any("building" in key for key in keys)
-    assert model_classes.read(town.base) == ["background", "building"]
+    assert ModelItem(town.base).classes == ["background", "building"]
     assert validation.problems(published.to_dict(transform_hrefs=False)) == []
 
 

@@ -11,7 +11,8 @@ from pystac import Item
 
 from fair_models.audit.run import audit
 from fair_models.catalog.changes import transitions
-from fair_models.catalog.items import assets, processing
+from fair_models.catalog.items import assets
+from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.contract import loader
 from fair_models.data.synthetic import make_settlement
@@ -125,7 +126,7 @@ def test_the_published_item_alone_is_enough_to_predict(registry: Registry) -> No
     item, store = registry.promote(1), registry.store
     session = open_session(store.fetch(*assets.file_ref(item, assets.MODEL)), threads=1)
     href, checksum = assets.file_ref(item, assets.SOURCE_CODE)
-    functions = loader.load_processing(store.fetch(href, checksum), checksum, *processing.expressions(item))
+    functions = loader.load_processing(store.fetch(href, checksum), checksum, *ModelItem(item).processing)
 
     outputs = session.run(functions.preprocess(np.zeros((3, 64, 64), np.uint8))[None])
 

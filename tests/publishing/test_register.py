@@ -12,7 +12,8 @@ import pytest
 from pystac import Item
 
 from fair_models.catalog import validation
-from fair_models.catalog.items import assets, base_models, processing
+from fair_models.catalog.items import assets, base_models
+from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.contract import blueprint, loader
@@ -114,7 +115,7 @@ def test_the_item_alone_is_enough_to_predict(
 
     session = open_session(store.fetch(*assets.file_ref(item, assets.MODEL)), threads=1)
     href, checksum = assets.file_ref(item, assets.SOURCE_CODE)
-    functions = loader.load_processing(store.fetch(href, checksum), checksum, *processing.expressions(item))
+    functions = loader.load_processing(store.fetch(href, checksum), checksum, *ModelItem(item).processing)
     pixels = np.random.default_rng(0).integers(0, 256, (3, 40, 48), dtype=np.uint8)
     outputs = session.run(functions.preprocess(pixels)[None])
     parts = functions.postprocess(

@@ -318,7 +318,7 @@ def _refuse_deleted(catalog: Catalog, collection: CollectionId, wanted: str) -> 
     for each in catalog.tombstones(collection, name):
         if each.id == wanted:
             raise Conflict(
-                f"{collection}/{wanted} {tombstones.told(each)}, and the number of a deleted version is "
+                f"{collection}/{wanted} {tombstones.deletion(each)}, and the number of a deleted version is "
                 f"never used again: publish it as {item_id(name, next_number(catalog, collection, name))}"
             )
 

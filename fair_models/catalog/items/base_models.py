@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from pystac import Item
 
 from fair_models import imagery_rules
-from fair_models.catalog.items import assets, building, hyperparameters, model_input
+from fair_models.catalog.items import assets, building, hyperparameters
+from fair_models.catalog.items.model import band_names
 from fair_models.catalog.items.versions import item_id, split_id
 from fair_models.catalog.schemas import extensions
 from fair_models.errors import InvalidItem
@@ -264,7 +265,7 @@ def _fixed_size(properties: Json) -> int | None:
 
 def _bands(properties: Json) -> tuple[str, ...]:
     try:
-        return model_input.band_names(properties)
+        return band_names(properties)
     except (KeyError, IndexError, TypeError, AttributeError):
         return ()  # the profile says what is wrong with the input
 

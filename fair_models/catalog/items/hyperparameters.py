@@ -36,7 +36,7 @@ def resolve(item: Item, overrides: Mapping[str, Any]) -> Values:
     Raises:
         InvalidHyperparameters: Unknown names, wrong types, values out of bounds: all are listed.
     """
-    entries = _by_key(item.properties)
+    entries = by_key(item.properties)
     reasons = _unknown([key for key in overrides if key not in entries], list(entries))
     reasons += [
         reason
@@ -141,7 +141,8 @@ def specification_problems(properties: Json, *, own_values: bool) -> list[str]:
     return reasons
 
 
-def _by_key(properties: Json) -> dict[str, Json]:
+def by_key(properties: Json) -> dict[str, Json]:
+    """Entries of `fair:hyperparameters_spec` by key; none where an item has none."""
     return {entry["key"]: entry for entry in properties.get("fair:hyperparameters_spec", [])}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog.items import agreement, assets, building, class_change, guesses, pins
+from fair_models.catalog.items import agreement, assets, building, guesses, model_classes, pins
 from fair_models.catalog.items.agreement import Agreement
 from fair_models.catalog.items.versions import item_id
 from fair_models.catalog.schemas import extensions
@@ -31,7 +31,7 @@ _INHERITED = (
     "fair:hyperparameters_spec",
     "fair:resampling",
     "fair:sample_size_px",
-    class_change.FIELD,
+    model_classes.LAYERS,
 )
 
 FIELDS = frozenset(

@@ -1,6 +1,10 @@
-"""What a model tells apart."""
+"""What a model tells apart, and its item told for other classes that it was trained on."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 
 from pystac import Item
 
@@ -9,24 +13,10 @@ from fair_models.types import Json
 
 BACKGROUND = "background"
 
+LAYERS = "fair:class_layers"
+"""Layers of the network that a training makes new where the dataset has other classes than the model."""
 
-def read(item: Item) -> list[str]:
-    """Class names of a model; the position is the index, 0 the background.
-
-    A model whose classes start at 1, as detectors have them, gets the background at 0.
-
-    Raises:
-        InvalidItem: Its first output has no classes, or their values leave gaps.
-    """
-    names, reasons = of_properties(item.properties)
-    if reasons:
-        raise InvalidItem(item.id, reasons)
-    return names
-
-
-def foreground(item: Item) -> list[str]:
-    """Class names without the background."""
-    return read(item)[1:]
+_DIMENSIONS = {"channel", "channels", "class", "classes"}
 
 
 def of_properties(properties: Json) -> tuple[list[str], list[str]]:
@@ -50,3 +40,86 @@ def of_properties(properties: Json) -> tuple[list[str], list[str]]:
     elif first == 1:
         names = [BACKGROUND, *names]
     return names, reasons
+
+
+def following(item: Item, classes: Sequence[str]) -> Item:
+    """A model's item as one that tells other classes apart: its outputs, and metrics of each class.
+
+    Args:
+        item: A base or local model.
+        classes: Class names that it was trained on; the position is the index, 0 the background.
+
+    Returns:
+        The item itself where these are its classes; else a copy.
+    """
+    own, reasons = of_properties(item.properties)
+    if reasons:
+        raise InvalidItem(item.id, reasons)
+    if list(classes) == own:
+        return item
+    changed = item.clone()
+    output = changed.properties["mlm:output"][0]
+    _resize(output["result"], len(output["classification:classes"]), len(classes))
+    output["classification:classes"] = _entries(output["classification:classes"], classes)
+    metrics = changed.properties["fair:metrics_spec"]
+    changed.properties["fair:metrics_spec"] = list(_metrics(metrics, own, classes))
+    return changed
+
+
+def _resize(result: Json, before: int, after: int) -> None:
+    """The size of the dimension that has a score for each class."""
+    result["shape"] = [
+        after if dimension in _DIMENSIONS and size == before else size
+        for size, dimension in zip(result["shape"], result["dim_order"], strict=True)
+    ]
+
+
+def _entries(before: Sequence[Json], classes: Sequence[str]) -> list[Json]:
+    """One entry for each class, counted from 0; those that the model had keep their words."""
+    known = {entry["name"]: entry for entry in before}
+    return [
+        {**deepcopy(known.get(name, {"name": name, "description": _words(name)})), "value": value}
+        for value, name in enumerate(classes)
+    ]
+
+
+def _metrics(entries: Sequence[Json], own: Sequence[str], classes: Sequence[str]) -> Iterator[Json]:
+    """Metrics of the whole as they are; those of the first foreground class once for each new one."""
+    pattern = own[1]
+    for entry in entries:
+        owner = _owner(entry["key"], own)
+        if owner is None or (owner in classes and owner != pattern):
+            yield deepcopy(entry)
+        elif owner == pattern:
+            for name in classes[1:]:
+                yield entry if name == owner else _renamed(entry, owner, name)
+
+
+def _owner(key: str, classes: Sequence[str]) -> str | None:
+    """The class that a metric is of, e.g. "building" for fair:building_iou."""
+    having = [name for name in classes if key.startswith(f"fair:{name}_")]
+    return max(having, key=len, default=None)
+
+
+def _renamed(entry: Json, before: str, after: str) -> Json:
+    """An entry told of another class. A minimum was set for the class that it had."""
+    changed = deepcopy(entry)
+    changed.pop("minimum", None)
+    changed["key"] = entry["key"].replace(f"fair:{before}_", f"fair:{after}_", 1)
+    for field in ("name", "description"):
+        if field in changed:
+            changed[field] = _told_of(changed[field], before, after)
+    return changed
+
+
+def _told_of(text: str, before: str, after: str) -> str:
+    words = _words(after)
+    first = words[:1].lower() + words[1:]
+    text = re.sub(rf"\b{re.escape(before.capitalize())}\b", words, text)
+    return re.sub(rf"\b{re.escape(before)}\b", first, text)
+
+
+def _words(name: str) -> str:
+    """A class name for people: "roof_tiles" is "Roof tiles"."""
+    words = name.replace("_", " ").replace("-", " ").strip()
+    return words[:1].upper() + words[1:]

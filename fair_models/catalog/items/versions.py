@@ -178,7 +178,7 @@ def _not_found(catalog: Catalog, places: Sequence[CollectionId], reference: str)
     for place in places:
         for buried in catalog.tombstones(place, name):
             if buried.id == reference:
-                return NotFound(f"{place}/{reference} {tombstones.told(buried)}")
+                return NotFound(f"{place}/{reference} {tombstones.deletion(buried)}")
         versions = [item.id for item in catalog.search(place, name=name, order="version")]
         if versions and number is None:
             return NotFound(

@@ -12,7 +12,7 @@ from pystac import Collection, Item
 
 from fair_models.catalog.changes.documents import MALFORMED, prepare
 from fair_models.catalog.items.facts import Asked
-from fair_models.catalog.items.nearest import not_found
+from fair_models.catalog.items.tombstones import not_found
 from fair_models.catalog.items.versions import split_id
 from fair_models.catalog.local import database, files, journal
 from fair_models.catalog.local import tombstones as local_tombstones

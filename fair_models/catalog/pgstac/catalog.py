@@ -12,7 +12,7 @@ from pystac import Collection, Item
 from fair_models.catalog.changes import expectations
 from fair_models.catalog.changes.documents import MALFORMED, Documents, prepare
 from fair_models.catalog.items.facts import Asked
-from fair_models.catalog.items.nearest import not_found
+from fair_models.catalog.items.tombstones import not_found
 from fair_models.catalog.items.versions import split_id
 from fair_models.catalog.pgstac.database import Database
 from fair_models.catalog.pgstac.places import Places

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pystac import Item
 
-    from fair_models.catalog.ancestry import Ancestor
+    from fair_models.catalog.query import Ancestor
 
 COLLECTIONS: tuple[CollectionId, ...] = (BASE_MODELS, DATASETS, LOCAL_MODELS)
 _HIDDEN = frozenset(
@@ -73,7 +73,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one item; with --json the whole STAC item."""
-    from fair_models.catalog import ancestry
+    from fair_models.catalog import query
     from fair_models.catalog.items import agreement
     from fair_models.catalog.opening import name_of, open_catalog
     from fair_models.publishing import gates
@@ -93,7 +93,7 @@ def show(
     files = {f"{key} file": asset.href for key, asset in found.assets.items()}
     places_of_it = {"item": found.get_self_href(), "catalogue": name_of(catalog)}
     output.show_fields(found.id, {**properties, **files, **places_of_it})
-    _show_ancestors(ancestry.ancestors(catalog, found))
+    _show_ancestors(query.ancestors(catalog, found))
     _show_figures(found.properties)
     if values := found.properties.get("mlm:hyperparameters"):
         spec = {entry["key"]: entry for entry in found.properties.get("fair:hyperparameters_spec", [])}

@@ -105,10 +105,10 @@ def _names_image(line: str) -> bool:
 
 def _pixels(item: Item, paths: Sequence[Path]) -> list[Any]:
     from fair_models import imagery_rules
-    from fair_models.catalog.items import model_input
+    from fair_models.catalog.items.model import ModelItem
     from fair_models.data.texts.captioned_images import read_whole
 
-    facts = model_input.read(item)
+    facts = ModelItem(item).input
     for path in paths:
         if not path.expanduser().is_file():
             raise Invalid(f"There is no image {path}. Give its path on this machine")

@@ -47,7 +47,7 @@ REMARKS = {
 
 
 class ModelInput(Protocol):
-    """What the network takes, as the item's `mlm:input` says it. `catalog.model_input.InputFacts` is one."""
+    """What the network takes, as the item's `mlm:input` says it. `ModelItem.input` is one."""
 
     @property
     def bands(self) -> int:

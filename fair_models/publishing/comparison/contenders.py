@@ -12,7 +12,7 @@ from pystac import Item
 
 from fair_models import settings
 from fair_models.catalog import names
-from fair_models.catalog.items import class_change, versions
+from fair_models.catalog.items import model_classes, versions
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Conflict, Invalid, NotFound
 from fair_models.params import HyperparameterValue
@@ -150,7 +150,7 @@ def _all_trained(name: str, ledger: Ledger) -> list[str]:
 
 
 def _following(base: Item, config: RunConfig) -> Item:
-    return class_change.following(base, config.classes)
+    return model_classes.following(base, config.classes)
 
 
 def _weights(version: ModelVersion, ledger: Ledger, folder: Path) -> bytes:

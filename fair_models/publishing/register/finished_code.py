@@ -9,8 +9,9 @@ from pathlib import Path
 from pydantic import BaseModel
 from pystac import Item
 
-from fair_models.catalog.items import assets, base_models, processing
+from fair_models.catalog.items import base_models
 from fair_models.catalog.items.hyperparameters import TRAINING
+from fair_models.catalog.items.model import ModelItem
 from fair_models.contract import blueprint, export_check, foreign_code, loader
 from fair_models.contract.calling import called
 from fair_models.contract.contribution import Contribution, package_of
@@ -75,9 +76,9 @@ def check(
 
 
 def _as_contribution(template: Json, item: Item, files: Mapping[str, Path]) -> Contribution:
-    preprocess, postprocess = processing.expressions(item)
-    entrypoint = assets.by_role(item, assets.SOURCE_CODE).extra_fields.get("mlm:entrypoint")
-    if not entrypoint:
+    model = ModelItem(item)
+    preprocess, postprocess = model.processing
+    if not model.entrypoint:
         raise InvalidItem(item.id, ["the asset with the source code has no mlm:entrypoint; add it"])
     folder = files["source-code"].parent
     return Contribution(
@@ -85,7 +86,7 @@ def _as_contribution(template: Json, item: Item, files: Mapping[str, Path]) -> C
         name=base_models.name_of(template),
         package=package_of(folder),
         template=template,
-        entrypoint=str(entrypoint),
+        entrypoint=str(model.entrypoint),
         preprocess=preprocess,
         postprocess=postprocess,
         weights=files["checkpoint"],

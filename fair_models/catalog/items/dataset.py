@@ -1,0 +1,73 @@
+"""What the item of a dataset says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from fair_models.catalog.items import assets
+from fair_models.catalog.items.item import RegistryItem
+from fair_models.errors import NotFound
+from fair_models.types import Json
+
+SLICE = "fair:slice"
+"""Property of a dataset that is a part of another one: which one, and what belongs to it."""
+
+
+class DatasetItem(RegistryItem):
+    """A typed view of a dataset's item: labels, split, chips. Datasets of others may lack any of it."""
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """Class names of the labels, without the background."""
+        return [str(name) for entry in self.properties.get("label:classes", []) for name in entry["classes"]]
+
+    @property
+    def label_tasks(self) -> list[str]:
+        """`label:tasks`: what the labels are good for."""
+        return list(self.properties.get("label:tasks", []))
+
+    @property
+    def has_polygons(self) -> bool:
+        """Whether its labels are vectors on a map, and not masks or captions."""
+        return self.properties["label:type"] == "vector" and "gsd" in self.properties
+
+    @property
+    def class_counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Labels of each class by side of the split ("train", "held_out"); empty where nobody counted."""
+        return self.properties.get("fair:class_counts", {})
+
+    @property
+    def chip_counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Chips of each class as wholes by side of the split; empty where nobody counted."""
+        return self.properties.get("fair:chip_counts", {})
+
+    @property
+    def repairs(self) -> Mapping[str, int]:
+        """What was repaired or left out, as counts by name."""
+        return self.properties.get("fair:repairs", {})
+
+    @property
+    def split(self) -> Json:
+        """`fair:split_spec`: method, held-out ratio, buffer, seed and counts of the sides."""
+        return self.properties["fair:split_spec"]
+
+    @property
+    def gsd_m(self) -> float | None:
+        """Ground sample distance of the chips in metres; None where it is not known."""
+        return self.properties.get("gsd")
+
+    @cached_property
+    def band_names(self) -> list[str]:
+        """Names of the chips' bands, in order; empty where nothing says them."""
+        try:
+            described = assets.by_role(self.item, assets.CHIPS).extra_fields.get("bands", [])
+        except NotFound:
+            return []
+        return [band.get("name", "?") for band in described]
+
+    @property
+    def slice_of(self) -> str | None:
+        """Exact id of the dataset that it is a part of; None for a whole one."""
+        said = self.properties.get(SLICE)
+        return None if said is None else str(said["of"])
