@@ -136,11 +136,11 @@ def _feedback(params: CollectFeedbackParams, catalog: Catalog, files: bool) -> N
 
 
 def _audit(params: AuditParams, catalog: Catalog, files: bool) -> None:
-    from fair_models.audit import filing, rules
+    from fair_models.audit import report_file, rules
 
     rules.select(params.rules)
     if files:
-        filing.check(params.report)
+        report_file.check(params.report)
 
 
 _CHECKS: Mapping[type[Params], Callable[[Any, Catalog, bool], None]] = {

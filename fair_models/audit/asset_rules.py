@@ -11,7 +11,7 @@ from typing import cast
 from fair_models.audit.problem import Problem, Repaired
 from fair_models.audit.scope import Entry, NameKey, Scope
 from fair_models.errors import Corrupted, Invalid, NotFound
-from fair_models.publishing import garbage
+from fair_models.publishing import cleanup
 from fair_models.types import CollectionId, Json
 
 _PREDICTION = "/prediction.json"
@@ -92,16 +92,16 @@ def collect(scope: Scope) -> Iterator[Repaired]:
     for key, hrefs in by_name.items():
         with scope.catalog.exclusive(*key) if key else nullcontext():
             old = [href for href in hrefs if _is_old(scope, href)]
-            for href in garbage.collect(scope.catalog, scope.store, old):
+            for href in cleanup.collect(scope.catalog, scope.store, old):
                 yield Repaired(href, "it was taken away")
 
 
 def _unreferenced(scope: Scope) -> Iterator[str]:
-    held = set(map(garbage.key_of, scope.held))
+    held = set(map(cleanup.key_of, scope.held))
     results = {_folder_of(href) for href in scope.store.hrefs("predictions/") if href.endswith(_PREDICTION)}
     searched = set(scope.store.hrefs("searches/"))  # splits, a few bytes: run configs of trials name them
     for href in scope.store.hrefs():
-        named = garbage.key_of(href) in held or _folder_of(href) in results or href in searched
+        named = cleanup.key_of(href) in held or _folder_of(href) in results or href in searched
         if not named and _is_old(scope, href):
             yield href
 
@@ -119,5 +119,5 @@ def _is_old(scope: Scope, href: str) -> bool:
 
 def _name_of(href: str) -> NameKey | None:
     """The name that a file was put under."""
-    found = garbage.KEY.search(href)
+    found = cleanup.KEY.search(href)
     return (cast(CollectionId, found[2]), found[3]) if found else None

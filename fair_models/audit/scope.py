@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pystac import Item
 from pystac.utils import str_to_datetime
 
-from fair_models.audit.reading import Reading
+from fair_models.audit.snapshot import Reading
 from fair_models.catalog.items import tombstones
 from fair_models.catalog.items.collections import COLLECTIONS
 from fair_models.catalog.items.tombstones import ARCHIVED

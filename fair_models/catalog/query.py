@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from pystac import Item
 
 from fair_models.catalog.items import tombstones, versions
-from fair_models.catalog.items.facts import facts_of
 from fair_models.catalog.items.lineage import DERIVED_FROM
+from fair_models.catalog.items.search_fields import search_fields_of
 from fair_models.catalog.protocol import Catalog
 from fair_models.choices import Choice, Key, Page, first_page, walk
 from fair_models.conditions import Facts, facts_of_item
@@ -70,7 +70,7 @@ def _all(catalog: Catalog, collection: CollectionId, choice: Choice, after: Key 
         yield from chunk
         if len(chunk) < CHUNK:
             return
-        last = facts_of(collection, {"id": chunk[-1].id})
+        last = search_fields_of(collection, {"id": chunk[-1].id})
         after = (last.name, last.number, chunk[-1].id) if by_name else (chunk[-1].id,)
 
 

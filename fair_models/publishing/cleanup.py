@@ -1,18 +1,23 @@
-"""Deletes old training runs that nobody wants: not published, not pinned, not among the newest."""
+"""Deletes what nobody needs: old training runs, unless published or pinned, and files that no item names."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pystac import Item
+
 from fair_models.catalog.changes import transitions
-from fair_models.catalog.items import versions
+from fair_models.catalog.items import assets, versions
+from fair_models.catalog.items.collections import COLLECTIONS
 from fair_models.catalog.protocol import Catalog
-from fair_models.errors import NotFound
+from fair_models.errors import Invalid, NotFound
 from fair_models.params import CleanRunsParams
+from fair_models.store.protocol import Store
 from fair_models.training.ledger import Ledger, ModelVersion
 from fair_models.types import LOCAL_MODELS
 
@@ -20,9 +25,12 @@ logger = logging.getLogger(__name__)
 
 YOUNG = "not old enough"
 
+KEY = re.compile(rf"(?:^|/)(({'|'.join(COLLECTIONS)})/([^/]+)/v[0-9]+/[^/]+)$")
+"""How addresses of stored files end: the key, the collection in it, and the name."""
+
 
 @dataclass(frozen=True)
-class Judged:
+class CleanupDecision:
     """A version, and why it stays; empty where it goes."""
 
     version: ModelVersion
@@ -33,22 +41,22 @@ class Judged:
 class Cleaned:
     """What became of it.
 
-    judged: All versions that were looked at, by model and number.
+    decisions: All versions that were looked at, by model and number.
     models: How many models they are of.
     """
 
-    judged: Sequence[Judged]
+    decisions: Sequence[CleanupDecision]
     models: int
 
     @property
     def deleted(self) -> list[ModelVersion]:
         """Versions that were deleted, or would be in a dry run."""
-        return [each.version for each in self.judged if not each.stays]
+        return [each.version for each in self.decisions if not each.stays]
 
     @property
     def kept(self) -> Mapping[str, int]:
         """How many stay, by the reason in one word."""
-        return Counter(each.stays.partition(" by ")[0] for each in self.judged if each.stays)
+        return Counter(each.stays.partition(" by ")[0] for each in self.decisions if each.stays)
 
 
 def clean_runs(
@@ -58,7 +66,7 @@ def clean_runs(
 
     Each model is held while it is looked at and cleaned, so that nothing is published meanwhile. Deleted are
     the version, its run with all files that it left, and its run in MLflow; the numbers are not used again.
-    Interrupted anywhere, the same again goes on with it.
+    Run it again to resume after an interruption.
 
     Args:
         params: How old, how many stay, of which models.
@@ -72,7 +80,7 @@ def clean_runs(
     """
     before = (now or transitions.now()) - timedelta(days=params.older_than_days)
     names = params.models or ledger.models()
-    judged: list[Judged] = []
+    decisions: list[CleanupDecision] = []
     for model in names:
         with catalog.exclusive(LOCAL_MODELS, model):
             try:
@@ -81,33 +89,33 @@ def clean_runs(
                 if params.models:
                     raise
                 continue  # its last version went meanwhile
-            looked_at = list(_judge(found, _published(catalog, model), before, params.keep_last))
+            looked_at = list(_decide(found, _published(catalog, model), before, params.keep_last))
             if not params.dry_run:
                 _delete(ledger, found, [each.version for each in looked_at if not each.stays])
-            judged += looked_at
-    return Cleaned(judged, len(names))
+            decisions += looked_at
+    return Cleaned(decisions, len(names))
 
 
-def _judge(
+def _decide(
     found: Sequence[ModelVersion], published: set[str], before: datetime, keep_last: int
-) -> Iterator[Judged]:
+) -> Iterator[CleanupDecision]:
     """Why each version stays, the strongest reason first."""
     newest = sorted((each.number for each in found), reverse=True)[:keep_last]
     for version in found:
         if version.status == "running":
-            yield Judged(version, "running")
+            yield CleanupDecision(version, "running")
         elif version.id in published:
-            yield Judged(version, "published")
+            yield CleanupDecision(version, "published")
         elif version.stage == "production":
-            yield Judged(version, "in production")
+            yield CleanupDecision(version, "in production")
         elif version.pin is not None:
-            yield Judged(version, version.pin.sentence)
+            yield CleanupDecision(version, version.pin.sentence)
         elif version.created >= before:
-            yield Judged(version, YOUNG)
+            yield CleanupDecision(version, YOUNG)
         elif version.number in newest:
-            yield Judged(version, "among the newest")
+            yield CleanupDecision(version, "among the newest")
         else:
-            yield Judged(version)
+            yield CleanupDecision(version)
 
 
 def _published(catalog: Catalog, model: str) -> set[str]:
@@ -126,3 +134,63 @@ def _delete(ledger: Ledger, found: Sequence[ModelVersion], doomed: Sequence[Mode
         logger.info(
             "deleted %s with its run %s", versions.item_id(version.model, version.number), version.run_id
         )
+
+
+def key_of(href: str) -> str:
+    """What stays of an address when the store moves, or gets a public address: its key.
+
+    Files are told apart by it, so that none is taken for unnamed because items call it by another address.
+
+    Args:
+        href: The address. One that does not end with a key of the registry is its own.
+    """
+    found = KEY.search(href)
+    return found.group(1) if found else href
+
+
+def referenced(catalog: Catalog, but: Collection[tuple[str | None, str]] = ()) -> set[str]:
+    """Addresses of all files that items name.
+
+    Args:
+        catalog: Its items.
+        but: Items that do not count, by collection and id.
+    """
+    return {
+        assets.address(asset)
+        for collection in COLLECTIONS
+        for item in catalog.search(collection)
+        if (item.collection_id, item.id) not in but
+        for asset in item.assets.values()
+    }
+
+
+def unnamed(catalog: Catalog, store: Store, hrefs: Iterable[str], without: Sequence[Item] = ()) -> list[str]:
+    """Those of some files that lie in the store and that no item names.
+
+    Args:
+        catalog: Who may name them.
+        store: Where they lie. Files elsewhere are left out.
+        hrefs: The files that are asked about.
+        without: Items that do not count, because they are about to go.
+    """
+    asked = {key_of(href): href for href in hrefs}
+    if not asked:
+        return []
+    kept = set(map(key_of, referenced(catalog, {(item.collection_id, item.id) for item in without})))
+    return sorted(href for key, href in asked.items() if key not in kept and store.exists(href))
+
+
+def collect(catalog: Catalog, store: Store, hrefs: Iterable[str]) -> list[str]:
+    """Delete those of some files that no item names.
+
+    Returns:
+        Those that were deleted.
+    """
+    gone = []
+    for href in unnamed(catalog, store, hrefs):
+        try:
+            store.delete(href)
+            gone.append(href)
+        except Invalid:  # an item named it, but it is none of the store's
+            logger.warning("%s lies outside of the store and was left there", href)
+    return gone

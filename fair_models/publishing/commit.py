@@ -1,4 +1,4 @@
-"""Bytes first: files are put under their final keys before an item names them."""
+"""Plan and commit of an operation: files are put under their final keys before an item names them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,31 @@ from fair_models.catalog.changes import transitions
 from fair_models.catalog.changes.edits import Effect
 from fair_models.catalog.protocol import Catalog, Change, ItemKey
 from fair_models.errors import FairModelsError, Unsettled
-from fair_models.publishing import garbage
-from fair_models.publishing.plans import Plan, Tell
+from fair_models.publishing import cleanup
 from fair_models.store.digests import checksum_file
 from fair_models.store.naming import key
 from fair_models.store.protocol import Store, StoredFile
 from fair_models.types import CollectionId
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one operation changes, in the order in which it does: bytes, then items, then stages.
+
+    operation: What is done, e.g. "promote banepa-roofs-v2".
+    effects: One for each thing that changes; none where all is so already.
+    """
+
+    operation: str
+    effects: tuple[Effect, ...]
+
+
+PlanListener = Callable[[Plan], None]
+"""Takes the plan of an operation, before anything is changed."""
+
+
+def ignore_plan(plan: Plan) -> None:
+    """Drop a plan: nobody is told."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +62,7 @@ def publish(
     catalog: Catalog,
     store: Store,
     *,
-    tell: Tell,
+    tell: PlanListener,
     dry_run: bool,
     follows: Callable[[Change], Sequence[Effect]] = lambda change: (),
 ) -> Item:
@@ -94,7 +113,7 @@ def _withdrawn_in_vain(new: NewVersion, catalog: Catalog, store: Store) -> Itera
         raise
     except FairModelsError:
         with suppress(FairModelsError):  # the audit finds what stays
-            garbage.collect(catalog, store, set(store.hrefs(place)) - before)
+            cleanup.collect(catalog, store, set(store.hrefs(place)) - before)
         raise
 
 

@@ -32,7 +32,7 @@ _BY_HAND = "download it, and name the folder: fair-models ingest NAME FOLDER --l
 
 
 @dataclass(frozen=True)
-class DatasetFacts:
+class DatasetSource:
     """What an item of a dataset says, as far as an ingest takes it.
 
     item: Its id.
@@ -87,7 +87,7 @@ def settle(params: IngestDatasetParams, work: Path) -> IngestDatasetParams:
     return params.model_copy(update={**values, "chips": str(chips), "labels": labels and str(labels)})
 
 
-def facts(read: ItemDocument) -> DatasetFacts:
+def facts(read: ItemDocument) -> DatasetSource:
     """What an item says, without looking at its files."""
     document = read.document
     said = document.get("properties")
@@ -106,7 +106,7 @@ def facts(read: ItemDocument) -> DatasetFacts:
         reasons.append("properties.label:type: is raster; labels are taken as polygons (vector)")
     classes, problems = _classes(properties)
     values = {**classes, **_texts(properties), **_source(document)}
-    return DatasetFacts(
+    return DatasetSource(
         str(document.get("id") or locations.shown(read.source)), values, chips, labels, [*reasons, *problems]
     )
 

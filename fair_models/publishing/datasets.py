@@ -22,8 +22,7 @@ from fair_models.data.texts import captioned
 from fair_models.data.vectors import labels
 from fair_models.params import IngestDatasetParams
 from fair_models.publishing import dataset_items
-from fair_models.publishing.commit import NewVersion, as_stored, publish
-from fair_models.publishing.plans import Tell, nobody
+from fair_models.publishing.commit import NewVersion, PlanListener, as_stored, ignore_plan, publish
 from fair_models.publishing.workspace import work_folder
 from fair_models.store import locations
 from fair_models.store.protocol import Store, StoredFile
@@ -50,7 +49,7 @@ def ingest(
     params: IngestDatasetParams,
     catalog: Catalog,
     store: Store,
-    tell: Tell = nobody,
+    tell: PlanListener = ignore_plan,
     origin: Callable[[Item | None], Origin] = lambda current: Origin(),
     *,
     is_own: bool = False,

@@ -29,8 +29,8 @@ from fair_models.imagery_rules import CURRENT, OLD, Fill
 from fair_models.inference.repeating import ITEM, model_href
 from fair_models.inference.writing.geoparquet import GEOMETRY, batches
 from fair_models.params import CollectFeedbackParams, IngestDatasetParams
+from fair_models.publishing.commit import PlanListener, ignore_plan
 from fair_models.publishing.datasets import Origin, ingest
-from fair_models.publishing.plans import Tell, nobody
 from fair_models.publishing.workspace import work_folder
 from fair_models.store import documents, locations
 from fair_models.store.digests import checksum_file, verify
@@ -62,7 +62,9 @@ class _Prediction:
     predicted: Mapping[str, Predicted]
 
 
-def collect(params: CollectFeedbackParams, catalog: Catalog, store: Store, tell: Tell = nobody) -> Item:
+def collect(
+    params: CollectFeedbackParams, catalog: Catalog, store: Store, tell: PlanListener = ignore_plan
+) -> Item:
     """Publish the chips that people have judged, with what they say is there, as a version of a dataset.
 
     Labels are what was accepted, corrected and added; what was rejected is background. Chips on which nothing

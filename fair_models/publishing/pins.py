@@ -17,7 +17,7 @@ from fair_models.catalog.items.pins import Pin
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Conflict, NotFound
 from fair_models.params import PinParams
-from fair_models.publishing.plans import Plan, Tell, nobody
+from fair_models.publishing.commit import Plan, PlanListener, ignore_plan
 from fair_models.training.ledger import Ledger, ModelVersion
 from fair_models.types import LOCAL_MODELS
 
@@ -40,7 +40,7 @@ class Pinned:
     effects: tuple[Effect, ...]
 
 
-def pin(params: PinParams, catalog: Catalog, ledger: Ledger, tell: Tell = nobody) -> Pinned:
+def pin(params: PinParams, catalog: Catalog, ledger: Ledger, tell: PlanListener = ignore_plan) -> Pinned:
     """Pin a version, or take its pin off. The same again changes nothing.
 
     A run that is pinned in ZenML keeps its pin when it is published.

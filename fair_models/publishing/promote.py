@@ -1,6 +1,6 @@
 """Publish a version of a fine-tuned model, or make one active again that was published before.
 
-The order is the promise: read and judge, put the bytes, commit the item, then let ZenML's stage follow.
+The order is the promise: read and evaluate, put the bytes, commit the item, then let ZenML's stage follow.
 A crash leaves the old state, or one that the same promotion completes when it is run again.
 """
 
@@ -18,18 +18,19 @@ from fair_models.catalog.changes import transitions
 from fair_models.catalog.changes.edits import Effect
 from fair_models.catalog.items import assets, local_models, model_classes, tombstones, versions
 from fair_models.catalog.items.agreement import is_enough
+from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.items.local_models import LocalModelFacts
+from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.protocol import Catalog, Change, ItemKey
 from fair_models.contract import extras
 from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
 from fair_models.inference.network.session import open_session
 from fair_models.params import Gate, PromoteParams
 from fair_models.publishing import zenml_stages
-from fair_models.publishing.commit import NewVersion, publish
-from fair_models.publishing.judging import Candidate, judge, require_gate, seen
-from fair_models.publishing.plans import Plan, Tell, nobody
+from fair_models.publishing.candidate import Candidate, evaluate, require_gate, seen
+from fair_models.publishing.commit import NewVersion, Plan, PlanListener, ignore_plan, publish
 from fair_models.publishing.workspace import work_folder
-from fair_models.publishing.zenml_stages import Wanted
+from fair_models.publishing.zenml_stages import ExpectedStages
 from fair_models.store.atomic import write_bytes
 from fair_models.store.protocol import Store, StoredFile
 from fair_models.training import registered
@@ -41,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 
 def promote(
-    params: PromoteParams, catalog: Catalog, store: Store, ledger: Ledger, tell: Tell = nobody
+    params: PromoteParams, catalog: Catalog, store: Store, ledger: Ledger, tell: PlanListener = ignore_plan
 ) -> Item:
     """Publish one version, in place of the one that is current now.
 
@@ -63,7 +64,7 @@ def promote(
         NotFound: The model, the version, one of its artifacts, or an item that it derives from.
         Invalid: Its run did not complete, or used code or weights that are not registered; its ONNX cannot be
             run; or a gate is set for a roll back.
-        GateFailed: It is not good enough, or its figures are none; lists every reason.
+        GateFailed: It is not good enough, or its metrics are none; lists every reason.
         InvalidItem: What is known of it makes no valid item.
         Corrupted: It was published before, and its bytes are no longer those of its digests.
         Conflict: It was deleted; it was published before and not asked for by its number; a base model has
@@ -74,9 +75,9 @@ def promote(
         published = _published(catalog, params, number)
         if published is None:
             return _publish(ledger.get(params.model, number), params, catalog, store, ledger, tell)
-        if published.properties["deprecated"]:
+        if ModelItem(published).is_deprecated:
             return _roll_back(published, params, catalog, store, ledger, tell)
-        require_gate(params.gate, published)
+        require_gate(params.gate, ModelItem(published))
         _tell(tell, f"promote {published.id}", Change(), params, catalog, ledger)
         if not params.dry_run:
             logger.info("%s is published already; nothing to do but to make its stage follow", published.id)
@@ -90,7 +91,7 @@ def _publish(
     catalog: Catalog,
     store: Store,
     ledger: Ledger,
-    tell: Tell,
+    tell: PlanListener,
 ) -> Item:
     names.require_free(catalog, LOCAL_MODELS, version.model)
     _require_completed(version)
@@ -99,9 +100,9 @@ def _publish(
     _require_registered(version.id, config, registered_base, catalog)
     base = model_classes.following(registered_base, config.classes)
     dataset = catalog.get(DATASETS, config.dataset)
-    candidate = Candidate(version, config, base, dataset)
+    candidate = Candidate(version, config, ModelItem(base), DatasetItem(dataset))
     current = versions.current(catalog, LOCAL_MODELS, version.model)
-    gate = judge(params.gate, candidate, current, catalog, store)
+    gate = evaluate(params.gate, candidate, ModelItem(current) if current else None, catalog, store)
     seen_chips = _seen_by_parents(candidate, catalog, store)
     with work_folder("promote") as folder:
         new = NewVersion(
@@ -112,14 +113,14 @@ def _publish(
             lambda stored: _item(candidate, gate, catalog, stored, seen_chips),
             needs=[(BASE_MODELS, base.id), (DATASETS, dataset.id), *_parent(config)],
         )
-        wanted = Wanted.of(catalog, version.model)
+        expected = ExpectedStages.of(catalog, version.model)
         item = publish(
             new,
             catalog,
             store,
             tell=tell,
             dry_run=params.dry_run,
-            follows=lambda change: zenml_stages.effects(ledger, version.model, wanted.after(change)),
+            follows=lambda change: zenml_stages.effects(ledger, version.model, expected.after(change)),
         )
     if not params.dry_run:
         zenml_stages.follow(catalog, ledger, version.model)
@@ -128,11 +129,11 @@ def _publish(
 
 
 def _roll_back(
-    item: Item, params: PromoteParams, catalog: Catalog, store: Store, ledger: Ledger, tell: Tell
+    item: Item, params: PromoteParams, catalog: Catalog, store: Store, ledger: Ledger, tell: PlanListener
 ) -> Item:
     if params.gate != Gate():
         raise Invalid(
-            f"{item.id} was published before, and judged then: leave the gate out to make it active again"
+            f"{item.id} was published before, and evaluated then: leave the gate out to make it active again"
         )
     _require_bytes(item, store)
     _require_own_config(item, catalog, store)
@@ -147,7 +148,7 @@ def _roll_back(
 
 
 def _tell(
-    tell: Tell,
+    tell: PlanListener,
     operation: str,
     change: Change,
     params: PromoteParams,
@@ -155,8 +156,8 @@ def _tell(
     ledger: Ledger,
     effects: tuple[Effect, ...] = (),
 ) -> None:
-    wanted = Wanted.of(catalog, params.model).after(change)
-    tell(Plan(operation, (*effects, *zenml_stages.effects(ledger, params.model, wanted))))
+    expected = ExpectedStages.of(catalog, params.model).after(change)
+    tell(Plan(operation, (*effects, *zenml_stages.effects(ledger, params.model, expected))))
 
 
 def _newest_completed(model: str, ledger: Ledger) -> int:
@@ -178,7 +179,7 @@ def _published(catalog: Catalog, params: PromoteParams, number: int) -> Item | N
         item = catalog.get(LOCAL_MODELS, wanted)
     except NotFound:
         return None
-    if item.properties["deprecated"] and params.version is None:
+    if ModelItem(item).is_deprecated and params.version is None:
         now = versions.current(catalog, LOCAL_MODELS, params.model)
         state = f"{now.id} took its place" if now else "it was archived"
         raise Conflict(
@@ -263,7 +264,7 @@ def _item(
     seen_chips: int | None,
 ) -> Item:
     version, config = candidate.version, candidate.config
-    base, dataset = candidate.base, candidate.dataset
+    base, dataset = candidate.base.item, candidate.dataset.item
     parents = _parent(config)
     return local_models.build(
         LocalModelFacts(
@@ -283,7 +284,7 @@ def _item(
             baseline_names=version.baseline_names,
             held_out_count=version.held_out_count,
             training_seconds=version.seconds or 0.0,
-            split=dataset.properties["fair:split_spec"],
+            split=candidate.dataset.split,
             run_id=version.run_id or "unknown",
             created=datetime.now(UTC),
             software=version.software,
@@ -311,10 +312,9 @@ def _seen_by_parents(candidate: Candidate, catalog: Catalog, store: Store) -> in
     counts: list[int | None] = []
     parent = candidate.config.parent_model
     while parent is not None and (item := versions.exact(catalog, LOCAL_MODELS, parent)) is not None:
-        trained_on = item.properties["fair:dataset_id"]
-        counts.append(seen(parent, trained_on, candidate.dataset, catalog, store))
-        before = item.properties.get("mlm:pretrained_source")
-        parent = before if before != item.properties["fair:base_model_id"] else None
+        model = ModelItem(item)
+        counts.append(seen(parent, str(model.dataset_id), candidate.dataset, catalog, store))
+        parent = model.parent_id
     return max((count for count in counts if count is not None), default=None)
 
 

@@ -16,9 +16,9 @@ from fair_models.catalog.items.lineage import PARENT_FIELDS
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Conflict, NotFound
 from fair_models.params import RetireParams
-from fair_models.publishing import garbage, pins, zenml_stages
-from fair_models.publishing.plans import Plan, Tell, nobody
-from fair_models.publishing.zenml_stages import Wanted
+from fair_models.publishing import cleanup, pins, zenml_stages
+from fair_models.publishing.commit import Plan, PlanListener, ignore_plan
+from fair_models.publishing.zenml_stages import ExpectedStages
 from fair_models.store.protocol import Store
 from fair_models.training import references
 from fair_models.training.ledger import Ledger, ModelVersion
@@ -40,7 +40,7 @@ class Retired:
 
 
 def retire(
-    params: RetireParams, catalog: Catalog, store: Store, ledger: Ledger, tell: Tell = nobody
+    params: RetireParams, catalog: Catalog, store: Store, ledger: Ledger, tell: PlanListener = ignore_plan
 ) -> Retired:
     """Archive or delete a version, or all versions of a name.
 
@@ -71,14 +71,14 @@ def retire(
         effects = (
             *transition.effects,
             *_in_zenml(params, catalog, ledger, transition, unpublished),
-            *(Effect(href, "is deleted") for href in garbage.unnamed(catalog, store, files, chosen)),
+            *(Effect(href, "is deleted") for href in cleanup.unnamed(catalog, store, files, chosen)),
         )
         tell(Plan(f"{params.action} {label(params)}", effects))
         if not params.dry_run:
             if transition.effects:
                 catalog.commit(transition.change)
             _follow(params, catalog, ledger, unpublished)
-            garbage.collect(catalog, store, files)
+            cleanup.collect(catalog, store, files)
             for effect in effects:
                 logger.info("%s %s", effect.target, effect.effect)
         return Retired(tuple(item.id for item in (*chosen, *gone)), effects)
@@ -157,9 +157,9 @@ def _in_zenml(
 ) -> list[Effect]:
     if params.collection != LOCAL_MODELS:
         return []
-    wanted = Wanted.of(catalog, params.name).after(transition.change)
+    expected = ExpectedStages.of(catalog, params.name).after(transition.change)
     also = [Effect(f"ZenML {version.id}", "is deleted; it was never published") for version in unpublished]
-    return [*zenml_stages.effects(ledger, params.name, wanted), *also]
+    return [*zenml_stages.effects(ledger, params.name, expected), *also]
 
 
 def _follow(

@@ -25,8 +25,7 @@ from fair_models.data.vectors.labels import Labels
 from fair_models.errors import Conflict, Invalid
 from fair_models.inference.imagery import areas
 from fair_models.params import SliceDatasetParams
-from fair_models.publishing.commit import NewVersion, as_stored, publish
-from fair_models.publishing.plans import Tell, nobody
+from fair_models.publishing.commit import NewVersion, PlanListener, as_stored, ignore_plan, publish
 from fair_models.publishing.workspace import work_folder
 from fair_models.store.archive import unpack
 from fair_models.store.protocol import Store, StoredFile
@@ -40,7 +39,9 @@ _SHOWN = 8
 _OF_THE_WHOLE = frozenset({"fair:chip_counts", "updated", pins.FIELD, tombstones.ARCHIVED})
 
 
-def publish_slice(params: SliceDatasetParams, catalog: Catalog, store: Store, tell: Tell = nobody) -> Item:
+def publish_slice(
+    params: SliceDatasetParams, catalog: Catalog, store: Store, tell: PlanListener = ignore_plan
+) -> Item:
     """Publish the part of a dataset that lies in an area, or has labels of a class or with a tag.
 
     Chips stay on their side of the split, so that what was held out of a training is held out here too. The

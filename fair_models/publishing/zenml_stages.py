@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExpectedStages:
     """What the catalogue says of a model's versions.
 
     stages: Stage that each published version should have, by number.
@@ -30,7 +30,7 @@ class Wanted:
     gone: Mapping[int, datetime] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, catalog: Catalog, model: str) -> Wanted:
+    def of(cls, catalog: Catalog, model: str) -> ExpectedStages:
         """As things are."""
         items = catalog.search(LOCAL_MODELS, name=model)
         return cls(
@@ -38,13 +38,13 @@ class Wanted:
             {_number(each.id): tombstones.deleted(each) for each in catalog.tombstones(LOCAL_MODELS, model)},
         )
 
-    def after(self, change: Change) -> Wanted:
+    def after(self, change: Change) -> ExpectedStages:
         """As things will be when a change of this model's versions was made."""
         out = {_number(item_id) for _, item_id in change.remove}
         stages = {number: stage for number, stage in self.stages.items() if number not in out}
         put = {_number(item.id): _stage(item.properties["deprecated"]) for item in change.put}
         gone = {_number(each.id): tombstones.deleted(each) for each in change.tombstones}
-        return Wanted({**stages, **put}, {**self.gone, **gone})
+        return ExpectedStages({**stages, **put}, {**self.gone, **gone})
 
 
 def follow(catalog: Catalog, ledger: Ledger, model: str) -> list[str]:
@@ -65,7 +65,7 @@ def follow(catalog: Catalog, ledger: Ledger, model: str) -> list[str]:
         Conflict: A version is active whose run did not complete.
     """
     done = []
-    for version, stage in _pending(ledger, model, Wanted.of(catalog, model)):
+    for version, stage in _pending(ledger, model, ExpectedStages.of(catalog, model)):
         if stage is None:
             ledger.delete(model, version.number)
             done.append(f"{version.id} was deleted in ZenML")
@@ -77,15 +77,17 @@ def follow(catalog: Catalog, ledger: Ledger, model: str) -> list[str]:
     return done
 
 
-def effects(ledger: Ledger, model: str, wanted: Wanted) -> list[Effect]:
+def effects(ledger: Ledger, model: str, expected: ExpectedStages) -> list[Effect]:
     """What following would change."""
     return [
         Effect(f"ZenML {version.id}", f"becomes {stage}" if stage else "is deleted")
-        for version, stage in _pending(ledger, model, wanted)
+        for version, stage in _pending(ledger, model, expected)
     ]
 
 
-def _pending(ledger: Ledger, model: str, wanted: Wanted) -> Iterator[tuple[ModelVersion, Stage | None]]:
+def _pending(
+    ledger: Ledger, model: str, expected: ExpectedStages
+) -> Iterator[tuple[ModelVersion, Stage | None]]:
     """Versions that are not as the catalogue says, and the stage that they should have; None: deleted.
 
     The one that goes into production comes first.
@@ -94,10 +96,10 @@ def _pending(ledger: Ledger, model: str, wanted: Wanted) -> Iterator[tuple[Model
         known = ledger.versions(model)
     except NotFound:
         return
-    active = "production" in wanted.stages.values()
-    for version in sorted(known, key=lambda each: wanted.stages.get(each.number) != "production"):
-        stage = wanted.stages.get(version.number)
-        deleted = wanted.gone.get(version.number)
+    active = "production" in expected.stages.values()
+    for version in sorted(known, key=lambda each: expected.stages.get(each.number) != "production"):
+        stage = expected.stages.get(version.number)
+        deleted = expected.gone.get(version.number)
         if deleted is not None and version.created.replace(microsecond=0) <= deleted:
             yield version, None
         elif stage is not None and stage != version.stage:

@@ -21,7 +21,7 @@ from fair_models.outcomes import Outcome
 
 if TYPE_CHECKING:
     from fair_models.inference.imagery.failures import Failure
-    from fair_models.publishing.plans import Plan
+    from fair_models.publishing.commit import Plan
 
 O = TypeVar("O", bound=Outcome)  # noqa: E741
 

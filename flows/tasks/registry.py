@@ -156,7 +156,8 @@ def close_dead_trainings(model: str) -> list[str]:
 def train_model(config: RunConfig) -> TrainedVersion:
     """Run the training pipeline in this process, and show each epoch."""
     from fair_models.catalog.items import figures, model_classes, versions
-    from fair_models.publishing import judging
+    from fair_models.catalog.items.model import ModelItem
+    from fair_models.publishing import candidate
     from fair_models.training import launch, registered
     from fair_models.types import BASE_MODELS, LOCAL_MODELS
 
@@ -178,7 +179,7 @@ def train_model(config: RunConfig) -> TrainedVersion:
     rows = results.metric_rows(version, base)
     artifacts.write_metrics(rows, version.baseline_name, version.held_out_count)
     artifacts.write_classes(figures.classes(version.classes))
-    return results.trained(version, config, judging.warn_of(version, base))
+    return results.trained(version, config, candidate.warn_of(version, ModelItem(base)))
 
 
 @task
@@ -237,16 +238,16 @@ def clean_old_runs(params: CleanRunsParams) -> CleanedRuns:
 @task
 def audit_catalog(params: AuditParams) -> AuditSummary:
     """Run the rules over the whole catalogue, repair if asked, write the report and emit an event."""
-    from fair_models.audit import filing, run
+    from fair_models.audit import report_file, run
     from fair_models.training.ledger import open_ledger
 
     current = settings.current()
-    filing.check(params.report)
+    report_file.check(params.report)
     report = run.audit(open_catalog(), open_store(), open_ledger(current), params)
     said = report.to_json()
     artifacts.write_card("report", report.to_markdown(), "Audit of the catalogue")
     artifacts.write_table("findings", said["findings"], "Findings, errors first")
     artifacts.write_table("repairs", said["repairs"], "What was repaired")
-    path = filing.write(report, params.report, current.audits_folder)
+    path = report_file.write(report, params.report, current.audits_folder)
     announcements.announce_audit(report, path)
     return results.audited(report, path)

@@ -271,7 +271,7 @@ def _doubt(properties: Mapping[str, Any]) -> list[str]:
 
 
 def _gate(properties: Mapping[str, Any]) -> list[str]:
-    from fair_models.publishing.gates import sentence
+    from fair_models.publishing.gate import sentence
 
     return [f"Gate {sentence(properties['fair:gate'])}."] if "fair:gate" in properties else []
 

@@ -31,7 +31,7 @@ def cleaned(params: CleanRunsParams, done: Cleaned) -> CleanedRuns:
     """The row of a cleaning."""
     return CleanedRuns(
         models=done.models,
-        looked_at=len(done.judged),
+        looked_at=len(done.decisions),
         deleted=len(done.deleted),
         kept=", ".join(f"{count} {reason}" for reason, count in sorted(done.kept.items())),
         dry_run=params.dry_run,
@@ -43,7 +43,7 @@ def cleaned_rows(params: CleanRunsParams, done: Cleaned) -> list[dict[str, Any]]
     from fair_models.publishing.cleanup import YOUNG
 
     goes = "would be deleted" if params.dry_run else "deleted"
-    old = sorted((each for each in done.judged if each.stays != YOUNG), key=lambda each: bool(each.stays))
+    old = sorted((each for each in done.decisions if each.stays != YOUNG), key=lambda each: bool(each.stays))
     return [
         {
             "version": each.version.id,

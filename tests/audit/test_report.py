@@ -11,7 +11,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from fair_models.audit import filing
+from fair_models.audit import report_file
 from fair_models.audit.findings import Finding, Repair, Report
 from fair_models.audit.rules import RULES, select
 from fair_models.cli.app import app
@@ -117,22 +117,22 @@ def test_repairs_and_those_that_failed_are_told() -> None:
 
 @pytest.mark.parametrize(("name", "start"), [("found.md", b"# Audit"), ("found.json", b"{")])
 def test_a_report_is_written_in_the_format_of_its_file(tmp_path: Path, name: str, start: bytes) -> None:
-    assert filing.write(report(ERROR), str(tmp_path / name), tmp_path / "audits") == tmp_path / name
+    assert report_file.write(report(ERROR), str(tmp_path / name), tmp_path / "audits") == tmp_path / name
     assert (tmp_path / name).read_bytes().startswith(start)
     assert not (tmp_path / "audits").exists()
 
 
 def test_reports_are_kept_by_time(tmp_path: Path) -> None:
-    path = filing.write(report(ERROR), None, tmp_path / "audits")
+    path = report_file.write(report(ERROR), None, tmp_path / "audits")
     assert path == tmp_path / "audits" / "20261121T083000Z.json"
     assert sorted(each.suffix for each in path.parent.iterdir()) == [".json", ".md"]
 
 
 @pytest.mark.parametrize("name", ["found.md", "found.json"])
 def test_a_report_takes_the_place_of_an_earlier_one(tmp_path: Path, name: str) -> None:
-    first = filing.write(report(), str(tmp_path / name), tmp_path / "audits").read_bytes()
+    first = report_file.write(report(), str(tmp_path / name), tmp_path / "audits").read_bytes()
     (tmp_path / "kept").hardlink_to(tmp_path / name)
-    assert filing.write(report(ERROR), str(tmp_path / name), tmp_path / "audits").read_bytes() != first
+    assert report_file.write(report(ERROR), str(tmp_path / name), tmp_path / "audits").read_bytes() != first
     assert (tmp_path / "kept").read_bytes() == first
 
 
@@ -151,7 +151,7 @@ def test_a_report_takes_the_place_of_nothing_else(tmp_path: Path, name: str, con
     path.write_bytes(content)
     (tmp_path / f"link-{name}").symlink_to(path)
     for named in (path, tmp_path / f"link-{name}", f"file://{path}"):
-        for refuse in (filing.check, lambda named: filing.write(report(), named, tmp_path)):
+        for refuse in (report_file.check, lambda named: report_file.write(report(), named, tmp_path)):
             with pytest.raises(Conflict, match="is no report"):
                 refuse(str(named))
     assert path.read_bytes() == content
@@ -161,13 +161,13 @@ def test_an_item_that_holds_all_that_a_report_has_is_an_item_still(tmp_path: Pat
     path = tmp_path / "item.json"
     path.write_bytes(orjson.dumps({**report().to_json(), "type": "Feature", "stac_version": "1.1.0"}))
     with pytest.raises(Conflict):
-        filing.check(str(path))
+        report_file.check(str(path))
 
 
 def test_a_folder_is_no_report(tmp_path: Path) -> None:
     (tmp_path / "found.json").mkdir()
     with pytest.raises(Conflict):
-        filing.check(str(tmp_path / "found.json"))
+        report_file.check(str(tmp_path / "found.json"))
 
 
 def test_a_report_is_not_written_into_the_catalogue(home: Path, registry: None) -> None:
@@ -175,16 +175,16 @@ def test_a_report_is_not_written_into_the_catalogue(home: Path, registry: None) 
     before = item.read_bytes()
     for path in (item, item.with_name("new.json"), item.parent / "new" / "x.md"):
         with pytest.raises(Invalid, match="keeps its own files"):
-            filing.check(str(path))
+            report_file.check(str(path))
         with pytest.raises(Invalid, match="keeps its own files"):
-            filing.write(report(), str(path), home / "audits")
+            report_file.write(report(), str(path), home / "audits")
     assert item.read_bytes() == before
 
 
 def test_a_report_of_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match=r"found\.pdf ends in neither"):
-        filing.check(str(tmp_path / "found.pdf"))
-    filing.check(None)
+        report_file.check(str(tmp_path / "found.pdf"))
+    report_file.check(None)
 
 
 @pytest.mark.parametrize(

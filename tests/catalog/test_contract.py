@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pystac import Asset, Item, Link
 
-from fair_models.catalog.items import facts, tombstones
+from fair_models.catalog.items import search_fields, tombstones
 from fair_models.catalog.protocol import Catalog, Change
 from fair_models.errors import Conflict, Invalid, InvalidItem, NotFound
 from fair_models.types import CollectionId
@@ -274,7 +274,7 @@ def test_parts_of_a_search_are_together_the_whole_in_order(
 
 def place_of(last: list[Item], order: Any) -> tuple[Any, ...] | None:
     """Where the last item of a part stands."""
-    return facts.place("local-models", last[0].to_dict(), order) if last else None
+    return search_fields.place("local-models", last[0].to_dict(), order) if last else None
 
 
 def test_a_search_shows_things_as_they_were_when_it_was_made(catalog: Catalog, make_item: MakeItem) -> None:

@@ -43,7 +43,7 @@ def clean(world: World, **values: object) -> Cleaned:
 
 
 def stays(done: Cleaned) -> dict[int, str]:
-    return {each.version.number: each.stays for each in done.judged}
+    return {each.version.number: each.stays for each in done.decisions}
 
 
 def test_what_is_running_published_pinned_young_or_new_stays(world: World) -> None:

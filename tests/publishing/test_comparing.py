@@ -16,6 +16,7 @@ from pystac import Item
 
 from fair_models.catalog.changes import transitions
 from fair_models.catalog.items import assets, figures
+from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.data.images import chips
 from fair_models.data.splits import Split
@@ -29,7 +30,7 @@ from fair_models.params import (
     RetireParams,
     SliceDatasetParams,
 )
-from fair_models.publishing import judging
+from fair_models.publishing.candidate import seen as seen_chips
 from fair_models.publishing.comparison import compare as comparing
 from fair_models.publishing.comparison import curves, tables
 from fair_models.publishing.comparison import report as comparison_report
@@ -217,7 +218,7 @@ def test_the_report_shows_tables_curves_and_pictures(compared: Ground, tmp_path:
 def test_who_learnt_from_the_held_out_chips_is_told(world: World) -> None:
     [ground] = world.compare("roofs-v1", "tiny", dataset="turned", pictures=0)
     learnt, base = ground.sides
-    seen = judging.seen("roofs-v1", world.town.id, world.turned, world.catalog, world.store)
+    seen = seen_chips("roofs-v1", world.town.id, DatasetItem(world.turned), world.catalog, world.store)
     assert learnt.seen == seen
     assert seen
     assert base.seen is None

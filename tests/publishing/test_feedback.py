@@ -28,7 +28,7 @@ from fair_models.publishing.retire import retire
 from fair_models.store.local import LocalStore
 from fair_models.types import BASE_MODELS, DATASETS, Json
 from tests.catalog.item_factory import base_item
-from tests.publishing import judged
+from tests.publishing import feedback_files
 from tests.publishing.memory_ledger import MemoryLedger
 
 MODEL = "roofs-unet-v1"
@@ -45,7 +45,7 @@ def settlement(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def prediction(settlement: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return judged.predict(settlement, tmp_path_factory.mktemp("predicted") / "it", MODEL)
+    return feedback_files.predict(settlement, tmp_path_factory.mktemp("predicted") / "it", MODEL)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ class Desk:
 
     def say(self, verdicts: Any, members: Json | None = None, **fields: Any) -> Item:
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        judged.say(self.settlement, self.file, verdicts, **(members or {}))
+        feedback_files.say(self.settlement, self.file, verdicts, **(members or {}))
         asked = {"prediction": str(self.prediction), "feedback": str(self.file), "dataset": "town", **fields}
         return collect(CollectFeedbackParams.model_validate(asked), self.catalog, self.store)
 
@@ -268,7 +268,7 @@ def test_two_verdicts_on_one_polygon_are_refused(desk: Desk) -> None:
 def test_imagery_that_is_no_folder_is_refused_and_another_can_be_named(
     desk: Desk, settlement: Path, tmp_path: Path
 ) -> None:
-    desk.prediction = judged.predict(settlement, tmp_path / "tiles", MODEL)
+    desk.prediction = feedback_files.predict(settlement, tmp_path / "tiles", MODEL)
     item = orjson.loads((desk.prediction / "prediction.json").read_bytes())
     item["properties"]["fair:imagery"] = "https://tiles.example.org/{z}/{x}/{y}.png"
     (desk.prediction / "prediction.json").write_bytes(orjson.dumps(item))
@@ -284,7 +284,7 @@ def test_a_prediction_that_is_not_whole_is_refused(desk: Desk, settlement: Path,
     desk.prediction = tmp_path / "nowhere"
     with pytest.raises(NotFound, match="There is no prediction at"):
         desk.say("accepted")
-    desk.prediction = judged.predict(settlement, tmp_path / "changed", "huts-v1")
+    desk.prediction = feedback_files.predict(settlement, tmp_path / "changed", "huts-v1")
     with pytest.raises(NotFound, match="huts-v1, which made prediction-0123456789ab, is published no more"):
         desk.say("accepted")
     with (desk.prediction / "predictions.parquet").open("ab") as file:

@@ -15,7 +15,7 @@ import pytest
 from fair_models.audit.run import audit
 from fair_models.errors import Conflict, Corrupted, Unavailable
 from fair_models.params import AuditParams
-from fair_models.publishing import garbage
+from fair_models.publishing import cleanup
 from fair_models.store.s3.store import S3Store
 from fair_models.types import BASE_MODELS, LOCAL_MODELS
 from tests.publishing import racing
@@ -195,7 +195,7 @@ def test_processes_that_publish_and_delete_at_once_lose_nothing_in_the_bucket(
     assert set(came) <= {"done", *(error.__name__ for error in racing.LOST)}, came
     assert broken(world) == []
     assert unsettled(world) == []
-    named = {href for href in garbage.referenced(world.catalog) if href.startswith("s3://")}
+    named = {href for href in cleanup.referenced(world.catalog) if href.startswith("s3://")}
     assert set(world.store.hrefs()) == named
 
 

@@ -17,7 +17,7 @@ from fair_models.catalog.items.tombstones import note
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.errors import Conflict, Corrupted, Invalid, NotFound, Unavailable
 from fair_models.params import AuditParams, PromoteParams, RetireParams
-from fair_models.publishing.plans import Plan
+from fair_models.publishing.commit import Plan
 from fair_models.publishing.promote import promote
 from fair_models.publishing.retire import retire
 from fair_models.store.local import LocalStore

@@ -11,11 +11,12 @@ from pystac import Item
 from fair_models.catalog import validation
 from fair_models.catalog.items import assets, versions
 from fair_models.catalog.items.agreement import Agreement, Figure
+from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.errors import Conflict, FairModelsError, GateFailed, Invalid, NotFound
 from fair_models.params import Gate, PromoteParams
-from fair_models.publishing import judging
+from fair_models.publishing import candidate
 from fair_models.publishing.promote import promote
 from fair_models.publishing.workspace import folders_left
 from fair_models.store.local import LocalStore
@@ -341,7 +342,7 @@ def test_a_completed_training_that_learnt_nothing_is_warned_of(
 ) -> None:
     collapsed, good = ledger.add(iou=0.377), ledger.add()
 
-    warning = judging.warn_of(collapsed, base_item())
+    warning = candidate.warn_of(collapsed, ModelItem(base_item()))
 
     assert warning is not None
     assert "no better than 0.377 of the simplest guess (everything is a building)" in warning
@@ -349,7 +350,7 @@ def test_a_completed_training_that_learnt_nothing_is_warned_of(
     row = results.trained(collapsed, ledger.config(MODEL, 1), warning)
     assert row.warning == warning
     assert [row["better"] for row in results.metric_rows(collapsed, base_item())] == [False]
-    assert judging.warn_of(good, base_item()) is None
+    assert candidate.warn_of(good, ModelItem(base_item())) is None
 
 
 def test_the_active_version_is_held_against_a_gate_too(

@@ -38,7 +38,7 @@ from fair_models.training.ledger import Ledger, open_ledger
 from fair_models.training.plan import plan_run
 from fair_models.training.run_config import RunConfig
 from fair_models.types import LOCAL_MODELS
-from tests.publishing import judged, tiny_contribution
+from tests.publishing import feedback_files, tiny_contribution
 
 MODEL = "published-roofs"
 GATE = Gate(override_reason=tiny_contribution.UNTRAINED)
@@ -152,8 +152,8 @@ def test_feedback_trains_the_local_model_further_and_the_chain_can_be_read(
     parent = registry.promote(1)
     make_settlement(tmp_path / "town", seed=4, columns=4, rows=2, size_px=64, prediction_columns=0)
     said = CollectFeedbackParams(
-        prediction=str(judged.predict(tmp_path / "town", tmp_path / "predicted", parent.id)),
-        feedback=str(judged.say(tmp_path / "town", tmp_path / "said.geojson", "accepted")),
+        prediction=str(feedback_files.predict(tmp_path / "town", tmp_path / "predicted", parent.id)),
+        feedback=str(feedback_files.say(tmp_path / "town", tmp_path / "said.geojson", "accepted")),
         dataset="town",
     )
     dataset = collect(said, registry.catalog, registry.store)

@@ -19,9 +19,8 @@ from fair_models.catalog.changes.transitions import Transition
 from fair_models.catalog.items import base_models, versions
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.errors import Conflict
-from fair_models.publishing import garbage
-from fair_models.publishing.commit import NewVersion, publish
-from fair_models.publishing.plans import nobody
+from fair_models.publishing import cleanup
+from fair_models.publishing.commit import NewVersion, ignore_plan, publish
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 from tests.catalog.item_factory import base_files, template
 from tests.publishing import racing
@@ -83,7 +82,7 @@ def register(world: World, number: int, by: int) -> Item:
         files,
         lambda stored: base_models.build(template(title=f"Roofs by {by}"), number, stored, MOMENT),
     )
-    return publish(new, world.catalog, world.store, tell=nobody, dry_run=False)
+    return publish(new, world.catalog, world.store, tell=ignore_plan, dry_run=False)
 
 
 def draw(world: World, chance: random.Random) -> Operation:
@@ -239,7 +238,7 @@ def test_eight_processes_at_once_lose_nothing_and_readers_see_nothing_broken(tmp
     assert set(world.stages()) == left
     assert broken(world) == []
     assert unsettled(world) == []
-    named = {href for href in garbage.referenced(world.catalog) if href.startswith("/")}
+    named = {href for href in cleanup.referenced(world.catalog) if href.startswith("/")}
     assert set(world.store.hrefs()) == named
 
 

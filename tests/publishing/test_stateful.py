@@ -29,7 +29,7 @@ from fair_models.catalog.items.versions import split_id
 from fair_models.catalog.local import database
 from fair_models.errors import FairModelsError
 from fair_models.params import AuditParams
-from fair_models.publishing import garbage
+from fair_models.publishing import cleanup
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 from tests.publishing import world as worlds
 from tests.publishing.expected import Expected, Family, Refused
@@ -252,7 +252,7 @@ class Registry(RuleBasedStateMachine):
     @invariant()
     def bytes_are_those_that_items_name(self) -> None:
         stored = {Path(href).relative_to(self.root / "store") for href in self.world.store.hrefs()}
-        named = {Path(href) for href in garbage.referenced(self.world.catalog) if href.startswith("/")}
+        named = {Path(href) for href in cleanup.referenced(self.world.catalog) if href.startswith("/")}
         assert stored == {path.relative_to(self.root / "store") for path in named}
         for collection, name in NAMES.items():
             for number in self.family(collection).deleted:

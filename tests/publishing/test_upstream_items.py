@@ -18,7 +18,7 @@ from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.cli.app import app
 from fair_models.errors import Invalid, InvalidItem, Unavailable
 from fair_models.publishing import item_check
-from fair_models.publishing.register import code_hosts, fetching
+from fair_models.publishing.register import code_hosts, downloads
 from fair_models.publishing.register.register import register_base_model
 from fair_models.store.local import LocalStore
 from tests.publishing import foreign_item
@@ -203,7 +203,7 @@ def test_all_addresses_that_may_not_be_asked_are_told_at_once_with_where_to_put_
         "license",
     ):
         assert words in said
-    by_hand = fetching.by_hand("https://hf.co/a/b/resolve/abc/weights.pth", None)
+    by_hand = downloads.by_hand("https://hf.co/a/b/resolve/abc/weights.pth", None)
     assert f"put it at {by_hand}" in said
 
 
@@ -218,7 +218,7 @@ def test_files_that_were_put_by_hand_are_taken_in_place_of_their_addresses(
         "https://raw.githubusercontent.com/hotosm/models/refs/heads/main/README.md": "items/README.md",
     }
     for address, file in hand.items():
-        place = fetching.by_hand(address, None)
+        place = downloads.by_hand(address, None)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / file, place)
     assert register_base_model(str(path), catalog, store).id == "roof-finder-v3"
@@ -237,7 +237,7 @@ def test_servers_that_do_not_answer_are_told_together_with_where_to_put_the_file
         register_base_model(str(edited(folder, change)), catalog, store)
     for key, name in (("checkpoint", "w.pt"), ("model", "w.onnx")):
         assert f"assets.{key}: " in str(raised.value)
-        assert f"put it at {fetching.by_hand(f'http://127.0.0.1:9/{name}', None)}" in str(raised.value)
+        assert f"put it at {downloads.by_hand(f'http://127.0.0.1:9/{name}', None)}" in str(raised.value)
 
 
 # Roles and names

@@ -20,8 +20,7 @@ from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.pgstac.catalog import PgstacCatalog
 from fair_models.catalog.protocol import Catalog
 from fair_models.params import AuditParams, Gate, PromoteParams, RetireParams
-from fair_models.publishing.commit import NewVersion, publish
-from fair_models.publishing.plans import nobody
+from fair_models.publishing.commit import NewVersion, ignore_plan, publish
 from fair_models.publishing.promote import promote
 from fair_models.publishing.retire import Retired, retire
 from fair_models.settings import Settings
@@ -76,7 +75,7 @@ class World:
             lambda stored: base_models.build(template(), number, stored, _CREATED),
         )
         with self.catalog.exclusive(BASE_MODELS, BASE):
-            return publish(new, self.catalog, self.store, tell=nobody, dry_run=False)
+            return publish(new, self.catalog, self.store, tell=ignore_plan, dry_run=False)
 
     def ingest(self, number: int) -> Item:
         """Publish a version of the dataset."""
@@ -89,7 +88,7 @@ class World:
             lambda stored: datasets.build(dataset_facts(files=dict(stored), version=number)),
         )
         with self.catalog.exclusive(DATASETS, DATASET):
-            return publish(new, self.catalog, self.store, tell=nobody, dry_run=False)
+            return publish(new, self.catalog, self.store, tell=ignore_plan, dry_run=False)
 
     def promote(
         self, number: int | None = None, model: str = MODEL, *, dry_run: bool = False, **gate: Any

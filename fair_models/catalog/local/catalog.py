@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from pystac import Collection, Item
 
 from fair_models.catalog.changes.documents import MALFORMED, prepare
-from fair_models.catalog.items.facts import Asked
+from fair_models.catalog.items.search_fields import SearchQuery
 from fair_models.catalog.items.tombstones import not_found
 from fair_models.catalog.items.versions import split_id
 from fair_models.catalog.local import database, files, journal
@@ -85,7 +85,7 @@ class LocalCatalog:
             after: A place in that order, see `facts.place`: only what comes after it.
             limit: Only so many.
         """
-        asked = Asked(name, deprecated, tasks, keywords)
+        asked = SearchQuery(name, deprecated, tasks, keywords)
         found = self._read(lambda index: index.search(collection, asked, order, after, limit))
         return (to_item(document, self.root, path) for path, document in found)
 

@@ -15,7 +15,15 @@ import orjson
 
 from fair_models.catalog.items import lineage
 from fair_models.catalog.items.collections import COLLECTIONS, Sums, summed_fields
-from fair_models.catalog.items.facts import KEYWORDS, TASKS, Asked, Facts, facet_text, facts_of, time_text
+from fair_models.catalog.items.search_fields import (
+    KEYWORDS,
+    TASKS,
+    SearchFields,
+    SearchQuery,
+    facet_text,
+    search_fields_of,
+    time_text,
+)
 from fair_models.catalog.local import files
 from fair_models.catalog.local.layout import collection_path, item_path
 from fair_models.types import CollectionId, Json
@@ -78,7 +86,7 @@ class Index:
     def search(
         self,
         collection: str,
-        asked: Asked,
+        asked: SearchQuery,
         order: Literal["id", "version", "created"],
         after: Sequence[Any] | None = None,
         limit: int | None = None,
@@ -218,7 +226,7 @@ class Index:
 
     def put(self, collection: str, path: str, document: Json, signature: str = "") -> None:
         """Add or replace an item."""
-        facts, item_id = facts_of(collection, document), document["id"]
+        facts, item_id = search_fields_of(collection, document), document["id"]
         self.remove(collection, item_id)
         self._db.execute(
             f"INSERT INTO item VALUES ({', '.join('?' * 16)})",  # noqa: S608 - question marks alone
@@ -268,7 +276,7 @@ class Index:
                 self.put(item.collection, item.path, item.document, item.signature)
 
 
-def _columns(facts: Facts) -> tuple[object, ...]:
+def _columns(facts: SearchFields) -> tuple[object, ...]:
     times = facts.created, facts.start, facts.end
     box = facts.bbox or (None, None, None, None)
     return facts.name, facts.number, facts.deprecated, facts.title, *times, *box, facts.gsd_m

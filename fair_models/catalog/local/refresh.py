@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 
 from fair_models.catalog.items import collections
-from fair_models.catalog.items.facts import Asked
+from fair_models.catalog.items.search_fields import SearchQuery
 from fair_models.catalog.items.tombstones import TOMBSTONE
 from fair_models.catalog.local import database, journal, tombstones
 from fair_models.catalog.local.change import collection_document
@@ -74,7 +74,7 @@ def _steps(root: Path, index: Index) -> list[Step]:
 def _document(index: Index, collection: CollectionId) -> Json:
     items = {
         document["id"]
-        for _, document in index.search(collection, Asked(), "id")
+        for _, document in index.search(collection, SearchQuery(), "id")
         if TOMBSTONE not in document.get("properties", {})
     }
     head = tombstones.head_with(index.head(collection), collection, {}, items)

@@ -11,7 +11,7 @@ from pystac import Collection, Item
 
 from fair_models.catalog.changes import expectations
 from fair_models.catalog.changes.documents import MALFORMED, Documents, prepare
-from fair_models.catalog.items.facts import Asked
+from fair_models.catalog.items.search_fields import SearchQuery
 from fair_models.catalog.items.tombstones import not_found
 from fair_models.catalog.items.versions import split_id
 from fair_models.catalog.pgstac.database import Database
@@ -85,7 +85,9 @@ class PgstacCatalog:
             limit: Only so many.
         """
         with self._reading() as rows:
-            found = rows.search(collection, Asked(name, deprecated, tasks, keywords), order, after, limit)
+            found = rows.search(
+                collection, SearchQuery(name, deprecated, tasks, keywords), order, after, limit
+            )
         return (self._places.item(each) for each in found)
 
     def href(self, collection: CollectionId, item_id: str) -> str:

@@ -19,7 +19,14 @@ from psycopg.types.json import Jsonb
 
 from fair_models.catalog.changes.documents import made_item, to_document
 from fair_models.catalog.items import collections, lineage
-from fair_models.catalog.items.facts import KEYWORDS, TASKS, Asked, facts_of, place, sums_of
+from fair_models.catalog.items.search_fields import (
+    KEYWORDS,
+    TASKS,
+    SearchQuery,
+    place,
+    search_fields_of,
+    sums_of,
+)
 from fair_models.catalog.items.versions import split_id
 from fair_models.catalog.pgstac.database import Connection
 from fair_models.catalog.pgstac.places import Places
@@ -92,7 +99,7 @@ class Rows:
     def search(
         self,
         collection: CollectionId,
-        asked: Asked,
+        asked: SearchQuery,
         order: Literal["id", "version", "created"],
         after: Sequence[Any] | None = None,
         limit: int | None = None,
@@ -193,7 +200,7 @@ class Rows:
         fields = [*collections.summed_fields(collection), *_TIMES]
         query = _SUMMED.format(", ".join(["properties->%s"] * len(fields)))
         facts = (
-            facts_of(
+            search_fields_of(
                 collection,
                 {"id": row[0], "bbox": row[1], "properties": dict(zip(fields, row[2:], strict=True))},
             )

@@ -76,7 +76,7 @@ def show(
     from fair_models.catalog import query
     from fair_models.catalog.items import agreement
     from fair_models.catalog.opening import name_of, open_catalog
-    from fair_models.publishing import gates
+    from fair_models.publishing import gate
     from fair_models.training import references
 
     catalog = open_catalog(current())
@@ -86,8 +86,8 @@ def show(
         output.show_json(found.to_dict(transform_hrefs=False))
         return
     properties = {name: value for name, value in found.properties.items() if name not in _HIDDEN}
-    if gate := found.properties.get("fair:gate"):
-        properties["gate"] = gates.sentence(gate)
+    if record := found.properties.get("fair:gate"):
+        properties["gate"] = gate.sentence(record)
     if agreement.FIELD in found.properties:
         properties["fast against exact"] = agreement.read(found.properties).sentence
     files = {f"{key} file": asset.href for key, asset in found.assets.items()}

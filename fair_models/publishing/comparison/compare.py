@@ -10,6 +10,7 @@ import numpy as np
 from pystac import Item
 
 from fair_models.catalog.items import versions
+from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import (
     Corrupted,
@@ -22,7 +23,7 @@ from fair_models.errors import (
 from fair_models.ml_tasks import intervals
 from fair_models.ml_tasks.results import Evaluation, Interval
 from fair_models.params import CompareParams
-from fair_models.publishing import judging
+from fair_models.publishing.candidate import seen
 from fair_models.publishing.comparison.contenders import Contender, find
 from fair_models.store.protocol import Store
 from fair_models.training.ledger import Ledger
@@ -189,7 +190,8 @@ class _Bench:
     def _seen(self, contender: Contender) -> int | None:
         if contender.trained_on is None:
             return None
-        return judging.seen(contender.id, contender.trained_on, self._dataset, self._catalog, self._store)
+        dataset = DatasetItem(self._dataset)
+        return seen(contender.id, contender.trained_on, dataset, self._catalog, self._store)
 
 
 def _dataset(params: CompareParams, contenders: Sequence[Contender]) -> str:

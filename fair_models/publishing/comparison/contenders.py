@@ -13,6 +13,7 @@ from pystac import Item
 from fair_models import settings
 from fair_models.catalog import names
 from fair_models.catalog.items import model_classes, versions
+from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Conflict, Invalid, NotFound
 from fair_models.params import HyperparameterValue
@@ -20,7 +21,6 @@ from fair_models.publishing.workspace import work_folder
 from fair_models.store.protocol import Store
 from fair_models.training import registered
 from fair_models.training.ledger import Ledger, ModelVersion
-from fair_models.training.run_config import RunConfig
 from fair_models.types import BASE_MODELS, LOCAL_MODELS, Json
 
 if TYPE_CHECKING:
@@ -94,13 +94,13 @@ def _of_item(item: Item, store: Store) -> Contender:
 
         return measuring.of_item(item, dataset, store, settings.current().cache_folder)
 
-    properties = item.properties
+    model = ModelItem(item)
     return Contender(
-        id=item.id,
-        kind="published" if item.collection_id == LOCAL_MODELS else "base model",
-        trained_on=properties.get("fair:dataset_id"),
-        metrics_spec=list(properties["fair:metrics_spec"]),
-        hyperparameters=dict(properties.get("mlm:hyperparameters", {})),
+        id=model.id,
+        kind="published" if model.is_local else "base model",
+        trained_on=model.dataset_id,
+        metrics_spec=model.metrics_spec,
+        hyperparameters=model.hyperparameters,
         open_on=open_on,
     )
 
@@ -129,7 +129,7 @@ def _of_version(version: ModelVersion, catalog: Catalog, store: Store, ledger: L
         id=version.id,
         kind="trained",
         trained_on=config.dataset,
-        metrics_spec=list(_following(base, config).properties["fair:metrics_spec"]),
+        metrics_spec=ModelItem(model_classes.following(base, config.classes)).metrics_spec,
         hyperparameters={**config.hyperparameters, **version.hyperparameters},
         open_on=open_on,
     )
@@ -147,10 +147,6 @@ def _all_trained(name: str, ledger: Ledger) -> list[str]:
     with suppress(NotFound):
         return [version.id for version in ledger.versions(name)][-_SHOWN:]
     return []
-
-
-def _following(base: Item, config: RunConfig) -> Item:
-    return model_classes.following(base, config.classes)
 
 
 def _weights(version: ModelVersion, ledger: Ledger, folder: Path) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fair_models.errors import InvalidItem
-from fair_models.publishing.register import fetching, finished_code, finished_templates, item_documents
+from fair_models.publishing.register import downloads, finished_code, finished_templates, item_documents
 from fair_models.publishing.register.finished_templates import CARD, NEEDED
 from fair_models.types import BASE_MODELS, Json
 
@@ -50,7 +50,7 @@ def load(source: str, work: Path) -> FinishedItem:
     given = finished_templates.of_document(read)
     item, weak = finished_templates.judged(given)
     found = given.found
-    fetching.fetch(found, (*NEEDED, CARD), work / "files")
+    downloads.fetch(found, (*NEEDED, CARD), work / "files")
     if reasons := [*found.reasons, *finished_templates.unusable(found)]:
         raise InvalidItem(given.name, list(dict.fromkeys(reasons)))
     assumed = _assumed(read.document, given.template)

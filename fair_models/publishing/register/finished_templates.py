@@ -14,7 +14,7 @@ from fair_models.catalog.items import base_models
 from fair_models.catalog.items.versions import split_id
 from fair_models.errors import InvalidItem
 from fair_models.publishing.commit import as_stored
-from fair_models.publishing.register import code_hosts, fetching, template_files
+from fair_models.publishing.register import code_hosts, downloads, template_files
 from fair_models.publishing.register.item_documents import ItemDocument
 from fair_models.publishing.register.template_files import TemplateFiles
 from fair_models.store import locations
@@ -69,10 +69,10 @@ def judged(given: FinishedTemplate) -> tuple[Item, list[str]]:
         InvalidItem: It breaks the profile, or names files that are not there or may not be had.
     """
     found, template = given.found, given.template
-    reasons = [*found.reasons, *fetching.refused(found, (*NEEDED, CARD))]
+    reasons = [*found.reasons, *downloads.refused(found, (*NEEDED, CARD))]
     with translate_os_errors(f"read the files of {given.name}"):
         present = {key: file for key, file in found.files.items() if file.is_file()}
-        files = {**as_stored(present), **fetching.stand_ins(found, (*NEEDED, CARD))}
+        files = {**as_stored(present), **downloads.stand_ins(found, (*NEEDED, CARD))}
     try:
         item = base_models.build(template, given.number or 1, files)
         validation = profiles.validate(item.to_dict(include_self_link=False, transform_hrefs=False))

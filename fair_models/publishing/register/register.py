@@ -16,8 +16,7 @@ from fair_models.contract import checks
 from fair_models.contract.blueprint import Blueprint
 from fair_models.contract.contribution import Contribution
 from fair_models.errors import InvalidContribution
-from fair_models.publishing.commit import NewVersion, as_stored, publish
-from fair_models.publishing.plans import Tell, nobody
+from fair_models.publishing.commit import NewVersion, PlanListener, as_stored, ignore_plan, publish
 from fair_models.publishing.register import finished_items, template_files
 from fair_models.publishing.register.finished_items import FinishedItem
 from fair_models.publishing.workspace import work_folder
@@ -32,7 +31,7 @@ def register_base_model(
     source: str,
     catalog: Catalog,
     store: Store,
-    tell: Tell = nobody,
+    tell: PlanListener = ignore_plan,
     *,
     dry_run: bool = False,
     random_start: bool = False,
@@ -75,7 +74,7 @@ class _Destination:
 
     catalog: Catalog
     store: Store
-    tell: Tell
+    tell: PlanListener
     dry_run: bool
 
 

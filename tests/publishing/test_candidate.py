@@ -12,6 +12,8 @@ import pytest
 from pystac import Item
 
 from fair_models.catalog.changes import transitions
+from fair_models.catalog.items.dataset import DatasetItem
+from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.contract.archive import pack_code
 from fair_models.data.splits import Split
@@ -19,10 +21,9 @@ from fair_models.data.synthetic import make_settlement
 from fair_models.errors import GateFailed
 from fair_models.ml_tasks.results import Evaluation
 from fair_models.params import FinetuneParams, Gate, IngestDatasetParams, PromoteParams
-from fair_models.publishing import judging
+from fair_models.publishing.candidate import Candidate, evaluate
 from fair_models.publishing.commit import put_files
 from fair_models.publishing.datasets import ingest
-from fair_models.publishing.judging import Candidate
 from fair_models.publishing.promote import promote
 from fair_models.publishing.register.register import register_base_model
 from fair_models.settings import current
@@ -130,8 +131,8 @@ def published(
         local_item(
             version.number,
             name=MODEL,
-            base=candidate.base,
-            dataset=candidate.dataset,
+            base=candidate.base.item,
+            dataset=candidate.dataset.item,
             base_href=catalog.href(BASE_MODELS, candidate.base.id),
             dataset_href=catalog.href(DATASETS, candidate.dataset.id),
             files=put_files(store, LOCAL_MODELS, MODEL, version.number, files),
@@ -139,7 +140,7 @@ def published(
             metrics=version.metrics,
             baseline=version.baseline,
             held_out_count=version.held_out_count,
-            split=candidate.dataset.properties["fair:split_spec"],
+            split=candidate.dataset.split,
         ),
     )
 
@@ -154,7 +155,7 @@ class Duel:
 
     def judge(self, candidate: Candidate, **gate: Any) -> Json:
         asked = Gate(**{"not_worse_by": 1.0, **gate})
-        return judging.judge(asked, candidate, self.champion, self.catalog, self.world.store)
+        return evaluate(asked, candidate, ModelItem(self.champion), self.catalog, self.world.store)
 
     def refused(self, candidate: Candidate, **gate: Any) -> str:
         with pytest.raises(GateFailed) as failed:
@@ -237,7 +238,7 @@ def test_held_out_chips_that_the_champion_was_trained_on_are_counted(
 
 def test_chips_of_the_same_name_in_another_place_are_others(duel: Duel, make: Make, world: World) -> None:
     elsewhere = Item.from_dict(changed(raw(world.town_again), ["bbox"], [10.0, 10.0, 10.1, 10.1]))
-    candidate = replace(make(world.town_again, POOR), dataset=elsewhere)
+    candidate = replace(make(world.town_again, POOR), dataset=DatasetItem(elsewhere))
     assert duel.judge(candidate)["seen_by_champion"] == 0
 
 
@@ -374,7 +375,7 @@ def test_a_run_that_read_other_chips_than_its_dataset_s_is_refused(
     duel: Duel, make: Make, world: World
 ) -> None:
     candidate = make(world.town, POOR)
-    lie = replace(candidate, dataset=world.village)
+    lie = replace(candidate, dataset=DatasetItem(world.village))
     assert "its run read other files than those of village-v1 (chips, labels)" in duel.refused(lie)
 
 

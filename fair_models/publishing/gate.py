@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pystac import Item
-
 from fair_models.catalog.items import guesses
 from fair_models.catalog.items.local_models import FIELDS
+from fair_models.catalog.items.model import ModelItem
 from fair_models.errors import GateFailed, Invalid
 from fair_models.params import Gate
 from fair_models.types import Json
@@ -63,7 +62,7 @@ class Champion:
     problem: str = ""
 
 
-def weigh(gate: Gate, measured: Measured, base: Item, champion: Champion | None) -> Json:
+def evaluate(gate: Gate, measured: Measured, base: ModelItem, champion: Champion | None) -> Json:
     """Compare a candidate with its gate, a simple guess, the base model's minimums and the current version.
 
     Whatever the gate, the main metric has to be better than the best simple guess. An override lets a
@@ -84,7 +83,7 @@ def weigh(gate: Gate, measured: Measured, base: Item, champion: Champion | None)
         Invalid: The gate names a metric that the model does not have, or one where lower is better.
         GateFailed: Lists every metric that falls short: its value, the bound, the margin.
     """
-    spec = base.properties["fair:metrics_spec"]
+    spec = base.metrics_spec
     _check_names(gate, measured.subject, spec)
     bounds = _bounds(gate, spec)
     unreal = doubts(measured, base)
@@ -100,9 +99,9 @@ def weigh(gate: Gate, measured: Measured, base: Item, champion: Champion | None)
     return _record(gate, measured, spec[0]["key"], champion, bounds, short)
 
 
-def doubts(measured: Measured, base: Item) -> list[str]:
+def doubts(measured: Measured, base: ModelItem) -> list[str]:
     """Why a candidate's figures are none, in sentences. Whatever the gate, it is not published with these."""
-    spec = base.properties["fair:metrics_spec"]
+    spec = base.metrics_spec
     keys, main = [entry["key"] for entry in spec], spec[0]["key"]
     found = list(measured.doubts)
     if measured.held_out_count < 1:

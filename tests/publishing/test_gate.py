@@ -10,7 +10,7 @@ from pystac import Item
 
 from fair_models.errors import GateFailed, Invalid
 from fair_models.params import Gate
-from fair_models.publishing import gates
+from fair_models.publishing import gate as gates
 
 IOU, LOSS = "fair:building_iou", "fair:error_px"
 
@@ -42,12 +42,12 @@ def reasons_of(
     gate: Gate, candidate: gates.Measured, parent: Item, before: gates.Champion | None = None
 ) -> str:
     with pytest.raises(GateFailed) as failed:
-        gates.weigh(gate, candidate, parent, before)
+        gates.evaluate(gate, candidate, parent, before)
     return str(failed.value)
 
 
 def test_a_gate_that_asks_for_nothing_lets_a_measured_run_pass() -> None:
-    gates.weigh(Gate(), measured(), base(), current())
+    gates.evaluate(Gate(), measured(), base(), current())
 
 
 def test_a_failed_minimum_names_the_metric_both_values_and_the_distance() -> None:
@@ -65,7 +65,7 @@ def test_a_gate_cannot_lower_the_base_model_s_minimum() -> None:
 
 
 def test_reaching_the_minimum_exactly_is_enough() -> None:
-    gates.weigh(Gate(minimum={IOU: 0.61}), measured(), base(), None)
+    gates.evaluate(Gate(minimum={IOU: 0.61}), measured(), base(), None)
 
 
 def test_a_run_without_held_out_data_cannot_pass_whatever_its_metrics() -> None:
@@ -96,11 +96,11 @@ def test_no_metric_is_called_like_another_field_of_the_item(key: str) -> None:
 
 
 def test_further_metrics_are_no_fault() -> None:
-    gates.weigh(Gate(), measured({IOU: 0.61, LOSS: 2.0, "fair:mean_iou": None}), base(), None)
+    gates.evaluate(Gate(), measured({IOU: 0.61, LOSS: 2.0, "fair:mean_iou": None}), base(), None)
 
 
 def test_a_run_may_be_worse_than_the_current_version_within_the_margin() -> None:
-    gates.weigh(Gate(not_worse_by=0.09), measured(), base(), current(0.7))
+    gates.evaluate(Gate(not_worse_by=0.09), measured(), base(), current(0.7))
 
 
 def test_a_run_worse_than_the_margin_is_told_both_values_and_the_margin() -> None:
@@ -110,7 +110,7 @@ def test_a_run_worse_than_the_margin_is_told_both_values_and_the_margin() -> Non
 
 
 def test_without_a_current_version_there_is_nothing_to_be_worse_than() -> None:
-    gates.weigh(Gate(not_worse_by=0.0), measured(), base(), None)
+    gates.evaluate(Gate(not_worse_by=0.0), measured(), base(), None)
 
 
 def test_a_current_version_that_could_not_be_measured_fails_the_comparison_with_the_true_reason() -> None:
@@ -124,13 +124,13 @@ def test_where_lower_is_better_a_larger_value_is_worse() -> None:
     parent = item("roofer-v1", **{"fair:metrics_spec": spec})
     before = current(1.5)
     assert "0.5 worse than 1.5" in reasons_of(Gate(not_worse_by=0.4), measured(), parent, before)
-    gates.weigh(Gate(not_worse_by=0.5), measured(), parent, before)
+    gates.evaluate(Gate(not_worse_by=0.5), measured(), parent, before)
 
 
 @pytest.mark.parametrize("key", ["fair:nonsense", LOSS])
 def test_a_minimum_of_an_unknown_metric_or_one_where_lower_is_better_is_refused(key: str) -> None:
     with pytest.raises(Invalid, match=rf"{key}.*Choose among: {IOU}"):
-        gates.weigh(Gate(minimum={key: 0.5}), measured(), base(), None)
+        gates.evaluate(Gate(minimum={key: 0.5}), measured(), base(), None)
 
 
 def test_all_reasons_are_told_at_once() -> None:
@@ -143,7 +143,7 @@ def test_all_reasons_are_told_at_once() -> None:
 
 def test_the_record_of_a_passed_gate_says_what_was_asked_for_and_compared() -> None:
     gate = Gate(minimum={IOU: 0.5}, not_worse_by=0.1)
-    assert gates.weigh(gate, measured(), base(minimum=0.4), current(0.7, seen=3)) == {
+    assert gates.evaluate(gate, measured(), base(minimum=0.4), current(0.7, seen=3)) == {
         "passed": True,
         "reasons": [],
         "minimum": {IOU: 0.5},
@@ -164,7 +164,7 @@ WHY = "Same roofs, but the new imagery is cloudy"
 
 def test_an_override_keeps_its_reason_and_what_it_overrode() -> None:
     gate = Gate(minimum={IOU: 0.65}, not_worse_by=0.05, override_reason=WHY)
-    record = gates.weigh(gate, measured(), base(), current(0.7))
+    record = gates.evaluate(gate, measured(), base(), current(0.7))
     below, worse = record["reasons"]
     assert not record["passed"]
     assert record["override_reason"] == WHY
@@ -173,7 +173,7 @@ def test_an_override_keeps_its_reason_and_what_it_overrode() -> None:
 
 
 def test_an_override_that_was_not_needed_is_not_kept() -> None:
-    record = gates.weigh(Gate(minimum={IOU: 0.5}, override_reason=WHY), measured(), base(), None)
+    record = gates.evaluate(Gate(minimum={IOU: 0.5}, override_reason=WHY), measured(), base(), None)
     assert record["passed"]
     assert "override_reason" not in record
 
@@ -218,27 +218,27 @@ def test_a_run_no_better_than_guessing_is_refused_with_both_values_the_guess_and
 
 @pytest.mark.parametrize("guess", [0.441, None, float("nan")])
 def test_a_run_better_than_guessing_passes_and_so_does_one_without_a_known_guess(guess: float | None) -> None:
-    assert gates.weigh(Gate(), guessed(0.442, guess), base(), None)["passed"]
+    assert gates.evaluate(Gate(), guessed(0.442, guess), base(), None)["passed"]
 
 
 @pytest.mark.parametrize(("value", "passes"), [(1.9, True), (2.0, False), (2.1, False)])
 def test_where_lower_is_better_a_guess_is_surpassed_by_less(value: float, passes: bool) -> None:
     parent = item("roofer-v1", **{"fair:metrics_spec": base().properties["fair:metrics_spec"][::-1]})
-    record = gates.weigh(Gate(override_reason=WHY), guessed(value, 2.0, LOSS), parent, None)
+    record = gates.evaluate(Gate(override_reason=WHY), guessed(value, 2.0, LOSS), parent, None)
     assert record["passed"] is passes
 
 
 def test_an_override_publishes_a_run_no_better_than_guessing_and_is_kept() -> None:
-    record = gates.weigh(Gate(override_reason=WHY), guessed(0.1, 0.442), base(), None)
+    record = gates.evaluate(Gate(override_reason=WHY), guessed(0.1, 0.442), base(), None)
     assert record["override_reason"] == WHY
     assert "no better than 0.442" in record["reasons"][0]
 
 
 def test_the_record_is_told_in_a_sentence() -> None:
     gate = Gate(minimum={IOU: 0.5}, not_worse_by=0.1)
-    assert gates.sentence(gates.weigh(gate, measured(), base(), current(0.7))) == (
+    assert gates.sentence(gates.evaluate(gate, measured(), base(), current(0.7))) == (
         f"passed: {IOU} 0.61 (at least 0.5) on 12 held-out samples of town-v1, "
         "roofs-v2 0.7 (at most 0.1 worse)"
     )
-    overridden = gates.weigh(Gate(minimum={IOU: 0.65}, override_reason=WHY), measured(), base(), None)
+    overridden = gates.evaluate(Gate(minimum={IOU: 0.65}, override_reason=WHY), measured(), base(), None)
     assert gates.sentence(overridden) == f"overridden ({WHY}): {overridden['reasons'][0]}"

@@ -22,7 +22,7 @@ _LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
-class Facts:
+class SearchFields:
     """The searched columns of one item.
 
     name: Id without "-v<n>".
@@ -45,7 +45,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Asked:
+class SearchQuery:
     """What a search looks for: see `Catalog.search`."""
 
     name: str | None = None
@@ -59,13 +59,13 @@ def place(collection: str, document: Json, order: Literal["id", "version", "crea
     item_id: str = document["id"]
     if order == "id":
         return (item_id,)
-    facts = facts_of(collection, document)
+    facts = search_fields_of(collection, document)
     if order == "version":
         return facts.name, facts.number, item_id
     return facts.created is None, facts.created or 0.0, item_id
 
 
-def facts_of(collection: str, document: Json) -> Facts:
+def search_fields_of(collection: str, document: Json) -> SearchFields:
     """The facts of an item's document."""
     item_id: str = document["id"]
     name, number = split_id(item_id)
@@ -73,7 +73,7 @@ def facts_of(collection: str, document: Json) -> Facts:
     properties = properties if isinstance(properties, dict) else {}
     title = properties.get("title")
     moment = _seconds(properties.get("datetime"))
-    return Facts(
+    return SearchFields(
         name=name,
         number=min(number or 0, _LARGEST),
         deprecated=properties.get("deprecated") is True,
@@ -92,7 +92,7 @@ def facet_text(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def sums_of(collection: str, many: Iterable[Facts]) -> Sums:
+def sums_of(collection: str, many: Iterable[SearchFields]) -> Sums:
     """What items have together.
 
     Args:

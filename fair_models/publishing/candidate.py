@@ -1,4 +1,4 @@
-"""Judges a run: are its figures what they say, and how does it do beside the current version?
+"""Evaluates a run: are its metrics what they say, and how does it do beside the current version?
 
 Champion and challenger are compared on the same chips, those that the challenger's dataset holds out. Where
 the champion's item has its figure of these very chips, by the same code, that one counts; otherwise the
@@ -15,13 +15,15 @@ from pystac import Item
 
 from fair_models import settings
 from fair_models.catalog.items import assets, guesses
+from fair_models.catalog.items.dataset import DatasetItem
+from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.protocol import Catalog
 from fair_models.data.images import antimeridian
 from fair_models.data.splits import Split
 from fair_models.errors import Corrupted, IncompatibleDataset, Invalid, NotFound, TrainingFailed
 from fair_models.params import Gate
-from fair_models.publishing import gates
-from fair_models.publishing.gates import Champion, Measured
+from fair_models.publishing.gate import NEXT, Champion, Measured, doubts
+from fair_models.publishing.gate import evaluate as evaluate_gate
 from fair_models.store.protocol import Store
 from fair_models.training import decoding
 from fair_models.training.ledger import ModelVersion
@@ -42,12 +44,14 @@ class Candidate:
 
     version: ModelVersion
     config: RunConfig
-    base: Item
-    dataset: Item
+    base: ModelItem
+    dataset: DatasetItem
 
 
-def judge(gate: Gate, candidate: Candidate, current: Item | None, catalog: Catalog, store: Store) -> Json:
-    """Hold a candidate against a gate.
+def evaluate(
+    gate: Gate, candidate: Candidate, current: ModelItem | None, catalog: Catalog, store: Store
+) -> Json:
+    """Evaluate a candidate against a gate.
 
     The current version is measured only where the gate asks for the comparison and the candidate has figures.
 
@@ -66,11 +70,11 @@ def judge(gate: Gate, candidate: Candidate, current: Item | None, catalog: Catal
         GateFailed: It is not good enough, or its figures are none; lists every reason.
         Unavailable: The store does not answer.
     """
-    measured = figures(candidate)
+    measured = measured_of(candidate)
     champion = None
-    if current is not None and gate.not_worse_by is not None and not gates.doubts(measured, candidate.base):
+    if current is not None and gate.not_worse_by is not None and not doubts(measured, candidate.base):
         champion = champion_of(candidate, current, catalog, store)
-    record = gates.weigh(gate, measured, candidate.base, champion)
+    record = evaluate_gate(gate, measured, candidate.base, champion)
     if not record["passed"]:
         logger.warning(
             "%s passes by an override (%s), although %s",
@@ -81,7 +85,7 @@ def judge(gate: Gate, candidate: Candidate, current: Item | None, catalog: Catal
     return record
 
 
-def require_gate(gate: Gate, published: Item) -> None:
+def require_gate(gate: Gate, published: ModelItem) -> None:
     """Hold a version that is active already against a gate: by what its item says, of which nothing changes.
 
     Args:
@@ -94,16 +98,16 @@ def require_gate(gate: Gate, published: Item) -> None:
     """
     if gate == Gate():
         return
-    properties, main = published.properties, published.properties["fair:metrics_spec"][0]["key"]
+    main = published.main_metric["key"]
     measured = Measured(
         subject=published.id,
-        metrics={entry["key"]: properties.get(entry["key"]) for entry in properties["fair:metrics_spec"]},
-        held_out_count=int(properties.get("fair:held_out_count", 0)),
-        dataset_id=properties["fair:dataset_id"],
-        guess_value=properties.get(guesses.BASELINE, {}).get(main),
-        guess=guesses.name_of(properties, main),
+        metrics=published.metrics,
+        held_out_count=published.held_out_count,
+        dataset_id=str(published.dataset_id),
+        guess_value=published.baseline.get(main),
+        guess=published.baseline_name(main),
     )
-    record = gates.weigh(gate, measured, published, None)
+    record = evaluate_gate(gate, measured, published, None)
     if not record["passed"]:
         logger.warning(
             "%s stays active, although %s; the reason given is not kept, since its item does not change",
@@ -112,9 +116,9 @@ def require_gate(gate: Gate, published: Item) -> None:
         )
 
 
-def figures(candidate: Candidate) -> Measured:
+def measured_of(candidate: Candidate) -> Measured:
     """What a candidate's run says that it reached, and what speaks against that."""
-    version, main = candidate.version, candidate.base.properties["fair:metrics_spec"][0]["key"]
+    version, main = candidate.version, candidate.base.main_metric["key"]
     guess = version.baseline.get(main)
     return Measured(
         subject=version.id,
@@ -127,7 +131,7 @@ def figures(candidate: Candidate) -> Measured:
     )
 
 
-def warn_of(version: ModelVersion, base: Item) -> str | None:
+def warn_of(version: ModelVersion, base: ModelItem) -> str | None:
     """Say in the log, and hand back, why a version cannot be published as it is. None where it can.
 
     It is no better than guessing, or it was not measured.
@@ -136,7 +140,7 @@ def warn_of(version: ModelVersion, base: Item) -> str | None:
         version: One that completed.
         base: Its base model, with the metrics of the classes that it was trained on.
     """
-    main = base.properties["fair:metrics_spec"][0]
+    main = base.main_metric
     key = main["key"]
     name = version.baseline_names.get(key, version.baseline_name)
     told = guesses.doubt(main, version.metrics.get(key), version.baseline.get(key), name)
@@ -148,26 +152,26 @@ def warn_of(version: ModelVersion, base: Item) -> str | None:
     elif told is None:
         return None
     else:
-        warning = f"{told}. promote refuses it without an override reason: {gates.NEXT}"
+        warning = f"{told}. promote refuses it without an override reason: {NEXT}"
     logger.warning("%s: %s", version.id, warning)
     return warning
 
 
-def champion_of(candidate: Candidate, current: Item, catalog: Catalog, store: Store) -> Champion:
+def champion_of(candidate: Candidate, current: ModelItem, catalog: Catalog, store: Store) -> Champion:
     """The current version's main metric on the candidate's held-out chips, or why there is none."""
     from fair_models.training import measuring  # brings torch, which few promotions need
 
-    main, dataset = candidate.base.properties["fair:metrics_spec"][0], candidate.dataset
+    main, dataset = candidate.base.main_metric, candidate.dataset
     problem = _other_metric(main, current)
     if problem:
         return Champion(current.id, problem=problem)
     if _recorded_holds(current, candidate):
-        value = current.properties.get(main["key"])
+        value = current.metrics.get(main["key"])
         unknown = "" if value is not None else f"the current {current.id} did not measure it"
         return Champion(current.id, value, "recorded", seen=0, problem=unknown)
     logger.info("measuring the current %s on the held-out chips of %s", current.id, dataset.id)
     try:
-        evaluation = measuring.measure(current, dataset, store, settings.current().cache_folder)
+        evaluation = measuring.measure(current.item, dataset.item, store, settings.current().cache_folder)
     except IncompatibleDataset as error:
         reasons = "; ".join(error.reasons)
         return Champion(current.id, problem=f"the current {current.id} does not fit {dataset.id}: {reasons}")
@@ -177,11 +181,11 @@ def champion_of(candidate: Candidate, current: Item, catalog: Catalog, store: St
         )
     value = evaluation.metrics.get(main["key"])
     unknown = f"the current {current.id} gives no value on {dataset.id}" if value is None else ""
-    theirs = current.properties["fair:dataset_id"]
-    return Champion(current.id, value, "now", seen(current.id, theirs, dataset, catalog, store), unknown)
+    count = seen(current.id, str(current.dataset_id), dataset, catalog, store)
+    return Champion(current.id, value, "now", count, unknown)
 
 
-def seen(model: str, trained_on: str, dataset: Item, catalog: Catalog, store: Store) -> int | None:
+def seen(model: str, trained_on: str, dataset: DatasetItem, catalog: Catalog, store: Store) -> int | None:
     """How many held-out chips of a dataset a model was trained on: of the same name, in the same place.
 
     Args:
@@ -195,11 +199,11 @@ def seen(model: str, trained_on: str, dataset: Item, catalog: Catalog, store: St
         None where that is not known: the dataset that it learnt from is gone.
     """
     try:
-        theirs = catalog.get(DATASETS, trained_on)
+        theirs = DatasetItem(catalog.get(DATASETS, trained_on))
         learnt, ours = _split(theirs, store), _split(dataset, store)
     except (NotFound, Corrupted, Invalid):
         return None
-    count = len({*learnt.train} & {*ours.held_out}) if _overlap(theirs, dataset) else 0
+    count = len({*learnt.train} & {*ours.held_out}) if _overlap(theirs.item, dataset.item) else 0
     if count:
         logger.warning(
             "%s was trained on %d of the %d held-out chips of %s, which favours it",
@@ -219,9 +223,7 @@ def _other_files(candidate: Candidate) -> Iterator[str]:
         assets.LABELS: data.labels,
         assets.SPLIT: data.split,
     }
-    other = [
-        assets.KEYS[role] for role, ref in read.items() if ref.checksum != assets.file_ref(dataset, role)[1]
-    ]
+    other = [assets.KEYS[role] for role, ref in read.items() if ref.checksum != dataset.file(role)[1]]
     if other:
         yield (
             f"its run read other files than those of {dataset.id} ({', '.join(other)}), so that its figures "
@@ -240,9 +242,9 @@ def _too_many(candidate: Candidate) -> Iterator[str]:
         )
 
 
-def _other_metric(main: Json, current: Item) -> str:
+def _other_metric(main: Json, current: ModelItem) -> str:
     """Why a model that was judged by something else cannot be compared; empty where it can."""
-    spec = {entry["key"]: entry for entry in current.properties["fair:metrics_spec"]}
+    spec = {entry["key"]: entry for entry in current.metrics_spec}
     theirs = spec.get(main["key"])
     if theirs is None:
         return f"the current {current.id} has no such metric, it has {', '.join(spec)}"
@@ -251,18 +253,18 @@ def _other_metric(main: Json, current: Item) -> str:
     return ""
 
 
-def _recorded_holds(current: Item, candidate: Candidate) -> bool:
+def _recorded_holds(current: ModelItem, candidate: Candidate) -> bool:
     """Whether the current version was measured on these very chips by the same code."""
-    said, dataset = current.properties, candidate.dataset
+    dataset = candidate.dataset
     return bool(
-        said["fair:dataset_id"] == dataset.id
-        and said["fair:split_spec"] == dataset.properties["fair:split_spec"]
-        and assets.file_ref(current, assets.SOURCE_CODE)[1] == candidate.config.code.archive.checksum
+        current.dataset_id == dataset.id
+        and current.split == dataset.split
+        and current.file(assets.SOURCE_CODE)[1] == candidate.config.code.archive.checksum
     )
 
 
-def _split(dataset: Item, store: Store) -> Split:
-    return Split.read(store.fetch(*assets.file_ref(dataset, assets.SPLIT)))
+def _split(dataset: DatasetItem, store: Store) -> Split:
+    return Split.read(store.fetch(*dataset.file(assets.SPLIT)))
 
 
 def _overlap(one: Item, other: Item) -> bool:
