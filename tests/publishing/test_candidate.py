@@ -96,7 +96,7 @@ def make(world: World, ledger: MemoryLedger, tmp_path: Path) -> Make:
         version = ledger.add(MODEL, base_model=world.base.id, dataset=dataset.id, **values)
         ledger.configs[MODEL, version.number] = config
         ledger.files[MODEL, version.number, "weights"] = weights_of(seed, tmp_path).read_bytes()
-        return Candidate(version, config, world.base, dataset)
+        return Candidate(version, config, ModelItem(world.base), DatasetItem(dataset))
 
     return made
 

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 from pystac import Item
 
+from fair_models.catalog.items.model import ModelItem
 from fair_models.errors import GateFailed, Invalid
 from fair_models.params import Gate
 from fair_models.publishing import gate as gates
@@ -19,12 +20,12 @@ def item(item_id: str, **properties: Any) -> Item:
     return Item(item_id, None, None, datetime(2026, 11, 21, tzinfo=UTC), properties)
 
 
-def base(minimum: float | None = None) -> Item:
+def base(minimum: float | None = None) -> ModelItem:
     main: dict[str, Any] = {"key": IOU, "name": "IoU", "description": "IoU.", "higher_is_better": True}
     if minimum is not None:
         main["minimum"] = minimum
     loss = {"key": LOSS, "name": "Error", "description": "Error.", "higher_is_better": False}
-    return item("roofer-v1", **{"fair:metrics_spec": [main, loss]})
+    return ModelItem(item("roofer-v1", **{"fair:metrics_spec": [main, loss]}))
 
 
 def measured(
@@ -39,7 +40,7 @@ def current(value: float | None = 0.7, **fields: Any) -> gates.Champion:
 
 
 def reasons_of(
-    gate: Gate, candidate: gates.Measured, parent: Item, before: gates.Champion | None = None
+    gate: Gate, candidate: gates.Measured, parent: ModelItem, before: gates.Champion | None = None
 ) -> str:
     with pytest.raises(GateFailed) as failed:
         gates.evaluate(gate, candidate, parent, before)
@@ -121,7 +122,7 @@ def test_a_current_version_that_could_not_be_measured_fails_the_comparison_with_
 
 def test_where_lower_is_better_a_larger_value_is_worse() -> None:
     spec = base().properties["fair:metrics_spec"][::-1]
-    parent = item("roofer-v1", **{"fair:metrics_spec": spec})
+    parent = ModelItem(item("roofer-v1", **{"fair:metrics_spec": spec}))
     before = current(1.5)
     assert "0.5 worse than 1.5" in reasons_of(Gate(not_worse_by=0.4), measured(), parent, before)
     gates.evaluate(Gate(not_worse_by=0.5), measured(), parent, before)
@@ -223,7 +224,8 @@ def test_a_run_better_than_guessing_passes_and_so_does_one_without_a_known_guess
 
 @pytest.mark.parametrize(("value", "passes"), [(1.9, True), (2.0, False), (2.1, False)])
 def test_where_lower_is_better_a_guess_is_surpassed_by_less(value: float, passes: bool) -> None:
-    parent = item("roofer-v1", **{"fair:metrics_spec": base().properties["fair:metrics_spec"][::-1]})
+    spec = base().properties["fair:metrics_spec"][::-1]
+    parent = ModelItem(item("roofer-v1", **{"fair:metrics_spec": spec}))
     record = gates.evaluate(Gate(override_reason=WHY), guessed(value, 2.0, LOSS), parent, None)
     assert record["passed"] is passes
 

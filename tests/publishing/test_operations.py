@@ -155,7 +155,7 @@ def test_rolling_back_happens_only_by_number(world: World) -> None:
 
 
 def test_a_gate_does_not_go_with_a_roll_back(world: World) -> None:
-    with pytest.raises(Invalid, match=f"{V1} was published before, and judged then"):
+    with pytest.raises(Invalid, match=f"{V1} was published before, and evaluated then"):
         world.promote(1, minimum={"fair:building_iou": 0.5})
     assert world.items() == {V1: False, V2: True}
 

@@ -33,24 +33,25 @@ class DatasetItem(RegistryItem):
         return self.properties["label:type"] == "vector" and "gsd" in self.properties
 
     @property
-    def class_counts(self) -> Mapping[str, Mapping[str, int]]:
+    def class_counts(self) -> Mapping[str, dict[str, int]]:
         """Labels of each class by side of the split ("train", "held_out"); empty where nobody counted."""
-        return self.properties.get("fair:class_counts", {})
+        return self._field("fair:class_counts", {})
 
     @property
-    def chip_counts(self) -> Mapping[str, Mapping[str, int]]:
+    def chip_counts(self) -> Mapping[str, dict[str, int]]:
         """Chips of each class as wholes by side of the split; empty where nobody counted."""
-        return self.properties.get("fair:chip_counts", {})
+        return self._field("fair:chip_counts", {})
 
     @property
     def repairs(self) -> Mapping[str, int]:
         """What was repaired or left out, as counts by name."""
-        return self.properties.get("fair:repairs", {})
+        return self._field("fair:repairs", {})
 
     @property
     def split(self) -> Json:
         """`fair:split_spec`: method, held-out ratio, buffer, seed and counts of the sides."""
-        return self.properties["fair:split_spec"]
+        split: Json = self.properties["fair:split_spec"]
+        return split
 
     @property
     def gsd_m(self) -> float | None:

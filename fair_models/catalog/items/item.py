@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar, cast
 
 from pystac import Item
 
@@ -12,6 +13,8 @@ from fair_models.catalog.items import assets
 from fair_models.catalog.items.versions import split_id
 from fair_models.imagery_rules import ImageryRules
 from fair_models.types import Json
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,3 +79,7 @@ class RegistryItem:
     def file(self, role: str) -> tuple[str, str]:
         """Address and sha-256 multihash of the file with a role. Raises as `assets.file_ref` does."""
         return assets.file_ref(self.item, role)
+
+    def _field(self, name: str, default: T) -> T:
+        """A property of an item that keeps its profile, or the default where it is absent."""
+        return cast(T, self.properties.get(name, default))

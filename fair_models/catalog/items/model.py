@@ -167,7 +167,7 @@ class ModelItem(RegistryItem):
     @property
     def baseline(self) -> Json:
         """Values of the simplest guess by the same keys; "name" says in words what that is."""
-        return self.properties.get(guesses.BASELINE, {})
+        return self._field(guesses.BASELINE, {})
 
     def baseline_name(self, key: str) -> str:
         """Which guess a metric is compared with; empty where it has none."""
@@ -186,7 +186,7 @@ class ModelItem(RegistryItem):
     @property
     def confusion(self) -> Mapping[str, Mapping[str, int]]:
         """`fair:confusion`: how many are of the first class and were taken for the second."""
-        return self.properties.get("fair:confusion", {})
+        return self._field("fair:confusion", {})
 
     @property
     def gate(self) -> Json | None:
@@ -201,7 +201,8 @@ class ModelItem(RegistryItem):
     @property
     def split(self) -> Json:
         """`fair:split_spec` of the dataset that it learnt from."""
-        return self.properties["fair:split_spec"]
+        split: Json = self.properties["fair:split_spec"]
+        return split
 
 
 def band_names(properties: Json) -> tuple[str, ...]:
