@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.held_out import Fold, train
-from fair_models.catalog.items import figures
 from fair_models.errors import FairModelsError, Unavailable
+from fair_models.numbers import NOT_MEASURED, shown, with_interval
+from fair_models.reports import metrics
 from fair_models.types import Json
 
 PROJECT = Path(__file__).parents[1]
@@ -182,12 +183,12 @@ def summary(one: Row) -> Iterator[list[str]]:
     for number, entry in enumerate(one.metrics):
         key = entry["key"]
         low, high = evaluation.intervals.get(key) or (None, None)
-        guessed = figures.shown(evaluation.baseline.get(key))
+        guessed = shown(evaluation.baseline.get(key))
         yield [
             f"`{one.model}`" if number == 0 else "",
             f"{one.data}, {evaluation.sample_count} {kind} held out" if number == 0 else "",
             entry["name"],
-            figures.with_interval(evaluation.metrics.get(key), low, high),
+            with_interval(evaluation.metrics.get(key), low, high),
             f"{guessed} ({evaluation.baseline_name})" if number == 0 else guessed,
         ]
 
@@ -196,11 +197,11 @@ def by_class(one: Row) -> Iterator[list[str]]:
     """A line for each class of which something was measured or labelled."""
     if one.fold is None:
         return
-    for line in figures.classes(one.fold.evaluation.classes):
+    for line in metrics.class_rows(one.fold.evaluation.classes):
         name, train_count, held_out_count, *values = line.items()
-        if set(line.values()) <= {name[1], figures.NOT_MEASURED}:
+        if set(line.values()) <= {name[1], NOT_MEASURED}:
             continue
-        told = ", ".join(f"{key} {value}" for key, value in values if value != figures.NOT_MEASURED)
+        told = ", ".join(f"{key} {value}" for key, value in values if value != NOT_MEASURED)
         yield [f"`{one.model}`", one.data, name[1], train_count[1], held_out_count[1], told or "–"]
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fair_models.types import CollectionId
+from fair_models.types import CollectionId, Json
 
 
 class Outcome(BaseModel):
@@ -18,6 +18,12 @@ class Outcome(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     files: ClassVar[tuple[str, ...]] = ()
+
+    def row(self) -> Json:
+        """Its columns: what was found first, files and links last."""
+        values = self.model_dump(mode="json")
+        last = (*self.files, "folder", "href")
+        return {name: values[name] for name in sorted(values, key=lambda name: name in last)}
 
 
 class PublishedItem(Outcome):
@@ -45,6 +51,8 @@ class Score(Outcome):
 
     metric: str | None = Field(description="Key of the main metric, for example fair:building_iou.")
     value: float | None = Field(description="Its held-out value. Empty where nothing was measured.")
+    low: float | None = Field(None, description="Lower end of the value's 95 % interval.")
+    high: float | None = Field(None, description="Upper end.")
     baseline: float | None = Field(description="The same for the simplest guess.")
     baseline_name: str = Field(description="What that guess is.")
     held_out_count: int = Field(description="Number of held-out samples.")
@@ -88,7 +96,7 @@ class PromotedVersion(Score, PublishedItem):
 class Comparison(Outcome):
     """Result of `compare`: who is best on the held-out chips of a dataset.
 
-    The artifact `figures` has a row for each dataset, version and metric, `versions` one for each version and
+    The artifact `metrics` has a row for each dataset, version and metric, `versions` one for each version and
     what stands against it, `side-by-side` what people read, `report` all of it with curves and pictures.
     """
 

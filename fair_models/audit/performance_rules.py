@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from fair_models.audit.problem import Problem
 from fair_models.audit.scope import Entry, Scope
 from fair_models.catalog.items import guesses
+from fair_models.numbers import compared
 from fair_models.params import Threshold
 from fair_models.types import LOCAL_MODELS, Json
 
@@ -76,10 +77,12 @@ def _class_of(key: str, held_out: Mapping[str, int]) -> str | None:
 
 def _compared(entry: Entry, name: str, value: float, bounds: Threshold) -> Iterator[Problem]:
     if bounds.least is not None and value < bounds.least:
-        yield Problem(entry.label, f"{name} is {value:.4g}, at least {bounds.least:g} is asked for", WEAK)
+        yield Problem(
+            entry.label, f"{name} is {compared(value)}, at least {bounds.least:g} is asked for", WEAK
+        )
     if bounds.most is not None and value > bounds.most:
         yield Problem(
             entry.label,
-            f"{name} is {value:.4g}, more than {bounds.most:g}: too good to be true",
+            f"{name} is {compared(value)}, more than {bounds.most:g}: too good to be true",
             SUSPICIOUS,
         )

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from fair_models.numbers import NOT_MEASURED, shown
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 _LONG = frozenset({"title", "message", "next_step"})
 _WIDE = 300
-_LARGE = 1000
 
 _json_wanted: ContextVar[bool] = ContextVar("json_wanted", default=False)
 
@@ -104,11 +105,11 @@ def _label(name: str) -> str:
 
 def _text(value: Any) -> str:
     if value is None:
-        return "–"
+        return NOT_MEASURED
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < _LARGE else f"{value:,.0f}"
+        return shown(value)
     if isinstance(value, list | tuple):
         return ", ".join(_text(each) for each in value)
     if isinstance(value, Mapping):

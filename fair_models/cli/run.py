@@ -14,6 +14,7 @@ from fair_models.cli import output, precheck
 from fair_models.cli.options import How
 from fair_models.client import Client, Event, FlowRun, LogLine, Progress, StateChange
 from fair_models.errors import FairModelsError
+from fair_models.reports.outcome import for_people
 from fair_models.types import Json
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def do(
     if output.wants_json():
         output.show_json({"run": describe(run), "result": row, **tables})
         return row
-    output.show_fields(title or run.name, row)
+    output.show_fields(title or run.name, for_people(row))
     for key, rows in tables.items():
         output.show_rows(f"\n{key.capitalize()}", rows, f"No {key}")
     return row

@@ -12,6 +12,7 @@ from fair_models.catalog.items import guesses
 from fair_models.catalog.items.local_models import FIELDS
 from fair_models.catalog.items.model import ModelItem
 from fair_models.errors import GateFailed, Invalid
+from fair_models.numbers import compared, shown
 from fair_models.params import Gate
 from fair_models.types import Json
 
@@ -25,13 +26,13 @@ NEXT = "train it again with a lower training.learning_rate, more epochs or more 
 
 @dataclass(frozen=True)
 class Measured:
-    """A candidate's figures.
+    """A candidate's metrics.
 
     subject: Who it is, e.g. "roofs-v3".
     metrics: Held-out values by key of `fair:metrics_spec`; None where nothing was measured.
     held_out_count: Number of held-out samples that they were measured on.
     dataset_id: Exact id of the dataset; items never change, so equal ids mean the same held-out chips.
-    doubts: Why they cannot be figures of that dataset's held-out chips, in sentences.
+    doubts: Why they cannot be metrics of that dataset's held-out chips, in sentences.
     guess_value: The main metric of the best simple guess; None where none is known.
     guess: What that guess is in words, e.g. "everything is building".
     """
@@ -66,7 +67,7 @@ def evaluate(gate: Gate, measured: Measured, base: ModelItem, champion: Champion
     """Compare a candidate with its gate, a simple guess, the base model's minimums and the current version.
 
     Whatever the gate, the main metric has to be better than the best simple guess. An override lets a
-    candidate pass that falls short. Figures that are none cannot be overridden: those of
+    candidate pass that falls short. Metrics that are none cannot be overridden: those of
     a run without held-out data, a main metric that was not measured, values that are no numbers.
 
     Args:
@@ -100,7 +101,7 @@ def evaluate(gate: Gate, measured: Measured, base: ModelItem, champion: Champion
 
 
 def doubts(measured: Measured, base: ModelItem) -> list[str]:
-    """Why a candidate's figures are none, in sentences. Whatever the gate, it is not published with these."""
+    """Why a candidate's metrics are none, in sentences. Whatever the gate, it is not published with these."""
     spec = base.metrics_spec
     keys, main = [entry["key"] for entry in spec], spec[0]["key"]
     found = list(measured.doubts)
@@ -125,21 +126,6 @@ def doubts(measured: Measured, base: ModelItem) -> list[str]:
         if not _METRIC.fullmatch(key) or key in FIELDS:
             found.append(f"{key} is no name for a metric; let its evaluate name it fair:<letters, digits, _>")
     return found
-
-
-def sentence(record: Json) -> str:
-    """A `fair:gate` in words, e.g. "passed: fair:building_iou 0.74 on 12 held-out samples of town-v2"."""
-    key, least = record["metric"], record["minimum"].get(record["metric"])
-    told = f"{key} {record['challenger_value']:.4g}"
-    if least is not None:
-        told += f" (at least {least:g})"
-    told += f" on {record['held_out_count']} held-out samples of {record['measured_on']}"
-    if "champion_value" in record:
-        told += f", {record['champion']} {record['champion_value']:.4g}"
-        told += f" (at most {record['not_worse_by']:g} worse)"
-    if record["passed"]:
-        return f"passed: {told}"
-    return f"overridden ({record['override_reason']}): {'; '.join(record['reasons'])}"
 
 
 def _check_names(gate: Gate, subject: str, spec: Sequence[Json]) -> None:
@@ -172,7 +158,7 @@ def _below_minimum(bounds: Mapping[str, float], measured: Measured) -> Iterator[
         if value is None:
             yield f"{key} was not measured, at least {least:g} is needed"
         elif not value >= least:
-            yield f"{key} is {value:.4g}, {least - value:.2g} below the minimum of {least:g}"
+            yield f"{key} is {compared(value)}, {shown(least - value, 2)} below the minimum of {least:g}"
 
 
 def _worse(gate: Gate, measured: Measured, main: Json, champion: Champion | None) -> Iterator[str]:
@@ -186,8 +172,9 @@ def _worse(gate: Gate, measured: Measured, main: Json, champion: Champion | None
         loss = theirs - ours if main.get("higher_is_better", True) else ours - theirs
         if not loss <= gate.not_worse_by + _ROUNDING:
             yield (
-                f"{key} is {ours:.4g}, {loss:.2g} worse than {theirs:.4g} of the current {champion.id} on "
-                f"the same held-out chips of {measured.dataset_id}; at most {gate.not_worse_by:g} is allowed"
+                f"{key} is {compared(ours)}, {shown(loss, 2)} worse than {compared(theirs)} of the current "
+                f"{champion.id} on the same held-out chips of {measured.dataset_id}; at most "
+                f"{gate.not_worse_by:g} is allowed"
             )
 
 

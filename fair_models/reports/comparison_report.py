@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
-from fair_models.catalog.items import figures
-from fair_models.publishing.comparison import curves as curve_drawing
-from fair_models.publishing.comparison import tables
-from fair_models.publishing.comparison.compare import Ground, Sample, Side
+from fair_models.numbers import shown
+from fair_models.reports import comparison_tables as tables
+from fair_models.reports import curves as curve_drawing
+from fair_models.reports import markdown as marked
+from fair_models.reports.comparison import Ground, Sample, Side
 from fair_models.store.atomic import write_bytes
 from fair_models.types import Array
 
@@ -72,7 +72,7 @@ def _ground(ground: Ground, link: Link, *, is_first: bool) -> Iterator[str]:
         yield from _warnings(ground)
         return
     yield _told(ground, best)
-    yield _table(tables.side_by_side(ground, is_first=is_first))
+    yield marked.table(tables.side_by_side(ground, is_first=is_first))
     yield from _warnings(ground)
     yield from _curves(ground, link)
     if ground.samples:
@@ -138,12 +138,12 @@ def _curves(ground: Ground, link: Link) -> Iterator[str]:
 def _sample(sample: Sample, stem: str, link: Link) -> Iterator[str]:
     yield f"**{sample.name}**"
     for version, value in sample.values.items():
-        shown = f"{version}: {figures.shown(value)}"
+        told = f"{version}: {shown(value)}"
         picture = sample.pictures.get(version)
         if picture is None:
-            yield shown
+            yield told
         else:
-            yield f"{shown}\n\n![{shown}]({link(f'{stem}-{version}.jpg', _jpeg(picture))})"
+            yield f"{told}\n\n![{told}]({link(f'{stem}-{version}.jpg', _jpeg(picture))})"
 
 
 def _jpeg(picture: Array) -> bytes:
@@ -156,9 +156,3 @@ def _jpeg(picture: Array) -> bytes:
 
 def _file_name(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name)
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    header = list(rows[0])
-    lines = [header, ["---"] * len(header), *(list(map(str, row.values())) for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,17 +1,28 @@
-"""A comparison as rows: numbers for programs, and figures side by side for people."""
+"""A comparison as rows: numbers for programs, and versions side by side for people."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fair_models.catalog.items import figures
-from fair_models.publishing.comparison.compare import Ground, Side, value_of
+from fair_models.numbers import NOT_MEASURED, shown, with_interval
+from fair_models.reports import metrics
+from fair_models.reports.artifacts import Table
+from fair_models.reports.comparison import Ground, Side, value_of
 
 Row = dict[str, Any]
 
+_GUESS = "simplest guess"
 
-def numbers(grounds: Sequence[Ground]) -> list[Row]:
+
+def tables(grounds: Sequence[Ground]) -> Iterator[Table]:
+    """All tables of a comparison."""
+    yield Table("versions", version_rows(grounds), "Versions and datasets")
+    yield Table("metrics", metric_rows(grounds), "Each metric with its 95 % interval")
+    yield Table("side-by-side", all_side_by_side(grounds), "value [95 % interval]")
+
+
+def metric_rows(grounds: Sequence[Ground]) -> list[Row]:
     """A row for each dataset, version and metric; all have the same columns.
 
     Returns:
@@ -27,7 +38,7 @@ def numbers(grounds: Sequence[Ground]) -> list[Row]:
     ]
 
 
-def sides(grounds: Sequence[Ground]) -> list[Row]:
+def version_rows(grounds: Sequence[Ground]) -> list[Row]:
     """A row for each dataset and version: what it is, what it learnt from, and what stands against it."""
     return [
         {
@@ -52,7 +63,7 @@ def side_by_side(ground: Ground, *, is_first: bool = True) -> list[Row]:
         is_first: Whether hyperparameters are told: they are the same on all datasets.
 
     Returns:
-        What the row is of (`figure`), one column for each version that was measured, such as
+        What the row is of (`metric`), one column for each version that was measured, such as
         "0.742 [0.701, 0.778]", and that of the simplest guess.
     """
     measured = ground.measured
@@ -62,14 +73,26 @@ def side_by_side(ground: Ground, *, is_first: bool = True) -> list[Row]:
         rows.insert(1, (label, [_difference(side) for side in measured], ""))
     rows += _class_rows(measured)
     rows += [
-        (key, [str(side.contender.hyperparameters.get(key, figures.NOT_MEASURED)) for side in measured], "")
+        (key, [str(side.contender.hyperparameters.get(key, NOT_MEASURED)) for side in measured], "")
         for key in (_differing(measured) if is_first else [])
     ]
     columns = [side.contender.id for side in measured]
     return [
-        {"figure": label, **dict(zip(columns, values, strict=True)), "simplest guess": guess}
+        {"metric": label, **dict(zip(columns, values, strict=True)), _GUESS: guess}
         for label, values, guess in rows
     ]
+
+
+def all_side_by_side(grounds: Sequence[Ground]) -> list[Row]:
+    """One table of all datasets: a version that could not be measured on one of them has dashes there."""
+    found = [
+        {"dataset": ground.dataset.id, **row}
+        for ground in grounds
+        for row in side_by_side(ground, is_first=ground is grounds[0])
+    ]
+    columns = dict.fromkeys(key for row in found for key in row)
+    ordered = [*(key for key in columns if key != _GUESS), _GUESS]
+    return [{key: row.get(key, NOT_MEASURED) for key in ordered} for row in found]
 
 
 def keys(ground: Ground) -> list[str]:
@@ -79,7 +102,7 @@ def keys(ground: Ground) -> list[str]:
 
 
 def _difference(side: Side) -> str:
-    return figures.with_interval(side.difference, *(side.difference_interval or (None, None)))
+    return with_interval(side.difference, *(side.difference_interval or (None, None)))
 
 
 def _number_row(ground: Ground, side: Side, key: str) -> Row:
@@ -103,7 +126,7 @@ def _number_row(ground: Ground, side: Side, key: str) -> Row:
 
 def _metric(side: Side, key: str) -> str:
     ends = (side.evaluation.intervals.get(key) if side.evaluation is not None else None) or (None, None)
-    return figures.with_interval(value_of(side, key), *ends)
+    return with_interval(value_of(side, key), *ends)
 
 
 def _guess(ground: Ground, key: str) -> str:
@@ -115,7 +138,7 @@ def _guess(ground: Ground, key: str) -> str:
         for side in ground.measured
         if side.evaluation is not None and (value := side.evaluation.baseline.get(key)) is not None
     ]
-    return figures.shown(better(known, default=None))
+    return shown(better(known, default=None))
 
 
 def _class_rows(measured: Sequence[Side]) -> Iterator[tuple[str, list[str], str]]:
@@ -130,15 +153,13 @@ def _class_rows(measured: Sequence[Side]) -> Iterator[tuple[str, list[str], str]
     ]
     for name in dict.fromkeys(name for table in tables for name in table):
         rows = [table.get(name, {}) for table in tables]
-        measures = figures.measures(rows)
+        measures = metrics.measures(rows)
         known = [key for key in measures if any(row.get(key) is not None for row in rows)]
         for key in known or measures:
-            values = [
-                figures.with_interval(figures.number(row, key), *figures.ends(row, key)) for row in rows
-            ]
-            guesses = [figures.number(row, f"{key}_baseline") for row in rows]
+            values = [metrics.measure(row, key) for row in rows]
+            guesses: list[Any] = [row.get(f"{key}_baseline") for row in rows]
             guess = max((each for each in guesses if each is not None), default=None)
-            yield f"{name}, {key}", values, figures.shown(guess)
+            yield f"{name}, {key}", values, shown(guess)
 
 
 def _differing(measured: Sequence[Side]) -> list[str]:

@@ -1,62 +1,182 @@
-"""The figures of a fine-tuned model's item, for people: each beside its interval and the simplest guess."""
+"""The metrics of a model, read once from its item or its run: rows for programs, tables for people."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from fair_models.catalog.items import guesses
+from fair_models.numbers import shown, with_interval
+from fair_models.reports import markdown
+from fair_models.reports.artifacts import Table
 from fair_models.types import Json
 
-NOT_MEASURED = "–"
+if TYPE_CHECKING:
+    from pystac import Item
+
+    from fair_models.training.ledger import ModelVersion
 
 _SUFFIXES = ("_low", "_high", "_baseline")
 
 
-def metrics(properties: Json) -> list[dict[str, Any]]:
-    """A row for each metric, the main one first.
+@dataclass(frozen=True)
+class Metric:
+    """A metric on held-out samples. None where nothing was measured.
 
-    Args:
-        properties: Those of a local model's item.
-
-    Returns:
-        `metric` (its key), `value`, `low` and `high` (95 % interval), `baseline`, `guess` (which guess that
-        is of) and `better` (whether the value is better; None where the guess is perfect, too). None where
-        nothing was measured. Metrics that are measured but not specified are not among them.
+    metric: Its key, e.g. "fair:building_iou".
+    low, high: Ends of the 95 % interval of the value.
+    baseline: The same of the simplest guess; `guess` says which guess that is.
+    better: Whether the value is better than the baseline; None too where the guess is perfect.
     """
-    baseline = properties.get(guesses.BASELINE, {})
-    rows = []
-    for entry in properties.get("fair:metrics_spec", []):
-        key, (low, high) = entry["key"], entry.get("interval") or (None, None)
-        value, guessed = properties.get(key), baseline.get(key)
-        rows.append(
-            {
-                "metric": key,
-                "value": value,
-                "low": low,
-                "high": high,
-                "baseline": guessed,
-                "guess": guesses.name_of(properties, key) or None,
-                "better": guesses.is_better_or_beyond(entry, value, guessed),
-            }
+
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    baseline: float | None
+    guess: str | None
+    better: bool | None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """All metrics of a version.
+
+    values: The main one first. Metrics that are measured but not specified are not among them.
+    baseline_name: Which simplest guess they are compared with.
+    held_out_count: Number of samples that they were measured on.
+    classes: `fair:class_metrics`.
+    confusion: `fair:confusion`.
+    """
+
+    values: Sequence[Metric]
+    baseline_name: str
+    held_out_count: int
+    classes: Sequence[Mapping[str, Any]]
+    confusion: Mapping[str, Mapping[str, int]]
+
+    @property
+    def told(self) -> str:
+        """What they were measured on, in a sentence."""
+        return (
+            f"Measured on {self.held_out_count} held-out samples, with 95 % intervals over these samples. "
+            f"Baseline: {self.baseline_name}."
         )
-    return rows
+
+    @property
+    def score(self) -> dict[str, Any]:
+        """The main metric, as the columns of `outcomes.Score`."""
+        main = next(iter(self.values), None)
+        return {
+            "metric": main.metric if main else None,
+            "value": main.value if main else None,
+            "low": main.low if main else None,
+            "high": main.high if main else None,
+            "baseline": main.baseline if main else None,
+            "baseline_name": self.baseline_name,
+            "held_out_count": self.held_out_count,
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each metric, for programs: every digit, and None where nothing was measured."""
+        return [asdict(each) for each in self.values]
+
+    def table(self) -> list[dict[str, str]]:
+        """A row for each metric, for people: `metric`, `value` with its interval, `baseline`."""
+        return [
+            {
+                "metric": each.metric,
+                "value": with_interval(each.value, each.low, each.high),
+                "baseline": self._beside_guess(each),
+            }
+            for each in self.values
+        ]
+
+    def markdown(self) -> str:
+        """The same table in Markdown."""
+        return markdown.table([{**row, "metric": f"`{row['metric']}`"} for row in self.table()])
+
+    def tables(self) -> Iterator[tuple[str, list[dict[str, str]]]]:
+        """What is told of the classes, each table with its title; none where nothing is."""
+        for title, rows in (
+            ("Labels and metrics of each class (baseline)", class_rows(self.classes)),
+            ("Confusion", confusion_rows(self.confusion)),
+        ):
+            if rows:
+                yield title, rows
+
+    def artifacts(self) -> Iterator[Table]:
+        """The tables `metrics`, and `classes` where there are some."""
+        yield Table("metrics", self.rows(), f"{self.told}\n\n{self.markdown()}")
+        if self.classes:
+            told = "Labels on either side, and metrics: value [95 % interval] (simplest guess)"
+            yield Table("classes", class_rows(self.classes), told)
+
+    def _beside_guess(self, metric: Metric) -> str:
+        """The baseline for people, e.g. "0.442 (everything is road), not surpassed"."""
+        told = shown(metric.baseline)
+        if metric.guess not in (None, self.baseline_name):
+            told += f" ({metric.guess})"
+        return f"{told}, not surpassed" if metric.better is False else told
 
 
-def beside_guess(row: Mapping[str, Any], name: str) -> str:
-    """The baseline of a row of `metrics` for people, e.g. "0.442 (everything is road), not surpassed".
+def of_item(properties: Json) -> Metrics:
+    """The metrics of a local model, from the properties of its item."""
+    baseline = dict(properties.get(guesses.BASELINE, {}))
+    name = str(baseline.pop("name", ""))
+    values = [
+        _metric(
+            entry,
+            properties.get(entry["key"]),
+            entry.get("interval"),
+            baseline.get(entry["key"]),
+            guesses.name_of(properties, entry["key"]),
+        )
+        for entry in properties.get("fair:metrics_spec", [])
+    ]
+    return Metrics(
+        values,
+        name,
+        int(properties.get("fair:held_out_count", 0)),
+        properties.get("fair:class_metrics", []),
+        properties.get("fair:confusion", {}),
+    )
+
+
+def of_version(version: ModelVersion, base: Item | None = None) -> Metrics:
+    """The metrics of a version that was trained.
 
     Args:
-        row: Of one metric.
-        name: The guess that is told once for all; only another one is named here.
+        version: The version.
+        base: The base model, with the metrics of the classes that it was trained on: it says where lower is
+            better. Without it higher counts as better.
     """
-    told = shown(row["baseline"])
-    if row["guess"] not in (None, name):
-        told += f" ({row['guess']})"
-    return f"{told}, not surpassed" if row["better"] is False else told
+    entries = base.properties.get("fair:metrics_spec", []) if base is not None else []
+    spec = {entry["key"]: entry for entry in entries}
+    values = [
+        _metric(
+            {**spec.get(key, {}), "key": key},
+            value,
+            version.intervals.get(key),
+            version.baseline.get(key),
+            version.baseline_names.get(key, version.baseline_name),
+        )
+        for key, value in version.metrics.items()
+    ]
+    return Metrics(values, version.baseline_name, version.held_out_count, version.classes, version.confusion)
 
 
-def classes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def _metric(
+    entry: Json, value: float | None, interval: Sequence[float] | None, baseline: float | None, guess: str
+) -> Metric:
+    low, high = interval or (None, None)
+    better = guesses.is_better_or_beyond(entry, value, baseline)
+    named = guess if guess and baseline is not None else None
+    return Metric(entry["key"], value, low, high, baseline, named, better)
+
+
+def class_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """The table of classes with one column for each measure, such as "0.74 [0.7, 0.78] (0.2)".
 
     Args:
@@ -81,22 +201,17 @@ def classes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 def measures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What is measured of classes, e.g. "iou", in the order in which their rows have it."""
     counts = {"class", "train", "held_out"}
-    return list(dict.fromkeys(key for row in rows for key in row if key not in counts and not _is_end(key)))
+    return list(
+        dict.fromkeys(key for row in rows for key in row if key not in counts and not key.endswith(_SUFFIXES))
+    )
 
 
-def ends(row: Mapping[str, Any], key: str) -> tuple[float | None, float | None]:
-    """Ends of the 95 % interval of a class's measure; None where there is none."""
-    low, high = (number(row, f"{key}{suffix}") for suffix in _SUFFIXES[:2])
-    return low, high
+def measure(row: Mapping[str, Any], key: str) -> str:
+    """A measure of a class with its interval."""
+    return with_interval(row.get(key), row.get(f"{key}_low"), row.get(f"{key}_high"))
 
 
-def number(row: Mapping[str, Any], key: str) -> float | None:
-    """A figure of a class; None where nothing was measured."""
-    value: float | None = row.get(key)
-    return value
-
-
-def confusion(counts: Mapping[str, Mapping[str, int]]) -> list[dict[str, str]]:
+def confusion_rows(counts: Mapping[str, Mapping[str, int]]) -> list[dict[str, str]]:
     """`fair:confusion` as rows: the true class, then how many were taken for each."""
     return [
         {"true class": truth, **{f"as {name}": str(count) for name, count in row.items()}}
@@ -104,25 +219,6 @@ def confusion(counts: Mapping[str, Mapping[str, int]]) -> list[dict[str, str]]:
     ]
 
 
-def with_interval(value: float | None, low: float | None, high: float | None) -> str:
-    """A figure and its interval in brackets, e.g. "0.742 [0.701, 0.778]"."""
-    if value is None or low is None or high is None:
-        return shown(value)
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def shown(value: float | None) -> str:
-    """A figure with three digits after the point; a dash where nothing was measured."""
-    if value is None:
-        return NOT_MEASURED
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
 def _measure(row: Mapping[str, Any], key: str) -> str:
-    text = with_interval(number(row, key), *ends(row, key))
     guessed = row.get(f"{key}_baseline")
-    return text if guessed is None else f"{text} ({guessed:.3f})"
-
-
-def _is_end(key: str) -> bool:
-    return key.endswith(_SUFFIXES)
+    return measure(row, key) if guessed is None else f"{measure(row, key)} ({shown(guessed)})"

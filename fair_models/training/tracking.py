@@ -22,7 +22,8 @@ from typing import Any
 
 from fair_models.catalog.items.agreement import Agreement
 from fair_models.errors import TrainingCancelled
-from fair_models.ml_tasks.results import Epoch, Evaluation, Interval
+from fair_models.ml_tasks.results import Epoch, Evaluation
+from fair_models.numbers import shown, with_interval
 from fair_models.settings import current
 from fair_models.training import progress, software, termination
 from fair_models.training.environment import LOGGER_NAME
@@ -63,8 +64,8 @@ class TrackedRun:
 
     def epoch(self, epoch: Epoch) -> None:
         """Log one epoch. Cancelling may raise from here."""
-        figures = " ".join(f"{name} {value:.4g}" for name, value in epoch.values.items())
-        logger.info("epoch %d/%d %s", epoch.number, epoch.total, figures)
+        values = " ".join(f"{name} {shown(value)}" for name, value in epoch.values.items())
+        logger.info("epoch %d/%d %s", epoch.number, epoch.total, values)
         self.mlflow.epoch(epoch)
         progress.tell(epoch)
 
@@ -84,12 +85,11 @@ class TrackedRun:
         """Log held-out metrics, the baseline beside them, and the pictures."""
         for name, value in evaluation.metrics.items():
             logger.info(
-                "held out %s %s%s (%s: %s)",
+                "held out %s %s (%s: %s)",
                 name,
-                _figure(value),
-                _ends(evaluation.intervals.get(name)),
+                with_interval(value, *(evaluation.intervals.get(name) or (None, None))),
                 evaluation.baseline_names.get(name, evaluation.baseline_name),
-                _figure(evaluation.baseline.get(name)),
+                shown(evaluation.baseline.get(name)),
             )
         self.note({EVALUATION: evaluation_facts(evaluation)})
         self.mlflow.evaluation(evaluation)
@@ -200,11 +200,3 @@ def _metadata(run_id: Any) -> Mapping[str, Any]:
 
 def _plain(values: Mapping[str, float | None]) -> dict[str, float | None]:
     return {name: None if value is None else float(value) for name, value in values.items()}
-
-
-def _ends(interval: Interval | None) -> str:
-    return "" if interval is None else f" [{interval[0]:.4f}, {interval[1]:.4f}]"
-
-
-def _figure(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.4f}"

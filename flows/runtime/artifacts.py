@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from prefect.artifacts import (
@@ -17,7 +17,9 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from fair_models.numbers import duration
 from fair_models.outcomes import Outcome
+from fair_models.reports.artifacts import Artifact, Card, Table
 
 if TYPE_CHECKING:
     from fair_models.inference.imagery.failures import Failure
@@ -28,35 +30,16 @@ O = TypeVar("O", bound=Outcome)  # noqa: E741
 _EVERY_S = 2.0
 """Seconds between two updates of a progress bar: each is a request, and a write of the server."""
 
-_MOST_ROWS = 1000
+_MAX_ROWS = 1000
 _PREVIEW_PX = 900
 
 
 def write_result(outcome: O) -> O:
-    """Write the artifact `result`, one row with addresses last, and hand the row back."""
-    fields = type(outcome).model_fields
-    places = (*type(outcome).files, "folder", "href")
-    columns = {name: fields[name] for name in sorted(fields, key=lambda name: name in places)}
-    row = outcome.model_dump(mode="json")
-    create_table_artifact(
-        key="result",
-        table=[{name: row[name] for name in columns}],
-        description="\n".join(
-            [
-                *_links(row),
-                f"Catalogue: `{_catalog()}`",
-                "",
-                *(f"- `{name}`: {field.description}" for name, field in columns.items()),
-            ]
-        ),
-    )
+    """Write the artifact `result`: its row, and above it the same for people. Hands the row back."""
+    from fair_models.reports import outcome as told
+
+    write([told.result(outcome, _catalog())])
     return outcome
-
-
-def _links(row: Mapping[str, Any]) -> list[str]:
-    """A link to the item that a run published, where it has an address on the web."""
-    href, item = str(row.get("href") or ""), row.get("item")
-    return [f"Item: [{item}]({href})", ""] if item and href.startswith(("https://", "http://")) else []
 
 
 def _catalog() -> str:
@@ -67,43 +50,30 @@ def _catalog() -> str:
     return opening.name_of(open_catalog())
 
 
-def write_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
-    """Write a table; all rows have the same columns."""
-    create_table_artifact(key=key, table=[dict(row) for row in rows], description=description)
-
-
-def write_metrics(rows: Sequence[Mapping[str, Any]], baseline_name: str, count: int) -> None:
-    """Write the artifact `metrics`: held-out values, their intervals, and those of the simplest guess."""
-    told = f"Measured on {count} held-out samples, with 95 % intervals. Baseline: {baseline_name}."
-    write_table("metrics", rows, told)
-
-
-def write_classes(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the artifact `classes`: labels and figures of each class; none where there are none."""
-    if rows:
-        told = "Labels on either side, and figures: value [95 % interval] (simplest guess)"
-        write_table("classes", rows, told)
+def write(shown: Iterable[Artifact]) -> None:
+    """Write tables and cards."""
+    for each in shown:
+        if isinstance(each, Card):
+            create_markdown_artifact(key=each.key, markdown=each.markdown, description=each.description)
+        else:
+            rows = [dict(row) for row in each.rows]
+            create_table_artifact(key=each.key, table=rows, description=each.description)
 
 
 def write_changes(plan: Plan) -> None:
     """Write the artifact `changes`: what an operation changes, before it does; none where nothing does."""
     if plan.effects:
         rows = [{"what": effect.target, "effect": effect.effect} for effect in plan.effects]
-        write_table("changes", rows, f"What changes: {plan.operation}")
+        write([Table("changes", rows, f"What changes: {plan.operation}")])
 
 
 def write_failures(failures: Sequence[Failure]) -> None:
     """Write the artifact `failed`: chips and windows that were left out; none where nothing failed."""
     if failures:
-        more = len(failures) - _MOST_ROWS
+        more = len(failures) - _MAX_ROWS
         rows = [{"what": each.kind, "name": each.name, "reason": each.reason} for each in failures]
         told = f"; {more} more are not listed" if more > 0 else ""
-        write_table("failed", rows[:_MOST_ROWS], f"What failed and was left out{told}")
-
-
-def write_card(key: str, markdown: str, description: str) -> None:
-    """Write a text for people."""
-    create_markdown_artifact(key=key, markdown=markdown, description=description)
+        write([Table("failed", rows[:_MAX_ROWS], f"What failed and was left out{told}")])
 
 
 def write_preview(picture: Path, description: str) -> None:
@@ -116,16 +86,8 @@ def write_preview(picture: Path, description: str) -> None:
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=82)
     data = base64.b64encode(buffer.getvalue()).decode()
-    write_card("preview", f"![{description}](data:image/jpeg;base64,{data})\n\n`{picture}`", description)
-
-
-def duration(seconds: float) -> str:
-    """A time for people, e.g. "12 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    text = f"![{description}](data:image/jpeg;base64,{data})\n\n`{picture}`"
+    write([Card("preview", text, description)])
 
 
 class ProgressBar:

@@ -19,6 +19,7 @@ from fair_models.client.requests import NAMED
 from fair_models.client.runs import in_words
 from fair_models.errors import NotFound, TrainingCancelled, TrainingFailed
 from fair_models.outcomes import TrainedVersion
+from fair_models.reports.artifacts import Table
 from fair_models.training.run_config import RunConfig
 from flows.runtime import resources
 
@@ -151,19 +152,22 @@ def _why(run: FlowRun, model: str) -> str:
 
 def _result(run: FlowRun) -> TrainedVersion:
     """The row that the child wrote; its return value is not stored."""
-    rows = table_of(run, "result")
-    if not rows:
+    tables = tables_of(run, "result")
+    if not tables:
         raise NotFound(f"Run {run.name} ({run.id}) completed without the artifact `result`")
-    return TrainedVersion.model_validate(rows[0])
+    return TrainedVersion.model_validate(tables[0].rows[0])
 
 
-def table_of(run: FlowRun, key: str) -> list[dict[str, Any]]:
-    """The rows of a table of a run; empty if there is no such table."""
-    wanted = ArtifactFilter.model_validate({"flow_run_id": {"any_": [run.id]}, "key": {"any_": [key]}})
+def tables_of(run: FlowRun, *keys: str) -> list[Table]:
+    """The tables that a run has written under some keys; the latest of each."""
+    wanted = ArtifactFilter.model_validate({"flow_run_id": {"any_": [run.id]}, "key": {"any_": list(keys)}})
     with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=wanted)
-    rows: list[dict[str, Any]] = json.loads(str(found[-1].data)) if found else []
-    return rows
+        found = {each.key: each for each in client.read_artifacts(artifact_filter=wanted)}
+    return [
+        Table(key, json.loads(str(found[key].data)), found[key].description or "")
+        for key in keys
+        if key in found
+    ]
 
 
 def progress_of(run: FlowRun, key: str) -> tuple[float, str] | None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from prefect.futures import PrefectFuture
 
-from flows.runtime.artifacts import ProgressBar, duration
+from fair_models.numbers import duration, shown
+from flows.runtime.artifacts import ProgressBar
 
 if TYPE_CHECKING:
     from pystac import Item
@@ -92,7 +93,7 @@ def progress_text(done: int, total: int, worked_on: int, pixels: int, seconds: f
     if not worked_on or seconds <= 0:
         return text
     left = (total - done) * seconds / worked_on
-    return f"{text}, {pixels / seconds / 1e6:.3g} Mpx/s, {duration(left)} left"
+    return f"{text}, {shown(pixels / seconds / 1e6)} Mpx/s, {duration(left)} left"
 
 
 class PendingShards(Protocol):

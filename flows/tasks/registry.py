@@ -13,6 +13,7 @@ from prefect.utilities.urls import url_for
 
 from fair_models import settings
 from fair_models.client.follower import REPEATED
+from fair_models.numbers import shown
 from fair_models.outcomes import (
     AuditSummary,
     CleanedRuns,
@@ -34,11 +35,12 @@ from fair_models.params import (
     RetireParams,
     SearchParams,
 )
+from fair_models.reports.artifacts import Card, Table
 from fair_models.training.run_config import RunConfig
 from flows.runtime import announcements, artifacts, dead_trainings
 from flows.runtime.places import open_catalog, open_store
 from flows.runtime.policy import task
-from flows.runtime.runtimes import progress_of, run_train, table_of
+from flows.runtime.runtimes import progress_of, run_train, tables_of
 from flows.tasks import results, upkeep_rows
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 def register_base_model(params: RegisterModelParams) -> PublishedItem:
     """Check a base model whole, store its files, publish it."""
     from fair_models.publishing.register import register
+    from fair_models.reports import cards
 
     store = open_store()
     item = register.register_base_model(
@@ -62,7 +65,7 @@ def register_base_model(params: RegisterModelParams) -> PublishedItem:
         random_start=params.random_start,
     )
     if not params.dry_run:  # its files lie nowhere yet
-        artifacts.write_card("model-card", results.model_card(item, store), f"Model card of {item.id}")
+        artifacts.write([cards.of_model(item, store)])
     return results.published(item, dry_run=params.dry_run)
 
 
@@ -70,9 +73,10 @@ def register_base_model(params: RegisterModelParams) -> PublishedItem:
 def ingest(params: IngestDatasetParams) -> PublishedItem:
     """Check, mend, split and store chips and labels, and publish them."""
     from fair_models.publishing import datasets
+    from fair_models.reports import cards
 
     item = datasets.ingest(params, open_catalog(), open_store(), artifacts.write_changes)
-    artifacts.write_card("dataset-card", results.dataset_card(item), f"What {item.id} holds")
+    artifacts.write([cards.of_dataset(item)])
     return results.published(item, dry_run=params.dry_run)
 
 
@@ -80,9 +84,10 @@ def ingest(params: IngestDatasetParams) -> PublishedItem:
 def collect_verdicts(params: CollectFeedbackParams) -> PublishedItem:
     """Join feedback to its prediction, and publish the chips with feedback as a dataset."""
     from fair_models.publishing import feedback
+    from fair_models.reports import cards
 
     item = feedback.collect(params, open_catalog(), open_store(), artifacts.write_changes)
-    artifacts.write_card("dataset-card", results.dataset_card(item), f"What {item.id} holds")
+    artifacts.write([cards.of_dataset(item)])
     return results.published(item, dry_run=params.dry_run)
 
 
@@ -100,9 +105,8 @@ def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
     from fair_models.training import plan
 
     config = plan.plan_run(base, dataset, params)
-    artifacts.write_card(
-        "run-config", f"```yaml\n{config.to_zenml()}```", f"Run config of {config.model_name}"
-    )
+    text = f"```yaml\n{config.to_zenml()}```"
+    artifacts.write([Card("run-config", text, f"Run config of {config.model_name}")])
     return config
 
 
@@ -115,7 +119,7 @@ def train_in_runtime(base: Item, config: RunConfig) -> TrainedVersion:
         began.append(run)
         address = url_for("flow-run", run.id) or ""
         told = f"[{run.name}]({address}) trains it: epochs, curves and logs are shown there."
-        artifacts.write_card("training-run", told, f"The run that trains {config.model_name}")
+        artifacts.write([Card("training-run", told, f"The run that trains {config.model_name}")])
 
     bar = artifacts.ProgressBar(REPEATED, f"Training {config.model_name} has not begun yet")
     looked = time.monotonic()
@@ -130,20 +134,12 @@ def train_in_runtime(base: Item, config: RunConfig) -> TrainedVersion:
 
     trained = run_train(base, config, link, repeat)
     bar.show(100, 100, f"{config.model_name} is trained")
-    for key, told in _OF_TRAINING.items():
-        if rows := table_of(began[0], key):
-            artifacts.write_table(key, rows, told)
+    artifacts.write(tables_of(began[0], "metrics", "classes"))
     return trained
 
 
 _REPEAT_S = 5.0
 """Seconds between two polls of the training's progress."""
-
-_OF_TRAINING = {
-    "metrics": "Measured on held-out samples, with 95 % intervals and the simplest guess",
-    "classes": "Labels on either side, and figures: value [95 % interval] (simplest guess)",
-}
-"""Tables of a training that the page of the run that started it repeats."""
 
 
 @task
@@ -155,9 +151,10 @@ def close_dead_trainings(model: str) -> list[str]:
 @task
 def train_model(config: RunConfig) -> TrainedVersion:
     """Run the training pipeline in this process, and show each epoch."""
-    from fair_models.catalog.items import figures, model_classes, versions
+    from fair_models.catalog.items import model_classes, versions
     from fair_models.catalog.items.model import ModelItem
     from fair_models.publishing import candidate
+    from fair_models.reports import metrics
     from fair_models.training import launch, registered
     from fair_models.types import BASE_MODELS, LOCAL_MODELS
 
@@ -169,24 +166,23 @@ def train_model(config: RunConfig) -> TrainedVersion:
 
     def report(epoch: Epoch) -> None:
         stop_when_over()
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in epoch.values.items())
-        told = f"epoch {epoch.number} of {epoch.total}: {figures}"
+        values = ", ".join(f"{name} {shown(value)}" for name, value in epoch.values.items())
+        told = f"epoch {epoch.number} of {epoch.total}: {values}"
         bar.show(epoch.number, epoch.total, told, with_time_left=True)
 
     used = versions.next_number(catalog, LOCAL_MODELS, config.model_name) - 1
     version = launch.run(config, report, above=used, cancelled=dead_trainings.was_cancelled)
     base = model_classes.following(catalog.get(BASE_MODELS, config.base_model), config.classes)
-    rows = results.metric_rows(version, base)
-    artifacts.write_metrics(rows, version.baseline_name, version.held_out_count)
-    artifacts.write_classes(figures.classes(version.classes))
+    artifacts.write(metrics.of_version(version, base).artifacts())
     return results.trained(version, config, candidate.warn_of(version, ModelItem(base)))
 
 
 @task
 def publish_version(params: PromoteParams) -> PromotedVersion:
     """Check a version against its gate, store its files, and publish it in place of the current one."""
-    from fair_models.catalog.items import figures, versions
+    from fair_models.catalog.items import versions
     from fair_models.publishing import promote
+    from fair_models.reports import cards
     from fair_models.training.ledger import open_ledger
     from fair_models.types import LOCAL_MODELS
 
@@ -194,10 +190,7 @@ def publish_version(params: PromoteParams) -> PromotedVersion:
     before = versions.current(catalog, LOCAL_MODELS, params.model)
     ledger = open_ledger(settings.current())
     item = promote.promote(params, catalog, store, ledger, artifacts.write_changes)
-    _, _, baseline_name, count = results.measured(item)
-    artifacts.write_metrics(figures.metrics(item.properties), baseline_name, count)
-    artifacts.write_classes(figures.classes(item.properties.get("fair:class_metrics", [])))
-    artifacts.write_card("model-card", results.model_card(item, store), f"Model card of {item.id}")
+    artifacts.write(cards.of_local_model(item, store))
     return results.promoted(item, before, dry_run=params.dry_run)
 
 
@@ -231,7 +224,7 @@ def clean_old_runs(params: CleanRunsParams) -> CleanedRuns:
 
     done = cleanup.clean_runs(params, open_catalog(), open_ledger(settings.current()))
     rows = upkeep_rows.cleaned_rows(params, done)
-    artifacts.write_table("versions", rows, "Old versions: which are deleted, and why the others are kept")
+    artifacts.write([Table("versions", rows, "Old versions: which are deleted, and why the others are kept")])
     return upkeep_rows.cleaned(params, done)
 
 
@@ -245,9 +238,13 @@ def audit_catalog(params: AuditParams) -> AuditSummary:
     report_file.check(params.report)
     report = run.audit(open_catalog(), open_store(), open_ledger(current), params)
     said = report.to_json()
-    artifacts.write_card("report", report.to_markdown(), "Audit of the catalogue")
-    artifacts.write_table("findings", said["findings"], "Findings, errors first")
-    artifacts.write_table("repairs", said["repairs"], "What was repaired")
+    artifacts.write(
+        [
+            Card("report", report.to_markdown(), "Audit of the catalogue"),
+            Table("findings", said["findings"], "Findings, errors first"),
+            Table("repairs", said["repairs"], "What was repaired"),
+        ]
+    )
     path = report_file.write(report, params.report, current.audits_folder)
     announcements.announce_audit(report, path)
     return results.audited(report, path)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from fair_models import settings
 from fair_models.errors import TrainingCancelled, TrainingFailed
+from fair_models.numbers import shown
 from fair_models.outcomes import FoundHyperparameters
 from fair_models.params import SearchParams
+from fair_models.reports.artifacts import Table
 from flows.runtime import artifacts
 from flows.runtime.places import open_store
 from flows.runtime.policy import task
@@ -49,7 +51,7 @@ def search_in_runtime(base: Item, dataset: Item, params: SearchParams) -> FoundH
         planned.require_value(progress.trials)
         final = progress.finish() if params.finish else None
     finally:
-        artifacts.write_table("trials", progress.rows(), f"Trials of search {planned.id}, by number")
+        artifacts.write([Table("trials", progress.rows(), f"Trials of search {planned.id}, by number")])
     return progress.result(ended, final)
 
 
@@ -193,7 +195,7 @@ class SearchProgress:
     def _show(self, doing: str) -> None:
         best = self._search.best(self.trials)
         value = self._search.value(best) if best else None
-        so_far = f"; best so far: {value:.4g} (trial {best.number})" if best and value is not None else ""
+        so_far = f"; best so far: {shown(value)} (trial {best.number})" if best and value is not None else ""
         told = f"{doing}{so_far}"
         self._bar.show(len(self.trials), self._search.params.most_trials + 1, told, with_time_left=True)
 

@@ -15,7 +15,7 @@ from PIL import Image
 from pystac import Item
 
 from fair_models.catalog.changes import transitions
-from fair_models.catalog.items import assets, figures
+from fair_models.catalog.items import assets
 from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.data.images import chips
@@ -23,6 +23,7 @@ from fair_models.data.splits import Split
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import Conflict, IncompatibleDataset, Invalid, NotFound
 from fair_models.ml_tasks import weights
+from fair_models.numbers import NOT_MEASURED
 from fair_models.params import (
     CompareParams,
     FinetuneParams,
@@ -32,13 +33,13 @@ from fair_models.params import (
 )
 from fair_models.publishing.candidate import seen as seen_chips
 from fair_models.publishing.comparison import compare as comparing
-from fair_models.publishing.comparison import curves, tables
-from fair_models.publishing.comparison import report as comparison_report
-from fair_models.publishing.comparison.compare import Ground
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.register.register import register_base_model
 from fair_models.publishing.retire import retire
 from fair_models.publishing.slices import publish_slice
+from fair_models.reports import comparison_report, curves
+from fair_models.reports import comparison_tables as tables
+from fair_models.reports.comparison import Ground, value_of
 from fair_models.settings import current
 from fair_models.store.archive import unpack
 from fair_models.store.local import LocalStore
@@ -112,10 +113,10 @@ def test_versions_are_measured_on_the_chips_of_the_dataset_that_the_first_was_tr
     assert len(names.pop()) == 6
 
 
-def test_the_figures_are_those_that_the_gates_see(world: World, compared: Ground) -> None:
+def test_the_metrics_are_those_that_the_gates_see(world: World, compared: Ground) -> None:
     measured = measuring.measure(world.base, world.town, world.store, current().cache_folder)
     [row] = [
-        row for row in tables.numbers([compared]) if row["version"] == "tiny-v1" and row["metric"] == IOU
+        row for row in tables.metric_rows([compared]) if row["version"] == "tiny-v1" and row["metric"] == IOU
     ]
     assert row["value"] == measured.metrics[IOU]
     assert (row["low"], row["high"]) == measured.intervals[IOU]
@@ -123,7 +124,7 @@ def test_the_figures_are_those_that_the_gates_see(world: World, compared: Ground
 
 
 def test_the_best_is_the_one_with_the_best_main_metric(compared: Ground) -> None:
-    values = {side.contender.id: comparing.value_of(side, IOU) or 0.0 for side in compared.measured}
+    values = {side.contender.id: value_of(side, IOU) or 0.0 for side in compared.measured}
     assert len(set(values.values())) == 3
     assert compared.best is not None
     assert compared.best.contender.id == max(values, key=lambda version: values[version])
@@ -155,23 +156,23 @@ def test_the_chips_shown_are_those_on_which_the_versions_differ_most(compared: G
 
 
 def test_hyperparameters_are_listed_where_they_differ(compared: Ground) -> None:
-    labels = [row["figure"] for row in tables.side_by_side(compared)]
+    labels = [row["metric"] for row in tables.side_by_side(compared)]
     assert "training.learning_rate" in labels
     assert "training.epochs" not in labels
     assert "building, iou" in labels
 
 
 def test_hyperparameters_are_told_once(compared: Ground) -> None:
-    rows = [row["figure"] for row in tables.side_by_side(compared, is_first=False)]
+    rows = [row["metric"] for row in tables.side_by_side(compared, is_first=False)]
     assert "training.learning_rate" not in rows
 
 
 def test_measures_that_a_class_never_has_are_left_out_and_guesses_have_a_column(compared: Ground) -> None:
-    rows = {row["figure"]: row for row in tables.side_by_side(compared)}
+    rows = {row["metric"]: row for row in tables.side_by_side(compared)}
     assert "background, iou" in rows
     assert "background, object_f1" not in rows
     assert "better than roofs-v1 by, chip by chip" in rows
-    assert rows["building, iou"]["simplest guess"] == rows[IOU]["simplest guess"] != figures.NOT_MEASURED
+    assert rows["building, iou"]["simplest guess"] == rows[IOU]["simplest guess"] != NOT_MEASURED
     assert "(" not in rows["building, iou"]["roofs-v1"]
 
 
@@ -182,8 +183,8 @@ def test_a_class_of_which_nothing_was_measured_keeps_its_rows(compared: Ground) 
         for side in compared.sides
         if side.evaluation is not None
     ]
-    rows = {row["figure"]: row for row in tables.side_by_side(replace(compared, sides=sides))}
-    assert rows["hut, iou"]["roofs-v1"] == figures.NOT_MEASURED
+    rows = {row["metric"]: row for row in tables.side_by_side(replace(compared, sides=sides))}
+    assert rows["hut, iou"]["roofs-v1"] == NOT_MEASURED
 
 
 def test_the_report_says_how_many_labels_the_chips_have(compared: Ground) -> None:
@@ -345,8 +346,8 @@ def test_versions_are_judged_on_slices_beside_the_whole(world: World, western: I
         assert after.evaluation.samples == {
             name: before.evaluation.samples[name] for name in split_of(world, western).held_out
         }
-        assert comparing.value_of(before, IOU) != comparing.value_of(after, IOU)
-    rows = tables.numbers([whole, part])
+        assert value_of(before, IOU) != value_of(after, IOU)
+    rows = tables.metric_rows([whole, part])
     assert {row["dataset"] for row in rows} == {"town-v1", "western-v1"}
 
 

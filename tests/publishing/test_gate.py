@@ -12,6 +12,7 @@ from fair_models.catalog.items.model import ModelItem
 from fair_models.errors import GateFailed, Invalid
 from fair_models.params import Gate
 from fair_models.publishing import gate as gates
+from fair_models.reports import cards
 
 IOU, LOSS = "fair:building_iou", "fair:error_px"
 
@@ -238,9 +239,9 @@ def test_an_override_publishes_a_run_no_better_than_guessing_and_is_kept() -> No
 
 def test_the_record_is_told_in_a_sentence() -> None:
     gate = Gate(minimum={IOU: 0.5}, not_worse_by=0.1)
-    assert gates.sentence(gates.evaluate(gate, measured(), base(), current(0.7))) == (
+    assert cards.gate(gates.evaluate(gate, measured(), base(), current(0.7))) == (
         f"passed: {IOU} 0.61 (at least 0.5) on 12 held-out samples of town-v1, "
         "roofs-v2 0.7 (at most 0.1 worse)"
     )
     overridden = gates.evaluate(Gate(minimum={IOU: 0.65}, override_reason=WHY), measured(), base(), None)
-    assert gates.sentence(overridden) == f"overridden ({WHY}): {overridden['reasons'][0]}"
+    assert cards.gate(overridden) == f"overridden ({WHY}): {overridden['reasons'][0]}"

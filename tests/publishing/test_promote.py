@@ -19,6 +19,7 @@ from fair_models.params import Gate, PromoteParams
 from fair_models.publishing import candidate
 from fair_models.publishing.promote import promote
 from fair_models.publishing.workspace import folders_left
+from fair_models.reports import cards, metrics
 from fair_models.store.local import LocalStore
 from fair_models.training.run_config import RunConfig
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
@@ -326,7 +327,7 @@ def test_a_version_no_better_than_guessing_is_published_for_a_reason_that_its_it
     assert item.properties["fair:gate"]["override_reason"] == WHY
     assert item.properties["fair:baseline_names"] == {IOU: "everything is building"}
     assert validation.problems(item.to_dict(transform_hrefs=False)) == []
-    card = results.model_card(item, store)
+    card = cards.model_card(item, store)
     assert f"**No better than guessing.** {IOU} is 0.2, no better than 0.377" in card
     assert "0.377 (everything is building), not surpassed" in card
     assert "no better than 0.377" in (results.promoted(item, None, dry_run=False).warning or "")
@@ -349,7 +350,7 @@ def test_a_completed_training_that_learnt_nothing_is_warned_of(
     assert warning in caplog.text
     row = results.trained(collapsed, ledger.config(MODEL, 1), warning)
     assert row.warning == warning
-    assert [row["better"] for row in results.metric_rows(collapsed, base_item())] == [False]
+    assert [each.better for each in metrics.of_version(collapsed, base_item()).values] == [False]
     assert candidate.warn_of(good, ModelItem(base_item())) is None
 
 

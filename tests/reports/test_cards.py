@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fair_models.catalog.items import figures
+from fair_models.reports import cards, metrics
 from fair_models.store.local import LocalStore
 from flows.tasks import results
 from tests.catalog.item_factory import dataset_item, local_item
@@ -14,7 +14,7 @@ CLASSES = [
 
 
 def card(tmp_path: Path, **facts) -> str:
-    return results.model_card(local_item(**facts), LocalStore(tmp_path))
+    return cards.model_card(local_item(**facts), LocalStore(tmp_path))
 
 
 def test_a_model_card_has_intervals_baselines_classes_and_the_confusion(tmp_path):
@@ -28,18 +28,18 @@ def test_a_model_card_has_intervals_baselines_classes_and_the_confusion(tmp_path
         },
     )
 
-    assert "| `fair:building_iou` | 0.740 [0.700, 0.780] | 0.377 |" in text
+    assert "| `fair:building_iou` | 0.74 [0.7, 0.78] | 0.377 |" in text
     assert "| class | train | held out | iou |" in text
-    assert "| background | – | – | 0.900 (0.000) |" in text
-    assert "| building | 900 | 300 | 0.740 [0.700, 0.780] |" in text
+    assert "| background | – | – | 0.9 (0) |" in text
+    assert "| building | 900 | 300 | 0.74 [0.7, 0.78] |" in text
     assert "| building | 2 | 8 |" in text
 
 
 def test_the_card_of_an_item_of_before_has_its_metrics_alone(tmp_path):
     text = card(tmp_path)
 
-    assert "| `fair:building_iou` | 0.740 | 0.377 |" in text
-    assert "class" not in text.partition("| Metric")[2]
+    assert "| `fair:building_iou` | 0.74 | 0.377 |" in text
+    assert "class" not in text.partition("| metric")[2]
 
 
 def test_what_was_not_measured_is_a_dash_and_not_a_zero(tmp_path):
@@ -49,7 +49,7 @@ def test_what_was_not_measured_is_a_dash_and_not_a_zero(tmp_path):
 
 
 def test_all_rows_of_classes_have_the_same_columns():
-    rows = figures.classes([{"class": "background", "iou": 0.9}, {"class": "building", "object_f1": 0.5}])
+    rows = metrics.class_rows([{"class": "background", "iou": 0.9}, {"class": "building", "object_f1": 0.5}])
 
     assert [list(row) for row in rows] == [["class", "train", "held out", "iou", "object_f1"]] * 2
     assert rows[1]["iou"] == "–"

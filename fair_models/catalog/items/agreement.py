@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fair_models.numbers import compared
 from fair_models.types import Json
 
 FIELD = "fair:agreement"
@@ -86,7 +87,7 @@ class Agreement:
         """What was measured, for people, e.g. "mask IoU on 12 held-out chips: OpenVINO int8 0.9961"."""
         said = [
             f"{ENGINES.get(each.engine, each.engine)} {each.precision} "
-            + ("nothing found" if each.mask_iou is None else f"{each.mask_iou:.4f}")
+            + ("nothing found" if each.mask_iou is None else compared(each.mask_iou))
             + ("" if each.is_enough else " (too low)")
             for each in self.figures
         ]

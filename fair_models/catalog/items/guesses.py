@@ -1,10 +1,11 @@
-"""Whether figures are better than what a simple guess reaches without looking at the imagery."""
+"""Whether metrics are better than what a simple guess reaches without looking at the imagery."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
+from fair_models.numbers import compared
 from fair_models.types import Json
 
 BASELINE, NAMES = "fair:baseline", "fair:baseline_names"
@@ -54,7 +55,9 @@ def doubt(entry: Json, value: float | None, guess: float | None, name: str) -> s
     if is_better(entry, value, guess) is not False:
         return None
     told = f" ({name})" if name else ""
-    return f"{entry['key']} is {value:.4g}, no better than {guess:.4g} of the simplest guess{told}"
+    return (
+        f"{entry['key']} is {compared(value)}, no better than {compared(guess)} of the simplest guess{told}"
+    )
 
 
 def doubt_of_item(properties: Json) -> str | None:

@@ -19,6 +19,7 @@ from fair_models.cli.commands.demo_tasks import TASKS, DemoTask, TaskName
 from fair_models.cli.options import Json, Verbose, assignments
 from fair_models.client import Client
 from fair_models.errors import NotFound
+from fair_models.numbers import shown
 from fair_models.settings import Settings, current
 from fair_models.types import LOCAL_MODELS
 
@@ -159,7 +160,7 @@ def _show(rows: Mapping[str, Any], settings: Settings, ui: str, seconds: float) 
         "dataset": data["item"],
         "local model": f"{model['item']}{replaced}",
         **{
-            str(row["metric"]): f"{_number(row['value'])} (baseline: {_number(row['baseline'])})"
+            str(row["metric"]): f"{shown(row['value'])} (baseline: {shown(row['baseline'])})"
             for row in rows["metrics"]
         },
         "measured on": f"{model['held_out_count']} held-out samples; baseline: {model['baseline_name']}",
@@ -173,10 +174,6 @@ def _show(rows: Mapping[str, Any], settings: Settings, ui: str, seconds: float) 
     }
     output.say("")
     output.show_fields("The whole life of a model", fields)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
 
 
 def _used(rows: Mapping[str, Any]) -> dict[str, Any]:

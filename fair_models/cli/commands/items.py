@@ -11,6 +11,7 @@ from fair_models.cli import output
 from fair_models.cli.commands.pages import Cursor, Limit, Where, show_page
 from fair_models.cli.options import Json, text_of
 from fair_models.errors import Invalid
+from fair_models.numbers import shown
 from fair_models.settings import current
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 
@@ -76,7 +77,7 @@ def show(
     from fair_models.catalog import query
     from fair_models.catalog.items import agreement
     from fair_models.catalog.opening import name_of, open_catalog
-    from fair_models.publishing import gate
+    from fair_models.reports import cards
     from fair_models.training import references
 
     catalog = open_catalog(current())
@@ -87,14 +88,14 @@ def show(
         return
     properties = {name: value for name, value in found.properties.items() if name not in _HIDDEN}
     if record := found.properties.get("fair:gate"):
-        properties["gate"] = gate.sentence(record)
+        properties["gate"] = cards.gate(record)
     if agreement.FIELD in found.properties:
         properties["fast against exact"] = agreement.read(found.properties).sentence
     files = {f"{key} file": asset.href for key, asset in found.assets.items()}
     places_of_it = {"item": found.get_self_href(), "catalogue": name_of(catalog)}
     output.show_fields(found.id, {**properties, **files, **places_of_it})
     _show_ancestors(query.ancestors(catalog, found))
-    _show_figures(found.properties)
+    _show_metrics(found.properties)
     if values := found.properties.get("mlm:hyperparameters"):
         spec = {entry["key"]: entry for entry in found.properties.get("fair:hyperparameters_spec", [])}
         rows = [
@@ -119,30 +120,19 @@ def _show_ancestors(ancestors: Sequence[Ancestor]) -> None:
     output.show_rows("\nDerived from", rows, "")
 
 
-def _show_figures(properties: dict[str, Any]) -> None:
+def _show_metrics(properties: dict[str, Any]) -> None:
     """Metrics and classes of a fine-tuned model; nothing for other items."""
-    from fair_models.catalog.items import figures, guesses
+    from fair_models.catalog.items import guesses
+    from fair_models.reports import metrics
 
-    if "fair:baseline" not in properties:
+    if guesses.BASELINE not in properties:
         return
-    rows = [
-        {
-            "metric": row["metric"],
-            "value": figures.with_interval(row["value"], row["low"], row["high"]),
-            "baseline": figures.beside_guess(row, properties["fair:baseline"].get("name")),
-        }
-        for row in figures.metrics(properties)
-    ]
-    count, name = properties.get("fair:held_out_count"), properties["fair:baseline"].get("name")
-    told = f"\nMeasured on {count} held-out samples, with 95 % intervals; baseline: {name}"
-    output.show_rows(told, rows, "")
+    measured = metrics.of_item(properties)
+    output.show_rows(f"\n{measured.told}", measured.table(), "")
     if doubt := guesses.doubt_of_item(properties):
         output.say(f"No better than guessing: {doubt}")
-    classes = figures.classes(properties.get("fair:class_metrics", []))
-    confusion = figures.confusion(properties.get("fair:confusion", {}))
-    for title, table in (("Labels and figures of each class (baseline)", classes), ("Confusion", confusion)):
-        if table:
-            output.show_rows(f"\n{title}", table, "")
+    for title, rows in measured.tables():
+        output.show_rows(f"\n{title}", rows, "")
 
 
 def _chosen(collection: str | None) -> tuple[CollectionId, ...]:
@@ -180,6 +170,6 @@ def _row(item: Item) -> dict[str, Any]:
         "title": properties.get("title"),
         "deprecated": bool(properties.get("deprecated")),
         "pinned": properties.get("fair:pinned"),
-        "metric": f"{key} {value:.4g}" if isinstance(value, float) else None,
+        "metric": f"{key} {shown(value)}" if isinstance(value, float) else None,
         "href": item.get_self_href(),
     }

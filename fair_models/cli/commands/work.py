@@ -229,7 +229,7 @@ def compare(
         return
     params = asked.params(versions=named)
     tables = ("side-by-side", "versions")
-    run.do("compare", params, how, title="Compared", also=tables, numbers=("figures",))
+    run.do("compare", params, how, title="Compared", also=tables, numbers=("metrics",))
 
 
 @takes(SliceDatasetParams, arguments=["dataset", "name"], without=["tags"])

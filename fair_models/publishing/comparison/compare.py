@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from pystac import Item
@@ -21,13 +20,13 @@ from fair_models.errors import (
     TrainingFailed,
 )
 from fair_models.ml_tasks import intervals
-from fair_models.ml_tasks.results import Evaluation, Interval
 from fair_models.params import CompareParams
 from fair_models.publishing.candidate import seen
-from fair_models.publishing.comparison.contenders import Contender, find
+from fair_models.publishing.comparison.contenders import Measurable, find
+from fair_models.reports.comparison import Contender, Ground, Sample, Side
 from fair_models.store.protocol import Store
 from fair_models.training.ledger import Ledger
-from fair_models.types import DATASETS, Array, Json
+from fair_models.types import DATASETS, Array
 
 logger = logging.getLogger(__name__)
 
@@ -36,74 +35,6 @@ Progress = Callable[[int, int, str], None]
 
 _AT_ONCE = 3
 """Samples whose pictures are asked for together: an evaluation shows the worst, the median and the best."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """One version on one dataset.
-
-    evaluation: What was measured now; None where that was not possible, and `problem` says why.
-    seen: How many of the held-out chips it was trained on; None where that is not known.
-    difference: How much better its main metric is than the first version's, as the mean over the held-out
-        samples where both have one. None for the first, and where there is no such sample.
-    difference_interval: 95 % interval of that over other draws of the same samples.
-    """
-
-    contender: Contender
-    evaluation: Evaluation | None = None
-    problem: str = ""
-    seen: int | None = None
-    difference: float | None = None
-    difference_interval: Interval | None = None
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A held-out sample on which versions differ.
-
-    values: Main metric by version; those without one are not among them.
-    pictures: By version: RGB, uint8, shape (height, width, 3), as its evaluation draws them.
-    """
-
-    name: str
-    values: Mapping[str, float]
-    pictures: Mapping[str, Array]
-
-
-@dataclass(frozen=True)
-class Ground:
-    """All versions on the held-out chips of one dataset.
-
-    metric: Entry of `fair:metrics_spec` that they are compared by: the first one's main metric.
-    samples: Those on which they differ most, the largest difference first.
-    """
-
-    dataset: Item
-    metric: Json
-    sides: Sequence[Side]
-    samples: Sequence[Sample] = field(default_factory=list)
-
-    @property
-    def key(self) -> str:
-        """Key of the metric that they are compared by."""
-        return str(self.metric["key"])
-
-    @property
-    def measured(self) -> list[Side]:
-        """Those that could be measured."""
-        return [side for side in self.sides if side.evaluation is not None]
-
-    @property
-    def best(self) -> Side | None:
-        """The best by that metric, the first one of several. None where none has a value."""
-        known = [side for side in self.measured if value_of(side, self.key) is not None]
-        sign = 1 if self.metric.get("higher_is_better", True) else -1
-        return max(known, key=lambda side: sign * (value_of(side, self.key) or 0.0), default=None)
-
-
-def value_of(side: Side, key: str) -> float | None:
-    """A metric of a version; None where nothing was measured."""
-    return side.evaluation.metrics.get(key) if side.evaluation is not None else None
 
 
 def compare(
@@ -147,7 +78,7 @@ def compare(
         if made and not any(side.evaluation for side in sides):
             made.append(Ground(dataset, made[0].metric, sides))
         else:
-            made.append(_ground(dataset, sides, 0 if made else params.pictures))
+            made.append(_ground(dataset, sides, contenders, 0 if made else params.pictures))
     _require_value(made[0])
     return made
 
@@ -168,7 +99,7 @@ class _Bench:
     def __init__(self, dataset: Item, catalog: Catalog, store: Store) -> None:
         self._dataset, self._catalog, self._store = dataset, catalog, store
 
-    def side(self, contender: Contender) -> Side:
+    def side(self, contender: Measurable) -> Side:
         try:
             evaluation = contender.open_on(self._dataset).all()
         except IncompatibleDataset as error:
@@ -207,7 +138,7 @@ def _dataset(params: CompareParams, contenders: Sequence[Contender]) -> str:
     )
 
 
-def _ground(dataset: Item, sides: Sequence[Side], most: int) -> Ground:
+def _ground(dataset: Item, sides: Sequence[Side], contenders: Sequence[Measurable], count: int) -> Ground:
     measured = [side for side in sides if side.evaluation is not None]
     if not measured:
         reasons = "; ".join(f"{side.contender.id}: {side.problem}" for side in sides)
@@ -220,8 +151,8 @@ def _ground(dataset: Item, sides: Sequence[Side], most: int) -> Ground:
         side if side is measured[0] or side.evaluation is None else _beside(side, by_sample, first, better)
         for side in sides
     ]
-    names = _most_different(by_sample, better)[:most]
-    return Ground(dataset, metric, told, list(_shown(names, by_sample, measured, dataset)))
+    names = _most_different(by_sample, better)[:count]
+    return Ground(dataset, metric, told, list(_shown(names, by_sample, contenders, dataset)))
 
 
 def _by_sample(side: Side, key: str) -> dict[str, float]:
@@ -245,7 +176,7 @@ def _beside(
 def _most_different(by_sample: Mapping[str, Mapping[str, float]], better: int) -> list[str]:
     """Names of samples, the largest difference between versions first; of one version its worst first.
 
-    Samples that fewer than two versions have a figure for say nothing, nor those on which all agree.
+    Samples that fewer than two versions have a metric for say nothing, nor those on which all agree.
     """
     found: dict[str, list[float]] = {}
     for values in by_sample.values():
@@ -260,20 +191,20 @@ def _most_different(by_sample: Mapping[str, Mapping[str, float]], better: int) -
 def _shown(
     names: Sequence[str],
     by_sample: Mapping[str, Mapping[str, float]],
-    measured: Iterable[Side],
+    contenders: Iterable[Measurable],
     dataset: Item,
 ) -> Iterator[Sample]:
     drawn: dict[str, dict[str, Array]] = {name: {} for name in names}
-    for side in measured:
-        own = [name for name in names if name in by_sample[side.contender.id]]
-        for name, picture in _pictures(side.contender, own, dataset).items():
-            drawn[name][side.contender.id] = picture
+    for contender in contenders:
+        own = [name for name in names if name in by_sample.get(contender.id, ())]
+        for name, picture in _pictures(contender, own, dataset).items():
+            drawn[name][contender.id] = picture
     for name in names:
         values = {version: found[name] for version, found in by_sample.items() if name in found}
         yield Sample(name, values, drawn[name])
 
 
-def _pictures(contender: Contender, names: Sequence[str], dataset: Item) -> dict[str, Array]:
+def _pictures(contender: Measurable, names: Sequence[str], dataset: Item) -> dict[str, Array]:
     """What a version's own evaluation draws of some samples; nothing where its task has no pictures."""
     if not names:
         return {}

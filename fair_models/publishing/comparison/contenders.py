@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pystac import Item
 
@@ -16,12 +16,12 @@ from fair_models.catalog.items import model_classes, versions
 from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Conflict, Invalid, NotFound
-from fair_models.params import HyperparameterValue
 from fair_models.publishing.workspace import work_folder
+from fair_models.reports.comparison import Contender
 from fair_models.store.protocol import Store
 from fair_models.training import registered
 from fair_models.training.ledger import Ledger, ModelVersion
-from fair_models.types import BASE_MODELS, LOCAL_MODELS, Json
+from fair_models.types import BASE_MODELS, LOCAL_MODELS
 
 if TYPE_CHECKING:
     from fair_models.training.measuring import Measuring
@@ -29,29 +29,18 @@ if TYPE_CHECKING:
 _SHOWN = 10
 """How many versions a message names."""
 
-Kind = Literal["base model", "published", "trained"]
-
 
 @dataclass(frozen=True)
-class Contender:
+class Measurable(Contender):
     """A version that can be measured on any dataset that fits it.
 
-    id: Exact, e.g. "banepa-roofs-v3".
-    trained_on: Exact id of the dataset that it learnt from; None for a base model.
-    metrics_spec: `fair:metrics_spec`, the main metric first.
-    hyperparameters: All values that it was trained with.
     open_on: Brings its network and the held-out chips of a dataset together. Needs torch.
     """
 
-    id: str
-    kind: Kind
-    trained_on: str | None
-    metrics_spec: list[Json]
-    hyperparameters: Mapping[str, HyperparameterValue]
     open_on: Callable[[Item], Measuring]
 
 
-def find(reference: str, catalog: Catalog, store: Store, ledger: Ledger) -> Contender:
+def find(reference: str, catalog: Catalog, store: Store, ledger: Ledger) -> Measurable:
     """The version that a reference means.
 
     Args:
@@ -88,14 +77,14 @@ def find(reference: str, catalog: Catalog, store: Store, ledger: Ledger) -> Cont
         ) from error
 
 
-def _of_item(item: Item, store: Store) -> Contender:
+def _of_item(item: Item, store: Store) -> Measurable:
     def open_on(dataset: Item) -> Measuring:
         from fair_models.training import measuring
 
         return measuring.of_item(item, dataset, store, settings.current().cache_folder)
 
     model = ModelItem(item)
-    return Contender(
+    return Measurable(
         id=model.id,
         kind="published" if model.is_local else "base model",
         trained_on=model.dataset_id,
@@ -105,7 +94,7 @@ def _of_item(item: Item, store: Store) -> Contender:
     )
 
 
-def _of_version(version: ModelVersion, catalog: Catalog, store: Store, ledger: Ledger) -> Contender:
+def _of_version(version: ModelVersion, catalog: Catalog, store: Store, ledger: Ledger) -> Measurable:
     if version.status != "completed":
         raise Invalid(
             f"{version.id} cannot be compared: its run is {version.status}. Name a version whose run "
@@ -125,7 +114,7 @@ def _of_version(version: ModelVersion, catalog: Catalog, store: Store, ledger: L
         trained = measuring.Trained(version.id, config, version.hyperparameters, state)
         return measuring.of_version(trained, base, dataset, store, settings.current().cache_folder)
 
-    return Contender(
+    return Measurable(
         id=version.id,
         kind="trained",
         trained_on=config.dataset,

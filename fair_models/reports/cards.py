@@ -1,0 +1,99 @@
+"""Cards of models and datasets, and all that a run shows of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pystac import Item
+
+from fair_models.catalog.items import agreement, assets, guesses
+from fair_models.numbers import compared
+from fair_models.reports import markdown, metrics
+from fair_models.reports.artifacts import Artifact, Card
+from fair_models.store.protocol import Store
+from fair_models.types import Json
+
+_OF_A_DATASET = (
+    "fair:chip_count",
+    "gsd",
+    "license",
+    "label:classes",
+    "fair:class_counts",
+    "fair:split_spec",
+    "fair:repairs",
+)
+
+
+def of_local_model(item: Item, store: Store) -> Iterator[Artifact]:
+    """What a run shows of a version that it published: its metrics, its classes, its card."""
+    yield from metrics.of_item(item.properties).artifacts()
+    yield of_model(item, store)
+
+
+def of_model(item: Item, store: Store) -> Card:
+    """The card of a model."""
+    return Card("model-card", model_card(item, store), f"Model card of {item.id}")
+
+
+def of_dataset(item: Item) -> Card:
+    """The card of a dataset: what it holds, what was repaired and what was left out."""
+    values = {name: item.properties.get(name) for name in _OF_A_DATASET}
+    text = "\n\n".join([_heading(item), markdown.fields(values, "Field")])
+    return Card("dataset-card", text, f"What {item.id} holds")
+
+
+def model_card(item: Item, store: Store) -> str:
+    """The item's own card where it has one, else one made of its fields: what was measured comes first."""
+    card = item.assets.get("readme")
+    if card is not None:
+        checksum = card.extra_fields.get("file:checksum")
+        return store.fetch(assets.address(card), checksum).read_text(encoding="utf-8")
+    properties = item.properties
+    measured = metrics.of_item(properties)
+    parts = [
+        _heading(item),
+        f"Base model `{properties.get('fair:base_model_id')}`, "
+        f"dataset `{properties.get('fair:dataset_id')}`.",
+        measured.told,
+        *_doubt(properties),
+        *([f"Gate {gate(properties['fair:gate'])}."] if "fair:gate" in properties else []),
+        *_agreement(properties),
+        measured.markdown(),
+        *(markdown.table(rows) for _, rows in measured.tables()),
+    ]
+    if values := properties.get("mlm:hyperparameters"):
+        parts.append(markdown.fields({name: str(value) for name, value in values.items()}, "Hyperparameter"))
+    return "\n\n".join(part for part in parts if part)
+
+
+def gate(record: Json) -> str:
+    """A `fair:gate` in words, e.g. "passed: fair:building_iou 0.74 on 12 held-out samples of town-v2"."""
+    key, least = record["metric"], record["minimum"].get(record["metric"])
+    told = f"{key} {compared(record['challenger_value'])}"
+    if least is not None:
+        told += f" (at least {least:g})"
+    told += f" on {record['held_out_count']} held-out samples of {record['measured_on']}"
+    if "champion_value" in record:
+        told += f", {record['champion']} {compared(record['champion_value'])}"
+        told += f" (at most {record['not_worse_by']:g} worse)"
+    if record["passed"]:
+        return f"passed: {told}"
+    return f"overridden ({record['override_reason']}): {'; '.join(record['reasons'])}"
+
+
+def _doubt(properties: Mapping[str, Any]) -> list[str]:
+    """What a reader has to know before all metrics."""
+    told = guesses.doubt_of_item(dict(properties))
+    return [f"**No better than guessing.** {told}."] if told else []
+
+
+def _agreement(properties: Mapping[str, Any]) -> list[str]:
+    if agreement.FIELD not in properties:
+        return []
+    return [f"Quicker engines against the exact one: {agreement.read(properties).sentence}."]
+
+
+def _heading(item: Item) -> str:
+    title, description = (item.properties.get(name, "") for name in ("title", "description"))
+    return f"# {title or item.id}\n\n`{item.id}`\n\n{description}"

@@ -1,0 +1,30 @@
+"""Markdown of tables and headings, for cards and for the descriptions of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fair_models.numbers import shown
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table with the columns of its first row; all rows have the same. Nothing where there is no row."""
+    if not rows:
+        return ""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(map(cell, row.values())) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def fields(values: Mapping[str, Any], heading: str) -> str:
+    """A table of names and their values."""
+    return table([{heading: f"`{name}`", "Value": value} for name, value in values.items()])
+
+
+def cell(value: Any) -> str:
+    """A value in one cell."""
+    if value is None or isinstance(value, float):
+        return shown(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value).replace("|", "\\|").replace("\n", " ")
