@@ -31,7 +31,7 @@ AREA = PROJECT.parent / "shared" / "data" / "banepa"
 SEED = 4242
 """Seed of the generated data; no contribution's initial weights have seen it."""
 
-BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+BEGIN, END = "<!-- metrics -->", "<!-- end of metrics -->"
 
 SEARCH = "similarity-search"
 BUILT_SHARE = 0.3
@@ -157,7 +157,7 @@ def told(found: Sequence[Row], epochs: int | None, seed: int) -> str:
     lines = [
         f"Measured on {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.model_figures{options}`, "
         f"seed {seed}. In brackets the 95 % interval; the baseline is the simplest guess, named beside the "
-        "first figure; – means that nothing was measured.",
+        "first metric; – means that nothing was measured.",
         "",
         *table(
             ["Model", "Data", "Metric", "Held out", "Baseline"],
@@ -165,7 +165,7 @@ def told(found: Sequence[Row], epochs: int | None, seed: int) -> str:
         ),
         "",
         *table(
-            ["Model", "Data", "Class", "Labels learnt from", "Labels held out", "Figures (baseline)"],
+            ["Model", "Data", "Class", "Labels learnt from", "Labels held out", "Metrics (baseline)"],
             [line for each in found for line in by_class(each)],
         ),
         "",

@@ -1,7 +1,7 @@
 """Evaluates a run: are its metrics what they say, and how does it do beside the current version?
 
 Champion and challenger are compared on the same chips, those that the challenger's dataset holds out. Where
-the champion's item has its figure of these very chips, by the same code, that one counts; otherwise the
+the champion's item has its metric of these very chips, by the same code, that one counts; otherwise the
 champion is measured on them now, which needs torch.
 """
 
@@ -53,7 +53,7 @@ def evaluate(
 ) -> Json:
     """Evaluate a candidate against a gate.
 
-    The current version is measured only where the gate asks for the comparison and the candidate has figures.
+    The current version is measured only where the gate asks for the comparison and the candidate has metrics.
 
     Args:
         gate: What the caller asks for.
@@ -67,7 +67,7 @@ def evaluate(
 
     Raises:
         Invalid: The gate names a metric that the model does not have, or one where lower is better.
-        GateFailed: It is not good enough, or its figures are none; lists every reason.
+        GateFailed: It is not good enough, or its metrics are none; lists every reason.
         Unavailable: The store does not answer.
     """
     measured = measured_of(candidate)
@@ -226,7 +226,7 @@ def _other_files(candidate: Candidate) -> Iterator[str]:
     other = [assets.KEYS[role] for role, ref in read.items() if ref.checksum != dataset.file(role)[1]]
     if other:
         yield (
-            f"its run read other files than those of {dataset.id} ({', '.join(other)}), so that its figures "
+            f"its run read other files than those of {dataset.id} ({', '.join(other)}), so that its metrics "
             "are not of that dataset; train on the dataset as it is registered"
         )
 

@@ -115,7 +115,7 @@ def doubts(measured: Measured, base: ModelItem) -> list[str]:
             f"its main metric {main} was not measured on the {measured.held_out_count} held-out samples"
         )
     found += [
-        f"{key} was not measured: its figures lack what fair:metrics_spec names; its evaluate must give each "
+        f"{key} was not measured: its metrics lack what fair:metrics_spec names; its evaluate must give each "
         "metric, None where nothing could be measured"
         for key in keys
         if key not in measured.metrics

@@ -55,7 +55,7 @@ class ModelVersion:
     software: Versions of what trained it, by name, e.g. {"torch": "2.13.0"}.
     agreement: How well quicker ways to run its ONNX agree with it. None: not measured.
     intervals: 95 % interval of each metric over other draws of held-out samples; None where there is none.
-    classes: One row for each class: its name ("class"), labels on either side ("train", "held_out"), figures.
+    classes: One row for each class: its name ("class"), labels on either side ("train", "held_out"), metrics.
     confusion: How many are of the first class and were taken for the second.
     pin: Why it is kept, where it is pinned here. Published versions are pinned in their items.
     extras: Names of further files that its contribution made, e.g. "text-encoder.onnx".

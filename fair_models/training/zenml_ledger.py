@@ -55,7 +55,7 @@ class ZenmlLedger:
     """The ledger of one home.
 
     A version's run is the one that made it; runs that were attached to it later do not count, neither for its
-    status nor for its figures and files.
+    status nor for its metrics and files.
     """
 
     def __init__(self, settings: Settings) -> None:

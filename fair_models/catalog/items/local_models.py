@@ -81,7 +81,7 @@ class LocalModelFacts:
     software: Versions of what trained it, by name, e.g. {"torch": "2.13.0"}.
     agreement: How well quicker ways to run the ONNX agree with it. None: not measured.
     intervals: 95 % interval of each metric over other draws of held-out samples; None where there is none.
-    classes: One row for each class: its name ("class"), labels on either side ("train", "held_out"), figures.
+    classes: One row for each class: its name ("class"), labels on either side ("train", "held_out"), metrics.
     confusion: How many are of the first class and were taken for the second.
     parent, parent_href: The exact local model whose weights it started from, and its address. None: it
         started from those of the base model.
