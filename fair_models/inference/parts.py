@@ -1,4 +1,4 @@
-"""What a model's post-processing says of one window. Numpy only."""
+"""The contract's inference half: from pixels to the network's input, from its output to parts. Numpy only."""
 
 from __future__ import annotations
 

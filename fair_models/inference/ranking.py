@@ -27,7 +27,7 @@ _ARRAYS = ("names", "embeddings", "places", "captions", "caption_embeddings", "w
 
 
 @dataclass(frozen=True)
-class Found:
+class Match:
     """One answer.
 
     name: Name of the image, or the caption.
@@ -108,7 +108,7 @@ class Ranker:
     tokenise: Callable[[Sequence[str]], Array]
     index: Index
 
-    def by_texts(self, texts: Sequence[str], top: int = 10) -> list[list[Found]]:
+    def by_texts(self, texts: Sequence[str], top: int = 10) -> list[list[Match]]:
         """Images for each text, the most like first.
 
         Args:
@@ -125,7 +125,7 @@ class Ranker:
         scores = self.texts(self.tokenise(list(texts))) @ self.index.embeddings.T
         return [[self._image(index, row[index]) for index in _best(row, top)] for row in scores]
 
-    def by_images(self, pixels: Sequence[Array], top: int = 10) -> list[list[Found]]:
+    def by_images(self, pixels: Sequence[Array], top: int = 10) -> list[list[Match]]:
         """Captions for each image, the most like first.
 
         Args:
@@ -140,7 +140,7 @@ class Ranker:
         _require(self.index.captions, "captions")
         scores = self.embedded(pixels) @ self.index.caption_embeddings.T
         return [
-            [Found(self.index.captions[index], float(row[index])) for index in _best(row, top)]
+            [Match(self.index.captions[index], float(row[index])) for index in _best(row, top)]
             for row in scores
         ]
 
@@ -181,10 +181,10 @@ class Ranker:
         more = len(known) - _SHOWN
         return f"It has read {', '.join(known[:_SHOWN])}{f' and {more} more words' if more > 0 else ''}"
 
-    def _image(self, index: int, score: float) -> Found:
+    def _image(self, index: int, score: float) -> Match:
         longitude, latitude = (float(value) for value in self.index.places[index])
         place = (longitude, latitude) if np.isfinite(longitude) else None
-        return Found(self.index.names[index], float(score), place)
+        return Match(self.index.names[index], float(score), place)
 
 
 def _check_top(top: int) -> None:

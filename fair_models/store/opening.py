@@ -15,10 +15,10 @@ def open_store(settings: Settings) -> Store:
         Invalid: The bucket's address is none, or boto3 is not installed.
     """
     if settings.store_is_a_bucket:
-        from fair_models.store.s3.place import Place
+        from fair_models.store.s3.place import BucketPlace
         from fair_models.store.s3.store import S3Store
 
-        place = Place.of(settings.store, settings.public_store_url)
+        place = BucketPlace.of(settings.store, settings.public_store_url)
         return S3Store(place, settings.cache_folder / "store")
     if settings.public_store_url is not None:
         raise Invalid(

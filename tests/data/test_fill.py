@@ -14,7 +14,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 
 from fair_models.data import ingest
 from fair_models.data.chip_samples import load_samples
-from fair_models.data.images import chips, fill, fill_scan
+from fair_models.data.images import chips, fill
 from fair_models.data.samples import IGNORE
 from fair_models.data.splits import Split
 from fair_models.errors import InvalidImagery
@@ -223,9 +223,9 @@ def test_the_view_of_a_large_image_does_not_grow_with_it(monkeypatch: pytest.Mon
         pixels, _ = filled(height, width, 255)
         return pixels, everywhere(pixels)
 
-    found = fill_scan.scan(20_000, 20_000, look, lossy=False)
+    found = fill.scan(20_000, 20_000, look, lossy=False)
     assert found is not None
-    assert max(asked[0]) <= fill_scan.VIEW_PX
+    assert max(asked[0]) <= fill.VIEW_PX
     pixels = ground(300, 300)
     pixels[:, 50:] = 255  # at a place that the view calls fill: what is not white there is imagery
     assert (found.inside(0, 0, pixels)[50:]).all()
@@ -241,7 +241,7 @@ def test_an_image_without_fill_costs_a_look_at_its_smallest_overview() -> None:
         pixels = ground(height, width)
         return pixels, everywhere(pixels)
 
-    assert fill_scan.scan(8192, 8192, look, lossy=True, overviews=[2, 4, 8, 16, 32]) is None
+    assert fill.scan(8192, 8192, look, lossy=True, overviews=[2, 4, 8, 16, 32]) is None
     assert asked == [(256, 256)]
 
 

@@ -12,7 +12,7 @@ from fair_models.inference.prediction import predict
 from fair_models.inference.shards.sharding import sharded
 from fair_models.store.digests import verify
 from fair_models.store.local import LocalStore
-from fair_models.store.s3.place import Place
+from fair_models.store.s3.place import BucketPlace
 from fair_models.store.s3.store import S3Store
 from flows.tasks import results
 from tests.inference.tiny import blobs, request_for, write_geotiff, write_network
@@ -33,7 +33,9 @@ def test_shards_of_two_machines_meet_in_a_bucket_and_go_when_they_are_put_togeth
 ) -> None:
     monkeypatch.setattr("fair_models.inference.windowing.plan.LEAST_SHARD_PX", 128 * 128 * 3)
     session = open_session(write_network(tmp_path / "n.onnx", size_px=128), threads=1)
-    one, other = (S3Store(Place.of(f"s3://{s3_bucket}/fair"), tmp_path / f"cache-{name}") for name in "ab")
+    one, other = (
+        S3Store(BucketPlace.of(f"s3://{s3_bucket}/fair"), tmp_path / f"cache-{name}") for name in "ab"
+    )
     request = request_for(scene, tmp_path / "out", session)
     with sharded(request, one) as work:
         for shard in work.missing()[:2]:
@@ -57,7 +59,7 @@ def test_results_lie_where_everybody_sees_them(tmp_path: Path, scene: Path, s3_b
     session = open_session(write_network(tmp_path / "n.onnx", size_px=128), threads=1)
     found = predict(request_for(scene, tmp_path / "roofs-1", session, formats=["geoparquet", "classes"]))
     row = results.predicted(found, "brightness-v1")
-    store = S3Store(Place.of(f"s3://{s3_bucket}/fair"), tmp_path / "cache")
+    store = S3Store(BucketPlace.of(f"s3://{s3_bucket}/fair"), tmp_path / "cache")
 
     moved = results.where_all_see_it(row, found, store)
 

@@ -19,7 +19,7 @@ from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
 from fair_models.store.digests import checksum_bytes
 from fair_models.store.local import LocalStore
 from fair_models.store.protocol import Store
-from fair_models.store.s3.place import Place
+from fair_models.store.s3.place import BucketPlace
 from fair_models.store.s3.store import S3Store
 
 KEY = "local-models/roofs/v2/model-3f2a9c1b0d4e.onnx"
@@ -52,7 +52,7 @@ def _local(tmp_path: Path) -> Given:
 
 
 def _s3(tmp_path: Path, bucket: str) -> Given:
-    place = Place.of(f"s3://{bucket}/some/prefix/")
+    place = BucketPlace.of(f"s3://{bucket}/some/prefix/")
     caches = iter(range(100))
 
     def damage(href: str, data: bytes) -> None:

@@ -22,7 +22,7 @@ from fair_models.store.digests import checksum_bytes
 from fair_models.store.local import LocalStore
 from fair_models.store.locations import BucketKey
 from fair_models.store.opening import open_store
-from fair_models.store.s3.place import Place
+from fair_models.store.s3.place import BucketPlace
 from fair_models.store.s3.store import S3Store
 from fair_models.store.web.download import download
 from tests.store.faulty_proxy import Proxy, proxying
@@ -58,7 +58,9 @@ def store(
 ) -> S3Store:
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the waits between attempts
-    return S3Store(Place.of(f"s3://{s3_bucket}/fair"), tmp_path / "cache", part_bytes=5 * MIB, attempts=3)
+    return S3Store(
+        BucketPlace.of(f"s3://{s3_bucket}/fair"), tmp_path / "cache", part_bytes=5 * MIB, attempts=3
+    )
 
 
 def content(size: int) -> bytes:
@@ -292,7 +294,7 @@ def test_a_policy_of_the_bucket_that_denies_is_told(store: S3Store, direct: Any,
 
 
 def test_a_missing_bucket_is_told_and_is_no_missing_file(store: S3Store, tmp_path: Path) -> None:
-    gone = S3Store(Place.of("s3://nobodys-bucket/fair"), tmp_path, attempts=1)
+    gone = S3Store(BucketPlace.of("s3://nobodys-bucket/fair"), tmp_path, attempts=1)
     for said in _said(_calls(gone, f"s3://nobodys-bucket/fair/{KEY}")):
         assert "There is no bucket nobodys-bucket at http" in said
         assert "make it, or correct FAIR_STORE or AWS_ENDPOINT_URL" in said
@@ -350,7 +352,7 @@ def test_uploads_that_were_never_completed_are_found_and_abandoned(
 def test_public_files_are_named_by_their_address_and_found_by_both(
     store: S3Store, s3_bucket: str, tmp_path: Path
 ) -> None:
-    public = S3Store(Place.of(f"s3://{s3_bucket}/fair/", f"{PUBLIC}/"), tmp_path / "public")
+    public = S3Store(BucketPlace.of(f"s3://{s3_bucket}/fair/", f"{PUBLIC}/"), tmp_path / "public")
     stored = public.put(KEY, b"weights")
     private = f"s3://{s3_bucket}/fair/{KEY}"
 
@@ -433,8 +435,8 @@ def test_the_settings_choose_the_store(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     assert opened(store="here").root == tmp_path / "here"
     assert isinstance(opened(), LocalStore)
-    assert opened(store="s3://bucket").place == Place("bucket")
-    assert opened(store="s3://bucket/a/b/", public_store_url=f"{PUBLIC}/").place == Place(
+    assert opened(store="s3://bucket").place == BucketPlace("bucket")
+    assert opened(store="s3://bucket/a/b/", public_store_url=f"{PUBLIC}/").place == BucketPlace(
         "bucket", "a/b/", PUBLIC
     )
     for wrong in ("s3://", "s3://B/x", "s3://bucket/a//b", "s3://bucket/../x"):

@@ -1,4 +1,4 @@
-"""Pixels of a grid to places and back, for arrays of points of shape (n, 2), and sizes on the ground."""
+"""Pixels of a grid to places and back, for arrays of points and for shapes, and sizes on the ground."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from fair_models.types import Array
 
 if TYPE_CHECKING:
     from pyproj import Geod
-
 
 COORDINATE_DECIMALS = 9
 """Degrees are rounded to a tenth of a millimetre."""

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from fair_models.data.images import bands as band_rules
-from fair_models.data.images import files, fill_scan, orientation, places, tiles
+from fair_models.data.images import files, fill, orientation, places, tiles
 from fair_models.data.images.chips import Chip, gsd_of
-from fair_models.data.images.fill_scan import FillMap
+from fair_models.data.images.fill import FillMap
 from fair_models.errors import InvalidImagery
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference.imagery import vrt
@@ -72,7 +72,7 @@ class ImageReader:
             return None
         chip = self.chip
         try:
-            return fill_scan.scan(chip.height, chip.width, self._looked_at, self._lossy, self._overviews)
+            return fill.scan(chip.height, chip.width, self._looked_at, self._lossy, self._overviews)
         except InvalidImagery:
             return None  # what cannot be decoded is told, or passed over, where its window is read
 

@@ -24,7 +24,6 @@ INT8 = "int8"
 MAX_BYTES = 2 * 2**30
 """The largest ONNX file that is opened: protobuf knows no larger ones."""
 
-
 _FLAGS = Path("/proc/cpuinfo")
 
 

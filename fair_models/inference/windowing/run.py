@@ -22,7 +22,6 @@ from fair_models.types import Array
 _BATCH_PIXELS = 1024 * 1024
 """Pixels that go through the network at a time. More windows at once gain nothing on a CPU."""
 
-
 _NEVER_FORGIVEN = (Unavailable, MemoryError)
 """No fault of the window: trying again may help, or another machine."""
 

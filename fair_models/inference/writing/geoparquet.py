@@ -28,7 +28,6 @@ _ROWS_READ = 2_000
 _VERSION = "1.1.0"
 _CRS = "OGC:CRS84"
 
-
 _KINDS = {
     0: "Point",
     1: "LineString",
@@ -39,6 +38,7 @@ _KINDS = {
     7: "GeometryCollection",
 }
 """Names in GeoParquet of the type numbers of shapely."""
+
 GEOMETRY = "geometry"
 BOX = "bbox"
 SIDES = ("xmin", "ymin", "xmax", "ymax")

@@ -17,7 +17,9 @@ from filelock import FileLock
 from fair_models.errors import Corrupted, FairModelsError, Unavailable
 from fair_models.store.atomic import temporary_beside, translate_os_errors
 from fair_models.store.digests import PREFIX, hex_of, verify
-from fair_models.store.s3.client import ATTEMPTS, translate_errors
+from fair_models.store.locations import BucketKey
+from fair_models.store.s3.client import ATTEMPTS, open_client, translate_errors
+from fair_models.store.web.ranges import CHUNK_BYTES
 
 PIECE_BYTES = 1 << 20
 
@@ -27,7 +29,7 @@ _TRIES = 3
 
 
 @dataclass(frozen=True)
-class Found:
+class BucketFile:
     """A file in a bucket, as its server describes it.
 
     size: Bytes.
@@ -51,7 +53,7 @@ class Found:
         return f"s3://{self.bucket}/{self.key}"
 
 
-def find(client: Any, bucket: str, key: str) -> Found:
+def find(client: Any, bucket: str, key: str) -> BucketFile:
     """What is known of a file, without reading it.
 
     Raises:
@@ -60,7 +62,7 @@ def find(client: Any, bucket: str, key: str) -> Found:
     """
     with translate_errors(f"s3://{bucket}/{key}", bucket):
         answer = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
-    return Found(
+    return BucketFile(
         bucket,
         key,
         size=int(answer["ContentLength"]),
@@ -71,7 +73,7 @@ def find(client: Any, bucket: str, key: str) -> Found:
     )
 
 
-def pieces(client: Any, found: Found, attempts: int = ATTEMPTS) -> Iterator[bytes]:
+def pieces(client: Any, found: BucketFile, attempts: int = ATTEMPTS) -> Iterator[bytes]:
     """The bytes of a file. Where the connection breaks, the rest is asked for.
 
     Args:
@@ -101,7 +103,7 @@ def pieces(client: Any, found: Found, attempts: int = ATTEMPTS) -> Iterator[byte
             time.sleep(random.random() * min(2.0**failures / 4, _LONGEST_WAIT_S))  # noqa: S311
 
 
-def digest(client: Any, found: Found, attempts: int = ATTEMPTS) -> str:
+def digest(client: Any, found: BucketFile, attempts: int = ATTEMPTS) -> str:
     """sha-256 in hex of a file's bytes, read where they lie."""
     hashed = hashlib.sha256()
     for piece in pieces(client, found, attempts):
@@ -109,7 +111,9 @@ def digest(client: Any, found: Found, attempts: int = ATTEMPTS) -> str:
     return hashed.hexdigest()
 
 
-def fetch(client: Any, found: Found, checksum: str | None, cache: Path, attempts: int = ATTEMPTS) -> Path:
+def fetch(
+    client: Any, found: BucketFile, checksum: str | None, cache: Path, attempts: int = ATTEMPTS
+) -> Path:
     """A local file with the bytes of one in a bucket: the one in the cache, or read into it.
 
     Several processes that want the same file at once read it once.
@@ -148,7 +152,7 @@ def _is_there(path: Path, expected: str) -> bool:
     return True
 
 
-def _download(client: Any, found: Found, expected: str, path: Path, attempts: int) -> None:
+def _download(client: Any, found: BucketFile, expected: str, path: Path, attempts: int) -> None:
     for attempt in range(_TRIES):
         temporary = temporary_beside(path)
         try:
@@ -173,9 +177,61 @@ def _write(bytes_of: Iterator[bytes], file: Path) -> str:
     return hashed.hexdigest()
 
 
-def differs(found: Found, got: str, expected: str) -> FairModelsError:
+def differs(found: BucketFile, got: str, expected: str) -> FairModelsError:
     """What is said of bytes that are not those of their digest."""
     return Corrupted(
         f"{found.name} holds other bytes than its checksum says (sha-256 {got[:12]}… instead of "
         f"{expected[:12]}…): put the right file back, or register what it belongs to again"
     )
+
+
+class S3Ranges:
+    """A file in a bucket.
+
+    Args:
+        file: Where it lies.
+
+    Raises:
+        Invalid: It may not be read with our credentials, or boto3 is not installed.
+        NotFound: Nothing lies there.
+        Unavailable: The store does not answer.
+    """
+
+    def __init__(self, file: BucketKey) -> None:
+        self._bucket, self._key, self.name = file.bucket, file.key, file.shown
+        self._client = open_client()
+        self._etag: str | None = None
+        self.size = 1
+        self.start = self._ask(0, CHUNK_BYTES)
+        """The first bytes: they say what kind of file it is."""
+
+    @property
+    def state(self) -> str:
+        """What tells its content from what lay there before: size and ETag."""
+        return f"{self.size} {self._etag or ''}"
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The bytes from `start` to before `stop`.
+
+        Raises:
+            Unavailable: The store does not answer, or has another file there by now.
+        """
+        return self.start[start:stop] if stop <= len(self.start) else self._ask(start, stop)
+
+    def _ask(self, start: int, stop: int) -> bytes:
+        same = {"IfMatch": self._etag} if self._etag else {}
+        for attempt in range(1, ATTEMPTS + 1):
+            with translate_errors(self.name, self._bucket, ours=False):
+                answer = self._client.get_object(
+                    Bucket=self._bucket, Key=self._key, Range=f"bytes={start}-{stop - 1}", **same
+                )
+            try:
+                with translate_errors(self.name, self._bucket, ours=False):
+                    data = bytes(answer["Body"].read())
+                break
+            except Unavailable:  # it broke off; boto3 asks again only where no answer has begun
+                if attempt == ATTEMPTS:
+                    raise
+        self._etag = answer["ETag"]
+        self.size = int(str(answer["ContentRange"]).rpartition("/")[2])
+        return data

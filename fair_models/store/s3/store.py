@@ -17,7 +17,7 @@ from fair_models.store.naming import checked_key
 from fair_models.store.protocol import StoredFile
 from fair_models.store.s3 import reading, writing
 from fair_models.store.s3.client import ATTEMPTS, no_bucket, open_client, translate_errors
-from fair_models.store.s3.place import Place
+from fair_models.store.s3.place import BucketPlace
 
 LONGEST_LINK_S = 7 * 86_400
 """Seconds for which S3 signs an address at most."""
@@ -41,7 +41,7 @@ class S3Store:
 
     def __init__(
         self,
-        place: Place,
+        place: BucketPlace,
         cache: Path,
         *,
         part_bytes: int = writing.PART_BYTES,
@@ -224,7 +224,7 @@ class S3Store:
             self._clients[process] = open_client(self._attempts)
         return self._clients[process]
 
-    def _find(self, href: str) -> reading.Found:
+    def _find(self, href: str) -> reading.BucketFile:
         """What is known of a file, in this bucket or in another that may be read."""
         key = self.place.key_of(href)
         if key is not None:
@@ -255,7 +255,7 @@ class S3Store:
         with suppress(NotFound, Unavailable), self._translate_errors(key):
             self._client.put_object_tagging(Bucket=self.place.bucket, Key=key, Tagging=tags)
 
-    def _put_again(self, found: reading.Found) -> datetime | None:
+    def _put_again(self, found: reading.BucketFile) -> datetime | None:
         with suppress(NotFound, Unavailable, ValueError), self._translate_errors(found.name):
             answer = self._client.get_object_tagging(Bucket=found.bucket, Key=found.key)
             said = {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}

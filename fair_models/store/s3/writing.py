@@ -106,7 +106,7 @@ def _lies_there(client: Any, bucket: str, key: str, source: Source) -> bool:
     )
 
 
-def _is(client: Any, found: reading.Found, source: Source) -> bool:
+def _is(client: Any, found: reading.BucketFile, source: Source) -> bool:
     """Whether a file holds the same bytes: by what the server computed, else by reading it."""
     if found.size != source.size:
         return False
@@ -126,7 +126,7 @@ def _require_whole(client: Any, bucket: str, key: str, source: Source) -> None:
         raise _taken_away(client, found)
 
 
-def _taken_away(client: Any, found: reading.Found) -> FairModelsError:
+def _taken_away(client: Any, found: reading.BucketFile) -> FairModelsError:
     """Take a damaged upload away, if it still is that."""
     with translate_errors(found.name, found.bucket):
         client.delete_object(Bucket=found.bucket, Key=found.key, IfMatch=found.etag)

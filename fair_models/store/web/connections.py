@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -22,6 +23,7 @@ from fair_models.store.web import hosts
 MAX_REDIRECTS = 5
 GONE = frozenset({404, 410})
 """What a server says where nothing lies."""
+
 USER_AGENT = f"fair-models/{__version__}"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({408, 425, 429})
@@ -30,6 +32,18 @@ _HEADERS = (
     ("Accept", "*/*"),
     ("Accept-Encoding", "identity"),  # the digest is that of the file as it lies there
 )
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long a request may take, in seconds.
+
+    step_s: Each connecting, and each wait for the next bytes.
+    total_s: All of it.
+    """
+
+    step_s: float = 30.0
+    total_s: float = 3600.0
 
 
 class CheckedBackend(httpcore.SyncBackend):

@@ -6,7 +6,6 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpcore
@@ -19,22 +18,10 @@ from fair_models.store.protocol import StoredFile
 from fair_models.store.s3 import reading
 from fair_models.store.s3.client import open_client
 from fair_models.store.web import connections
-from fair_models.store.web.connections import CheckedBackend
+from fair_models.store.web.connections import CheckedBackend, Timeouts
 
 _HEADERS = (("Connection", "close"),)
 """The next request is checked and connected anew."""
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """How long a download may take, in seconds.
-
-    step_s: Each connecting, and each wait for the next bytes.
-    total_s: The whole file.
-    """
-
-    step_s: float = 30.0
-    total_s: float = 3600.0
 
 
 def download(

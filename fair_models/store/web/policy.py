@@ -21,8 +21,7 @@ from fair_models import settings
 from fair_models.errors import Invalid, Unavailable
 from fair_models.store.locations import WebAddress
 from fair_models.store.web import connections
-from fair_models.store.web.connections import CheckedBackend
-from fair_models.store.web.download import Timeouts
+from fair_models.store.web.connections import CheckedBackend, Timeouts
 
 DOCUMENT_BYTES = 5_000_000
 """Largest description of a service or item that is read."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from fair_models.errors import Invalid, InvalidImagery, NotFound, Unavailable
@@ -18,7 +20,7 @@ from fair_models.inference.imagery.sources.source import Source
 from fair_models.inference.imagery.sources.tiling import open_tiles
 from fair_models.store import documents, locations
 from fair_models.store.locations import BucketKey, Download, LocalPath, WebAddress
-from fair_models.store.s3.place import S3Ranges
+from fair_models.store.s3.reading import S3Ranges
 from fair_models.store.web.policy import DOCUMENT_BYTES, RetryPolicy, Web
 from fair_models.store.web.ranges import RangedFile, WebRanges
 
@@ -53,26 +55,28 @@ def open_source(
         Unavailable: A server does not answer.
     """
     with ExitStack() as stack:
-        web = Web(retries)
-        stack.callback(web.close)
-        opened = _Opening(model, area, zoom, web, failures, rules).open(imagery)
+        opened = _Opening(model, area, zoom, retries, failures, rules, stack).open(imagery)
         return opened.closing(stack.pop_all().close)
 
 
+@dataclass(eq=False)
 class _Opening:
-    """One way for each kind of imagery."""
+    """One way for each kind of imagery. What it opens besides is closed with `stack`."""
 
-    def __init__(
-        self,
-        model: ModelInput,
-        area: Area | None,
-        zoom: int | None,
-        web: Web,
-        failures: Failures | None,
-        rules: ImageryRules,
-    ) -> None:
-        self._model, self._area, self._zoom, self._web = model, area, zoom, web
-        self._failures, self._rules = failures, rules
+    model: ModelInput
+    area: Area | None
+    zoom: int | None
+    retries: RetryPolicy | None
+    failures: Failures | None
+    rules: ImageryRules
+    stack: ExitStack
+
+    @cached_property
+    def web(self) -> Web:
+        """Asks servers. Imagery of this machine does without."""
+        web = Web(self.retries)
+        self.stack.callback(web.close)
+        return web
 
     def open(self, imagery: Source) -> Imagery:
         if isinstance(imagery, TileAddress):
@@ -89,14 +93,14 @@ class _Opening:
         if tiles.kind == "wms":
             return self._tiles(ogc.from_wms(tiles.href).within(tiles.zooms))
         if tiles.kind == "wmts":
-            return self._tiles(ogc.from_wmts(tiles.href, self._web).within(tiles.zooms))
+            return self._tiles(ogc.from_wmts(tiles.href, self.web).within(tiles.zooms))
         return self._tiles(services.from_template(tiles))
 
     def _on_the_web(self, place: WebAddress, key: str) -> Imagery:
-        ranges = WebRanges(self._web, place)
+        ranges = WebRanges(self.web, place)
         if not _is_json(ranges.start):
             return self._image(place, ranges)
-        body = self._web.get(place, largest_bytes=DOCUMENT_BYTES).body
+        body = self.web.get(place, largest_bytes=DOCUMENT_BYTES).body
         return self._described(documents.parse_json(body, place.shown, _LIMITS), place, key)
 
     def _here(self, place: LocalPath, key: str) -> Imagery:
@@ -108,7 +112,7 @@ class _Opening:
                 return self._described(documents.read_json(path, _LIMITS), place, key)
         if not path.is_dir():
             self._refuse_zoom(str(path))
-        return open_imagery(path, self._model, self._area, self._failures, self._rules, self._zoom)
+        return open_imagery(path, self.model, self.area, self.failures, self.rules, self.zoom)
 
     def _described(self, document: Any, place: LocalPath | WebAddress, key: str) -> Imagery:
         """What a JSON document tells of."""
@@ -125,41 +129,41 @@ class _Opening:
         self._refuse_zoom(target)
         if not found.path.is_file():
             raise NotFound(f"The item {place} names the image {target}, and there is none: put it there")
-        return image_of(found.path, self._model, self._area, self._failures, self._rules)
+        return image_of(found.path, self.model, self.area, self.failures, self.rules)
 
     def _remote(self, place: Download) -> Imagery:
-        ranges = S3Ranges(place) if isinstance(place, BucketKey) else WebRanges(self._web, place)
+        ranges = S3Ranges(place) if isinstance(place, BucketKey) else WebRanges(self.web, place)
         return self._image(place, ranges)
 
     def _image(self, place: Download, ranges: WebRanges | S3Ranges) -> Imagery:
         self._refuse_zoom(str(place))
         image = RemoteImage(str(place), RangedFile(ranges), ranges.start)
-        return image_of(image, self._model, self._area, self._failures, self._rules)
+        return image_of(image, self.model, self.area, self.failures, self.rules)
 
     def _tiles(self, service: Service) -> Imagery:
-        if self._area is None:
+        if self.area is None:
             raise Invalid(
                 f"Imagery {service.name} is a service of tiles: give the area (west,south,east,north)"
             )
-        if self._zoom is None:
-            return self._tiles_of_nearest_zoom(service, self._area)
+        if self.zoom is None:
+            return self._tiles_of_nearest_zoom(service, self.area)
         min_zoom, max_zoom = services.ZOOMS
-        if not min_zoom <= self._zoom <= max_zoom:
-            raise Invalid(f"The zoom {self._zoom} is not one of {min_zoom} to {max_zoom}")
-        return open_tiles(service, self._area, self._zoom, self._model, self._web, self._rules)
+        if not min_zoom <= self.zoom <= max_zoom:
+            raise Invalid(f"The zoom {self.zoom} is not one of {min_zoom} to {max_zoom}")
+        return open_tiles(service, self.area, self.zoom, self.model, self.web, self.rules)
 
     def _tiles_of_nearest_zoom(self, service: Service, area: Area) -> Imagery:
-        zoom = services.nearest_zoom(service, area, self._model.gsd_m)
+        zoom = services.nearest_zoom(service, area, self.model.gsd_m)
         try:
-            return open_tiles(service, area, zoom, self._model, self._web, self._rules)
+            return open_tiles(service, area, zoom, self.model, self.web, self.rules)
         except Unavailable as error:
             raise Unavailable(
-                f"{error}. Zoom {zoom} was asked for, the nearest to the model's {self._model.gsd_m:g} m; "
+                f"{error}. Zoom {zoom} was asked for, the nearest to the model's {self.model.gsd_m:g} m; "
                 "give the zoom (--zoom) for another"
             ) from error
 
     def _refuse_zoom(self, imagery: str) -> None:
-        if self._zoom is not None:
+        if self.zoom is not None:
             raise Invalid(
                 f"Imagery {locations.shown(imagery)} is no service of tiles and has its own resolution: "
                 "leave the zoom out"

@@ -37,7 +37,6 @@ _MAX_LOOKS = 64
 _MAX_UNAVAILABLE = 3
 """After so many tiles that could not be had, and none that could, the service is down."""
 
-
 _INSET = 1e-6
 """Of a tile's width: a tile that only touches the area's edge is not in it, whatever the rounding says."""
 
