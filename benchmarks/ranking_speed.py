@@ -20,7 +20,7 @@ from fair_models.contract import blueprint, contribution, loader
 from fair_models.contract.ranking_plan import TOKENISE
 from fair_models.inference.network.session import open_session
 from fair_models.inference.network.texts import open_texts
-from fair_models.inference.ranking import Index, Ranker
+from fair_models.inference.ranking import Ranker, RankingIndex
 
 MAX_MS = 500.0
 QUERIES = 50
@@ -62,7 +62,7 @@ def _ranker(read: contribution.Contribution, made: blueprint.Blueprint, count: i
     directions = np.random.default_rng(0).normal(size=(count, width)).astype(np.float32)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     labels = [f"entry-{number}" for number in range(count)]
-    index = Index(labels, directions, np.full((count, 2), np.nan), labels, directions, frozenset())
+    index = RankingIndex(labels, directions, np.full((count, 2), np.nan), labels, directions, frozenset())
     return Ranker(open_session(made.onnx), texts, processing.preprocess, tokenise, index)
 
 

@@ -9,7 +9,7 @@ import orjson
 
 from fair_models.contract.contribution import ITEM_FILE, README_FILE, package_of
 from fair_models.errors import InvalidContribution
-from fair_models.store.archive import Limits, pack
+from fair_models.store.archive import ArchiveLimits, pack
 
 MANIFEST = "fair-code.json"
 """File in the archive that says which package name its modules were written under."""
@@ -17,7 +17,7 @@ MANIFEST = "fair-code.json"
 LARGEST_FILE_BYTES = 1_000_000
 """Code and small tables are archived; anything larger is weights or data and belongs into an asset."""
 
-LIMITS = Limits(files=1000, total_bytes=100_000_000)
+LIMITS = ArchiveLimits(files=1000, total_bytes=100_000_000)
 """What an archive of code may unpack to."""
 
 _FOLDERS_LEFT_OUT = frozenset({"tests", "weights", "__pycache__", "node_modules"})

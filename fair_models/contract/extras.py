@@ -14,9 +14,9 @@ from fair_models.contract.protocol import MakingAssets, Pipeline
 from fair_models.data.samples import Samples
 from fair_models.errors import InvalidContribution
 from fair_models.inference.parts import Processing
-from fair_models.store.archive import Limits, pack, unpack
+from fair_models.store.archive import ArchiveLimits, pack, unpack
 
-LIMITS = Limits(files=20, total_bytes=4 * 2**30)
+LIMITS = ArchiveLimits(files=20, total_bytes=4 * 2**30)
 """What the further files of a version may hold."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}\.[a-z0-9]{1,12}")

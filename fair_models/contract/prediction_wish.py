@@ -13,7 +13,7 @@ from fair_models.imagery_rules import ImageryRules
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.sources.addresses import TileAddress
-from fair_models.inference.imagery.sources.source import Source, parse_source
+from fair_models.inference.imagery.sources.source import ImagerySource, parse_source
 from fair_models.params import PredictParams
 from fair_models.store import locations
 from fair_models.store.locations import LocalPath
@@ -47,7 +47,7 @@ def area_of(params: PredictParams) -> Area | None:
     return areas.read(params.area) if params.area is not None else None
 
 
-def imagery_of(params: PredictParams) -> Source:
+def imagery_of(params: PredictParams) -> ImagerySource:
     """The imagery that was asked for. Raises what `parse_source` raises."""
     return parse_source(params.imagery)
 

@@ -11,7 +11,7 @@ import numpy as np
 from fair_models.data.images import chips
 from fair_models.data.images.chips import Chip
 from fair_models.data.images.grid import Grid
-from fair_models.data.images.resampling import View, read_at
+from fair_models.data.images.resampling import ResampledView, read_at
 from fair_models.data.sample_windows import SampleWindow, joined_windows, starts
 from fair_models.data.samples import IGNORE, Samples
 from fair_models.data.splits import Split
@@ -130,7 +130,7 @@ def _joined_targets(targets: Sequence[Array]) -> Array:
     return np.concatenate([np.pad(each, ((0, 0), (0, longest - each.shape[1]))) for each in targets])
 
 
-def _windows(chip: Chip, view: View, size_px: int) -> Iterator[SampleWindow]:
+def _windows(chip: Chip, view: ResampledView, size_px: int) -> Iterator[SampleWindow]:
     """Parts of a chip that have at least one pixel that counts."""
     height, width = view.valid.shape
     for top, first_row in starts(height, size_px):

@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from fair_models.data.folders import Source, locate
+from fair_models.data.folders import DatasetFolder, locate
 from fair_models.data.images import antimeridian, chips, footprint, zooms
 from fair_models.data.images.chips import Chip, Decoded
 from fair_models.data.images.grid import LONLAT
@@ -103,7 +103,7 @@ def rules_of(params: IngestDatasetParams) -> ImageryRules:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedDataset:
     """Chips and labels that can be used.
 
     touching: Indices of the labels that each chip shares area with, by the chip's name.
@@ -145,7 +145,7 @@ class Checked:
         return {name: found[name] for name in (labels.BACKGROUND, *classes)}
 
 
-def check(params: IngestDatasetParams) -> Checked:
+def check(params: IngestDatasetParams) -> CheckedDataset:
     """Read chips and labels; what is wrong with either is told together.
 
     Raises:
@@ -181,7 +181,7 @@ def check(params: IngestDatasetParams) -> Checked:
         raise InvalidLabels(str(source.labels), [where])
     known = _with_ignored_on(kept, known)
     drawn = label_pixels.draw(known, kept, touching, imagery, [labels.BACKGROUND, *params.class_names])
-    checked = Checked(
+    checked = CheckedDataset(
         kept, known, touching, len(found) - len(kept), imagery, drawn, read, are_boxes, zooms.counts(found)
     )
     if reasons := _nothing_to_learn(checked, params.class_names):
@@ -198,7 +198,7 @@ def _with_ignored_on(kept: Sequence[Chip], known: Labels) -> Labels:
     return known.ignoring(ignored.select(np.unique(np.concatenate(on_chips))))
 
 
-def _nothing_to_learn(checked: Checked, classes: Sequence[str]) -> list[str]:
+def _nothing_to_learn(checked: CheckedDataset, classes: Sequence[str]) -> list[str]:
     """Why labels draw nothing, or nothing of a class."""
     on_chips = checked.on(checked.labelled)
     finest = min(chip.gsd_m for chip in checked.chips)
@@ -242,7 +242,7 @@ def _counted_from_the_south(kept: Sequence[Chip], known: Labels) -> str | None:
     )
 
 
-def _decode_all(kept: Sequence[Chip], source: Source) -> tuple[dict[str, Array], Mapping[str, int]]:
+def _decode_all(kept: Sequence[Chip], source: DatasetFolder) -> tuple[dict[str, Array], Mapping[str, int]]:
     """Decode each chip once, so that a broken one is found before anything is stored.
 
     Returns:
@@ -301,7 +301,7 @@ def _far_away(around: BBox, known: Labels) -> str:
     )
 
 
-def repairs_of(checked: Checked, split: Split, area: Polygon | MultiPolygon) -> dict[str, int]:
+def repairs_of(checked: CheckedDataset, split: Split, area: Polygon | MultiPolygon) -> dict[str, int]:
     """What was repaired or left out, by the names of `REPAIRS`; only what happened."""
     on_chips = checked.on(checked.labelled)
     outlines = antimeridian.near(checked.labels.outlines[on_chips], float(area.centroid.x))

@@ -12,14 +12,14 @@ _LABELS = "labels.geojson"
 
 
 @dataclass(frozen=True)
-class Source:
+class DatasetFolder:
     """A folder that holds chips, and the file with their labels. Neither needs to exist."""
 
     chips: Path
     labels: Path
 
 
-def locate(chips: str, labels: str | None) -> Source:
+def locate(chips: str, labels: str | None) -> DatasetFolder:
     """Find chips and labels.
 
     The chips lie in the folder itself, or, where it has no images, in its `input/` (the layout of fAIr) or
@@ -34,6 +34,6 @@ def locate(chips: str, labels: str | None) -> Source:
     if folder.is_dir() and not any(files.is_meant_as_image(path) for path in folder.iterdir()):
         found = next((folder / name for name in _CHIP_FOLDERS if (folder / name).is_dir()), folder)
     if labels is not None:
-        return Source(found, Path(labels).expanduser())
+        return DatasetFolder(found, Path(labels).expanduser())
     among, above = found / _LABELS, folder / _LABELS
-    return Source(found, above if above.is_file() and not among.is_file() else among)
+    return DatasetFolder(found, above if above.is_file() and not among.is_file() else among)

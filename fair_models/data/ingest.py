@@ -10,7 +10,7 @@ import numpy as np
 
 from fair_models.class_names import ANY_VALUE, option
 from fair_models.data import splits
-from fair_models.data.dataset_check import BANDS, Checked, PreparedDataset, check, repairs_of, rules_of
+from fair_models.data.dataset_check import BANDS, CheckedDataset, PreparedDataset, check, repairs_of, rules_of
 from fair_models.data.images import chips, footprint, zooms
 from fair_models.data.splits import Split
 from fair_models.data.texts import captioned_ingest
@@ -72,7 +72,7 @@ def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
     )
 
 
-def _zoom_choice(params: IngestDatasetParams, checked: Checked) -> str:
+def _zoom_choice(params: IngestDatasetParams, checked: CheckedDataset) -> str:
     """Which of several zooms was taken and why."""
     if not checked.other_zoom:
         return ""
@@ -85,7 +85,7 @@ def _zoom_choice(params: IngestDatasetParams, checked: Checked) -> str:
     return f"Zoom {taken} was taken of {there}, because {why}"
 
 
-def _ignored_note(params: IngestDatasetParams, checked: Checked) -> str:
+def _ignored_note(params: IngestDatasetParams, checked: CheckedDataset) -> str:
     """How ground is given back to the background that labels of other values take."""
     ignored, share = checked.labels.ignored, checked.drawn.ignored_share
     if ignored is None or params.class_property is None or share <= _MUCH_IGNORED:
@@ -118,7 +118,7 @@ def _of_boxes(keywords: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(said))
 
 
-def _write(folder: Path, checked: Checked, split: Split) -> tuple[Path, Path, Path]:
+def _write(folder: Path, checked: CheckedDataset, split: Split) -> tuple[Path, Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "chips.zip", folder / "labels.geojson", folder / "split.json"
     pack({path.name: path for chip in checked.chips for path in chips.files(chip)}, paths[0])

@@ -11,7 +11,7 @@ from fair_models.inference.imagery.areas import Area, Clip
 from fair_models.inference.imagery.blocks import Block
 from fair_models.inference.imagery.failures import Failure
 from fair_models.inference.imagery.reading import Imagery
-from fair_models.inference.imagery.sources.source import Source
+from fair_models.inference.imagery.sources.source import ImagerySource
 from fair_models.inference.windowing.run import WindowResult
 from fair_models.inference.windows import Rectangle
 from fair_models.store import locations
@@ -37,7 +37,7 @@ class Watch:
             yield window
 
 
-def refuse(asked: Source, imagery: Imagery, failures: Sequence[Failure]) -> NothingLookedAt:
+def refuse(asked: ImagerySource, imagery: Imagery, failures: Sequence[Failure]) -> NothingLookedAt:
     """What is said of a prediction over whose imagery no pixel counted.
 
     Args:

@@ -47,14 +47,14 @@ __all__ = [
     "PREVIEW",
     "PredictionRequest",
     "PredictionResult",
+    "PredictionStep",
     "Progress",
-    "Step",
     "predict",
 ]
 
 
 @dataclass(frozen=True)
-class Step:
+class PredictionStep:
     """How far a prediction is.
 
     doing: What is being done, in words, e.g. "predicting".
@@ -67,7 +67,7 @@ class Step:
     total: int
 
 
-Progress = Callable[[Step], None]
+Progress = Callable[[PredictionStep], None]
 """Called as the work goes on. What it raises ends the prediction and leaves nothing behind."""
 
 
@@ -177,7 +177,7 @@ def predict(request: PredictionRequest, progress: Progress = lambda step: None) 
 
         def advance(done: int, total: int) -> None:
             work.check(failures.noted())
-            progress(Step("predicting", done, total))
+            progress(PredictionStep("predicting", done, total))
 
         windows = all_windows(plan, crew, request.as_raster, failures, advance)
         return write(work, windows, lambda: failures.among(plan.jobs), progress)
@@ -245,13 +245,13 @@ def _finish(
     folder: Path, outputs: Outputs, imagery: Imagery, request: PredictionRequest, progress: Progress
 ) -> list[OutputFile]:
     caption = f"{request.model_id} · {imagery.name}"
-    files = outputs.finish(caption, lambda doing: progress(Step(doing, 0, 1)))
+    files = outputs.finish(caption, lambda doing: progress(PredictionStep(doing, 0, 1)))
     config = sidecar.config_yaml(
         request.model_id, str(request.imagery), request.params, request.formats, _options(request)
     )
     write_bytes(folder / CONFIG, config.encode())
     files.append(sidecar.output_file(folder, CONFIG, "config", "What was asked for", "metadata"))
-    progress(Step("done", 1, 1))
+    progress(PredictionStep("done", 1, 1))
     return files
 
 

@@ -27,7 +27,7 @@ _ARRAYS = ("names", "embeddings", "places", "captions", "caption_embeddings", "w
 
 
 @dataclass(frozen=True)
-class Match:
+class RankedItem:
     """One answer.
 
     name: Name of the image, or the caption.
@@ -41,7 +41,7 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Index:
+class RankingIndex:
     """Embeddings of a dataset's images and of its captions, all of length 1.
 
     names: Names of the images.
@@ -60,7 +60,7 @@ class Index:
     words: frozenset[str]
 
 
-def read_index(path: Path) -> Index:
+def read_index(path: Path) -> RankingIndex:
     """Read the index of a model: a NumPy archive without pickled objects.
 
     Raises:
@@ -81,7 +81,7 @@ def read_index(path: Path) -> Index:
         and len(found["caption_embeddings"]) == texts
     ):
         raise Corrupted(f"The index {path.name} has arrays of different lengths: train the model again")
-    return Index(
+    return RankingIndex(
         names=[str(name) for name in found["names"]],
         embeddings=found["embeddings"].astype(np.float32),
         places=found["places"].astype(np.float64),
@@ -106,9 +106,9 @@ class Ranker:
     texts: TextEncoder
     preprocess: Callable[[Array], Array]
     tokenise: Callable[[Sequence[str]], Array]
-    index: Index
+    index: RankingIndex
 
-    def by_texts(self, texts: Sequence[str], top: int = 10) -> list[list[Match]]:
+    def by_texts(self, texts: Sequence[str], top: int = 10) -> list[list[RankedItem]]:
         """Images for each text, the most like first.
 
         Args:
@@ -125,7 +125,7 @@ class Ranker:
         scores = self.texts(self.tokenise(list(texts))) @ self.index.embeddings.T
         return [[self._image(index, row[index]) for index in _best(row, top)] for row in scores]
 
-    def by_images(self, pixels: Sequence[Array], top: int = 10) -> list[list[Match]]:
+    def by_images(self, pixels: Sequence[Array], top: int = 10) -> list[list[RankedItem]]:
         """Captions for each image, the most like first.
 
         Args:
@@ -140,7 +140,7 @@ class Ranker:
         _require(self.index.captions, "captions")
         scores = self.embedded(pixels) @ self.index.caption_embeddings.T
         return [
-            [Match(self.index.captions[index], float(row[index])) for index in _best(row, top)]
+            [RankedItem(self.index.captions[index], float(row[index])) for index in _best(row, top)]
             for row in scores
         ]
 
@@ -181,10 +181,10 @@ class Ranker:
         more = len(known) - _SHOWN
         return f"It has read {', '.join(known[:_SHOWN])}{f' and {more} more words' if more > 0 else ''}"
 
-    def _image(self, index: int, score: float) -> Match:
+    def _image(self, index: int, score: float) -> RankedItem:
         longitude, latitude = (float(value) for value in self.index.places[index])
         place = (longitude, latitude) if np.isfinite(longitude) else None
-        return Match(self.index.names[index], float(score), place)
+        return RankedItem(self.index.names[index], float(score), place)
 
 
 def _check_top(top: int) -> None:

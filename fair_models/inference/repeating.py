@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from fair_models.errors import Corrupted, InvalidItem, InvalidParameters, NotFound
 from fair_models.imagery_rules import OLD
-from fair_models.inference.network.engines import EXACT, Choice, Way
+from fair_models.inference.network.engines import EXACT, ChosenEngine, Way
 from fair_models.params import PredictParams, RepeatParams
 from fair_models.store import documents, locations
 from fair_models.store.digests import checksum_file, verify
@@ -44,7 +44,7 @@ class Original:
     model_checksum: str
     exclude_checksum: str | None
     files: Mapping[str, str]
-    chosen: Choice = field(default_factory=Choice)
+    chosen: ChosenEngine = field(default_factory=ChosenEngine)
     plain_ids: bool = True
 
     def check(self, network: Path, exclude: Path | None) -> None:
@@ -123,7 +123,7 @@ def model_href(prediction: Json) -> str:
     return str(links[0]["href"]) if links else ""
 
 
-def _chosen(engine: Json) -> Choice:
+def _chosen(engine: Json) -> ChosenEngine:
     """What ran the network; older predictions do not say the precision, which was float32."""
     way = Way(engine["name"], engine.get("precision", EXACT.precision))
-    return Choice(way, engine.get("note", ""))
+    return ChosenEngine(way, engine.get("note", ""))

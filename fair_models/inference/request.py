@@ -13,7 +13,7 @@ from fair_models.errors import Conflict, Invalid, InvalidHyperparameters
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.reading import ModelInput
-from fair_models.inference.imagery.sources.source import Source
+from fair_models.inference.imagery.sources.source import ImagerySource
 from fair_models.inference.network.session import Session
 from fair_models.inference.parts import Processing
 from fair_models.inference.repeating import Original
@@ -100,7 +100,7 @@ class PredictionRequest:
     max_pixels: Most pixels at the model's resolution that are tried, of all blocks together.
     """
 
-    imagery: Source
+    imagery: ImagerySource
     output: Path
     session: Session
     processing: Processing

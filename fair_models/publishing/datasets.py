@@ -16,7 +16,7 @@ from fair_models.catalog.protocol import Catalog, ItemKey
 from fair_models.catalog.schemas import keywords
 from fair_models.catalog.schemas.keywords import SEARCH
 from fair_models.data.dataset_check import PreparedDataset
-from fair_models.data.folders import Source, locate
+from fair_models.data.folders import DatasetFolder, locate
 from fair_models.data.ingest import prepare
 from fair_models.data.texts import captioned
 from fair_models.data.vectors import labels
@@ -153,7 +153,7 @@ def _with_judged_paths(params: IngestDatasetParams) -> IngestDatasetParams:
     labels = None if params.labels is None else str(locations.local_path(params.labels))
     if params.captions == "given":
         images, captions = captioned.locate(Path(chips), None if labels is None else Path(labels))
-        found = Source(images, captions)
+        found = DatasetFolder(images, captions)
     else:
         found = locate(chips, labels)
     locations.local_folder(found.chips)

@@ -38,7 +38,7 @@ _PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Limits:
+class ArchiveLimits:
     """What an archive may hold at most.
 
     files: Number of files.
@@ -90,7 +90,7 @@ def _write(files: Mapping[str, Path], destination: Path, compression: int) -> No
                 shutil.copyfileobj(source, target, _PIECE)
 
 
-def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
+def unpack(archive: Path, folder: Path, limits: ArchiveLimits | None = None) -> None:
     """Unpack a zip archive into a new or empty folder. The folder appears whole or not at all.
 
     Args:
@@ -105,7 +105,7 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
         Conflict: The folder exists and holds something.
         Unavailable: The disk is full, read-only or not ours to write.
     """
-    limits = limits or Limits()
+    limits = limits or ArchiveLimits()
     if not archive.is_file():
         raise NotFound(f"Archive {archive} does not exist: fetch it again")
     try:
@@ -116,7 +116,7 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
         raise Corrupted(f"Archive {archive} cannot be read ({error}): fetch or make it again") from error
 
 
-def _check_entries(archive: Path, entries: list[zipfile.ZipInfo], limits: Limits) -> None:
+def _check_entries(archive: Path, entries: list[zipfile.ZipInfo], limits: ArchiveLimits) -> None:
     if len(entries) > limits.files:
         raise Invalid(
             f"Archive {archive} is refused: it holds {len(entries)} files, at most {limits.files} may be"
@@ -140,7 +140,7 @@ def _check_entries(archive: Path, entries: list[zipfile.ZipInfo], limits: Limits
         )
 
 
-def _extract(path: Path, archive: zipfile.ZipFile, folder: Path, limits: Limits) -> None:
+def _extract(path: Path, archive: zipfile.ZipFile, folder: Path, limits: ArchiveLimits) -> None:
     left = limits.total_bytes
     for entry in archive.infolist():
         if entry.is_dir():

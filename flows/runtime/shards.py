@@ -20,7 +20,7 @@ from flows.runtime.artifacts import ProgressBar
 if TYPE_CHECKING:
     from pystac import Item
 
-    from fair_models.inference.prediction import Step
+    from fair_models.inference.prediction import PredictionStep
     from fair_models.inference.shards.sharding import Sharding
     from fair_models.params import PredictParams
 
@@ -74,7 +74,7 @@ class OpenPrediction:
         done = min(self._before + windows, total)
         self._bar.show(done, total + 1, progress_text(done, total, windows, pixels, seconds))
 
-    def stage(self, step: Step) -> None:
+    def stage(self, step: PredictionStep) -> None:
         """Show a step after all windows."""
         self._bar.show(step.done, step.total, step.doing)
 

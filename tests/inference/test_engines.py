@@ -14,7 +14,7 @@ from fair_models.catalog.items import assets
 from fair_models.catalog.items.agreement import FIELD, Agreement, Figure
 from fair_models.errors import Invalid, NotFound
 from fair_models.inference.network import engines, openvino, session
-from fair_models.inference.network.engines import EXACT, Choice, Way, open_for
+from fair_models.inference.network.engines import EXACT, ChosenEngine, Way, open_for
 from fair_models.inference.network.openvino import open_openvino
 from fair_models.store.digests import checksum_file
 from fair_models.store.local import LocalStore
@@ -149,12 +149,12 @@ def test_a_repetition_is_run_the_way_that_the_prediction_was(
 ) -> None:
     item = measured(model, **ALL)
 
-    again = open_for(item, store, "fast", Choice(ORT_INT8, "as it was said then"))
+    again = open_for(item, store, "fast", ChosenEngine(ORT_INT8, "as it was said then"))
     assert (way_of(again), again.note) == (ORT_INT8, "as it was said then")
-    assert way_of(open_for(item, store, "fast", Choice(EXACT))) == EXACT
+    assert way_of(open_for(item, store, "fast", ChosenEngine(EXACT))) == EXACT
     monkeypatch.setattr(openvino, "is_installed", lambda: False)
     with pytest.raises(Invalid, match="made with OpenVINO int8, and OpenVINO is not installed"):
-        open_for(item, store, "fast", Choice(OV_INT8))
+        open_for(item, store, "fast", ChosenEngine(OV_INT8))
 
 
 def test_openvino_is_not_imported_unless_a_network_is_opened_in_it(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.reading import open_imagery
 from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.parts import FeaturePart, Part, Scores, Window
-from fair_models.inference.prediction import Step, predict
+from fair_models.inference.prediction import PredictionStep, predict
 from fair_models.params import PredictParams
 from fair_models.store.digests import checksum_file
 from fair_models.types import Array
@@ -131,7 +131,7 @@ def test_the_threshold_decides_what_is_found(tmp_path: Path, network: Session) -
 
 
 def test_progress_counts_up_to_the_end(tmp_path: Path, network: Session) -> None:
-    steps: list[Step] = []
+    steps: list[PredictionStep] = []
 
     predict(request_for(scene(tmp_path, 1500, 1500), tmp_path / "out", network), steps.append)
 
@@ -306,7 +306,7 @@ def test_an_empty_output_folder_is_used(tmp_path: Path, network: Session) -> Non
 
 
 def test_a_prediction_that_is_stopped_leaves_nothing(tmp_path: Path, network: Session) -> None:
-    def stop(step: Step) -> None:
+    def stop(step: PredictionStep) -> None:
         if step.doing == "drawing the preview":
             raise KeyboardInterrupt
 

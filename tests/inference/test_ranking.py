@@ -10,7 +10,7 @@ import pytest
 
 from fair_models.errors import Corrupted, Invalid
 from fair_models.inference.network.session import Session
-from fair_models.inference.ranking import Match, Ranker, read_index
+from fair_models.inference.ranking import RankedItem, Ranker, read_index
 
 WORDS = {"north": 0, "south": 1, "water": 2}
 
@@ -47,8 +47,8 @@ def ranker(tmp_path: Path) -> Ranker:
 
 def test_a_sentence_finds_images_the_most_like_first_with_their_place(ranker: Ranker) -> None:
     ((first, second),) = ranker.by_texts(["south"], top=2)
-    assert first == Match("b", 1.0, None)
-    assert second == Match("a", 0.0, (5.4, 27.6))
+    assert first == RankedItem("b", 1.0, None)
+    assert second == RankedItem("a", 0.0, (5.4, 27.6))
 
 
 def test_several_sentences_are_answered_in_their_order(ranker: Ranker) -> None:

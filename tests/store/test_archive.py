@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
-from fair_models.store.archive import Limits, pack, unpack
+from fair_models.store.archive import ArchiveLimits, pack, unpack
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def _larger_than_it_says(path: Path) -> Path:
 def test_archives_over_the_limits_are_refused(tmp_path: Path, bomb: Callable[[Path], Path]) -> None:
     archive = bomb(tmp_path / "x.zip")
     with pytest.raises((Invalid, Corrupted)):
-        unpack(archive, tmp_path / "out", Limits(files=10, total_bytes=10_000))
+        unpack(archive, tmp_path / "out", ArchiveLimits(files=10, total_bytes=10_000))
     assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
 
 

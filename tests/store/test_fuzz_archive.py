@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hypothesis import given
 
-from fair_models.store.archive import Limits, unpack
+from fair_models.store.archive import ArchiveLimits, unpack
 from tests.fuzzing import fuzz, mutated_bytes, only_our_errors
 
 
@@ -31,7 +31,7 @@ def test_any_archive_is_unpacked_into_its_folder_or_told(tmp_path: Path, data: b
     path.write_bytes(data)
 
     with only_our_errors():
-        unpack(path, folder, Limits(files=10, total_bytes=10_000))
+        unpack(path, folder, ArchiveLimits(files=10, total_bytes=10_000))
 
     assert {each.name for each in tmp_path.iterdir()} <= {"a.zip", "unpacked"}
     shutil.rmtree(folder, ignore_errors=True)

@@ -16,7 +16,7 @@ from fair_models.settings import current
 if TYPE_CHECKING:
     from pystac import Item
 
-    from fair_models.inference.ranking import Match, Ranker
+    from fair_models.inference.ranking import RankedItem, Ranker
 
 _IMAGES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".jp2"})
 _MAX_QUERIES = 10_000
@@ -122,13 +122,13 @@ def _warn(ranker: Ranker, texts: Sequence[str]) -> None:
         output.say(f"The model has never read: {', '.join(unknown[:10])}. Only the other words count.")
 
 
-def _in_parts(queries: Sequence[Any], answer: Any) -> list[list[Match]]:
+def _in_parts(queries: Sequence[Any], answer: Any) -> list[list[RankedItem]]:
     """Answers to many queries, some at a time, so that memory stays small."""
     starts = range(0, len(queries), _AT_ONCE)
     return [found for start in starts for found in answer(queries[start : start + _AT_ONCE])]
 
 
-def _rows(queries: Sequence[str], answers: Sequence[Sequence[Match]]) -> list[dict[str, Any]]:
+def _rows(queries: Sequence[str], answers: Sequence[Sequence[RankedItem]]) -> list[dict[str, Any]]:
     return [
         {
             "query": query,

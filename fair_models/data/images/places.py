@@ -34,7 +34,7 @@ _NOT_READ = {
 
 
 @dataclass(frozen=True)
-class Place:
+class ChipPlace:
     """Where an image lies.
 
     grid: Its pixels and where they lie; None where it is not known, or not certain.
@@ -47,7 +47,7 @@ class Place:
     reasons: tuple[str, ...] = ()
 
 
-def place_of(dataset: Any, path: Path, beside: bool = True, strict: bool = True) -> Place:
+def place_of(dataset: Any, path: Path, beside: bool = True, strict: bool = True) -> ChipPlace:
     """Where the image of a rasterio dataset lies.
 
     Args:
@@ -62,14 +62,14 @@ def place_of(dataset: Any, path: Path, beside: bool = True, strict: bool = True)
     if dataset.crs is not None and not dataset.transform.is_identity and _has_area(transform):
         grid = Grid(dataset.crs.to_string(), transform, dataset.height, dataset.width)
         reasons = _wrong(dataset, grid, path, beside) if strict else ()
-        return Place(None if reasons else grid, reasons=tuple(reasons))
+        return ChipPlace(None if reasons else grid, reasons=tuple(reasons))
     if strict:
         found = _by_points(dataset) or (_by_world_file(dataset, path, tile) if beside else None)
         if found is not None:
             return found
     if tile is None:
-        return Place(None, reasons=(_nowhere(path, beside and strict),))
-    return Place(on_tile(tile, dataset.height, dataset.width), by_name=True)
+        return ChipPlace(None, reasons=(_nowhere(path, beside and strict),))
+    return ChipPlace(on_tile(tile, dataset.height, dataset.width), by_name=True)
 
 
 def on_tile(tile: tiles.Tile, height: int, width: int) -> Grid:
@@ -159,14 +159,14 @@ def _apart(one: Grid, other: Grid) -> float:
     return float(np.abs(one.pixels(one.nearest(places)) - own).max())
 
 
-def _by_points(dataset: Any) -> Place | None:
+def _by_points(dataset: Any) -> ChipPlace | None:
     """By ground control points, where they lie on one grid to a pixel."""
     from rasterio.transform import from_gcps
 
     points, crs = dataset.gcps
     if not points:
         if getattr(dataset, "rpcs", None):
-            return Place(
+            return ChipPlace(
                 None,
                 reasons=(
                     "it is placed by rational polynomials (RPC); warp it with "
@@ -175,7 +175,7 @@ def _by_points(dataset: Any) -> Place | None:
             )
         return None
     if crs is None:
-        return Place(
+        return ChipPlace(
             None,
             reasons=(
                 "its ground control points name no reference system; write it with "
@@ -189,10 +189,10 @@ def _by_points(dataset: Any) -> Place | None:
         pixels = np.array([(point.col, point.row) for point in points])
         apart = float(np.abs(grid.pixels(places) - pixels).max())
         if apart <= FARTHEST_PX:
-            return Place(grid)
+            return ChipPlace(grid)
     else:
         apart = np.inf
-    return Place(
+    return ChipPlace(
         None,
         reasons=(
             f"its {len(points)} ground control points do not fit one grid (off by {apart:.3g} px); warp it "
@@ -201,7 +201,7 @@ def _by_points(dataset: Any) -> Place | None:
     )
 
 
-def _by_world_file(dataset: Any, path: Path, tile: tiles.Tile | None) -> Place | None:
+def _by_world_file(dataset: Any, path: Path, tile: tiles.Tile | None) -> ChipPlace | None:
     """By a world file, whose reference system a `.prj` beside it or a tile's name tells."""
     from rasterio.crs import CRS
 
@@ -216,13 +216,13 @@ def _by_world_file(dataset: Any, path: Path, tile: tiles.Tile | None) -> Place |
         try:
             crs = CRS.from_wkt(prj.read_text(errors="replace")[:20_000])
         except files.GDAL_ERRORS as error:
-            return Place(
+            return ChipPlace(
                 None, reasons=(f"{prj.name} beside it is no reference system ({error}); write it again",)
             )
     if crs is not None:
-        return Place(Grid(crs.to_string(), said, *size))
+        return ChipPlace(Grid(crs.to_string(), said, *size))
     if tile is None:
-        return Place(
+        return ChipPlace(
             None,
             reasons=(
                 f"{world.name} beside it says where it lies and nothing in which reference system; put "
@@ -231,8 +231,8 @@ def _by_world_file(dataset: Any, path: Path, tile: tiles.Tile | None) -> Place |
         )
     named = on_tile(tile, *size)
     if min(_apart(named, Grid(system, said, *size)) for system in (WEB_MERCATOR, LONLAT)) <= FARTHEST_PX:
-        return Place(named, by_name=True)
-    return Place(
+        return ChipPlace(named, by_name=True)
+    return ChipPlace(
         None,
         reasons=(
             f"{world.name} beside it and the tile in its name contradict each other; if {world.name} is "

@@ -22,7 +22,7 @@ Resampling = Literal["average", "bilinear", "nearest"]
 
 
 @dataclass(frozen=True)
-class View:
+class ResampledView:
     """A chip as a model sees it.
 
     pixels: uint8, shape (3, height, width); 0 where nothing is valid.
@@ -35,7 +35,7 @@ class View:
     grid: Grid
 
 
-def read_at(chip: Chip, gsd_m: float, resampling: str = "average") -> View:
+def read_at(chip: Chip, gsd_m: float, resampling: str = "average") -> ResampledView:
     """Decode a chip and bring it to a model's resolution, as `factors` says.
 
     Args:
@@ -50,7 +50,7 @@ def read_at(chip: Chip, gsd_m: float, resampling: str = "average") -> View:
     factor = factors(chip.grid, gsd_m, chip.rules.scale)
     pixels, valid = chips.read_with_mask(chip)
     pixels, valid = resample(pixels, valid, factor, resampling)
-    return View(pixels, valid, chip.grid.decimated(factor))
+    return ResampledView(pixels, valid, chip.grid.decimated(factor))
 
 
 def stored_span(

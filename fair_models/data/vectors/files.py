@@ -59,7 +59,7 @@ _WITHOUT_SYSTEM = re.compile(r"undefined|unknown|engcrs|local_cs", re.IGNORECASE
 
 
 @dataclass(frozen=True)
-class Rows:
+class VectorRows:
     """Some features of a file.
 
     shapes: Shapely geometries of two dimensions, None where there is none, object, shape (n,).
@@ -256,7 +256,7 @@ def _copy(path: Path, source: Any, target: Any, limit: int) -> int:
     return copied
 
 
-def rows(path: Path, form: Form, *, properties: bool = True) -> Iterator[Rows]:
+def rows(path: Path, form: Form, *, properties: bool = True) -> Iterator[VectorRows]:
     """The features of a GeoPackage, Shapefile, FlatGeobuf or GeoParquet, some thousand at a time.
 
     Curves are made of straight pieces, heights are dropped. Of a file with several layers all that may hold
@@ -308,7 +308,7 @@ def _require_plain_tables(path: Path) -> None:
         )
 
 
-def _from_gdal(path: Path, place: Path, form: Form, properties: bool) -> Iterator[Rows]:
+def _from_gdal(path: Path, place: Path, form: Form, properties: bool) -> Iterator[VectorRows]:
     import pyogrio
     from pyogrio import errors
 
@@ -346,7 +346,7 @@ def _from_gdal(path: Path, place: Path, form: Form, properties: bool) -> Iterato
         raise InvalidLabels(str(path), [f"it cannot be read as {form} ({error}); export it again"]) from error
 
 
-def _as_rows(found: Any, layer: str | None) -> Rows:
+def _as_rows(found: Any, layer: str | None) -> VectorRows:
     import shapely
 
     meta, _, geometry, columns = found
@@ -357,7 +357,7 @@ def _as_rows(found: Any, layer: str | None) -> Rows:
     properties = [dict(zip(names, each, strict=True)) for each in zip(*values, strict=True)] if names else []
     if layer is not None:
         properties = [{LAYER: layer, **each} for each in properties or [{}] * len(shapes)]
-    return Rows(shapes, crs, properties)
+    return VectorRows(shapes, crs, properties)
 
 
 def _plain(value: Any) -> Any:
@@ -373,7 +373,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, bytes | bytearray | memoryview) else str(value)
 
 
-def _from_parquet(path: Path, properties: bool) -> Iterator[Rows]:
+def _from_parquet(path: Path, properties: bool) -> Iterator[VectorRows]:
     import pyarrow as pa
     import pyarrow.parquet as pq
     import shapely
@@ -384,7 +384,7 @@ def _from_parquet(path: Path, properties: bool) -> Iterator[Rows]:
             for batch in file.iter_batches(_ROWS // 4, columns=None if properties else [column]):
                 geometry = batch.column(column).to_numpy(zero_copy_only=False)
                 shapes = np.asarray(shapely.force_2d(shapely.from_wkb(geometry)), dtype=object)
-                yield Rows(shapes, crs, _others(batch, column) if properties else [])
+                yield VectorRows(shapes, crs, _others(batch, column) if properties else [])
     except (pa.ArrowException, shapely.errors.ShapelyError, TypeError, OSError) as error:
         raise InvalidLabels(
             str(path), [f"it cannot be read ({error}); write it as GeoParquet with WKB again"]

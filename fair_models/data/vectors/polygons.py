@@ -20,7 +20,7 @@ from shapely import MultiPolygon, Polygon
 from fair_models.data.images.grid import LONLAT, reproject
 from fair_models.data.vectors import files as vector_files
 from fair_models.data.vectors import geojson, outlines, reference_systems
-from fair_models.data.vectors.files import Form, Rows
+from fair_models.data.vectors.files import Form, VectorRows
 from fair_models.errors import Invalid, InvalidLabels
 from fair_models.types import Array, Json
 
@@ -238,7 +238,7 @@ def _of_rows(path: Path, file: Path, form: Form, properties: bool) -> Iterator[_
         raise InvalidLabels(str(path), error.reasons) from error
 
 
-def _of_shapes(path: Path, part: Rows, first: int) -> _Batch:
+def _of_shapes(path: Path, part: VectorRows, first: int) -> _Batch:
     """Geometries of a file of GDAL or a GeoParquet. What is right already is not touched one by one."""
     _require_small(path, part.shapes, first)
     shapes, is_moved = _in_degrees(path, part)
@@ -274,7 +274,7 @@ def _require_small(path: Path, shapes: Array, first: int) -> None:
         raise InvalidLabels(str(path), reasons[:10])
 
 
-def _in_degrees(path: Path, part: Rows) -> tuple[Array, bool]:
+def _in_degrees(path: Path, part: VectorRows) -> tuple[Array, bool]:
     """Shapes in longitude and latitude, and whether they were reprojected."""
     if part.crs is None:
         return part.shapes, False

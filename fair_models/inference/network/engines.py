@@ -45,7 +45,7 @@ EXACT = Way()
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenEngine:
     """What a prediction was run with.
 
     way: The way.
@@ -70,7 +70,7 @@ def open_for(
     item: Item,
     store: Store,
     engine: EngineChoice = "exact",
-    repeated: Choice | None = None,
+    repeated: ChosenEngine | None = None,
     threads: int | None = None,
 ) -> Session:
     """Open the network of a model with the engine that was asked for.
@@ -94,7 +94,7 @@ def open_for(
     return _open_fast(item, store, threads)
 
 
-def _open_again(chosen: Choice, item: Item, store: Store, threads: int | None) -> Session:
+def _open_again(chosen: ChosenEngine, item: Item, store: Store, threads: int | None) -> Session:
     known = agreement.read(item.properties)
     reason = None if chosen.way == EXACT else _obstacle(chosen.way, item, known)
     if reason:

@@ -18,7 +18,7 @@ from fair_models.inference.writing.geojson import write_geojson
 from fair_models.inference.writing.geoparquet import GeoParquetSink, features_in
 from fair_models.inference.writing.layers import write_flatgeobuf, write_pmtiles
 from fair_models.inference.writing.preview import draw
-from fair_models.inference.writing.rasters import Kind, RasterSink, class_colour
+from fair_models.inference.writing.rasters import Kind, RasterFiles, class_colour
 from fair_models.inference.writing.sidecar import OutputFile, output_file
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Outputs:
         self._area_m2 = 0.0
         self._sink = GeoParquetSink(folder / PARQUET, classes)
         kinds = [kind for kind in _KINDS if kind in formats]
-        self._rasters = RasterSink(folder, kinds, classes, blocks)
+        self._rasters = RasterFiles(folder, kinds, classes, blocks)
 
     def __enter__(self) -> Outputs:
         return self
@@ -91,7 +91,7 @@ class Outputs:
             self._rasters.abandon()
 
     @property
-    def rasters(self) -> list[RasterSink]:
+    def rasters(self) -> list[RasterFiles]:
         """Where strips go: one sink, or none where no raster was asked for."""
         return [self._rasters] if self._rasters.kinds else []
 

@@ -38,7 +38,7 @@ def class_colour(index: int) -> tuple[int, int, int]:
 
 
 @dataclass
-class RasterSink:
+class RasterFiles:
     """The rasters of all blocks. The strips of a block come from the top, each once.
 
     folder: Where the files are made: `classes.tif`, or `classes-01.tif` and so on of several blocks.

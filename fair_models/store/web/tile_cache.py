@@ -20,7 +20,7 @@ from fair_models.store.atomic import temporary_beside, translate_os_errors
 
 
 @dataclass(frozen=True)
-class Entry:
+class CachedTile:
     """What lies at an address.
 
     digest: sha-256 in hex of its bytes; empty where the server has none.
@@ -52,10 +52,10 @@ class TileCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def find(self, address: str) -> Entry | None:
+    def find(self, address: str) -> CachedTile | None:
         """What is known of an address; None where its bytes are not here."""
         try:
-            found = Entry(**orjson.loads(self._entry(address).read_bytes()))
+            found = CachedTile(**orjson.loads(self._entry(address).read_bytes()))
         except (OSError, ValueError, TypeError):
             return None  # never asked, or not readable: it can be asked again
         return found if found.is_hole or self._data(found.digest).is_file() else None
@@ -68,7 +68,7 @@ class TileCache:
             return None
         return data if hashlib.sha256(data).hexdigest() == digest else None
 
-    def put(self, address: str, data: bytes | None, etag: str = "") -> Entry:
+    def put(self, address: str, data: bytes | None, etag: str = "") -> CachedTile:
         """Keep what a server gave.
 
         Args:
@@ -80,7 +80,7 @@ class TileCache:
             Unavailable: The disk is full or not ours to write.
         """
         digest = hashlib.sha256(data).hexdigest() if data is not None else ""
-        entry = Entry(digest, etag[:200], time.time())
+        entry = CachedTile(digest, etag[:200], time.time())
         if data is not None:
             _write(self._data(digest), data)
         _write(self._entry(address), orjson.dumps(asdict(entry)))

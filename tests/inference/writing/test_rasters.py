@@ -10,7 +10,7 @@ from fair_models.errors import Unavailable
 from fair_models.inference.imagery.reading import open_imagery
 from fair_models.inference.parts import NO_IMAGERY, to_percent
 from fair_models.inference.windows import Rectangle
-from fair_models.inference.writing.rasters import RasterSink, class_colour
+from fair_models.inference.writing.rasters import RasterFiles, class_colour
 from fair_models.types import Array
 from tests.inference.tiny import CORNER, Input, blobs, grey, write_geotiff, write_png_chip
 
@@ -26,11 +26,11 @@ def values(height: int = HEIGHT, width: int = WIDTH) -> tuple[Array, Array]:
     return classes, confidence
 
 
-def write(folder: Path, step: int, imagery: Path) -> RasterSink:
+def write(folder: Path, step: int, imagery: Path) -> RasterFiles:
     folder.mkdir(parents=True)
     classes, confidence = values()
     with open_imagery(imagery, Input(gsd_m=0.26)) as opened:
-        sink = RasterSink(folder, ("classes", "confidence"), CLASSES, opened.blocks)
+        sink = RasterFiles(folder, ("classes", "confidence"), CLASSES, opened.blocks)
         for row in range(0, HEIGHT, step):
             rows = Rectangle(row, 0, min(step, HEIGHT - row), WIDTH)
             part = slice(row, row + rows.height)
@@ -94,7 +94,7 @@ def test_overviews_of_classes_hold_no_class_that_is_not_there(tmp_path: Path, im
     stripes = np.ones((HEIGHT, WIDTH), np.uint8)
     stripes[::2] = 2
     with open_imagery(imagery, Input(gsd_m=0.26)) as opened:
-        sink = RasterSink(tmp_path, ("classes",), CLASSES, opened.blocks)
+        sink = RasterFiles(tmp_path, ("classes",), CLASSES, opened.blocks)
         sink.write(opened.blocks[0], Rectangle(0, 0, HEIGHT, WIDTH), stripes, stripes)
 
     with rasterio.open(tmp_path / "classes.tif", overview_level=0) as file:
@@ -130,7 +130,7 @@ def test_each_of_several_areas_has_a_file_of_its_own(tmp_path: Path) -> None:
         write_png_chip(tmp_path / "chips", type(CORNER)(CORNER.x + 5 * at, CORNER.y, 19), grey(256, 256))
     (tmp_path / "out").mkdir()
     with open_imagery(tmp_path / "chips", Input()) as imagery:
-        sink = RasterSink(tmp_path / "out", ("classes",), CLASSES, imagery.blocks)
+        sink = RasterFiles(tmp_path / "out", ("classes",), CLASSES, imagery.blocks)
         for at, block in enumerate(imagery.blocks):
             full = np.full((256, 256), at, np.uint8)
             sink.write(block, Rectangle(0, 0, 256, 256), full, full)
@@ -144,7 +144,7 @@ def test_each_of_several_areas_has_a_file_of_its_own(tmp_path: Path) -> None:
 def test_a_strip_that_is_not_the_next_one_is_refused(tmp_path: Path, imagery: Path) -> None:
     part = np.zeros((10, WIDTH), np.uint8)
     with open_imagery(imagery, Input(gsd_m=0.26)) as opened:
-        sink = RasterSink(tmp_path, ("classes",), CLASSES, opened.blocks)
+        sink = RasterFiles(tmp_path, ("classes",), CLASSES, opened.blocks)
         sink.write(opened.blocks[0], Rectangle(0, 0, 10, WIDTH), part, part)
         with pytest.raises(ValueError, match="row 10 on"):
             sink.write(opened.blocks[0], Rectangle(20, 0, 10, WIDTH), part, part)
@@ -154,6 +154,6 @@ def test_a_strip_that_is_not_the_next_one_is_refused(tmp_path: Path, imagery: Pa
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, imagery: Path) -> None:
     part = np.zeros((10, WIDTH), np.uint8)
     with open_imagery(imagery, Input(gsd_m=0.26)) as opened:
-        sink = RasterSink(tmp_path / "nowhere", ("classes",), CLASSES, opened.blocks)
+        sink = RasterFiles(tmp_path / "nowhere", ("classes",), CLASSES, opened.blocks)
         with pytest.raises(Unavailable, match=r"Cannot write .*classes\.tif"):
             sink.write(opened.blocks[0], Rectangle(0, 0, 10, WIDTH), part, part)

@@ -14,7 +14,7 @@ from fair_models.inference.imagery.sources.services import Service
 from fair_models.store import locations
 from fair_models.store.web import connections
 from fair_models.store.web.policy import Answer, Web
-from fair_models.store.web.tile_cache import Entry, TileCache
+from fair_models.store.web.tile_cache import CachedTile, TileCache
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -56,7 +56,7 @@ class Fetcher:
     def __init__(self, service: Service, web: Web, cache: TileCache, days: float) -> None:
         self._service, self._web, self._cache, self._days = service, web, cache, days
         self._pool = ThreadPoolExecutor(web.retries.at_once, "tiles")
-        self._fetched: dict[Tile, Future[Entry]] = {}
+        self._fetched: dict[Tile, Future[CachedTile]] = {}
         self._lock = threading.Lock()
         self._broken: dict[Tile, str] = {}
         self._most_broken = 0.0
@@ -156,7 +156,7 @@ class Fetcher:
         self._web.close()
         self._pool.shutdown(wait=True)
 
-    def _fetch(self, tile: Tile) -> Entry:
+    def _fetch(self, tile: Tile) -> CachedTile:
         known = self._cache.find(self._service.address(tile))
         if known is not None:
             days = min(HOLE_DAYS, self._days) if known.is_hole else self._days
@@ -164,7 +164,7 @@ class Fetcher:
                 return known
         return self._asked(tile, known)
 
-    def _opened(self, tile: Tile, entry: Entry) -> Image | None:
+    def _opened(self, tile: Tile, entry: CachedTile) -> Image | None:
         if entry.is_hole:
             return None
         data = self._cache.read(entry.digest)
@@ -173,7 +173,7 @@ class Fetcher:
             data = None if entry.is_hole else self._cache.read(entry.digest)
         return opened(data) if data is not None else None
 
-    def _asked(self, tile: Tile, known: Entry | None) -> Entry:
+    def _asked(self, tile: Tile, known: CachedTile | None) -> CachedTile:
         """Ask for a tile, again where what comes is no image."""
         address, retries = self._service.address(tile), self._web.retries
         place = locations.parse_web(address)

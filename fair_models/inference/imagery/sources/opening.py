@@ -16,7 +16,7 @@ from fair_models.inference.imagery.remote import RemoteImage
 from fair_models.inference.imagery.sources import ogc, services, stac
 from fair_models.inference.imagery.sources.addresses import TileAddress
 from fair_models.inference.imagery.sources.services import Service
-from fair_models.inference.imagery.sources.source import Source
+from fair_models.inference.imagery.sources.source import ImagerySource
 from fair_models.inference.imagery.sources.tiling import open_tiles
 from fair_models.store import documents, locations
 from fair_models.store.locations import BucketKey, Download, LocalPath, WebAddress
@@ -29,7 +29,7 @@ _WHERE = "a GeoTIFF, a STAC item, a TileJSON, or a template of tile addresses wi
 
 
 def open_source(
-    imagery: Source,
+    imagery: ImagerySource,
     model: ModelInput,
     area: Area | None = None,
     zoom: int | None = None,
@@ -78,7 +78,7 @@ class _Opening:
         self.stack.callback(web.close)
         return web
 
-    def open(self, imagery: Source) -> Imagery:
+    def open(self, imagery: ImagerySource) -> Imagery:
         if isinstance(imagery, TileAddress):
             return self._service(imagery)
         match imagery.location:

@@ -27,11 +27,11 @@ class ImageSource:
         return f"{self.location}#{self.asset}" if self.asset else str(self.location)
 
 
-Source = TileAddress | ImageSource
+ImagerySource = TileAddress | ImageSource
 """`str` of it gives the text back: paths as absolute ones, addresses as they were written."""
 
 
-def parse_source(imagery: str | Path) -> Source:
+def parse_source(imagery: str | Path) -> ImagerySource:
     """What a text means that names imagery. Nothing is opened or asked for.
 
     Args:
