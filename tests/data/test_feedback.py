@@ -18,9 +18,8 @@ from fair_models.data.lost_ids import Predicted
 from fair_models.data.vectors import labels, polygons
 from fair_models.errors import InvalidFeedback
 from fair_models.inference.outlines.features import Features
-from fair_models.inference.writing.geojson import write_geojson
 from fair_models.inference.writing.geoparquet import GeoParquetSink
-from fair_models.inference.writing.layers import write_flatgeobuf
+from fair_models.inference.writing.layers import write_flatgeobuf, write_geojson
 
 CLASSES = ["building", "road"]
 SHAPES = [shapely.box(10 + x / 100, 20, 10 + x / 100 + 0.004, 20.004) for x in range(4)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fair_models.data.images import antimeridian, bands, fill, orientation, places, tiles
+from fair_models.data.images import antimeridian, bands, chip_places, fill, orientation, tiles
 from fair_models.data.images import files as imagery
 from fair_models.data.images.bands import Layout
 from fair_models.data.images.grid import Grid
@@ -142,7 +142,7 @@ def describe(path: Path, rules: ImageryRules = CURRENT) -> Chip:
         with imagery.opened(path) as dataset:
             layout, reasons = _layout(dataset, rules)
             tile = tiles.parse(path.stem)
-            place = places.place_of(dataset, path, strict=rules.scale == "each-axis")
+            place = chip_places.place_of(dataset, path, strict=rules.scale == "each-axis")
             own = place.grid is not None and not place.by_name
             turned, height, width = _upright(path, dataset, rules, own, reasons)
             masked = any(
@@ -152,7 +152,7 @@ def describe(path: Path, rules: ImageryRules = CURRENT) -> Chip:
     except OSError as error:
         raise InvalidImagery(str(path), [str(error)]) from error
     reasons += place.reasons
-    grid = places.on_tile(tile, height, width) if place.by_name and tile else place.grid
+    grid = chip_places.on_tile(tile, height, width) if place.by_name and tile else place.grid
     if reasons or grid is None:
         raise InvalidImagery(str(path), reasons)
     gsd_m = gsd_of(path, grid)
@@ -264,7 +264,7 @@ def files(chip: Chip) -> list[Path]:
     try:
         with imagery.opened(chip.path) as dataset:
             named = (Path(name) for name in dataset.files)
-            return sorted({chip.path, *named, *places.files_beside(chip.path)})
+            return sorted({chip.path, *named, *chip_places.files_beside(chip.path)})
     except OSError as error:
         raise InvalidImagery(str(chip.path), [str(error)]) from error
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fair_models.data.images import bands as band_rules
-from fair_models.data.images import files, fill, orientation, places, tiles
+from fair_models.data.images import chip_places, files, fill, orientation, tiles
 from fair_models.data.images.chips import Chip, gsd_of
 from fair_models.data.images.fill import FillMap
 from fair_models.errors import InvalidImagery
@@ -220,13 +220,13 @@ def _described(dataset: Any, image: Image, bands: int, rules: ImageryRules) -> C
         problems += _wrong_by_position(dataset, bands)
     turned = _turned(dataset, image, rules)
     height, width = orientation.size(dataset.height, dataset.width, turned)
-    found = places.place_of(
+    found = chip_places.place_of(
         dataset, path, beside=isinstance(image, LocalImage), strict=rules.scale == "each-axis"
     )
     if found.grid is not None and not found.by_name and turned != orientation.UPRIGHT:
         problems.append(orientation.contradiction(turned))
     tile = tiles.parse(path.stem)
-    place = places.on_tile(tile, height, width) if found.by_name and tile else found.grid
+    place = chip_places.on_tile(tile, height, width) if found.by_name and tile else found.grid
     problems = [*_too_large(dataset), *problems, *found.reasons]
     if problems or place is None:
         raise InvalidImagery(str(image), problems)

@@ -14,9 +14,8 @@ import numpy as np
 from fair_models.inference.outlines.features import Features
 from fair_models.inference.parts import NO_IMAGERY, SCALE
 from fair_models.inference.repeating import ID_PROPERTY
-from fair_models.inference.writing.geojson import write_geojson
 from fair_models.inference.writing.geoparquet import GeoParquetSink, features_in
-from fair_models.inference.writing.layers import write_flatgeobuf, write_pmtiles
+from fair_models.inference.writing.layers import write_flatgeobuf, write_geojson, write_pmtiles
 from fair_models.inference.writing.preview import draw
 from fair_models.inference.writing.rasters import Kind, RasterFiles, class_colour
 from fair_models.inference.writing.sidecar import OutputFile, output_file

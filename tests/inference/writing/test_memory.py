@@ -8,7 +8,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from benchmarks.memory import peak_mb
-from fair_models.inference.writing.geojson import write_geojson
+from fair_models.inference.writing.layers import write_geojson
 from fair_models.inference.writing.geoparquet import GeoParquetSink, features_in
 from fair_models.inference.writing.layers import write_flatgeobuf
 from tests.inference.writing.scattered import CLASSES, scattered

@@ -15,9 +15,8 @@ from pyproj import CRS
 from fair_models.errors import Unavailable
 from fair_models.inference.outlines.features import Features, none
 from fair_models.inference.writing import layers
-from fair_models.inference.writing.geojson import write_geojson
 from fair_models.inference.writing.geoparquet import ROWS_PER_GROUP, GeoParquetSink, features_in
-from fair_models.inference.writing.layers import write_flatgeobuf, write_pmtiles
+from fair_models.inference.writing.layers import write_flatgeobuf, write_geojson, write_pmtiles
 from tests.inference.writing.scattered import CLASSES, scattered
 
 ATTRIBUTES = ("class", "confidence", "area_m2", "source")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from fair_models.data.images import tiles
 from fair_models.data.images.tiles import MAX_LATITUDE, Tile
 from fair_models.inference.imagery.areas import Area, longitude_first
-from fair_models.inference.imagery.sources.fetching import Fetcher
+from fair_models.inference.imagery.sources.fetcher import Fetcher
 from fair_models.inference.imagery.sources.services import ZOOMS, Service
 from fair_models.store import locations
 

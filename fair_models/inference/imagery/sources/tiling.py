@@ -27,7 +27,7 @@ from fair_models.inference.imagery.reading import (
     put_together,
 )
 from fair_models.inference.imagery.sources import missing
-from fair_models.inference.imagery.sources.fetching import LOSSY, Fetcher
+from fair_models.inference.imagery.sources.fetcher import LOSSY, Fetcher
 from fair_models.inference.imagery.sources.services import TILE_PX, Service
 from fair_models.store.web.policy import Web
 from fair_models.store.web.tile_cache import TileCache
