@@ -114,8 +114,8 @@ def load_samples(
             raise Invalid(
                 f"None of {len(names)} chips has a pixel that is not transparent: ingest other chips"
             )
-        images, wanted, titles = zip(*made, strict=True)
-        return Samples(np.stack(images), np.stack(wanted), list(titles), list(classes))
+        images, targets, titles = zip(*made, strict=True)
+        return Samples(np.stack(images), np.stack(targets), list(titles), list(classes))
 
     held_out = samples(split.held_out)
     train = samples(split.train) if split.train else held_out.select([])  # a slice may have none
@@ -153,7 +153,7 @@ def _windows(chip: Chip, view: ResampledView, size_px: int) -> Iterator[SampleWi
 
 
 def _is_unknown(target: Array) -> bool:
-    """Whether a sample that is judged as a whole has a class that nobody knows: it is left out."""
+    """Whether a sample that is classified as a whole has a class that nobody knows: it is left out."""
     return target.ndim == 0 and target.dtype == np.uint8 and int(target) == IGNORE
 
 

@@ -146,7 +146,7 @@ class CheckedDataset:
 
 
 def check(params: IngestDatasetParams) -> CheckedDataset:
-    """Read chips and labels; what is wrong with either is told together.
+    """Read chips and labels; all that is wrong with either is reported together.
 
     Raises:
         Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them).

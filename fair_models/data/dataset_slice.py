@@ -37,7 +37,7 @@ class Slice:
     """Chips that belong to a slice, and their labels.
 
     chips: In the order of the dataset.
-    labels: All that touch one of the chips, whatever they are: a chip is judged by everything on it.
+    labels: All that touch one of the chips, whatever they are: a chip is evaluated by everything on it.
     split: The dataset's, without the other chips.
     class_counts: Labels of each class by side.
     """

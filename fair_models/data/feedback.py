@@ -55,14 +55,14 @@ class Feedback:
     """Verdicts, joined to what was predicted.
 
     labels: Outlines and class names of what is there: accepted, corrected and added.
-    judged: Outlines that somebody looked at, as predicted and as corrected.
+    reviewed: Outlines that somebody looked at, as predicted and as corrected.
     open: Outlines of the prediction without a verdict.
     verdicts: Number of polygons by verdict; one that was split counts once.
     mended: What was mended or left out on reading, by the names of `REPAIRS`.
     """
 
     labels: Sequence[tuple[shapely.Geometry, str]]
-    judged: Sequence[shapely.Geometry]
+    reviewed: Sequence[shapely.Geometry]
     open: Sequence[shapely.Geometry]
     verdicts: Mapping[str, int]
     mended: Mapping[str, int] = field(default_factory=dict)
@@ -84,7 +84,7 @@ def read(
         path: A file of polygons (see `polygons.read`) with the property `verdict`, in any case, and the ids
             that they have in the prediction. Those without a verdict count as not looked at.
         prediction: What a GeoJSON may say of the prediction in members of the same name: `fair:prediction`
-            (its id) and `fair:checksum` (digest of the judged file).
+            (its id) and `fair:checksum` (digest of the reviewed file).
         predicted: The prediction's polygons by id.
         classes: Classes that there are, without the background.
 
@@ -109,7 +109,7 @@ def read(
     labels = [(each.outline, each.class_name) for each in said if each.verdict != "rejected"]
     return Feedback(
         labels=labels,
-        judged=[
+        reviewed=[
             *(outline for outline, _ in labels),
             *(predicted[key].outline for key in known if key in predicted),
         ],
@@ -124,15 +124,15 @@ def read(
 
 
 def reviewed(chips: Sequence[Chip], feedback: Feedback) -> list[Chip]:
-    """Chips of which somebody said everything: something on them was judged, and nothing is left open.
+    """Chips of which somebody said everything: something on them was reviewed, and nothing is left open.
 
     On others a polygon without a verdict would be taught as background, or ground that nobody looked at.
     """
-    judged, left = _touched(chips, feedback.judged), _touched(chips, feedback.open)
+    reviewed, left = _touched(chips, feedback.reviewed), _touched(chips, feedback.open)
     return [
         chip
-        for chip, is_judged, is_open in zip(chips, judged, left, strict=True)
-        if is_judged and not is_open
+        for chip, is_reviewed, is_open in zip(chips, reviewed, left, strict=True)
+        if is_reviewed and not is_open
     ]
 
 
@@ -329,7 +329,7 @@ def _unknown(joined: Sequence[_Joined]) -> list[str]:
     more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
     return [
         f"the prediction has no polygons with the ids {', '.join(ids[:_SHOWN])}{more}; name the prediction "
-        "that was judged, and keep its ids"
+        "that was reviewed, and keep its ids"
     ]
 
 

@@ -22,7 +22,7 @@ from fair_models.store.archive import pack
 _OSM_IDS = ("osm_id", "osm_way_id", "osm_type", "osmid", "osm:id", "@osmId")
 
 _MUCH_IGNORED = 0.2
-"""Part of the ground from which on labels that are ignored are told with the remedy."""
+"""Part of the ground from which on a note names the labels that are ignored, with the remedy."""
 
 _SHOWN = 5
 

@@ -1,4 +1,4 @@
-"""Which chips train a model and which are held out to judge it.
+"""Which chips train a model and which are held out to evaluate it.
 
 By area where labels are drawn on the ground, so that neighbours do not leak; by image where captions speak of
 images as wholes.

@@ -46,9 +46,9 @@ def refuse(asked: ImagerySource, imagery: Imagery, failures: Sequence[Failure]) 
         failures: What failed on the way.
     """
     reason = imagery.why_empty() or _why(imagery)
-    told = [f"{failure.name}: {failure.reason}" for failure in failures[:_SHOWN]]
+    failed = [f"{failure.name}: {failure.reason}" for failure in failures[:_SHOWN]]
     subject = locations.shown(str(asked)) if imagery.zoom is None else imagery.name
-    return NothingLookedAt(subject, [reason, *told])
+    return NothingLookedAt(subject, [reason, *failed])
 
 
 def _why(imagery: Imagery) -> str:

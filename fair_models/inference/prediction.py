@@ -311,9 +311,9 @@ def _options(request: PredictionRequest) -> dict[str, Any]:
 def _notes(request: PredictionRequest, imagery: Imagery) -> list[str]:
     """What people should know of the result beside its counts."""
     remedy = "register or train a new version of the model and predict with that"
-    told = imagery_rules.note(request.rules, request.model_id, remedy)
+    note = imagery_rules.note(request.rules, request.model_id, remedy)
     counted = [f"{count:,} {REMARKS[name]}" for name, count in imagery.remarks().items()]
-    return [told, *counted] if told else counted
+    return [note, *counted] if note else counted
 
 
 def _repairs(request: PredictionRequest, exclusion: Exclusion | None) -> dict[str, dict[str, int]]:

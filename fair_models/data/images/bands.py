@@ -111,10 +111,10 @@ def _by_interpretation(dataset: Any, said: list[str], band_count: int) -> tuple[
         return Layout("colours", (by_name["red"], by_name["green"], by_name["blue"]), alpha), []
     if len(colours) == len(RGB) and set(colours.values()) <= _SAYS_NOTHING:
         return Layout("colours", tuple(colours), alpha), []
-    told = ", ".join(f"{at} {kind}" for at, kind in colours.items())
+    listed = ", ".join(f"{at} {kind}" for at, kind in colours.items())
     count = f"{len(colours)} bands{' and alpha' if alpha else ''}"
     return Layout(), [
-        f"it has {count} ({told}), and which of them are red, green and blue is not said; say it: "
+        f"it has {count} ({listed}), and which of them are red, green and blue is not said; say it: "
         f"{_remedy('R', 'G', 'B')}, with the numbers of these bands"
     ]
 

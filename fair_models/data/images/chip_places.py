@@ -38,7 +38,7 @@ class ChipPlace:
     """Where an image lies.
 
     grid: Its pixels and where they lie; None where it is not known, or not certain.
-    by_name: Whether the tile in its name told it.
+    by_name: Whether it comes from the tile in its name.
     reasons: Why it cannot be placed, each with a remedy.
     """
 

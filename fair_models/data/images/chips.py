@@ -90,7 +90,7 @@ def find(
 
     Args:
         folder: The folder.
-        pass_over: Called with each image that cannot be used and why, where the others are wanted without it.
+        pass_over: Called with each image that cannot be used and why, to go on without it.
             Default: none may be among them.
         rules: By which rules they are read.
 

@@ -1,4 +1,4 @@
-"""What an image file is, told by its first bytes. Names and endings do not count."""
+"""What an image file is, by its first bytes. Names and endings do not count."""
 
 from __future__ import annotations
 

@@ -127,11 +127,11 @@ def _resample_each(pixels: Array, valid: Array, factor: Factors, resampling: str
     pixels = pixels.repeat(down.repeats, axis=1).repeat(across.repeats, axis=2)
     valid = valid.repeat(down.repeats, axis=0).repeat(across.repeats, axis=1)
     if down.together * across.together > 1:
-        wanted = (
+        needed = (
             math.ceil(valid.shape[0] / down.together) * down.together,
             math.ceil(valid.shape[1] / across.together) * across.together,
         )
-        beyond = [(0, end - there) for end, there in zip(wanted, valid.shape, strict=True)]
+        beyond = [(0, end - there) for end, there in zip(needed, valid.shape, strict=True)]
         pixels = np.pad(pixels, ((0, 0), *beyond), mode="edge")
         means, valid = average(pixels, np.pad(valid, beyond), (down.together, across.together))
         shape = means.shape[1], means.shape[2]

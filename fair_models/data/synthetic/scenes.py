@@ -77,9 +77,9 @@ def _plan(width_m: float, rng: np.random.Generator) -> Settlement:
     middle = rng.uniform(0.1, 0.9, 2) * width_m
     spread = rng.uniform(0.12, 0.45) * width_m
     style = int(rng.integers(len(STYLES)))
-    wanted = int(rng.choice([0, *range(1, 13)]))
+    count_of_buildings = int(rng.choice([0, *range(1, 13)]))
     for _ in range(_TRIES):
-        if len(scene.buildings) == wanted:
+        if len(scene.buildings) == count_of_buildings:
             break
         building = _building(middle, spread, style, rng)
         roof = building.outline

@@ -134,9 +134,9 @@ def _from_csv(path: Path, text: str) -> Iterator[tuple[str, str]]:
         ) from error
 
 
-def _named(columns: Iterable[str], wanted: Iterable[str]) -> str | None:
+def _named(columns: Iterable[str], words: Iterable[str]) -> str | None:
     by_word = {name.lower(): name for name in columns}
-    return next((by_word[word] for word in wanted if word in by_word), None)
+    return next((by_word[word] for word in words if word in by_word), None)
 
 
 def _from_json(path: Path) -> Iterator[tuple[str, str]]:

@@ -46,8 +46,8 @@ def load_captioned(
     """
     said, middles = captioned_images.read_written(labels_path)
     there = {path.stem: path for path in chips_folder.iterdir() if files.is_meant_as_image(path)}
-    wanted = (*split.train, *split.held_out, *split.validation)
-    missing = [name for name in wanted if name not in there or name not in said]
+    names = (*split.train, *split.held_out, *split.validation)
+    missing = [name for name in names if name not in there or name not in said]
     if missing:
         raise Invalid(
             f"{chips_folder.name} lacks {len(missing)} images of the split or their captions, the first is "

@@ -78,7 +78,7 @@ def read(
 
     Args:
         path: A COCO file.
-        classes: Classes that are wanted, without the background; categories are compared in lower case.
+        classes: Classes to read, without the background; categories are compared in lower case.
         chips: The chips that its images are.
         values: Categories that mean a class, by class; by "background" those that mean none. Default: each
             class is meant by its own name.

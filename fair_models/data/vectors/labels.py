@@ -151,7 +151,7 @@ def read(
 
     Args:
         path: A file of polygons, see `polygons.read`.
-        classes: Classes that are wanted, without the background.
+        classes: Classes to read, without the background.
         class_property: Property that names a label's class. With one class it may be left out: then every
             label is of that class.
         values: Values of that property that mean a class, by class; by "background" those that mean none.
@@ -187,7 +187,7 @@ def read_stored(path: Path, classes: Sequence[str], class_property: str | None =
 
     Args:
         path: The dataset's labels.
-        classes: Classes that are wanted, without the background. Others are not drawn: they are known to be
+        classes: Classes to read, without the background. Others are not drawn: they are known to be
             something else.
         class_property: `CLASS_PROPERTY`: as datasets have it. None: all labels are of the only class.
 

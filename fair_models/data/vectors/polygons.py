@@ -83,7 +83,7 @@ def read(path: Path) -> list[Feature]:
         Unavailable: It cannot be opened now.
     """
     found: list[Feature] = []
-    for batch in _judged(str(path), _batches(path, properties=True)):
+    for batch in _checked(str(path), _batches(path, properties=True)):
         found += _features(batch)
         if len(found) > geojson.MAX_FEATURES:
             raise InvalidLabels(
@@ -106,12 +106,12 @@ def of_document(document: Any, name: str) -> list[Feature]:
     Raises:
         InvalidLabels: It is no GeoJSON, too large, or not in longitude and latitude.
     """
-    return [each for batch in _judged(name, [_of_document(document, name)]) for each in _features(batch)]
+    return [each for batch in _checked(name, [_of_document(document, name)]) for each in _features(batch)]
 
 
 def batches(path: Path) -> Iterator[tuple[Array, Mapping[str, int]]]:
     """Outlines alone, some thousand at a time, with counts by the names of `REPAIRS`. Raises as `read`."""
-    for batch in _judged(str(path), _batches(path, properties=False)):
+    for batch in _checked(str(path), _batches(path, properties=False)):
         kept = np.array([each is not None for each in batch.outlines], dtype=bool)
         yield batch.outlines[kept], Counter(name for names in batch.happened for name in names)
 
@@ -162,7 +162,7 @@ def named(properties: Mapping[str, Any], name: str) -> Any:
     return next((value for key, value in properties.items() if key.lower() == lower), None)
 
 
-def _judged(name: str, batches: Iterable[_Batch]) -> Iterator[_Batch]:
+def _checked(name: str, batches: Iterable[_Batch]) -> Iterator[_Batch]:
     """The same batches. Where most polygons lie outside of all degrees the file is in another system."""
     inside = outside = 0
     example: tuple[float, float] | None = None

@@ -132,7 +132,7 @@ def read(text: str) -> Area:
     Args:
         text: "west,south,east,north" in degrees, with west > east over the antimeridian; GeoJSON; or the path
             or https address of a file of polygons (see `data.polygons`). Of several polygons all count; what
-            is none is told and left out.
+            is none is named and left out.
 
     Raises:
         Invalid: It is no area of the Earth in WGS 84, is wider than half of it, or has more than 5,000

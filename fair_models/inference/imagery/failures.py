@@ -1,4 +1,4 @@
-"""Chips and windows that fail: told by name, left out like ground without imagery, and only up to a limit."""
+"""Chips and windows that fail: named, left out like ground without imagery, and only up to a limit."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ class Failures:
     def note(self, view: View, error: Exception) -> None:
         """Note a window that could not be worked on."""
         reason = "; ".join(error.reasons) if isinstance(error, InvalidImagery) else str(error)
-        told = f"{type(error).__name__}: {reason}" if not isinstance(error, Invalid) else reason
+        said = f"{type(error).__name__}: {reason}" if not isinstance(error, Invalid) else reason
         with self._lock:
-            self._windows[view] = Failure("window", _name(view), told)
+            self._windows[view] = Failure("window", _name(view), said)
 
     def has(self, view: View) -> bool:
         """Whether a window failed."""

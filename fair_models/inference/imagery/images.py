@@ -74,7 +74,7 @@ class ImageReader:
         try:
             return fill.scan(chip.height, chip.width, self._looked_at, self._lossy, self._overviews)
         except InvalidImagery:
-            return None  # what cannot be decoded is told, or passed over, where its window is read
+            return None  # what cannot be decoded is reported, or passed over, where its window is read
 
     def part(self, chip: Chip, area: Rectangle) -> Pixels:
         """A rectangle of the image, in its own pixels."""

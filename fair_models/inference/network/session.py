@@ -155,8 +155,8 @@ def open_session(onnx_path: Path, threads: int | None = None, precision: str = "
 
     path = checked_file(onnx_path)
     quantized = precision == INT8
-    wanted = ("CPUExecutionProvider",) if quantized else (CUDA, "CPUExecutionProvider")
-    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+    preferred = ("CPUExecutionProvider",) if quantized else (CUDA, "CPUExecutionProvider")
+    providers = [name for name in preferred if name in onnxruntime.get_available_providers()]
     at_once = _at_once(threads, providers)
     chosen = options(threads or max(1, (os.cpu_count() or 1) // at_once))
     if quantized and not sums_bytes_exactly():

@@ -1,4 +1,4 @@
-"""Imagery of every kind: what an address means is told by its form and by what lies there."""
+"""Open imagery of every kind: the form of an address and what lies there say what it is."""
 
 from __future__ import annotations
 
