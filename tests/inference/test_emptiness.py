@@ -17,7 +17,7 @@ from fair_models.inference.prediction import predict
 from fair_models.inference.request import PredictionRequest
 from fair_models.inference.shards.sharding import sharded
 from fair_models.store.local import LocalStore
-from tests.inference.test_areas import Scored, of_pixels
+from tests.inference.imagery.test_areas import Scored, of_pixels
 from tests.inference.tiny import (
     CORNER,
     Brightness,
