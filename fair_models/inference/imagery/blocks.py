@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -11,8 +12,8 @@ import numpy as np
 from fair_models.data.images.chips import Chip
 from fair_models.data.images.grid import Factors, Grid
 from fair_models.data.images.resampling import resample, stored_span
-from fair_models.inference.imagery import overlaps
 from fair_models.inference.imagery.areas import Clip
+from fair_models.inference.imagery.georeference import moved, pixels_of
 from fair_models.inference.imagery.grids import NativeBlock
 from fair_models.inference.imagery.pixels import PixelReader, Pixels, mosaic, overview, shared
 from fair_models.inference.windows import Rectangle
@@ -73,7 +74,7 @@ class Block:
             valid = valid & self.clip.inside(area)
         if self.before and valid.any():
             grid = self.grid.window(area.row, area.column, area.height, area.width)
-            valid = valid & ~overlaps.counted(self.before, grid)
+            valid = valid & ~_counted(self.before, grid)
         return pixels, valid
 
     def imagery_in(self, area: Rectangle) -> Array:
@@ -158,3 +159,58 @@ class Block:
         bottom = round((stored.row + stored.height) / down)
         right = round((stored.column + stored.width) / across)
         return Rectangle(top, left, max(1, bottom - top), max(1, right - left))
+
+
+def _counted(before: Sequence[Block], grid: Grid) -> Array:
+    """Which pixels of a grid have ground in common with imagery of other blocks.
+
+    Args:
+        before: Blocks.
+        grid: A window of another block.
+
+    Returns:
+        bool, shape (height, width).
+    """
+    from rasterio.transform import Affine
+    from rasterio.warp import Resampling, reproject
+    from scipy.ndimage import binary_dilation
+
+    found = np.zeros((grid.height, grid.width), bool)
+    for block in before:
+        area = _seen(block.grid, grid)
+        if area is None or found.all():
+            continue
+        part = block.grid.window(area.row, area.column, area.height, area.width)
+        mask = np.zeros(found.shape, np.uint8)
+        reproject(
+            block.imagery_in(area).astype(np.uint8),
+            mask,
+            src_transform=Affine(*part.transform),
+            src_crs=part.crs,
+            dst_transform=Affine(*grid.transform),
+            dst_crs=grid.crs,
+            resampling=Resampling.max,
+        )
+        found |= mask > 0 if _parallel(part, grid) else binary_dilation(mask > 0, np.ones((3, 3), bool))
+    return found
+
+
+def _parallel(one: Grid, other: Grid) -> bool:
+    """Whether the pixels of two grids lie side by side: else what GDAL finds may be a pixel too small."""
+    turned = one.transform[1], one.transform[3], other.transform[1], other.transform[3]
+    return one.crs == other.crs and not any(turned)
+
+
+def _seen(grid: Grid, other: Grid) -> Rectangle | None:
+    """The pixels of a grid that lie on another one, and one around them; None where there are none."""
+    steps = np.linspace(0, 1, 9)
+    columns = np.concatenate([steps, steps, 0 * steps, 0 * steps + 1]) * other.width
+    rows = np.concatenate([0 * steps, 0 * steps + 1, steps, steps]) * other.height
+    places = np.column_stack(other.places(columns, rows))
+    there = pixels_of(grid, grid.nearest(moved(places, other.crs, grid.crs)))
+    if not np.isfinite(there).all():
+        return None
+    left, top = np.maximum(np.floor(there.min(axis=0)).astype(int) - 1, 0).tolist()
+    right, bottom = np.ceil(there.max(axis=0)).astype(int) + 1
+    right, bottom = min(int(right), grid.width), min(int(bottom), grid.height)
+    return Rectangle(top, left, bottom - top, right - left) if right > left and bottom > top else None

@@ -10,20 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
 
 from fair_models.data.images import antimeridian, zooms
 from fair_models.data.images.chips import Chip
-from fair_models.data.images.grid import Grid
-from fair_models.inference.imagery.georeference import moved, pixels_of
-from fair_models.inference.windows import Rectangle
+from fair_models.inference.imagery.blocks import Block
 from fair_models.types import Array
-
-if TYPE_CHECKING:
-    from fair_models.inference.imagery.blocks import Block
 
 _REST = 0.005
 """A chip of which less than this part is left over is covered."""
@@ -113,61 +107,6 @@ def ranked(blocks: Sequence[Block], gsd_m: float) -> list[Block]:
         replace(block, before=tuple(blocks[other] for other in sorted(before[at], key=rank.__getitem__)))
         for at, block in enumerate(blocks)
     ]
-
-
-def counted(before: Sequence[Block], grid: Grid) -> Array:
-    """Which pixels of a grid have ground in common with imagery of other blocks.
-
-    Args:
-        before: Blocks.
-        grid: A window of another block.
-
-    Returns:
-        bool, shape (height, width).
-    """
-    from rasterio.transform import Affine
-    from rasterio.warp import Resampling, reproject
-    from scipy.ndimage import binary_dilation
-
-    found = np.zeros((grid.height, grid.width), bool)
-    for block in before:
-        area = _seen(block.grid, grid)
-        if area is None or found.all():
-            continue
-        part = block.grid.window(area.row, area.column, area.height, area.width)
-        mask = np.zeros(found.shape, np.uint8)
-        reproject(
-            block.imagery_in(area).astype(np.uint8),
-            mask,
-            src_transform=Affine(*part.transform),
-            src_crs=part.crs,
-            dst_transform=Affine(*grid.transform),
-            dst_crs=grid.crs,
-            resampling=Resampling.max,
-        )
-        found |= mask > 0 if _parallel(part, grid) else binary_dilation(mask > 0, np.ones((3, 3), bool))
-    return found
-
-
-def _parallel(one: Grid, other: Grid) -> bool:
-    """Whether the pixels of two grids lie side by side: else what GDAL finds may be a pixel too small."""
-    turned = one.transform[1], one.transform[3], other.transform[1], other.transform[3]
-    return one.crs == other.crs and not any(turned)
-
-
-def _seen(grid: Grid, other: Grid) -> Rectangle | None:
-    """The pixels of a grid that lie on another one, and one around them; None where there are none."""
-    steps = np.linspace(0, 1, 9)
-    columns = np.concatenate([steps, steps, 0 * steps, 0 * steps + 1]) * other.width
-    rows = np.concatenate([0 * steps, 0 * steps + 1, steps, steps]) * other.height
-    places = np.column_stack(other.places(columns, rows))
-    there = pixels_of(grid, grid.nearest(moved(places, other.crs, grid.crs)))
-    if not np.isfinite(there).all():
-        return None
-    left, top = np.maximum(np.floor(there.min(axis=0)).astype(int) - 1, 0).tolist()
-    right, bottom = np.ceil(there.max(axis=0)).astype(int) + 1
-    right, bottom = min(int(right), grid.width), min(int(bottom), grid.height)
-    return Rectangle(top, left, bottom - top, right - left) if right > left and bottom > top else None
 
 
 def _scored(chips: Sequence[Chip], outlines: Array, order: Sequence[int]) -> frozenset[str]:
