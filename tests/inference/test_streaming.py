@@ -301,5 +301,5 @@ def test_progress_that_raises_ends_the_stream(tmp_path: Path) -> None:
 
 
 def test_a_mask_from_a_model_of_whole_images_is_refused(tmp_path: Path, network: Session) -> None:
-    with pytest.raises(Invalid, match="judge images as wholes"):
+    with pytest.raises(Invalid, match="score images as wholes"):
         all_features(request_for(scene(tmp_path), tmp_path, network, task="classification"))
