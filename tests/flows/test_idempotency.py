@@ -100,7 +100,7 @@ def test_another_request_under_the_same_key_is_told_with_what_differs(
     for words in (
         "'other'",
         run.id,
-        "params.overrides['training.epochs'] was 2 and is now 3",
+        "params.overrides.training.epochs was 2 and is now 3",
         "params.seed was 42 and is now not given",
         "params.title was not given and is now 'New'",
     ):
