@@ -8,7 +8,7 @@ something was trained on this machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fair_models.catalog import names
 from fair_models.catalog.items import versions
@@ -30,6 +30,9 @@ from fair_models.params import (
 )
 from fair_models.store import locations
 from fair_models.types import DATASETS, LOCAL_MODELS
+
+if TYPE_CHECKING:
+    from fair_models.catalog.items.model import ModelItem
 
 
 def check(params: Params, catalog: Catalog, *, files: bool = True) -> None:
@@ -73,10 +76,15 @@ def _search(params: SearchParams, catalog: Catalog, files: bool) -> None:
 
 def _predict(params: PredictParams, catalog: Catalog, files: bool) -> None:
     from fair_models.catalog.items.model import ModelItem
-    from fair_models.contract import prediction_wish
     from fair_models.training import references
 
     model = ModelItem(references.resolve(catalog, names.MODELS, params.model, references.ledger_here))
+    _settle_prediction(model, params, files)
+
+
+def _settle_prediction(model: ModelItem, params: PredictParams, files: bool) -> None:
+    from fair_models.contract import prediction_wish  # loads numpy, which a model that is not there needs not
+
     prediction_wish.settle(model, params)
     if files:
         prediction_wish.look_at_files(model, params, prediction_wish.area_of(params))

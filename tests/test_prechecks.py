@@ -192,9 +192,10 @@ def test_the_command_line_refuses_without_a_server_what_cannot_be_done(catalog: 
     assert passed.exit_code == 3
 
 
-def test_a_refusal_loads_nothing_that_computes(catalog: LocalCatalog) -> None:
+@pytest.mark.parametrize("command", ["finetune roofs-unet banepa my-roofs", "predict no-such-model ."])
+def test_a_refusal_loads_nothing_that_computes(catalog: LocalCatalog, command: str) -> None:
     code = (
-        "import sys; sys.argv = ['fair-models', 'finetune', 'roofs-unet', 'banepa', 'my-roofs']\n"
+        f"import sys; sys.argv = ['fair-models', *{command.split()!r}]\n"
         "from fair_models.cli import main\n"
         "try: main()\n"
         "except SystemExit as ended: assert ended.code == 2, ended.code\n"

@@ -491,7 +491,7 @@ def test_keys_of_buckets_outside_may_be_roles_of_service_accounts(manifests: lis
 
 
 def test_what_is_applied_from_a_file_alone_goes_into_no_namespace_by_chance() -> None:
-    text = (CHECKOUT / "docs" / "operations.md").read_text(encoding="utf-8")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "docs").rglob("*.md"))
     commands = re.findall(r"kubectl apply ([^\n`]*-f (deployments/[\w./-]+))", text)
     assert commands
     for command, file in commands:

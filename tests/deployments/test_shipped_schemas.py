@@ -40,7 +40,7 @@ def test_with_the_schemas_of_the_image_items_are_checked_whole_without_the_web(
         raise Unavailable(address)
 
     monkeypatch.setattr(cache, "_download", gone)
-    monkeypatch.setattr(official, "_VALIDATORS", {})
+    monkeypatch.setattr(official, "_CHECKERS", {})
     monkeypatch.setenv("FAIR_SCHEMA_CACHE", str(tmp_path / "shipped"))
     monkeypatch.setenv("FAIR_OFFICIAL_SCHEMAS", "required")
     items: list[Json] = [raw(each()) for each in (base_item, dataset_item, local_item)]
