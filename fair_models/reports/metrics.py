@@ -38,6 +38,11 @@ class Metric:
     guess: str | None
     better: bool | None
 
+    @property
+    def shown(self) -> str:
+        """The value with its interval, e.g. "0.742 [0.701, 0.778]"."""
+        return with_interval(self.value, self.low, self.high)
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -65,9 +70,14 @@ class Metrics:
         )
 
     @property
+    def main(self) -> Metric | None:
+        """The main metric; None where there is none."""
+        return next(iter(self.values), None)
+
+    @property
     def score(self) -> dict[str, Any]:
         """The main metric, as the columns of `outcomes.Score`."""
-        main = next(iter(self.values), None)
+        main = self.main
         return {
             "metric": main.metric if main else None,
             "value": main.value if main else None,
@@ -87,7 +97,7 @@ class Metrics:
         return [
             {
                 "metric": each.metric,
-                "value": with_interval(each.value, each.low, each.high),
+                "value": each.shown,
                 "baseline": self._beside_guess(each),
             }
             for each in self.values

@@ -347,6 +347,10 @@ def test_versions_are_judged_on_slices_beside_the_whole(world: World, western: I
             name: before.evaluation.samples[name] for name in split_of(world, western).held_out
         }
         assert value_of(before, IOU) != value_of(after, IOU)
+    found = {table.key: table.rows for table in tables.tables([whole, part])}
+    assert list(found) == ["versions", "metrics", "side-by-side"]
+    assert all(list(row) == list(rows[0]) for rows in found.values() for row in rows)
+    assert list(found["side-by-side"][0]) == ["dataset", "metric", "roofs-v1", "roofs-v2", "simplest guess"]
     rows = tables.metric_rows([whole, part])
     assert {row["dataset"] for row in rows} == {"town-v1", "western-v1"}
 

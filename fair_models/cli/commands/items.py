@@ -11,7 +11,7 @@ from fair_models.cli import output
 from fair_models.cli.commands.pages import Cursor, Limit, Where, show_page
 from fair_models.cli.options import Json, text_of
 from fair_models.errors import Invalid
-from fair_models.numbers import shown
+from fair_models.numbers import with_interval
 from fair_models.settings import current
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 
@@ -60,8 +60,8 @@ def list_items(
     catalog = open_catalog(current())
     page = query.page(catalog, choice)
     rows = [_row(item) for item in page.found]
-    columns = ("collection", "item", "metric", "title", *(["deprecated"] if everything else []))
-    shown = [{key: row[key] for key in columns} for row in rows]
+    columns = ("collection", "item", "metric", "value", "title", *(["deprecated"] if everything else []))
+    shown = [{key: told[key] for key in columns} for told in map(_with_interval, rows)]
     where_from = name_of(catalog)
     nothing = f"Nothing is published yet in {where_from}. Begin with: fair-models demo"
     if where or cursor:
@@ -158,11 +158,17 @@ def _bounds(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _with_interval(row: dict[str, Any]) -> dict[str, Any]:
+    """A row for people: the metric is told where it was measured, its value with the interval."""
+    value = None if row["value"] is None else with_interval(row["value"], row["low"], row["high"])
+    return {**row, "metric": value and row["metric"], "value": value}
+
+
 def _row(item: Item) -> dict[str, Any]:
+    from fair_models.reports import metrics
+
     properties = item.properties
-    spec = properties.get("fair:metrics_spec") or [{}]
-    key = spec[0].get("key")
-    value = properties.get(key) if key else None
+    main = metrics.of_item(properties).main
     return {
         "collection": item.collection_id,
         "item": item.id,
@@ -170,6 +176,9 @@ def _row(item: Item) -> dict[str, Any]:
         "title": properties.get("title"),
         "deprecated": bool(properties.get("deprecated")),
         "pinned": properties.get("fair:pinned"),
-        "metric": f"{key} {shown(value)}" if isinstance(value, float) else None,
+        "metric": main.metric if main else None,
+        "value": main.value if main else None,
+        "low": main.low if main else None,
+        "high": main.high if main else None,
         "href": item.get_self_href(),
     }

@@ -99,15 +99,17 @@ def _ledger() -> Ledger:
 
 
 def _row(version: ModelVersion) -> dict[str, Any]:
-    main = next(iter(version.metrics), None)
+    from fair_models.reports import metrics
+
+    main = metrics.of_version(version).main
     return {
         "version": version.number,
         "run": version.status,
         "stage": version.stage,
         "pinned": version.pin is not None,
-        "metric": main,
-        "value": version.metrics[main] if main else None,
-        "baseline": version.baseline.get(main) if main else None,
+        "metric": main.metric if main else None,
+        "value": main.shown if main else None,
+        "baseline": main.baseline if main else None,
         "seconds": version.seconds,
         "made": f"{version.created.astimezone():%Y-%m-%d %H:%M}",
     }
