@@ -114,8 +114,8 @@ def load_samples(
             raise Invalid(
                 f"None of {len(names)} chips has a pixel that is not transparent: ingest other chips"
             )
-        images, targets, titles = zip(*made, strict=True)
-        return Samples(np.stack(images), np.stack(targets), list(titles), list(classes))
+        images, of_images, titles = zip(*made, strict=True)
+        return Samples(np.stack(images), np.stack(of_images), list(titles), list(classes))
 
     held_out = samples(split.held_out)
     train = samples(split.train) if split.train else held_out.select([])  # a slice may have none
