@@ -25,6 +25,7 @@ TRAINED = TrainedVersion(
 )
 
 
+@pytest.mark.filterwarnings("ignore:Pydantic serializer")
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_what_was_found_stands_before_files_and_links(name: str) -> None:
     kind = OUTCOMES[name]
