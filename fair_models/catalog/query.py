@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pystac import Item
 
 from fair_models.catalog.items import tombstones, versions
+from fair_models.catalog.items.item import RegistryItem
 from fair_models.catalog.items.lineage import DERIVED_FROM
 from fair_models.catalog.items.search_fields import search_fields_of
 from fair_models.catalog.protocol import Catalog
@@ -121,7 +122,7 @@ def _led_to(catalog: Catalog, href: str) -> tuple[CollectionId, str] | None:
 
 def _title(catalog: Catalog, key: tuple[CollectionId, str], item: Item | None) -> str:
     if item is not None:
-        return str(item.properties.get("title", ""))
+        return RegistryItem(item).title
     name, _ = versions.split_id(key[1])
     buried = next((each for each in catalog.tombstones(key[0], name) if each.id == key[1]), None)
     return tombstones.deletion(buried) if buried is not None else "is not in the catalogue"

@@ -217,16 +217,16 @@ def _asked(
 ) -> IngestDatasetParams:
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in record["verdicts"].items())
     said = f"Feedback on {prediction.id} of {prediction.model.id}: {verdicts}."
-    properties = prediction.model.properties
+    model = ModelItem(prediction.model)
     return IngestDatasetParams(
         name=params.dataset,
         title=params.title or f"Feedback on {prediction.model.id}",
         description=params.description or said,
         chips=str(folder),
         labels=str(folder / "labels.geojson"),
-        classes=ModelItem(prediction.model).foreground,
+        classes=model.foreground,
         class_property=CLASS_PROPERTY,
-        keywords=list(properties["keywords"]),
+        keywords=model.keywords,
         license=params.license,
         provider=params.provider,
         held_out_ratio=params.held_out_ratio,

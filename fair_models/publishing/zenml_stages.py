@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pystac import Item
+
 from fair_models.catalog.changes.edits import Effect
 from fair_models.catalog.items import tombstones, versions
+from fair_models.catalog.items.item import RegistryItem
 from fair_models.catalog.protocol import Catalog, Change
 from fair_models.errors import NotFound
 from fair_models.training.ledger import Ledger, ModelVersion, Stage
@@ -34,7 +37,7 @@ class ExpectedStages:
         """As things are."""
         items = catalog.search(LOCAL_MODELS, name=model)
         return cls(
-            {_number(item.id): _stage(item.properties.get("deprecated", False)) for item in items},
+            {_number(item.id): _stage(item) for item in items},
             {_number(each.id): tombstones.deleted(each) for each in catalog.tombstones(LOCAL_MODELS, model)},
         )
 
@@ -42,7 +45,7 @@ class ExpectedStages:
         """As things will be when a change of this model's versions was made."""
         out = {_number(item_id) for _, item_id in change.remove}
         stages = {number: stage for number, stage in self.stages.items() if number not in out}
-        put = {_number(item.id): _stage(item.properties["deprecated"]) for item in change.put}
+        put = {_number(item.id): _stage(item) for item in change.put}
         gone = {_number(each.id): tombstones.deleted(each) for each in change.tombstones}
         return ExpectedStages({**stages, **put}, {**self.gone, **gone})
 
@@ -108,8 +111,8 @@ def _pending(
             yield version, "archived"
 
 
-def _stage(deprecated: bool) -> Stage:
-    return "archived" if deprecated else "production"
+def _stage(item: Item) -> Stage:
+    return "archived" if RegistryItem(item).is_deprecated else "production"
 
 
 def _number(item_id: str) -> int:

@@ -7,7 +7,9 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog.items import agreement, assets, guesses
+from fair_models.catalog.items import assets, guesses
+from fair_models.catalog.items.item import RegistryItem
+from fair_models.catalog.items.model import ModelItem
 from fair_models.numbers import compared
 from fair_models.reports import markdown, metrics
 from fair_models.reports.artifacts import Artifact, Card
@@ -25,9 +27,12 @@ _OF_A_DATASET = (
 )
 
 
+_AGREEMENT = "Quicker engines against the exact one: {}."
+
+
 def of_local_model(item: Item, store: Store) -> Iterator[Artifact]:
     """What a run shows of a version that it published: its metrics, its classes, its card."""
-    yield from metrics.of_item(item.properties).artifacts()
+    yield from metrics.of_item(ModelItem(item)).artifacts()
     yield of_model(item, store)
 
 
@@ -49,20 +54,19 @@ def model_card(item: Item, store: Store) -> str:
     if card is not None:
         checksum = card.extra_fields.get("file:checksum")
         return store.fetch(assets.address(card), checksum).read_text(encoding="utf-8")
-    properties = item.properties
-    measured = metrics.of_item(properties)
+    model = ModelItem(item)
+    measured = metrics.of_item(model)
     parts = [
         _heading(item),
-        f"Base model `{properties.get('fair:base_model_id')}`, "
-        f"dataset `{properties.get('fair:dataset_id')}`.",
+        f"Base model `{model.base_model_id}`, dataset `{model.dataset_id}`.",
         measured.told,
-        *_doubt(properties),
-        *([f"Gate {gate(properties['fair:gate'])}."] if "fair:gate" in properties else []),
-        *_agreement(properties),
+        *_doubt(item.properties),
+        *([f"Gate {gate(model.gate)}."] if model.gate is not None else []),
+        *([_AGREEMENT.format(model.agreement.sentence)] if model.agreement is not None else []),
         measured.markdown(),
         *(markdown.table(rows) for _, rows in measured.tables()),
     ]
-    if values := properties.get("mlm:hyperparameters"):
+    if values := model.hyperparameters:
         parts.append(markdown.fields({name: str(value) for name, value in values.items()}, "Hyperparameter"))
     return "\n\n".join(part for part in parts if part)
 
@@ -88,12 +92,6 @@ def _doubt(properties: Mapping[str, Any]) -> list[str]:
     return [f"**No better than guessing.** {told}."] if told else []
 
 
-def _agreement(properties: Mapping[str, Any]) -> list[str]:
-    if agreement.FIELD not in properties:
-        return []
-    return [f"Quicker engines against the exact one: {agreement.read(properties).sentence}."]
-
-
 def _heading(item: Item) -> str:
-    title, description = (item.properties.get(name, "") for name in ("title", "description"))
-    return f"# {title or item.id}\n\n`{item.id}`\n\n{description}"
+    said = RegistryItem(item)
+    return f"# {said.title or said.id}\n\n`{said.id}`\n\n{said.description}"

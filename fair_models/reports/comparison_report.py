@@ -9,6 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from fair_models.catalog.items.dataset import DatasetItem
+from fair_models.catalog.items.item import RegistryItem
 from fair_models.numbers import shown
 from fair_models.reports import comparison_tables as tables
 from fair_models.reports import curves as curve_drawing
@@ -66,7 +68,7 @@ def within(name: str, content: bytes) -> str:
 
 
 def _ground(ground: Ground, link: Link, *, is_first: bool) -> Iterator[str]:
-    best, title = ground.best, ground.dataset.properties.get("title", "")
+    best, title = ground.best, RegistryItem(ground.dataset).title
     yield f"## On {ground.dataset.id}: {title}"
     if not ground.measured:
         yield from _warnings(ground)
@@ -95,7 +97,7 @@ def _told(ground: Ground, best: Side | None) -> str:
 
 def _labelled(ground: Ground) -> str:
     """How many labels of each class they have, where the dataset says so."""
-    counts = ground.dataset.properties.get("fair:class_counts", {}).get("held_out", {})
+    counts = DatasetItem(ground.dataset).class_counts.get("held_out", {})
     return (
         f" with labels of {', '.join(f'{name} ({count})' for name, count in counts.items())}"
         if counts

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fair_models.catalog.items import guesses
+from fair_models.catalog.items.model import ModelItem
 from fair_models.numbers import shown, with_interval
 from fair_models.reports import markdown
 from fair_models.reports.artifacts import Table
@@ -131,27 +132,21 @@ class Metrics:
         return f"{told}, not surpassed" if metric.better is False else told
 
 
-def of_item(properties: Json) -> Metrics:
-    """The metrics of a local model, from the properties of its item."""
-    baseline = dict(properties.get(guesses.BASELINE, {}))
+def of_item(model: ModelItem) -> Metrics:
+    """The metrics of a local model, as its item says them."""
+    baseline, values = dict(model.baseline), model.metrics
     name = str(baseline.pop("name", ""))
-    values = [
+    found = [
         _metric(
             entry,
-            properties.get(entry["key"]),
+            values[entry["key"]],
             entry.get("interval"),
             baseline.get(entry["key"]),
-            guesses.name_of(properties, entry["key"]),
+            model.baseline_name(entry["key"]),
         )
-        for entry in properties.get("fair:metrics_spec", [])
+        for entry in model.metrics_spec
     ]
-    return Metrics(
-        values,
-        name,
-        int(properties.get("fair:held_out_count", 0)),
-        properties.get("fair:class_metrics", []),
-        properties.get("fair:confusion", {}),
-    )
+    return Metrics(found, name, model.held_out_count, model.class_metrics, model.confusion)
 
 
 def of_version(version: ModelVersion, base: Item | None = None) -> Metrics:
@@ -162,8 +157,7 @@ def of_version(version: ModelVersion, base: Item | None = None) -> Metrics:
         base: The base model, with the metrics of the classes that it was trained on: it says where lower is
             better. Without it higher counts as better.
     """
-    entries = base.properties.get("fair:metrics_spec", []) if base is not None else []
-    spec = {entry["key"]: entry for entry in entries}
+    spec = {} if base is None else {entry["key"]: entry for entry in ModelItem(base).metrics_spec}
     values = [
         _metric(
             {**spec.get(key, {}), "key": key},

@@ -32,10 +32,9 @@ if TYPE_CHECKING:
 
 def published(item: Item, *, dry_run: bool) -> PublishedItem:
     """The row of an item."""
-    said = [
-        item.properties.get("fair:zoom_choice"),
-        *repair_sentences(item.properties.get("fair:repairs", {})),
-    ]
+    from fair_models.catalog.items.dataset import DatasetItem
+
+    said = [item.properties.get("fair:zoom_choice"), *repair_sentences(DatasetItem(item).repairs)]
     notes = "; ".join(each for each in said if each)
     return PublishedItem.model_validate({**_item_columns(item), "notes": notes, "dry_run": dry_run})
 
@@ -72,10 +71,11 @@ def trained(version: ModelVersion, config: RunConfig, warning: str | None = None
 def promoted(item: Item, before: Item | None, *, dry_run: bool) -> PromotedVersion:
     """The row of a local model that was published, and of the item that was current before."""
     from fair_models.catalog.items import guesses
+    from fair_models.catalog.items.model import ModelItem
     from fair_models.reports import metrics
 
     replaced = before.id if before is not None and before.id != item.id else None
-    columns = {**_item_columns(item), **metrics.of_item(item.properties).score, "replaced": replaced}
+    columns = {**_item_columns(item), **metrics.of_item(ModelItem(item)).score, "replaced": replaced}
     columns["warning"] = guesses.doubt_of_item(item.properties)
     return PromotedVersion.model_validate({**columns, "dry_run": dry_run})
 
@@ -178,14 +178,14 @@ def audited(report: Report, path: Path) -> AuditSummary:
 
 
 def _item_columns(item: Item) -> dict[str, Any]:
-    from fair_models.catalog.items import versions
+    from fair_models.catalog.items.item import RegistryItem
 
-    name, number = versions.split_id(item.id)
+    said = RegistryItem(item)
     return {
         "collection": item.collection_id,
-        "item": item.id,
-        "name": name,
-        "version": number,
-        "title": str(item.properties.get("title", "")),
+        "item": said.id,
+        "name": said.name,
+        "version": said.number,
+        "title": said.title,
         "href": item.get_self_href() or "",
     }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pystac import Item
 
+    from fair_models.catalog.items.model import ModelItem
     from fair_models.catalog.query import Ancestor
 
 COLLECTIONS: tuple[CollectionId, ...] = (BASE_MODELS, DATASETS, LOCAL_MODELS)
@@ -75,7 +76,7 @@ def show(
 ) -> None:
     """Show one item; with --json the whole STAC item."""
     from fair_models.catalog import query
-    from fair_models.catalog.items import agreement
+    from fair_models.catalog.items.model import ModelItem
     from fair_models.catalog.opening import name_of, open_catalog
     from fair_models.reports import cards
     from fair_models.training import references
@@ -87,20 +88,20 @@ def show(
         output.show_json(found.to_dict(transform_hrefs=False))
         return
     properties = {name: value for name, value in found.properties.items() if name not in _HIDDEN}
-    if record := found.properties.get("fair:gate"):
-        properties["gate"] = cards.gate(record)
-    if agreement.FIELD in found.properties:
-        properties["fast against exact"] = agreement.read(found.properties).sentence
+    model = ModelItem(found)
+    if model.gate:
+        properties["gate"] = cards.gate(model.gate)
+    if model.agreement is not None:
+        properties["fast against exact"] = model.agreement.sentence
     files = {f"{key} file": asset.href for key, asset in found.assets.items()}
     places_of_it = {"item": found.get_self_href(), "catalogue": name_of(catalog)}
     output.show_fields(found.id, {**properties, **files, **places_of_it})
     _show_ancestors(query.ancestors(catalog, found))
-    _show_metrics(found.properties)
-    if values := found.properties.get("mlm:hyperparameters"):
-        spec = {entry["key"]: entry for entry in found.properties.get("fair:hyperparameters_spec", [])}
+    _show_metrics(model)
+    if model.hyperparameters:
         rows = [
-            {"hyperparameter": key, "value": value, **_bounds(spec.get(key, {}))}
-            for key, value in values.items()
+            {"hyperparameter": key, "value": value, **_bounds(model.hyperparameter_spec.get(key, {}))}
+            for key, value in model.hyperparameters.items()
         ]
         output.show_rows("\nHyperparameters (change one with --set NAME=VALUE)", rows, "")
 
@@ -120,16 +121,16 @@ def _show_ancestors(ancestors: Sequence[Ancestor]) -> None:
     output.show_rows("\nDerived from", rows, "")
 
 
-def _show_metrics(properties: dict[str, Any]) -> None:
+def _show_metrics(model: ModelItem) -> None:
     """Metrics and classes of a fine-tuned model; nothing for other items."""
     from fair_models.catalog.items import guesses
     from fair_models.reports import metrics
 
-    if guesses.BASELINE not in properties:
+    if not model.baseline:
         return
-    measured = metrics.of_item(properties)
+    measured = metrics.of_item(model)
     output.show_rows(f"\n{measured.told}", measured.table(), "")
-    if doubt := guesses.doubt_of_item(properties):
+    if doubt := guesses.doubt_of_item(model.properties):
         output.say(f"No better than guessing: {doubt}")
     for title, rows in measured.tables():
         output.show_rows(f"\n{title}", rows, "")

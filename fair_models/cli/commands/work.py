@@ -345,10 +345,11 @@ def metric_of(model: str) -> str:
 
 
 def _published_metric(model: str) -> str | None:
+    from fair_models.catalog.items.model import ModelItem
     from fair_models.catalog.opening import open_catalog
 
     items = open_catalog(current()).search(LOCAL_MODELS, name=model, limit=1)
-    return next((str(item.properties["fair:metrics_spec"][0]["key"]) for item in items), None)
+    return next((str(ModelItem(item).main_metric["key"]) for item in items), None)
 
 
 def _trained_metric(model: str) -> str | None:
