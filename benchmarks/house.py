@@ -38,7 +38,7 @@ def sources() -> list[Path]:
         text=True,
         check=True,
     )
-    return [Path(line) for line in listed.stdout.splitlines()]
+    return [Path(line) for line in listed.stdout.splitlines() if (PROJECT / line).exists()]
 
 
 def modules_by_folder(files: list[Path]) -> Counter[str]:
@@ -47,8 +47,15 @@ def modules_by_folder(files: list[Path]) -> Counter[str]:
 
 
 def shared_names(files: list[Path]) -> dict[str, int]:
-    """How many modules have each name that several have, `__init__` left out."""
-    counts = Counter(path.stem for path in files if path.name != "__init__.py")
+    """How many modules have each name that several have, `__init__` left out.
+
+    Not counted are the modules of single ML tasks, which have the same names on purpose.
+    """
+    counts = Counter(
+        path.stem
+        for path in files
+        if path.name != "__init__.py" and not path.match("fair_models/ml_tasks/*/*.py")
+    )
     return {name: count for name, count in counts.most_common() if count > 1}
 
 
@@ -81,8 +88,10 @@ def runs(folder: Path) -> Mapping[str, Callable[[int], object]]:
     from fair_models.publishing.datasets import ingest
     from fair_models.publishing.promote import promote
     from fair_models.publishing.register.register import register_base_model
+    from fair_models.reports import cards
     from fair_models.training.plan import find_items, plan_run
     from fair_models.training.run_config import RunConfig
+    from flows.tasks.results import promoted
     from tests.publishing.memory_ledger import MemoryLedger
 
     catalog, store, ledger = open_catalog(), open_store(), MemoryLedger()
@@ -98,9 +107,10 @@ def runs(folder: Path) -> Mapping[str, Callable[[int], object]]:
         wish = FinetuneParams(base_model="unet-segmentation", dataset="town-1", model_name="roofs")
         return plan_run(*find_items(catalog, wish), wish)
 
-    def promote_version(number: int) -> Item:
+    def promote_version(number: int) -> object:
         wish = PromoteParams(model="roofs", version=number, gate=Gate(not_worse_by=0.1))
-        return promote(wish, catalog, store, ledger)
+        item = promote(wish, catalog, store, ledger)
+        return promoted(item, None, dry_run=False), list(cards.of_local_model(item, store))
 
     def predict_town(number: int) -> object:
         return predict("unet-segmentation", town / "input", folder / f"predicted-{number}")

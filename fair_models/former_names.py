@@ -16,6 +16,8 @@ from types import ModuleType
 
 MOVED = {
     "fair_models.audit.filing": "fair_models.audit.report_file",
+    "fair_models.audit.item_rules": "fair_models.audit.profile_rules",
+    "fair_models.audit.problem": "fair_models.audit.findings",
     "fair_models.audit.reading": "fair_models.audit.snapshot",
     "fair_models.catalog.agreement": "fair_models.catalog.items.agreement",
     "fair_models.catalog.ancestry": "fair_models.catalog.query",

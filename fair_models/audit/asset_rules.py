@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from datetime import timedelta
 from typing import cast
 
-from fair_models.audit.problem import Problem, Repaired
+from fair_models.audit.findings import Problem, Repaired
 from fair_models.audit.scope import Entry, NameKey, Scope
 from fair_models.errors import Corrupted, Invalid, NotFound
 from fair_models.publishing import cleanup

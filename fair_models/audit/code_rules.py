@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from fair_models.audit.asset_rules import damage_of, held
-from fair_models.audit.problem import Problem
+from fair_models.audit.findings import Problem
 from fair_models.audit.scope import Entry, Scope
 from fair_models.catalog.items import assets
 from fair_models.contract.archive import LARGEST_FILE_BYTES, MANIFEST

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fair_models import settings
-from fair_models.audit.problem import Problem, Repaired
+from fair_models.audit.findings import Problem, Repaired
 from fair_models.audit.scope import Scope
 from fair_models.publishing.workspace import folders_left
 from fair_models.store.leftovers import take_away, unfinished

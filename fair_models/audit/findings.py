@@ -1,4 +1,4 @@
-"""What an audit says: findings, and the report that holds them all."""
+"""What rules yield, what an audit makes of it, and the report that holds it all."""
 
 from __future__ import annotations
 
@@ -6,13 +6,37 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fair_models.reports import markdown
 from fair_models.types import Json
 
 Severity = Literal["error", "warning"]
 """An error breaks a promise of the registry; a warning may be right, but somebody should look."""
+
+
+class Problem(NamedTuple):
+    """Something wrong, before the rule's name and severity are added.
+
+    item: Where, e.g. "local-models/roofs-v2".
+    message: What is wrong, with the values.
+    next_step: What a person should do about it.
+    """
+
+    item: str
+    message: str
+    next_step: str
+
+
+class Repaired(NamedTuple):
+    """Something that a repair did, before the rule's name is added.
+
+    item: Where, as in the finding.
+    done: What was done, e.g. "its stage in ZenML is archived now".
+    """
+
+    item: str
+    done: str
 
 
 @dataclass(frozen=True)

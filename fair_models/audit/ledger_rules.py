@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 
-from fair_models.audit.problem import Problem, Repaired
+from fair_models.audit.findings import Problem, Repaired
 from fair_models.audit.scope import Scope
 from fair_models.catalog.items import versions
 from fair_models.errors import Conflict

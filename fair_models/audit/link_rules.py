@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from fair_models.audit.problem import Problem
+from fair_models.audit.findings import Problem
 from fair_models.audit.scope import Entry, Scope
 from fair_models.catalog.changes.documents import STRUCTURAL
 from fair_models.catalog.changes.edits import LATEST, PREDECESSOR, SUCCESSOR, VERSION_LINKS

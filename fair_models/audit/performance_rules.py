@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from fair_models.audit.problem import Problem
+from fair_models.audit.findings import Problem
 from fair_models.audit.scope import Entry, Scope
 from fair_models.catalog.items import guesses
 from fair_models.numbers import compared

@@ -8,7 +8,7 @@ from typing import cast
 from pystac import Item, Link
 
 from fair_models.audit import link_rules, version_rules
-from fair_models.audit.problem import Repaired
+from fair_models.audit.findings import Repaired
 from fair_models.audit.scope import Entry, Scope
 from fair_models.catalog.changes import edits
 from fair_models.catalog.items.building import JSON_TYPE

@@ -10,7 +10,6 @@ from fair_models.audit import (
     asset_rules,
     code_rules,
     file_rules,
-    item_rules,
     ledger_rules,
     link_rules,
     performance_rules,
@@ -19,8 +18,8 @@ from fair_models.audit import (
     split_rules,
     version_rules,
 )
-from fair_models.audit.findings import Severity
-from fair_models.audit.problem import Problem, Repaired
+from fair_models.audit import profile_rules as item_rules
+from fair_models.audit.findings import Problem, Repaired, Severity
 from fair_models.audit.scope import Entry, Scope
 from fair_models.errors import Invalid
 from fair_models.types import Json

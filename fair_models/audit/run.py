@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from pystac import Item
 
-from fair_models.audit.findings import Finding, Repair, Report
-from fair_models.audit.problem import Problem
+from fair_models.audit.findings import Finding, Problem, Repair, Report
 from fair_models.audit.rules import Need, Rule, select
 from fair_models.audit.scope import Scope
 from fair_models.catalog import opening, validation

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pystac import Item
 
 from fair_models.audit.asset_rules import damage_of
-from fair_models.audit.problem import Problem
+from fair_models.audit.findings import Problem
 from fair_models.audit.scope import Entry, Scope
 from fair_models.catalog.items import versions
 from fair_models.errors import FairModelsError, Unavailable

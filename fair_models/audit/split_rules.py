@@ -1,4 +1,4 @@
-"""Whether chips that judge a model lie on ground that it was trained on."""
+"""Whether held-out chips of a model lie on ground that it was trained on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fair_models.audit.asset_rules import damage_of, held
-from fair_models.audit.problem import Problem
+from fair_models.audit.findings import Problem
 from fair_models.audit.scope import Entry, Scope
 from fair_models.catalog.items import assets
 from fair_models.errors import Corrupted, Invalid, NotFound
@@ -80,12 +80,12 @@ def overlaps(chips: Path, split: Path) -> list[tuple[str, str]]:
     if missing:
         raise Invalid(f"{len(missing)} chips of the split are not in the archive, the first is {missing[0]}")
     train = [outlines[name] for name in sides.train]
-    judged = [outlines[name] for name in sides.held_out]
-    ours, theirs = shapely.STRtree(train).query(judged, predicate="intersects")
+    held_out = [outlines[name] for name in sides.held_out]
+    ours, theirs = shapely.STRtree(train).query(held_out, predicate="intersects")
     return [
         (sides.held_out[one], sides.train[other])
         for one, other in zip(ours, theirs, strict=True)
-        if _shared(judged[one], train[other]) > SHARED_AREA
+        if _shared(held_out[one], train[other]) > SHARED_AREA
     ]
 
 

@@ -16,7 +16,7 @@ FINEST = 1 / 8
 COARSEST = 2.0
 """Largest one: beyond, imagery lacks the detail that the model looks at."""
 
-LEAST_CHIPS = {"train": 5, "held_out": 1}
+MIN_CHIPS = {"train": 5, "held_out": 1}
 """Least chips of each class on a side of the split for a classification to learn it, and to measure it."""
 
 _CLASSIFICATION = "classification"
@@ -164,7 +164,7 @@ def _too_few(side: str, counts: Mapping[str, int]) -> str | None:
     Where there are several classes, chips without any of them need not occur.
     """
     mapped = {name: count for name, count in counts.items() if name != BACKGROUND}
-    least = LEAST_CHIPS[side]
+    least = MIN_CHIPS[side]
     rare = [name for name in (mapped if len(mapped) > 1 else counts) if counts[name] < least]
     if not rare:
         return None
@@ -177,7 +177,7 @@ def _too_few(side: str, counts: Mapping[str, int]) -> str | None:
 
 
 def single_class(side: str, counts: Mapping[str, int]) -> str | None:
-    """Why chips of one class cannot train or judge a classification; None where there are more classes.
+    """Why chips of one class cannot train or evaluate a classification; None where there are more classes.
 
     Args:
         side: The side of the split, "train" or "held_out".

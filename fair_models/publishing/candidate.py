@@ -243,7 +243,7 @@ def _too_many(candidate: Candidate) -> Iterator[str]:
 
 
 def _other_metric(main: Json, current: ModelItem) -> str:
-    """Why a model that was judged by something else cannot be compared; empty where it can."""
+    """Why a model with another main metric cannot be compared; empty where it can."""
     spec = {entry["key"]: entry for entry in current.metrics_spec}
     theirs = spec.get(main["key"])
     if theirs is None:

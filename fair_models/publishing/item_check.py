@@ -55,12 +55,12 @@ def _judged(read: ItemDocument) -> tuple[list[str], list[str]]:
     if read.kind == BASE_MODELS:
         return _of_model(read)
     if read.kind == DATASETS and "fair:split_spec" not in str(read.document.get("properties")):
-        return dataset_items.problems(read), []  # of another catalogue: as ingesting it would judge it
+        return dataset_items.problems(read), []  # of another catalogue: as an ingest checks it
     return _of_profile(read)
 
 
 def _of_model(read: ItemDocument) -> tuple[list[str], list[str]]:
-    """As registering it would judge it before the first download."""
+    """As a registration checks it before the first download."""
     try:
         given = finished_templates.of_document(read)
     except InvalidItem as error:
@@ -68,7 +68,7 @@ def _of_model(read: ItemDocument) -> tuple[list[str], list[str]]:
     weak: list[str] = []
     problems: list[str] = []
     try:
-        _, weak = finished_templates.judged(given)
+        _, weak = finished_templates.checked(given)
     except InvalidItem as error:
         problems += error.reasons
     if not problems:

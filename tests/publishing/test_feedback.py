@@ -227,7 +227,7 @@ def test_a_dry_run_publishes_nothing(desk: Desk) -> None:
         (
             {1: {"id": 99999, "properties": {"verdict": "accepted"}}},
             {},
-            "no polygons with the ids 99999; name the prediction that was judged",
+            "no polygons with the ids 99999; name the prediction that was reviewed",
         ),
         (
             {1: {"id": None, "geometry": NOWHERE, "properties": {"verdict": "rejected"}}},

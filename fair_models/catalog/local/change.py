@@ -122,7 +122,7 @@ def _plan(root: Path, index: Index, change: Change, documents: Documents) -> lis
 
 
 def _check_files(index: Index, change: Change, documents: Documents) -> None:
-    """Look at all items that the change depends on, before it is judged by what the index says of them."""
+    """Look at all items that the change depends on, before the index is trusted about them."""
     for collection, name in change.expect:
         index.current(collection, name)
     for document in (*documents.put, *documents.seen):

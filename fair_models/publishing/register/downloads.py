@@ -35,7 +35,7 @@ def wanted(found: TemplateFiles, needed: tuple[str, ...]) -> dict[str, str]:
 
 
 def stand_ins(found: TemplateFiles, needed: tuple[str, ...]) -> dict[str, StoredFile]:
-    """What will be downloaded as if it lay in the store, so that the item is judged before that."""
+    """What will be downloaded as if it lay in the store, so that the item is checked before that."""
     return {
         key: StoredFile(href, _said_checksum(found.said[key]) or NO_DIGEST, 0)
         for key, href in wanted(found, needed).items()

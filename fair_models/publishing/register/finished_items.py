@@ -48,7 +48,7 @@ def load(source: str, work: Path) -> FinishedItem:
     read = item_documents.read(source, work)
     item_documents.refuse_other_kinds(read, BASE_MODELS)
     given = finished_templates.of_document(read)
-    item, weak = finished_templates.judged(given)
+    item, weak = finished_templates.checked(given)
     found = given.found
     downloads.fetch(found, (*NEEDED, CARD), work / "files")
     if reasons := [*found.reasons, *finished_templates.unusable(found)]:

@@ -62,7 +62,7 @@ def of_document(read: ItemDocument) -> FinishedTemplate:
     return FinishedTemplate(name, template, _number(template), found, remarks)
 
 
-def judged(given: FinishedTemplate) -> tuple[Item, list[str]]:
+def checked(given: FinishedTemplate) -> tuple[Item, list[str]]:
     """The item with stand-ins for what is still to download, and what is weak in it.
 
     Raises:

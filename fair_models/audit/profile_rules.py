@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from fair_models import licences as spdx
-from fair_models.audit.problem import Problem
+from fair_models.audit.findings import Problem
 from fair_models.audit.scope import Entry, Scope
 from fair_models.catalog import validation
 from fair_models.catalog.items import assets
