@@ -1,8 +1,10 @@
 """Predictions as wholes: what is written, what is refused, and that nothing is ever half there."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.parts import FeaturePart, Part, Scores, Window
 from fair_models.inference.prediction import PredictionStep, predict
 from fair_models.params import PredictParams
+from fair_models.store import locations
 from fair_models.store.digests import checksum_file
 from fair_models.types import Array
 from tests.inference.tiny import (
@@ -119,6 +122,24 @@ def test_the_same_request_gives_the_same_bytes(tmp_path: Path, network: Session)
 
     assert [file.checksum for file in one.files] == [file.checksum for file in two.files]
     assert one.item["id"] == two.item["id"]
+
+
+def test_where_imagery_lies_is_checked_before_the_prediction_and_not_again(
+    tmp_path: Path, network: Session
+) -> None:
+    request = request_for(scene(tmp_path), tmp_path / "out", network)
+    entered: set[str] = set()
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code.co_filename == locations.__file__:
+            entered.add(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        predict(request)
+    finally:
+        sys.setprofile(None)
+    assert entered == {"__str__"}
 
 
 def test_the_threshold_decides_what_is_found(tmp_path: Path, network: Session) -> None:
