@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import typer
 from pydantic import BaseModel, ValidationError
 
-from fair_models import form_fields, places, types
+from fair_models import form_fields, place_fields, types
 from fair_models.cli import output
 from fair_models.errors import Invalid, InvalidParameters
 
@@ -197,8 +197,8 @@ class RunCommand:
             return assignments(value, name, partial(example, typed) if example else _no_example)
         if "anyOf" in schema and value.isdigit():
             return int(value)
-        place = schema.get(places.KEYWORD)
-        is_text = place == places.READ_OR_TEXT and places.is_inline(value)
+        place = schema.get(place_fields.KEYWORD)
+        is_text = place == place_fields.READ_OR_TEXT and place_fields.is_inline(value)
         return absolute(value) if place and value and not is_text else value
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fair_models import places
+from fair_models import place_fields
 
 HyperparameterValue = bool | int | float | str
 """One value; its type, bounds and choices are the model's `fair:hyperparameters_spec`."""
@@ -13,17 +13,20 @@ Hyperparameters = dict[Annotated[str, Field(max_length=100)], HyperparameterValu
 """Values by name."""
 
 Location = Annotated[
-    str, Field(min_length=1, max_length=2000, json_schema_extra={places.KEYWORD: places.READ})
+    str, Field(min_length=1, max_length=2000, json_schema_extra={place_fields.KEYWORD: place_fields.READ})
 ]
 """A file, folder or address that is read."""
 
 Destination = Annotated[
-    str, Field(min_length=1, max_length=2000, json_schema_extra={places.KEYWORD: places.WRITTEN})
+    str, Field(min_length=1, max_length=2000, json_schema_extra={place_fields.KEYWORD: place_fields.WRITTEN})
 ]
 """A file or folder that is written."""
 
 AreaText = Annotated[
-    str, Field(min_length=1, max_length=250_000, json_schema_extra={places.KEYWORD: places.READ_OR_TEXT})
+    str,
+    Field(
+        min_length=1, max_length=250_000, json_schema_extra={place_fields.KEYWORD: place_fields.READ_OR_TEXT}
+    ),
 ]
 """A box or GeoJSON as text, or the file that holds it."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fair_models import places
+from fair_models import place_fields
 from fair_models.errors import InvalidParameters
 from fair_models.imagery_rules import OLD, ImageryRules
 from fair_models.params import HyperparameterValue
@@ -32,7 +32,7 @@ class FileRef(_Part):
         min_length=1,
         max_length=2000,
         description="Where the file lies.",
-        json_schema_extra={places.KEYWORD: places.REGISTERED},
+        json_schema_extra={place_fields.KEYWORD: place_fields.REGISTERED},
     )
     checksum: Checksum = Field(description="sha-256 multihash of the file, in hex.")
 

@@ -11,7 +11,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 from pydantic import BaseModel
 
-from fair_models import places
+from fair_models import place_fields
 from fair_models.errors import Invalid
 from fair_models.store import asked_places
 from flows.runtime import policy
@@ -54,9 +54,9 @@ def texts(
     schema: dict[str, Any], root: dict[str, Any], where: str, name: str
 ) -> Iterator[tuple[str, str, Any]]:
     """Where parameters take a path as their text: place, name, mark."""
-    for each in places.alternatives(schema, root):
+    for each in place_fields.alternatives(schema, root):
         if each.get("type") == "string" and Draft202012Validator(each).is_valid(PATH):
-            yield where, name, each.get(places.KEYWORD)
+            yield where, name, each.get(place_fields.KEYWORD)
         for key, part in each.get("properties", {}).items():
             yield from texts(part, root, f"{where}.{key}", key)
         for part in (each.get("items"), each.get("additionalProperties")):
@@ -96,7 +96,7 @@ def marked() -> list[tuple[str, str]]:
         (name, where.partition(".")[2])
         for name in FLOWS
         for where, (_, mark) in found(name).items()
-        if mark not in (None, places.REGISTERED)
+        if mark not in (None, place_fields.REGISTERED)
     ]
 
 
