@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.run_config import RunConfig
 
 CONTRIBUTION = Path(__file__).parents[1] / "models" / "unet_segmentation"
 
@@ -73,7 +73,7 @@ def plan(home: Path, epochs: int) -> RunConfig:
     from fair_models.publishing.register import register
     from fair_models.settings import current
     from fair_models.store.opening import open_store
-    from fair_models.training.plan import plan_run
+    from fair_models.training.config.plan import plan_run
 
     catalog, store = open_catalog(current()), open_store(current())
     make_settlement(home / "settlement", seed=1)
@@ -90,16 +90,16 @@ def train_plainly(config: RunConfig) -> float:
     """What the steps do, without ZenML and MLflow. Gives the seconds of the training itself."""
     from fair_models.settings import current
     from fair_models.store.opening import open_store
-    from fair_models.training import decoding, evaluating, exporting, fitting, model_code, preparation
+    from fair_models.training.phases import evaluation, export, fit, model_code, preparation, sample_cache
 
     store = open_store(current())
-    samples = decoding.load(config, store, current().cache_folder)
+    samples = sample_cache.load(config, store, current().cache_folder)
     code = model_code.load(config, store)
     preparation.prepare(config, samples, code.processing)
-    fitted = fitting.fit(config, code, store, samples.train, report=lambda epoch: None)
-    evaluating.evaluate(config, code, fitted.weights, samples.held_out)
-    onnx = exporting.export(config, code, fitted.weights)
-    exporting.quicken(config, code, onnx, samples)
+    fitted = fit.fit(config, code, store, samples.train, report=lambda epoch: None)
+    evaluation.evaluate(config, code, fitted.weights, samples.held_out)
+    onnx = export.export(config, code, fitted.weights)
+    export.quicken(config, code, onnx, samples)
     return fitted.seconds
 
 

@@ -83,8 +83,9 @@ def train(
     from fair_models.publishing.register import register
     from fair_models.settings import current
     from fair_models.store.opening import open_store
-    from fair_models.training import calibrating, decoding, evaluating, fitting, model_code
-    from fair_models.training.plan import plan_run
+    from fair_models.training.config.plan import plan_run
+    from fair_models.training.phases import calibration, fit, model_code, sample_cache
+    from fair_models.training.phases.evaluation import evaluate
 
     catalog, store = open_catalog(current()), open_store(current())
     base = register.register_base_model(str(model), catalog, store, random_start=random_start)
@@ -102,11 +103,11 @@ def train(
         base_model=base.id, dataset=dataset.id, model_name="area-model", overrides=dict(overrides), seed=seed
     )
     config = plan_run(base, dataset, asked)
-    samples = decoding.load(config, store, current().cache_folder)
+    samples = sample_cache.load(config, store, current().cache_folder)
     code = model_code.load(config, store)
-    fitted = fitting.fit(config, code, store, samples.train, report=lambda epoch: None)
-    calibrated = calibrating.calibrate(config, code, fitted.weights, samples.train)
-    evaluation = evaluating.evaluate(config, code, fitted.weights, samples.held_out, calibrated)
+    fitted = fit.fit(config, code, store, samples.train, report=lambda epoch: None)
+    calibrated = calibration.calibrate(config, code, fitted.weights, samples.train)
+    evaluation = evaluate(config, code, fitted.weights, samples.held_out, calibrated)
     facts = dataset.properties
     return Fold(seed, facts["fair:split_spec"], facts.get("fair:repairs", {}), fitted.seconds, evaluation)
 

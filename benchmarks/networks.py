@@ -26,7 +26,7 @@ from fair_models.data.samples import Samples
 from fair_models.ml_tasks import weights
 from fair_models.ml_tasks.padded import Padded
 from fair_models.ml_tasks.results import Epoch
-from fair_models.training import agreeing
+from fair_models.training.phases import agreement
 from models.unet_segmentation import pipeline, processing
 from models.unet_segmentation.weights import WEIGHTS_FILE
 
@@ -59,7 +59,7 @@ def make(folder: Path, chips: Path | None, labels: Path | None) -> None:
         if not path.exists():
             train(name, path, loaded.train)
         if not figures.exists():
-            quick = agreeing.quicken(path, loaded, processing, os.cpu_count() or 1)
+            quick = agreement.quicken(path, loaded, processing, os.cpu_count() or 1)
             if quick.int8:
                 path.with_name(f"{name}-int8.onnx").write_bytes(quick.int8)
             figures.write_text(json.dumps(quick.agreement.to_json() if quick.agreement else {}, indent=2))

@@ -107,7 +107,7 @@ def predict_here(params: PredictParams) -> int:
     """The prediction without shards and without Prefect; the number of its polygons."""
     from fair_models.catalog.items import versions
     from fair_models.catalog.opening import open_catalog
-    from fair_models.contract.prediction_plan import plan_prediction
+    from fair_models.contract.plans.prediction import plan_prediction
     from fair_models.inference.prediction import predict
     from fair_models.settings import current
     from fair_models.store.opening import open_store

@@ -23,7 +23,7 @@ from fair_models.data.synthetic import scenes
 from fair_models.data.texts import captioned_ingest
 from fair_models.data.texts.captioned_samples import load_captioned
 from fair_models.ml_tasks import weights
-from fair_models.ml_tasks.ranking.judging import MAIN, SHARE
+from fair_models.ml_tasks.ranking.evaluation import MAIN, SHARE
 from fair_models.params import IngestDatasetParams
 from fair_models.store.archive import unpack
 

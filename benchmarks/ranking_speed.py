@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fair_models.contract import blueprint, contribution, loader
-from fair_models.contract.ranking_plan import TOKENISE
+from fair_models.contract import blueprint, contribution
+from fair_models.contract.code import loader
+from fair_models.contract.plans.ranking import TOKENISE
 from fair_models.inference.network.session import open_session
 from fair_models.inference.network.texts import open_texts
 from fair_models.inference.ranking import Ranker, RankingIndex

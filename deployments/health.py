@@ -14,7 +14,7 @@ from pathlib import Path
 NEEDS = {
     "inference": ("fair_models.inference.prediction", "flows.predict", "onnxruntime", "psycopg", "boto3"),
     "training": (
-        "fair_models.training.run_config",
+        "fair_models.training.config.run_config",
         "flows.train",
         "flows.promote",
         "onnxruntime",

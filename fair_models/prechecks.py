@@ -52,18 +52,18 @@ def check(params: Params, catalog: Catalog, *, files: bool = True) -> None:
 
 
 def _finetune(params: FinetuneParams, catalog: Catalog, files: bool) -> None:
-    from fair_models.training import plan, references
+    from fair_models.training.config import plan, references
 
     plan.plan_run(*plan.find_items(catalog, params, references.ledger_here), params)
 
 
 def _search(params: SearchParams, catalog: Catalog, files: bool) -> None:
-    from fair_models.training import plan, references, wishes
-    from fair_models.training.search_space import candidates
+    from fair_models.training.config import overrides, plan, references
+    from fair_models.training.search.space import candidates
 
     base, dataset = plan.find_items(catalog, params, references.ledger_here)
     candidates(base, params.vary, params.method, params.seed)
-    wishes.refuse_both(base, params)
+    overrides.refuse_both(base, params)
     wish = FinetuneParams(
         base_model=base.id,
         dataset=dataset.id,
@@ -76,14 +76,16 @@ def _search(params: SearchParams, catalog: Catalog, files: bool) -> None:
 
 def _predict(params: PredictParams, catalog: Catalog, files: bool) -> None:
     from fair_models.catalog.items.model import ModelItem
-    from fair_models.training import references
+    from fair_models.training.config import references
 
     model = ModelItem(references.resolve(catalog, names.MODELS, params.model, references.ledger_here))
     _settle_prediction(model, params, files)
 
 
 def _settle_prediction(model: ModelItem, params: PredictParams, files: bool) -> None:
-    from fair_models.contract import prediction_wish  # loads numpy, which a model that is not there needs not
+    from fair_models.contract.plans import (
+        prediction_request as prediction_wish,  # loads numpy, which a model that is not there needs not
+    )
 
     prediction_wish.settle(model, params)
     if files:

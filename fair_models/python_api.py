@@ -92,7 +92,7 @@ def predict(
     """
     from fair_models.catalog import names
     from fair_models.catalog.items import versions
-    from fair_models.contract.prediction_plan import plan_prediction
+    from fair_models.contract.plans.prediction import plan_prediction
     from fair_models.inference import prediction
     from fair_models.params import PredictParams
 

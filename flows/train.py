@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fair_models.outcomes import TrainedVersion
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.run_config import RunConfig
 from flows.runtime.artifacts import write_result
 from flows.runtime.definition import flow
 from flows.runtime.hooks import close_training

@@ -11,7 +11,7 @@ CONTRIBUTIONS = sorted(path.parent.name for path in (PROJECT / "models").glob("*
 LIGHT = [
     "fair_models.cli.app",
     "fair_models.client",
-    "fair_models.training.run_config",
+    "fair_models.training.config.run_config",
     *FLOWS,
     *(f"models.{name}.processing" for name in CONTRIBUTIONS),
 ]

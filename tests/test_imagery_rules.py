@@ -9,16 +9,16 @@ import yaml
 from fair_models import imagery_rules
 from fair_models.catalog.items import base_models, datasets, local_models
 from fair_models.catalog.items.model import ModelItem
-from fair_models.contract import prediction_wish
+from fair_models.contract.plans import prediction_request
 from fair_models.errors import Invalid
 from fair_models.imagery_rules import CURRENT, FIELD, OLD
 from fair_models.inference.network.session import open_session
 from fair_models.inference.prediction import CONFIG, predict
 from fair_models.inference.repeating import settle
 from fair_models.params import FinetuneParams, PredictParams, RepeatParams
-from fair_models.training import decoding
-from fair_models.training.plan import plan_run
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.plan import plan_run
+from fair_models.training.config.run_config import RunConfig
+from fair_models.training.phases import sample_cache
 from tests.catalog import item_factory
 from tests.inference.tiny import CORNER, grey, request_for, write_network, write_png_chip
 
@@ -70,7 +70,7 @@ def test_a_run_config_that_names_no_rules_has_the_old_ones_and_repeats_with_its_
 
 
 def test_samples_decoded_by_other_rules_are_not_taken_for_the_same() -> None:
-    assert decoding.key(planned({})) != decoding.key(planned({FIELD: CURRENT.model_dump()}))
+    assert sample_cache.key(planned({})) != sample_cache.key(planned({FIELD: CURRENT.model_dump()}))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_model_predicts_by_its_own_rules_unless_others_are_asked_for(
     item.properties.pop(FIELD, None)
     item.properties |= said
     params = PredictParams(model=item.id, imagery="chips", **asked)
-    assert prediction_wish.rules_of(ModelItem(item), params) == rules
+    assert prediction_request.rules_of(ModelItem(item), params) == rules
 
 
 @pytest.mark.parametrize("rules", [OLD, CURRENT, KEPT])

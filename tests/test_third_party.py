@@ -17,7 +17,7 @@ from fair_models.catalog.items import agreement, assets, building, versions
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.contract import checks, scaffold
 from fair_models.contract.contribution import note_weights
-from fair_models.contract.prediction_plan import plan_prediction
+from fair_models.contract.plans.prediction import plan_prediction
 from fair_models.data.synthetic import make_settlement
 from fair_models.inference.network.session import open_session
 from fair_models.inference.prediction import predict
@@ -37,9 +37,10 @@ from fair_models.settings import current
 from fair_models.store.digests import checksum_file
 from fair_models.store.local import LocalStore
 from fair_models.store.naming import key
-from fair_models.training import launch, quantizing
+from fair_models.training import launch
+from fair_models.training.config.plan import plan_run
 from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
-from fair_models.training.plan import plan_run
+from fair_models.training.phases import quantization
 from fair_models.types import LOCAL_MODELS
 from tests.inference.tile_server import TileServer
 from tests.inference.tiny import CORNER, blobs
@@ -220,7 +221,7 @@ def _in_8_bits(town: Town, folder: Path, engine: str) -> Item:
     item = town.published.clone()
     exact = open_session(town.store.fetch(*assets.file_ref(item, assets.MODEL)), 1)
     chip = np.random.default_rng(0).random((3, 64, 64), np.float32)
-    quantizing.quantize(exact, [chip], [], folder / "model-int8.onnx")
+    quantization.quantize(exact, [chip], [], folder / "model-int8.onnx")
     path = folder / "model-int8.onnx"
     stored = town.store.put(key("local-models", MODEL, 1, path, checksum_file(path)), path)
     item.assets["model-int8"] = Asset.from_dict(building.file_asset("model-int8", stored))

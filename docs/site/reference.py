@@ -22,7 +22,7 @@ from fair_models.client import status
 from fair_models.client.requests import DEPLOYMENTS
 from fair_models.params import PredictShardsParams
 from fair_models.settings import Settings
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.run_config import RunConfig
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -11,8 +11,8 @@ from fair_models.audit.findings import Problem
 from fair_models.audit.scope import Entry, Scope
 from fair_models.catalog.items import versions
 from fair_models.errors import FairModelsError, Unavailable
-from fair_models.training import registered as digests
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config import registered as digests
+from fair_models.training.config.run_config import RunConfig
 from fair_models.types import BASE_MODELS, LOCAL_MODELS, CollectionId, Json
 
 KEY = "run-config"

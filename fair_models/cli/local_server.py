@@ -221,8 +221,8 @@ def _start_workers(services: Services, checkout: Path, settings: Settings, say: 
 
 def _arrange_stack(settings: Settings, say: Say) -> None:
     """Make the ZenML stack that the settings ask for; what ZenML brings along needs no making."""
-    from fair_models.training import stack
-    from fair_models.training.environment import zenml_client
+    from fair_models.training.process import stack
+    from fair_models.training.process.environment import zenml_client
 
     if stack.wanted(settings):
         say("arranging the ZenML stack")

@@ -12,11 +12,15 @@ import torch
 from pydantic import BaseModel, ValidationError
 
 from fair_models.catalog.items import hyperparameters
-from fair_models.contract import class_check, classes, export_check, exporting, extras, loader
-from fair_models.contract.archive import pack_code
-from fair_models.contract.calling import called
+from fair_models.contract import classes
+from fair_models.contract.code import loader
+from fair_models.contract.code.archive import pack_code
+from fair_models.contract.code.call import called
 from fair_models.contract.contribution import Contribution
+from fair_models.contract.files import extras
+from fair_models.contract.files.export import export_network
 from fair_models.contract.protocol import Pipeline
+from fair_models.contract.verification import class_check, export_check
 from fair_models.errors import FairModelsError, InvalidContribution, Unavailable
 from fair_models.ml_tasks import weights
 from fair_models.store.digests import checksum_file
@@ -89,7 +93,7 @@ def make(
     reached("weights")
     onnx = folder / "model.onnx"
     facts = input_of(contribution.template)
-    exporting.export(contribution.name, pipeline, network, onnx, params, facts.bands)
+    export_network(contribution.name, pipeline, network, onnx, params, facts.bands)
     reached("export")
     difference = export_check.check(onnx, network, processing, facts)
     total = sum(weight.numel() for weight in network.parameters())

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from fair_models.catalog import validation
 from fair_models.catalog.items import base_models
-from fair_models.contract import imports, loader, published
-from fair_models.contract.archive import pack_code
+from fair_models.contract.code import imports, loader
+from fair_models.contract.code.archive import pack_code
 from fair_models.contract.contribution import (
     COLLECTION_FOLDER,
     ITEM_FILE,
@@ -22,8 +22,9 @@ from fair_models.contract.contribution import (
     read,
     read_template,
 )
-from fair_models.contract.hyperparameters import specification_problems
+from fair_models.contract.files import published
 from fair_models.contract.protocol import Pipeline
+from fair_models.contract.verification.hyperparameters import specification_problems
 from fair_models.errors import FairModelsError, Invalid, InvalidContribution, Unavailable
 from fair_models.store.digests import checksum_file
 from fair_models.store.protocol import StoredFile
@@ -245,7 +246,8 @@ def _specification_problems(contribution: Contribution, pipeline: Pipeline) -> l
 
 def _try_network(contribution: Contribution, work_folder: Path, random_start: bool) -> Checked:
     """Build, load, export and compare; needs code that can be called and weights."""
-    from fair_models.contract import blueprint, initial
+    from fair_models.contract import blueprint
+    from fair_models.contract.files import initial
 
     name = contribution.name
     settled, reasons = _tried(

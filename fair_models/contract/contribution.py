@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fair_models.contract import published
-from fair_models.contract.published import PublishedWeights
+from fair_models.contract.files import published
+from fair_models.contract.files.published import PublishedWeights
 from fair_models.errors import InvalidContribution, InvalidDocument, NotFound
 from fair_models.store import atomic, documents
 from fair_models.store.digests import checksum_file

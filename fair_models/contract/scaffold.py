@@ -17,9 +17,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from fair_models.contract import hyperparameters, loader
-from fair_models.contract.archive import pack_code
+from fair_models.contract.code import loader
+from fair_models.contract.code.archive import pack_code
 from fair_models.contract.contribution import package_of
+from fair_models.contract.verification import hyperparameters
 from fair_models.errors import Conflict, Invalid
 from fair_models.store.atomic import atomic_folder
 from fair_models.store.digests import checksum_file

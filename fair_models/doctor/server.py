@@ -14,7 +14,7 @@ from fair_models.client.http import Http
 from fair_models.client.requests import DEPLOYMENTS
 from fair_models.errors import FairModelsError, NotFound
 from fair_models.settings import Settings, checkout_root
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.run_config import RunConfig
 from fair_models.types import Json
 
 TIMEOUT_S = 10.0

@@ -25,9 +25,9 @@ from fair_models.params import Gate
 from fair_models.publishing.gate import NEXT, Champion, Measured, doubts
 from fair_models.publishing.gate import evaluate as evaluate_gate
 from fair_models.store.protocol import Store
-from fair_models.training import decoding
+from fair_models.training.config.run_config import FileRef, RunConfig
 from fair_models.training.ledger import ModelVersion
-from fair_models.training.run_config import FileRef, RunConfig
+from fair_models.training.phases import sample_cache
 from fair_models.types import DATASETS, Json
 
 logger = logging.getLogger(__name__)
@@ -159,7 +159,9 @@ def warn_of(version: ModelVersion, base: ModelItem) -> str | None:
 
 def champion_of(candidate: Candidate, current: ModelItem, catalog: Catalog, store: Store) -> Champion:
     """The current version's main metric on the candidate's held-out chips, or why there is none."""
-    from fair_models.training import measuring  # brings torch, which few promotions need
+    from fair_models.training.phases import (
+        measurement,  # brings torch, which few promotions need
+    )
 
     main, dataset = candidate.base.main_metric, candidate.dataset
     problem = _other_metric(main, current)
@@ -171,7 +173,7 @@ def champion_of(candidate: Candidate, current: ModelItem, catalog: Catalog, stor
         return Champion(current.id, value, "recorded", seen=0, problem=unknown)
     logger.info("measuring the current %s on the held-out chips of %s", current.id, dataset.id)
     try:
-        evaluation = measuring.measure(current.item, dataset.item, store, settings.current().cache_folder)
+        evaluation = measurement.measure(current.item, dataset.item, store, settings.current().cache_folder)
     except IncompatibleDataset as error:
         reasons = "; ".join(error.reasons)
         return Champion(current.id, problem=f"the current {current.id} does not fit {dataset.id}: {reasons}")
@@ -233,7 +235,7 @@ def _other_files(candidate: Candidate) -> Iterator[str]:
 
 def _too_many(candidate: Candidate) -> Iterator[str]:
     """More samples than are held out were not measured on these alone. Told where they are decoded still."""
-    names = decoding.held_out_names(candidate.config, settings.current().cache_folder)
+    names = sample_cache.held_out_names(candidate.config, settings.current().cache_folder)
     said = candidate.version.held_out_count
     if names is not None and said > len(names):
         yield (

@@ -22,7 +22,7 @@ from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.items.local_models import LocalModelFacts
 from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.protocol import Catalog, Change, ItemKey
-from fair_models.contract import extras
+from fair_models.contract.files import extras
 from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
 from fair_models.inference.network.session import open_session
 from fair_models.params import Gate, PromoteParams
@@ -33,9 +33,9 @@ from fair_models.publishing.workspace import work_folder
 from fair_models.publishing.zenml_stages import ExpectedStages
 from fair_models.store.atomic import write_bytes
 from fair_models.store.protocol import Store, StoredFile
-from fair_models.training import registered
+from fair_models.training.config import registered
+from fair_models.training.config.run_config import RunConfig
 from fair_models.training.ledger import Ledger, ModelVersion
-from fair_models.training.run_config import RunConfig
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, Json
 
 logger = logging.getLogger(__name__)

@@ -8,18 +8,18 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from fair_models.contract import loader
+from fair_models.contract.code import loader
 from fair_models.errors import FairModelsError, TrainingFailed
 from fair_models.ml_tasks.results import Report
 from fair_models.settings import Settings, current
 from fair_models.store.opening import open_store
-from fair_models.training import full_disk, stack
-from fair_models.training.environment import LOGGER_NAME, zenml_client
+from fair_models.training.config.run_config import RunConfig
 from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
 from fair_models.training.mlflow_tracking import MlflowRun, Outcome
-from fair_models.training.progress import reporting_to
-from fair_models.training.run_config import RunConfig
-from fair_models.training.termination import asking, ending_on_request
+from fair_models.training.process import full_disk, stack
+from fair_models.training.process.environment import LOGGER_NAME, zenml_client
+from fair_models.training.process.progress import reporting_to
+from fair_models.training.process.termination import asking, ending_on_request
 
 logger = logging.getLogger(LOGGER_NAME)
 

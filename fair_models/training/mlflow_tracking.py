@@ -10,8 +10,8 @@ from filelock import FileLock
 
 from fair_models.ml_tasks.results import Epoch, Evaluation
 from fair_models.settings import Settings
-from fair_models.training.environment import LOGGER_NAME, set_mlflow_variables
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.run_config import RunConfig
+from fair_models.training.process.environment import LOGGER_NAME, set_mlflow_variables
 
 Outcome = Literal["FINISHED", "FAILED", "KILLED"]
 """How a run ended: KILLED where somebody cancelled it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from zenml import pipeline
 
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.run_config import RunConfig
 from fair_models.training.steps import evaluate_model, export_onnx, load_data, preprocess_data, train_model
 
 

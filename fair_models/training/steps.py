@@ -12,14 +12,15 @@ from typing import Annotated, Any
 
 from zenml import step
 
-from fair_models.contract import extras
+from fair_models.contract.files import extras
 from fair_models.settings import current
 from fair_models.store.opening import open_store
-from fair_models.training import calibrating, decoding, evaluating, exporting, fitting, model_code
-from fair_models.training.agreeing import Quick
-from fair_models.training.environment import LOGGER_NAME
-from fair_models.training.preparation import Preparation, prepare
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.run_config import RunConfig
+from fair_models.training.phases import calibration, export, fit, model_code, sample_cache
+from fair_models.training.phases.agreement import Quick
+from fair_models.training.phases.evaluation import evaluate
+from fair_models.training.phases.preparation import Preparation, prepare
+from fair_models.training.process.environment import LOGGER_NAME
 from fair_models.training.tracking import evaluation_details, tracked
 
 logger = logging.getLogger(LOGGER_NAME)
@@ -30,7 +31,7 @@ def load_data(config: RunConfig) -> tuple[Annotated[RunConfig, "run_config"], An
     """Fetch, check and decode the dataset. What goes on is the key of the decoded arrays, not their bytes."""
     settings = current()
     with tracked(config):
-        samples = decoding.load(config, open_store(settings), settings.cache_folder)
+        samples = sample_cache.load(config, open_store(settings), settings.cache_folder)
         logger.info(
             "%d samples to train on, %d held out, %d px at %g m, %s",
             len(samples.train),
@@ -41,7 +42,7 @@ def load_data(config: RunConfig) -> tuple[Annotated[RunConfig, "run_config"], An
             if config.input.rules.chips == "together"
             else "each chip on its own, as the rules of its dataset say",
         )
-        return config, decoding.key(config)
+        return config, sample_cache.key(config)
 
 
 @step
@@ -50,7 +51,7 @@ def preprocess_data(config: RunConfig, samples: str) -> Annotated[Preparation, "
     settings = current()
     store = open_store(settings)
     with tracked(config) as run:
-        loaded = decoding.load(config, store, settings.cache_folder)
+        loaded = sample_cache.load(config, store, settings.cache_folder)
         processing = model_code.load(config, store).processing
         prepared = prepare(config, loaded, processing)
         counts = {"train": len(prepared.train), "held_out": len(prepared.held_out)}
@@ -74,10 +75,10 @@ def train_model(
     store = open_store(settings)
     with tracked(config) as run:
         code = model_code.load(config, store)
-        train = decoding.load(config, store, settings.cache_folder).train
-        fitted = fitting.fit(config, code, store, train, run.epoch)
-        run.fitted(fitted.seconds, fitting.thread_count(config))
-        calibrated = calibrating.calibrate(config, code, fitted.weights, train)
+        train = sample_cache.load(config, store, settings.cache_folder).train
+        fitted = fit.fit(config, code, store, train, run.epoch)
+        run.fitted(fitted.seconds, fit.thread_count(config))
+        calibrated = calibration.calibrate(config, code, fitted.weights, train)
         run.calibrated(calibrated)
         return fitted.weights, fitted.curves, calibrated
 
@@ -91,8 +92,8 @@ def evaluate_model(
     store = open_store(settings)
     with tracked(config) as run:
         code = model_code.load(config, store)
-        held_out = decoding.load(config, store, settings.cache_folder).held_out
-        evaluation = evaluating.evaluate(config, code, weights, held_out, calibrated)
+        held_out = sample_cache.load(config, store, settings.cache_folder).held_out
+        evaluation = evaluate(config, code, weights, held_out, calibrated)
         run.evaluation(evaluation)
         return evaluation_details(evaluation)
 
@@ -110,11 +111,11 @@ def export_onnx(
     store = open_store(settings)
     with tracked(config) as run:
         code = model_code.load(config, store)
-        onnx = exporting.export(config, code, weights)
-        samples = decoding.load(config, store, settings.cache_folder)
-        quick = exporting.quicken(config, code, onnx, samples) if config.quicken else Quick()
+        onnx = export.export(config, code, weights)
+        samples = sample_cache.load(config, store, settings.cache_folder)
+        quick = export.quicken(config, code, onnx, samples) if config.quicken else Quick()
         run.agreement(quick.agreement)
-        further = exporting.extra_assets(config, code, weights, samples)
+        further = export.extra_assets(config, code, weights, samples)
         run.extras(list(further))
         run.mlflow.end("FINISHED")
         return onnx, quick.int8 or b"", extras.packed(further)

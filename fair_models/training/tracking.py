@@ -25,10 +25,10 @@ from fair_models.errors import TrainingCancelled
 from fair_models.ml_tasks.results import Epoch, Evaluation
 from fair_models.numbers import shown, with_interval
 from fair_models.settings import current
-from fair_models.training import progress, software, termination
-from fair_models.training.environment import LOGGER_NAME
+from fair_models.training.config.run_config import RunConfig
 from fair_models.training.mlflow_tracking import MlflowRun, Outcome
-from fair_models.training.run_config import RunConfig
+from fair_models.training.process import progress, software, termination
+from fair_models.training.process.environment import LOGGER_NAME
 
 MLFLOW_RUN_ID = "mlflow_run_id"
 """Empty where MLflow did not answer when the run began; it is then left alone until the end."""

@@ -20,7 +20,7 @@ from fair_models.client.runs import in_words
 from fair_models.errors import NotFound, TrainingCancelled, TrainingFailed
 from fair_models.outcomes import TrainedVersion
 from fair_models.reports.artifacts import Table
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.run_config import RunConfig
 from flows.runtime import resources
 
 if TYPE_CHECKING:

@@ -100,9 +100,9 @@ def shards_made(work: OpenPrediction, params: PredictShardsParams, pending: OwnS
 def _opened(params: PredictParams, original: Original | None = None) -> OpenPrediction:
     from fair_models.catalog import names
     from fair_models.catalog.items import versions
-    from fair_models.contract.prediction_plan import plan_prediction
+    from fair_models.contract.plans.prediction import plan_prediction
     from fair_models.inference.shards.sharding import sharded
-    from fair_models.training import references
+    from fair_models.training.config import references
 
     store = open_store()
     catalog = open_catalog()

@@ -36,7 +36,7 @@ from fair_models.params import (
     SearchParams,
 )
 from fair_models.reports.artifacts import Card, Table
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.run_config import RunConfig
 from flows.runtime import announcements, artifacts, dead_trainings
 from flows.runtime.places import open_catalog, open_store
 from flows.runtime.policy import task
@@ -94,7 +94,7 @@ def collect_verdicts(params: CollectFeedbackParams) -> PublishedItem:
 @task
 def fetch_items(params: FinetuneParams | SearchParams) -> tuple[Item, Item]:
     """Find the exact items of two references, and check the name of the new model."""
-    from fair_models.training import plan, references
+    from fair_models.training.config import plan, references
 
     return plan.find_items(open_catalog(), params, references.ledger_here)
 
@@ -102,7 +102,7 @@ def fetch_items(params: FinetuneParams | SearchParams) -> tuple[Item, Item]:
 @task
 def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
     """Make the run config; check compatibility and overrides."""
-    from fair_models.training import plan
+    from fair_models.training.config import plan
 
     config = plan.plan_run(base, dataset, params)
     text = f"```yaml\n{config.to_zenml()}```"
@@ -155,7 +155,8 @@ def train_model(config: RunConfig) -> TrainedVersion:
     from fair_models.catalog.items.model import ModelItem
     from fair_models.publishing import candidate
     from fair_models.reports import metrics
-    from fair_models.training import launch, registered
+    from fair_models.training import launch
+    from fair_models.training.config import registered
     from fair_models.types import BASE_MODELS, LOCAL_MODELS
 
     catalog = open_catalog()

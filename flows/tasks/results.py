@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from fair_models.params import RetireParams
     from fair_models.publishing.retire import Retired
     from fair_models.store.protocol import Store
+    from fair_models.training.config.run_config import RunConfig
     from fair_models.training.ledger import ModelVersion
-    from fair_models.training.run_config import RunConfig
 
 
 def published(item: Item, *, dry_run: bool) -> PublishedItem:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from pystac import Item
 
     from fair_models.catalog.items.hyperparameters import Values
+    from fair_models.training.config.run_config import RunConfig, StopRule
     from fair_models.training.ledger import Ledger, ModelVersion
-    from fair_models.training.run_config import RunConfig, StopRule
-    from fair_models.training.searching import Search, Trial
+    from fair_models.training.search.study import Search, Trial
 
 logger = logging.getLogger("fair_models.flows")
 
@@ -39,12 +39,12 @@ HOPELESS = 3
 @task
 def search_in_runtime(base: Item, dataset: Item, params: SearchParams) -> FoundHyperparameters:
     """Run the missing trials, find the best, and train it again on all training chips."""
-    from fair_models.training import searching
     from fair_models.training.ledger import open_ledger
-    from fair_models.training.search_space import candidates
+    from fair_models.training.search import study
+    from fair_models.training.search.space import candidates
 
     points = candidates(base, params.vary, params.method, params.seed)
-    planned = searching.plan(base, dataset, params, open_store())
+    planned = study.plan(base, dataset, params, open_store())
     progress = SearchProgress(planned, open_ledger(settings.current()))
     try:
         ended = progress.run_trials(points)
@@ -97,7 +97,7 @@ class SearchProgress:
 
     def finish(self) -> ModelVersion | None:
         """Train the best on all training chips. None if no trial has a value."""
-        from fair_models.training.searching import final_of
+        from fair_models.training.search.study import final_of
 
         best = self._search.best(self.trials)
         if best is None:
@@ -144,7 +144,7 @@ class SearchProgress:
         return ""
 
     def _trial(self, number: int, values: Values) -> Trial:
-        from fair_models.training.searching import Trial
+        from fair_models.training.search.study import Trial
 
         self._found += str(number) in self._done
         try:
@@ -164,11 +164,11 @@ class SearchProgress:
         return self._ledger.get(row.model, row.version)
 
     def _stop(self) -> StopRule | None:
-        from fair_models.training import searching
+        from fair_models.training.search import study
 
         epoch = self._search.params.stop_after_epoch
         made = [trial.version for trial in self.trials if trial.version is not None] if epoch else []
-        return searching.stop_rule(epoch, [self._ledger.curves(each.model, each.number) for each in made])
+        return study.stop_rule(epoch, [self._ledger.curves(each.model, each.number) for each in made])
 
     def _was_stopped(self, version: ModelVersion) -> bool:
         rule = self._ledger.config(version.model, version.number).stop

@@ -20,7 +20,7 @@ from fair_models.params import AuditParams, PromoteParams
 from fair_models.publishing.promote import promote
 from fair_models.store.local import LocalStore
 from fair_models.store.protocol import StoredFile
-from fair_models.training.run_config import FileRef
+from fair_models.training.config.run_config import FileRef
 from fair_models.types import CollectionId
 from tests.audit.small_files import HELD_OUT, TRAIN, a_chips_archive, a_code_archive, a_split
 from tests.catalog.item_factory import dataset_facts, template

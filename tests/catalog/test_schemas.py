@@ -7,7 +7,7 @@ from jsonschema_rs import meta
 
 from fair_models.catalog.schemas import keywords, own
 from fair_models.errors import NotFound
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.run_config import RunConfig
 
 NAMES = sorted(path.stem for path in own.folder().glob("*.json"))
 

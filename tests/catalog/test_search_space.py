@@ -10,7 +10,7 @@ from pystac import Item
 
 from fair_models.errors import InvalidHyperparameters
 from fair_models.params import SearchMethod, SearchRange
-from fair_models.training.search_space import candidates
+from fair_models.training.search.space import candidates
 from tests.catalog.item_factory import base_item
 
 SPEC: list[dict[str, Any]] = [

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel
 from torch import nn
 
-from fair_models.contract import class_check
+from fair_models.contract.verification import class_check
 from fair_models.errors import InvalidContribution
 
 CLASSES = ("background", "building")

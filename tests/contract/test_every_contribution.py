@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fair_models.contract import blueprint, checks, contribution, initial
+from fair_models.contract import blueprint, checks, contribution
+from fair_models.contract.files import initial
 from tests.contract import narrow
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -97,7 +98,7 @@ def test_onnx_processing_and_item_predict_without_the_training_parts(folder, mad
             sys.modules[name] = None
         from pathlib import Path
         import numpy as np, onnxruntime
-        from fair_models.contract.loader import load_processing
+        from fair_models.contract.code.loader import load_processing
         from fair_models.inference.parts import Window
         folder, archive, onnx, *code = sys.argv[1:]
         processing = load_processing(Path(archive), *code)
@@ -123,7 +124,7 @@ def test_onnx_processing_and_item_predict_without_the_training_parts(folder, mad
 def _with_torch(read, files, pixels):
     import torch
 
-    from fair_models.contract import loader
+    from fair_models.contract.code import loader
     from fair_models.inference.network.session import open_session
     from fair_models.inference.parts import Window
     from fair_models.ml_tasks import weights

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from fair_models.contract import export_check
+from fair_models.contract.verification import export_check
 from fair_models.errors import InvalidContribution
 from fair_models.ml_tasks.onnx_export import export_onnx
 from fair_models.ml_tasks.padded import Padded

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from fair_models.contract import foreign_code, loader
+from fair_models.contract.code import foreign_code, loader
 from fair_models.errors import Corrupted, FairModelsError, Invalid, InvalidContribution
 from fair_models.store.digests import checksum_file
 

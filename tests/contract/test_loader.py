@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fair_models import settings
-from fair_models.contract import loader
+from fair_models.contract.code import loader
 from fair_models.errors import Corrupted, InvalidContribution, NotFound
 from fair_models.inference.parts import Window
 
@@ -76,7 +76,7 @@ def test_processing_is_loaded_without_torch(contribution, run_python):
         """
         import sys
         from pathlib import Path
-        from fair_models.contract.loader import load_processing
+        from fair_models.contract.code.loader import load_processing
         load_processing(Path(sys.argv[1]), *sys.argv[2:])
         heavy = ("torch", "zenml", "mlflow", "onnxruntime", "prefect")
         print([name for name in heavy if name in sys.modules])

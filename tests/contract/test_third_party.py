@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from fair_models.contract import blueprint, export_check, loader
+from fair_models.contract import blueprint
+from fair_models.contract.code import loader
 from fair_models.contract.contribution import read as read_contribution
+from fair_models.contract.verification import export_check
 from fair_models.data.samples import Samples
 from fair_models.errors import InvalidContribution
 from fair_models.ml_tasks import weights

@@ -21,7 +21,7 @@ from fair_models.client.requests import DEPLOYMENTS
 from fair_models.errors import Invalid, InvalidParameters, NotFound
 from fair_models.outcomes import PublishedItem
 from fair_models.params import FinetuneParams, IngestDatasetParams, PromoteParams
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.run_config import RunConfig
 from flows.ingest_dataset import ingest_dataset
 
 PROMOTE = PromoteParams(model="some-model")

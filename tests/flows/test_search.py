@@ -24,8 +24,8 @@ from fair_models.publishing.promote import promote
 from fair_models.publishing.register.register import register_base_model
 from fair_models.settings import current
 from fair_models.training import launch
+from fair_models.training.config.run_config import RunConfig
 from fair_models.training.ledger import Ledger, open_ledger
-from fair_models.training.run_config import RunConfig
 from flows.runtime.places import enter, open_catalog, open_store
 from flows.search import search
 from flows.tasks import results

@@ -8,7 +8,7 @@ from torch import nn
 from fair_models.data.samples import Samples
 from fair_models.errors import Invalid
 from fair_models.inference.parts import Scores
-from fair_models.ml_tasks import classification, fitting
+from fair_models.ml_tasks import classification, training_loop
 from fair_models.ml_tasks.classification import augmentation, training
 from fair_models.ml_tasks.classification.pictures import FRAME_PX
 
@@ -92,7 +92,7 @@ def test_balance_makes_a_rare_class_count_as_much_as_a_frequent_one():
 
     def preference_for_the_frequent_class(balance):
         params = PARAMS.model_copy(update={"epochs": 30, "augment": False, "balance": balance})
-        scores = fitting.scores(fit(params, data=blind), blind, PROCESSING, batch_size=4)
+        scores = training_loop.scores(fit(params, data=blind), blind, PROCESSING, batch_size=4)
         return np.mean([background - building for _, (background, building) in scores])
 
     assert preference_for_the_frequent_class(balance=False) == pytest.approx(np.log(15), abs=0.7)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from fair_models.data.samples import Samples
-from fair_models.ml_tasks.detection import judging, metrics
+from fair_models.ml_tasks.detection import metrics
+from fair_models.ml_tasks.detection.evaluation import best_threshold, evaluate
 from fair_models.ml_tasks.detection.metrics import Boxes, average_precision, figures, matches, simplest_guess
 from fair_models.ml_tasks.detection.targets import filled_up
 
@@ -122,7 +123,7 @@ def test_an_evaluation_says_all_of_it_with_intervals():
     targets = np.stack([filled_up(np.column_stack([each.geometries, each.classes])) for each in truth])
     samples = Samples(images, targets, [f"chip-{at}" for at in range(6)], ["background", "a", "b"])
 
-    evaluation = judging.evaluation(samples, found, 0.3)
+    evaluation = evaluate(samples, found, 0.3)
 
     assert set(evaluation.metrics) == set(evaluation.baseline) == set(evaluation.intervals)
     low, high = evaluation.intervals["fair:map_50"]
@@ -134,4 +135,4 @@ def test_an_evaluation_says_all_of_it_with_intervals():
     recall, precision = evaluation.curves["precision_recall:a"][0]
     assert 0 < recall <= 1
     assert 0 < precision <= 1
-    assert 0.05 <= judging.best_threshold(samples, found) <= 0.95
+    assert 0.05 <= best_threshold(samples, found) <= 0.95

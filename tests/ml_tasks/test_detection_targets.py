@@ -119,7 +119,7 @@ def test_boxes_of_unknown_class_are_ground_that_counts_neither_way() -> None:
     import torch
 
     from fair_models.data.samples import Samples
-    from fair_models.ml_tasks.detection import aims, judging
+    from fair_models.ml_tasks.detection import aims, evaluation
     from fair_models.ml_tasks.detection.metrics import Boxes
     from fair_models.ml_tasks.detection.targets import IGNORED, ignored
 
@@ -142,5 +142,5 @@ def test_boxes_of_unknown_class_are_ground_that_counts_neither_way() -> None:
         np.array([[4, 4, 20, 20], [45, 45, 60, 60], [0, 60, 10, 70]], float), np.ones(3, int), np.ones(3)
     )
     samples = Samples(np.zeros((1, 3, 96, 96), np.uint8), target[None], ["a"], ["background", "building"])
-    measured = judging.evaluation(samples, [found], 0.3).metrics
+    measured = evaluation.evaluate(samples, [found], 0.3).metrics
     assert measured["fair:building_precision"] == 0.5

@@ -5,15 +5,14 @@ import pytest
 
 from fair_models.catalog.items import guesses
 from fair_models.data.samples import IGNORE, Samples
-from fair_models.ml_tasks import measuring
-from fair_models.ml_tasks.classification import judging as chips
-from fair_models.ml_tasks.detection import judging as boxes
+from fair_models.ml_tasks.classification import evaluation as chips
+from fair_models.ml_tasks.detection import evaluation as boxes
 from fair_models.ml_tasks.detection.metrics import Boxes
 from fair_models.ml_tasks.detection.targets import filled_up
-from fair_models.ml_tasks.measuring import CALIBRATION_ERROR, Figures
-from fair_models.ml_tasks.ranking import judging as search
+from fair_models.ml_tasks.evaluation import CALIBRATION_ERROR, Figures, best_guess
+from fair_models.ml_tasks.ranking import evaluation as search
 from fair_models.ml_tasks.ranking.gallery import Gallery
-from fair_models.ml_tasks.segmentation import judging as masks
+from fair_models.ml_tasks.segmentation import evaluation as masks
 from fair_models.ml_tasks.segmentation import metrics
 
 CLASSES = ["background", "building", "road"]
@@ -48,7 +47,7 @@ def better(evaluation, lower=()) -> set[str]:
 
 
 def test_the_guess_of_a_class_s_iou_is_that_everything_is_of_that_class():
-    evaluation = masks.evaluation(mapped(), everywhere(0), None)
+    evaluation = masks.evaluate(mapped(), everywhere(0), None)
 
     pixels = 3 * 32 * 28
     assert evaluation.baseline["fair:building_iou"] == pytest.approx(2 * 64 / pixels)
@@ -65,7 +64,7 @@ def test_the_guess_of_a_class_s_iou_is_that_everything_is_of_that_class():
 
 @pytest.mark.parametrize("index", range(3))
 def test_a_mask_that_collapsed_to_one_class_is_better_than_guessing_at_nothing(index):
-    assert better(masks.evaluation(mapped(), everywhere(index), None)) == set()
+    assert better(masks.evaluate(mapped(), everywhere(index), None)) == set()
 
 
 @pytest.mark.parametrize("index", range(3))
@@ -82,7 +81,7 @@ def test_a_class_that_does_not_occur_is_not_guessed():
     samples = mapped()
     samples.targets[samples.targets == 1] = 0
 
-    evaluation = masks.evaluation(samples, everywhere(0), None)
+    evaluation = masks.evaluate(samples, everywhere(0), None)
 
     assert evaluation.baseline["fair:building_iou"] is None
     assert "fair:building_iou" not in evaluation.baseline_names
@@ -93,7 +92,7 @@ def test_chips_of_one_class_are_better_than_guessing_at_nothing():
     samples = Samples(np.zeros((6, 3, 8, 8), np.uint8), truth, list("abcdef"), CLASSES)
     likely = np.tile(np.array([0, 1, 0], np.float32), (6, 1))
 
-    evaluation = chips.evaluation(samples, likely, None)
+    evaluation = chips.evaluate(samples, likely, None)
 
     assert better(evaluation) == set()
     assert evaluation.baseline["fair:accuracy"] == 0.5
@@ -109,7 +108,7 @@ def test_boxes_of_every_class_are_guessed_in_its_own_size():
     )
     nothing = [Boxes(np.empty((0, 4)), np.empty(0, int), np.empty(0))] * 2
 
-    evaluation = boxes.evaluation(samples, nothing, 0.3)
+    evaluation = boxes.evaluate(samples, nothing, 0.3)
 
     assert evaluation.baseline["fair:building_precision"] == pytest.approx(2 / 4)
     assert evaluation.baseline["fair:road_precision"] == pytest.approx(1 / 4)
@@ -124,7 +123,7 @@ def test_a_search_is_compared_with_the_most_frequent_captions_and_fewer_ranks_ar
     samples = Samples(images, captions[:, None], [f"chip-{at}" for at in owners], ["background", "caption"])
     blind = Gallery(np.zeros((40, 4)), np.zeros((40, 4)), owners, captions)
 
-    evaluation = search.judge(blind, samples)
+    evaluation = search.evaluate(blind, samples)
 
     key = "fair:image_to_text_recall_at_1"
     assert evaluation.metrics[key] == pytest.approx(1 / 30, abs=0.01)
@@ -141,7 +140,7 @@ def test_of_equally_good_guesses_the_first_one_counts_and_unmeasured_ones_do_not
     one = Figures({"a": 0.5, "b": None, "rank": 3.0}, {"hut": {"iou": 0.1}})
     other = Figures({"a": 0.5, "b": None, "rank": 2.0}, {"hut": {"iou": 0.4}})
 
-    guess = measuring.best_guess({"one": one, "other": other}, ["rank"])
+    guess = best_guess({"one": one, "other": other}, ["rank"])
 
     assert guess.figures.metrics == {"a": 0.5, "b": None, "rank": 2.0}
     assert guess.names == {"a": "one", "rank": "other"}

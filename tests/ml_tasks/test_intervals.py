@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from fair_models.ml_tasks import intervals, measuring
-from fair_models.ml_tasks.measuring import Figures
+from fair_models.ml_tasks import evaluation, intervals
+from fair_models.ml_tasks.evaluation import Figures
 
 
 def share(sums):
@@ -53,8 +53,8 @@ def test_rows_of_classes_have_each_measure_with_its_ends_and_the_guess_beside_it
         return Figures({"fair:share": share(sums)["share"]}, {"hut": {"recall": share(sums)["share"]}})
 
     statistics = hits(50, 25)
-    measured, ends = figures(statistics.sum(axis=0)), measuring.with_sums(statistics, figures)
-    (row,) = measuring.class_rows(measured, Figures({}, {"hut": {"recall": 1.0}}), ends)
+    measured, ends = figures(statistics.sum(axis=0)), evaluation.with_sums(statistics, figures)
+    (row,) = evaluation.class_rows(measured, Figures({}, {"hut": {"recall": 1.0}}), ends)
 
     low, high = ends.metrics["fair:share"]
     assert row == {

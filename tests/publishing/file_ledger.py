@@ -15,8 +15,8 @@ from fair_models.catalog.items.pins import Pin
 from fair_models.errors import Conflict, NotFound
 from fair_models.store.atomic import write_bytes
 from fair_models.store.digests import checksum_bytes
+from fair_models.training.config.run_config import DataRef, FileRef, RunConfig
 from fair_models.training.ledger import Artifact, ModelVersion, Stage
-from fair_models.training.run_config import DataRef, FileRef, RunConfig
 from fair_models.types import Json
 from tests.publishing.memory_ledger import FILE_NAMES, IOU, a_config, a_network
 

@@ -13,8 +13,8 @@ import numpy as np
 from fair_models.catalog.items.pins import Pin
 from fair_models.errors import Conflict, NotFound
 from fair_models.store.protocol import StoredFile
+from fair_models.training.config.run_config import CodeRef, DataRef, FileRef, InputSpec, RunConfig
 from fair_models.training.ledger import Artifact, ModelVersion, Stage, Status
-from fair_models.training.run_config import CodeRef, DataRef, FileRef, InputSpec, RunConfig
 from tests.catalog.item_factory import base_files, dataset_facts
 
 IOU = "fair:building_iou"

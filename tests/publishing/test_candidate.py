@@ -15,7 +15,7 @@ from fair_models.catalog.changes import transitions
 from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.local.catalog import LocalCatalog
-from fair_models.contract.archive import pack_code
+from fair_models.contract.code.archive import pack_code
 from fair_models.data.splits import Split
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import GateFailed
@@ -28,8 +28,9 @@ from fair_models.publishing.promote import promote
 from fair_models.publishing.register.register import register_base_model
 from fair_models.settings import current
 from fair_models.store.local import LocalStore
-from fair_models.training import decoding, evaluating, model_code
-from fair_models.training.plan import plan_run
+from fair_models.training.config.plan import plan_run
+from fair_models.training.phases import model_code, sample_cache
+from fair_models.training.phases.evaluation import evaluate as evaluate_network
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, Json
 from tests.catalog.item_factory import changed, local_item, raw
 from tests.publishing import tiny_contribution
@@ -113,9 +114,9 @@ def measured(world: World, dataset: Item, seed: int, folder: Path) -> Evaluation
     """What the steps of a training on this dataset measure."""
     wish = FinetuneParams(base_model=world.base.id, dataset=dataset.id, model_name=MODEL)
     config = plan_run(world.base, dataset, wish)
-    held_out = decoding.load(config, world.store, current().cache_folder).held_out
+    held_out = sample_cache.load(config, world.store, current().cache_folder).held_out
     state = weights_of(seed, folder).read_bytes()
-    return evaluating.evaluate(config, model_code.load(config, world.store), state, held_out)
+    return evaluate_network(config, model_code.load(config, world.store), state, held_out)
 
 
 def published(

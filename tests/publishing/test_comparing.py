@@ -43,8 +43,8 @@ from fair_models.reports.comparison import Ground, value_of
 from fair_models.settings import current
 from fair_models.store.archive import unpack
 from fair_models.store.local import LocalStore
-from fair_models.training import measuring
-from fair_models.training.plan import plan_run
+from fair_models.training.config.plan import plan_run
+from fair_models.training.phases import measurement
 from fair_models.types import DATASETS
 from tests.publishing import tiny_contribution
 from tests.publishing.memory_ledger import MemoryLedger
@@ -114,7 +114,7 @@ def test_versions_are_measured_on_the_chips_of_the_dataset_that_the_first_was_tr
 
 
 def test_the_metrics_are_those_that_the_gates_see(world: World, compared: Ground) -> None:
-    measured = measuring.measure(world.base, world.town, world.store, current().cache_folder)
+    measured = measurement.measure(world.base, world.town, world.store, current().cache_folder)
     [row] = [
         row for row in tables.metric_rows([compared]) if row["version"] == "tiny-v1" and row["metric"] == IOU
     ]
@@ -418,14 +418,14 @@ def test_a_slice_never_takes_the_name_of_a_whole_dataset(world: World) -> None:
 def test_a_slice_that_fits_no_version_is_told_beside_the_rest(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured = measuring.of_version
+    measured = measurement.of_version
 
     def of_version(trained: Any, base: Item, dataset: Item, *places: Any) -> Any:
         if dataset.id == world.turned.id:
             raise IncompatibleDataset(trained.id, dataset.id, ["the classes differ"])
         return measured(trained, base, dataset, *places)
 
-    monkeypatch.setattr(measuring, "of_version", of_version)
+    monkeypatch.setattr(measurement, "of_version", of_version)
     whole, part = world.compare("roofs-v1", "roofs-v2", slices=["turned"], pictures=0)
     assert len(whole.measured) == 2
     assert part.measured == []

@@ -18,7 +18,7 @@ from pystac import Item
 from fair_models.catalog import validation
 from fair_models.catalog.items import assets
 from fair_models.catalog.local.catalog import LocalCatalog
-from fair_models.contract.prediction_plan import plan_prediction
+from fair_models.contract.plans.prediction import plan_prediction
 from fair_models.errors import (
     FairModelsError,
     Invalid,

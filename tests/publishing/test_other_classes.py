@@ -16,8 +16,8 @@ from fair_models.catalog.changes import transitions
 from fair_models.catalog.items import assets, base_models
 from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.local.catalog import LocalCatalog
-from fair_models.contract.archive import pack_code
-from fair_models.contract.prediction_plan import plan_prediction
+from fair_models.contract.code.archive import pack_code
+from fair_models.contract.plans.prediction import plan_prediction
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import IncompatibleDataset
 from fair_models.inference.parts import Scores, Window
@@ -27,9 +27,10 @@ from fair_models.params import FinetuneParams, Gate, IngestDatasetParams, Predic
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.promote import promote
 from fair_models.store.local import LocalStore
-from fair_models.training import decoding, evaluating, exporting, fitting, measuring, model_code
-from fair_models.training.plan import plan_run
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.plan import plan_run
+from fair_models.training.config.run_config import RunConfig
+from fair_models.training.phases import export, fit, measurement, model_code, sample_cache
+from fair_models.training.phases.evaluation import evaluate
 from fair_models.types import BASE_MODELS
 from tests.publishing.memory_ledger import MemoryLedger, a_network
 
@@ -106,10 +107,10 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
     materials = ingest(_dataset(folder, "town-materials"), catalog, store)
     config = plan_run(base, materials, _wish(base, materials)).model_copy(update={"threads": 1})
     code = model_code.load(config, store)
-    samples = decoding.load(config, store, folder / "cache")
-    fitted = fitting.fit(config, code, store, samples.train, lambda epoch: None)
-    evaluation = evaluating.evaluate(config, code, fitted.weights, samples.held_out)
-    onnx = exporting.export(config, code, fitted.weights)
+    samples = sample_cache.load(config, store, folder / "cache")
+    fitted = fit.fit(config, code, store, samples.train, lambda epoch: None)
+    evaluation = evaluate(config, code, fitted.weights, samples.held_out)
+    onnx = export.export(config, code, fitted.weights)
     return Town(folder, catalog, store, base, materials, config, fitted.weights, onnx, evaluation)
 
 
@@ -147,10 +148,10 @@ def test_the_weights_of_the_other_layers_are_those_that_were_registered(town: To
     still = {**town.config.hyperparameters, "training.learning_rate": 1e-6, "training.weight_decay": 0.0}
     config = town.config.model_copy(update={"hyperparameters": still})
     code = model_code.load(config, town.store)
-    samples = decoding.load(config, town.store, town.folder / "cache").train.select([0, 1, 2, 3])
+    samples = sample_cache.load(config, town.store, town.folder / "cache").train.select([0, 1, 2, 3])
 
-    fitted = fitting.fit(config, code, town.store, samples, lambda epoch: None)
-    state = fitting.restore(config, code, fitted.weights).state_dict()
+    fitted = fit.fit(config, code, town.store, samples, lambda epoch: None)
+    state = fit.restore(config, code, fitted.weights).state_dict()
 
     assert state["head.weight"].shape[0] == len(CLASSES)
     kept = [name for name in initial if name.startswith("features.") and name.endswith("weight")]
@@ -198,7 +199,7 @@ def test_a_training_goes_on_from_the_local_model_with_all_its_layers(town: Town,
 
 def test_a_model_is_not_measured_on_classes_that_it_does_not_tell_apart(town: Town) -> None:
     with pytest.raises(IncompatibleDataset, match="concrete, metal, which the model does not tell apart"):
-        measuring.measure(town.base, town.materials, town.store, town.folder / "cache")
+        measurement.measure(town.base, town.materials, town.store, town.folder / "cache")
 
 
 def test_a_class_with_too_few_chips_is_refused_with_the_counts(town: Town) -> None:

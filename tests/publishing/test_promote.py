@@ -21,7 +21,7 @@ from fair_models.publishing.promote import promote
 from fair_models.publishing.workspace import folders_left
 from fair_models.reports import cards, metrics
 from fair_models.store.local import LocalStore
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.run_config import RunConfig
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS
 from flows.tasks import results
 from tests.catalog.item_factory import base_item, dataset_item

@@ -14,7 +14,7 @@ from fair_models.catalog.changes import transitions
 from fair_models.catalog.items import assets
 from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.local.catalog import LocalCatalog
-from fair_models.contract import loader
+from fair_models.contract.code import loader
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import FairModelsError, GateFailed, Invalid
 from fair_models.inference.network.session import open_session
@@ -34,9 +34,9 @@ from fair_models.publishing.register.register import register_base_model
 from fair_models.settings import current
 from fair_models.store.local import LocalStore
 from fair_models.training import launch
+from fair_models.training.config.plan import plan_run
+from fair_models.training.config.run_config import RunConfig
 from fair_models.training.ledger import Ledger, open_ledger
-from fair_models.training.plan import plan_run
-from fair_models.training.run_config import RunConfig
 from fair_models.types import LOCAL_MODELS
 from tests.publishing import feedback_files, tiny_contribution
 

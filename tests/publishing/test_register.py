@@ -16,8 +16,9 @@ from fair_models.catalog.items import assets, base_models
 from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Change
-from fair_models.contract import blueprint, loader
+from fair_models.contract import blueprint
 from fair_models.contract import contribution as contribution_folder
+from fair_models.contract.code import loader
 from fair_models.errors import Conflict, Invalid, InvalidContribution, InvalidItem, NotFound
 from fair_models.inference.network.session import open_session
 from fair_models.inference.parts import Window

@@ -36,6 +36,7 @@ def audited() -> Any:
 def repeated() -> Any:
     """The prediction that is there, made once more from its config, beside it."""
     from fair_models.contract.prediction_plan import plan_prediction
+
     from fair_models.inference import repeating
     from fair_models.inference.shards.sharding import sharded
     from fair_models.params import RepeatParams

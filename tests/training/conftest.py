@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from fair_models.contract.archive import pack_code
+from fair_models.contract.code.archive import pack_code
 from fair_models.data import splits
 from fair_models.data.images import chips
 from fair_models.data.synthetic import make_settlement
@@ -18,8 +18,8 @@ from fair_models.settings import current
 from fair_models.store.archive import pack
 from fair_models.store.opening import open_store
 from fair_models.training import launch
+from fair_models.training.config.run_config import Bounds, CodeRef, DataRef, FileRef, InputSpec, RunConfig
 from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
-from fair_models.training.run_config import Bounds, CodeRef, DataRef, FileRef, InputSpec, RunConfig
 
 PROCESSING = '''
 """Tiny processing."""
@@ -86,7 +86,7 @@ from typing import Annotated
 from zenml import pipeline, step
 
 from fair_models.ml_tasks.results import Epoch, Evaluation
-from fair_models.training.run_config import RunConfig
+from fair_models.training.config.run_config import RunConfig
 from fair_models.training.tracking import tracked
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fair_models.training.environment import follow_settings
+from fair_models.training.process.environment import follow_settings
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fair_models.settings import Settings
-from fair_models.training import full_disk
+from fair_models.training.process import full_disk
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fair_models.training.run_config import CodeRef, DataRef, FileRef, InputSpec, RunConfig
+from fair_models.training.config.run_config import CodeRef, DataRef, FileRef, InputSpec, RunConfig
 from tests.fuzzing import fuzz, mutated_bytes, mutated_json, only_our_errors
 
 FILE = FileRef(href="/data/store/a", checksum="1220" + 64 * "0")

@@ -9,8 +9,9 @@ from fair_models.catalog.items.pins import Pin
 from fair_models.choices import Choice, walk
 from fair_models.errors import Conflict, Invalid, NotFound
 from fair_models.settings import Settings
-from fair_models.training import history, launch
-from fair_models.training.environment import zenml_client
+from fair_models.training import launch
+from fair_models.training.ledger import history
+from fair_models.training.process.environment import zenml_client
 
 
 @pytest.fixture(scope="module")

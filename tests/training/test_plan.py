@@ -21,9 +21,9 @@ from fair_models.errors import (
 from fair_models.params import FinetuneParams, SearchParams, SearchRange
 from fair_models.store.local import LocalStore
 from fair_models.store.protocol import StoredFile
-from fair_models.training import searching
-from fair_models.training.plan import find_items, plan_run
-from fair_models.training.run_config import FileRef, RunConfig
+from fair_models.training.config.plan import find_items, plan_run
+from fair_models.training.config.run_config import FileRef, RunConfig
+from fair_models.training.search import study
 from tests.catalog.item_factory import base_item, dataset_item
 
 TEMPLATE: dict[str, Any] = {
@@ -243,7 +243,7 @@ def test_what_is_varied_cannot_be_held_at_once(base: Item, town: Item) -> None:
         overrides={"training.epochs": 2},
     )
     with pytest.raises(InvalidHyperparameters, match=r"training.epochs is varied and given one value"):
-        searching.plan(base, town, params, LocalStore(Path("nowhere")))
+        study.plan(base, town, params, LocalStore(Path("nowhere")))
 
 
 def test_trials_make_nothing_that_only_published_versions_need(base: Item, town: Item) -> None:
@@ -251,9 +251,9 @@ def test_trials_make_nothing_that_only_published_versions_need(base: Item, town:
         base_model="tiny", dataset="town", model_name="roofs", vary={"training.epochs": SearchRange()}
     )
     split = FileRef(href="/searches/split.json", checksum="1220" + "0" * 64)
-    search = searching.Search("abc", params, base, town, split)
+    search = study.Search("abc", params, base, town, split)
     assert not search.trial(1, {"training.epochs": 2}).quicken
-    assert search.final(searching.Trial(1, {"training.epochs": 2})).quicken
+    assert search.final(study.Trial(1, {"training.epochs": 2})).quicken
 
 
 def test_a_model_cannot_be_trained_under_the_name_of_a_base_model(tmp_path: Path) -> None:

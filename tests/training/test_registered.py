@@ -13,8 +13,8 @@ from fair_models.catalog.items import assets
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.errors import InvalidParameters
 from fair_models.store.local import LocalStore
-from fair_models.training import registered
-from fair_models.training.run_config import FileRef, RunConfig
+from fair_models.training.config import registered
+from fair_models.training.config.run_config import FileRef, RunConfig
 from flows.runtime import policy
 from flows.tasks import registry
 from tests.catalog.item_factory import base_item, dataset_item, local_item

@@ -17,9 +17,9 @@ from fair_models.errors import Conflict, Corrupted, TrainingCancelled, TrainingF
 from fair_models.ml_tasks.results import Epoch
 from fair_models.settings import current
 from fair_models.training import launch
-from fair_models.training.environment import zenml_client
+from fair_models.training.config.run_config import FileRef
 from fair_models.training.ledger import Ledger, ModelVersion
-from fair_models.training.run_config import FileRef
+from fair_models.training.process.environment import zenml_client
 
 PROJECT = Path(__file__).parents[2]
 ZENML = Path(sys.executable).with_name("zenml")
@@ -262,7 +262,7 @@ def start_elsewhere(config, tmp_path: Path) -> subprocess.Popen[str]:
     program = (
         "import sys\n"
         "from fair_models.training import launch\n"
-        "from fair_models.training.run_config import RunConfig\n"
+        "from fair_models.training.config.run_config import RunConfig\n"
         "config = RunConfig.from_zenml(open(sys.argv[1]).read())\n"
         "launch.run(config, lambda epoch: print('EPOCH', flush=True))\n"
     )
@@ -339,7 +339,7 @@ def test_two_processes_may_open_a_fresh_home_at_once(make_config, tmp_path):
         "from fair_models.settings import current\n"
         "from fair_models.training.ledger import open_ledger\n"
         "from fair_models.training.mlflow_tracking import MlflowRun\n"
-        "from fair_models.training.run_config import RunConfig\n"
+        "from fair_models.training.config.run_config import RunConfig\n"
         "open_ledger(current()).models()\n"
         "run = MlflowRun(current())\n"
         "run.start(RunConfig.from_zenml(open(sys.argv[1]).read()), 'id', 'tiny-roofs-v1')\n"
@@ -365,7 +365,7 @@ def test_two_processes_may_open_a_fresh_home_at_once(make_config, tmp_path):
 def test_light_modules_load_neither_zenml_nor_torch():
     program = (
         "import sys\n"
-        "import fair_models.training.plan, fair_models.training.launch, fair_models.training.ledger\n"
+        "import fair_models.training.config.plan, fair_models.training.launch, fair_models.training.ledger\n"
         "heavy = {'torch', 'zenml', 'mlflow', 'onnxruntime'} & set(sys.modules)\n"
         "sys.exit(', '.join(sorted(heavy)) or 0)\n"
     )

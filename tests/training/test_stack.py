@@ -14,16 +14,17 @@ import pytest
 
 from fair_models.errors import Invalid
 from fair_models.settings import current
-from fair_models.training import launch, stack
-from fair_models.training.environment import zenml_client
+from fair_models.training import launch
 from fair_models.training.ledger import open_ledger
+from fair_models.training.process import stack
+from fair_models.training.process.environment import zenml_client
 from tests.training.conftest import MakeConfig
 
 ARRANGE = """
 import json
 from fair_models.settings import current
-from fair_models.training import stack
-from fair_models.training.environment import zenml_client
+from fair_models.training.process import stack
+from fair_models.training.process.environment import zenml_client
 client = zenml_client(current())
 stack.arrange(client, current())
 active = client.active_stack_model

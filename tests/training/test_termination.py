@@ -31,7 +31,7 @@ def run(body: str, *, ask_to_end: bool = True) -> int:
     lines = "\n".join(f"    {line}" for line in ["print(1, flush=True)", *body.strip().splitlines()])
     code = (
         "import hashlib, os, signal, time\n"
-        "from fair_models.training.termination import ending_on_request\n"
+        "from fair_models.training.process.termination import ending_on_request\n"
         f"with ending_on_request(grace_s=1):\n{lines}\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:

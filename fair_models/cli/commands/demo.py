@@ -137,7 +137,7 @@ def _ingest_heading(labelled: Mapping[str, Any]) -> str:
 def _asked(model: str) -> dict[str, Any]:
     """Which images a sentence finds, the first of its captions."""
     from fair_models.catalog.opening import open_catalog
-    from fair_models.contract.ranking_plan import open_ranker
+    from fair_models.contract.plans.ranking import open_ranker
     from fair_models.store.opening import open_store
 
     settings = current()

@@ -42,9 +42,9 @@ def rank(
     """Find the chips that a sentence describes, or the captions of an image."""
     from fair_models.catalog import names
     from fair_models.catalog.opening import open_catalog
-    from fair_models.contract.ranking_plan import open_ranker
+    from fair_models.contract.plans.ranking import open_ranker
     from fair_models.store.opening import open_store
-    from fair_models.training import references
+    from fair_models.training.config import references
 
     texts, images = _queries(text or [], image or [], batch)
     settings = current()

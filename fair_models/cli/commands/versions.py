@@ -15,8 +15,8 @@ from fair_models.errors import Invalid
 from fair_models.settings import current
 
 if TYPE_CHECKING:
+    from fair_models.training.config.run_config import RunConfig
     from fair_models.training.ledger import Ledger, ModelVersion
-    from fair_models.training.run_config import RunConfig
 
 
 Model = Annotated[str, typer.Argument(help="Name of a fine-tuned model.")]
@@ -39,7 +39,7 @@ def runs(
     json: Json = False,
 ) -> None:
     """List training runs, page by page: all of them, or what conditions match."""
-    from fair_models.training import history
+    from fair_models.training.ledger import history
 
     choice = Choice.of(where or [], order=order, limit=limit, cursor=cursor)
     page = history.page(_ledger(), choice)

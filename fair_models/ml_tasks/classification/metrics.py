@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fair_models.ml_tasks.measuring import Figures
+from fair_models.ml_tasks.evaluation import Figures
 from fair_models.types import Array
 
 

@@ -15,15 +15,15 @@ from torch.nn import functional
 from fair_models.data.samples import Samples
 from fair_models.errors import Invalid
 from fair_models.inference.parts import Part, Processing, Scores, Window
-from fair_models.ml_tasks import fitting
-from fair_models.ml_tasks.classification import augmentation, judging
+from fair_models.ml_tasks import training_loop
+from fair_models.ml_tasks.classification import augmentation, evaluation
 from fair_models.ml_tasks.classification.processing import OUTPUT
 from fair_models.ml_tasks.onnx_export import export_onnx
 from fair_models.ml_tasks.results import Evaluation, Report
 from fair_models.types import Array
 
 
-class Params(fitting.Params):
+class Params(training_loop.Params):
     """Hyperparameters that every classification has. A contribution adds its own."""
 
     epochs: int = Field(30, ge=1, le=1000, description="Passes over the training chips (1 to 1000).")
@@ -69,8 +69,8 @@ def train(
             each = each * weights.to(targets.device)[targets]
         return {"loss": each.mean()}
 
-    task = fitting.Task(losses, augmentation.vary)
-    fitting.fit(task, network, samples, processing, params, seed, report)
+    task = training_loop.Task(losses, augmentation.vary)
+    training_loop.fit(task, network, samples, processing, params, seed, report)
 
 
 def evaluate(
@@ -99,7 +99,7 @@ def evaluate(
     """
     given = dict(inference or {})
     likely = _probabilities(network, samples, processing, params, given)
-    return judging.evaluation(samples, likely, given.get("confidence_threshold"))
+    return evaluation.evaluate(samples, likely, given.get("confidence_threshold"))
 
 
 def calibrate(
@@ -116,7 +116,7 @@ def calibrate(
     Returns:
         `confidence_threshold`; nothing where none is better than another.
     """
-    threshold = judging.best_threshold(samples, _probabilities(network, samples, processing, params, {}))
+    threshold = evaluation.best_threshold(samples, _probabilities(network, samples, processing, params, {}))
     return {} if threshold is None else {"confidence_threshold": threshold}
 
 
@@ -147,7 +147,7 @@ def _probabilities(
     inference: Mapping[str, Any],
 ) -> Array:
     """Probability of each class of each sample, shape (n, classes)."""
-    given = fitting.scores(network, samples, processing, params.batch_size)
+    given = training_loop.scores(network, samples, processing, params.batch_size)
     height, width = samples.images.shape[-2:]
     return np.stack(
         [

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fair_models.ml_tasks import calibration
-from fair_models.ml_tasks.measuring import Figures
+from fair_models.ml_tasks.evaluation import Figures
 from fair_models.types import Array
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from fair_models.data.samples import Samples
 from fair_models.errors import Invalid
 from fair_models.inference.parts import FeaturePart, Processing, Window
-from fair_models.ml_tasks import fitting
-from fair_models.ml_tasks.detection import augmentation, judging
+from fair_models.ml_tasks import training_loop
+from fair_models.ml_tasks.detection import augmentation, evaluation
 from fair_models.ml_tasks.detection.aims import aims, box_loss, centre_loss
 from fair_models.ml_tasks.detection.metrics import Boxes
 from fair_models.ml_tasks.detection.processing import OUTPUT
@@ -26,7 +26,7 @@ USUAL_THRESHOLD = 0.3
 """Least score of a box where nobody says another."""
 
 
-class Params(fitting.Params):
+class Params(training_loop.Params):
     """Hyperparameters that every detection has. A contribution adds its own."""
 
     learning_rate: float = Field(
@@ -61,7 +61,7 @@ def train(
         Invalid: There is no sample, or no box on any.
         TrainingFailed: The loss is no finite number any more.
     """
-    if len(samples) and not any(len(each) for each in judging.true_boxes(samples)):
+    if len(samples) and not any(len(each) for each in evaluation.true_boxes(samples)):
         raise Invalid(
             f"None of {len(samples)} samples has a box: there is nothing to find. Train on chips that hold "
             f"{' or '.join(samples.classes[1:])}."
@@ -72,8 +72,8 @@ def train(
         centres, boxes = centre_loss(heads[:, :-4], aim.centres, aim.counts), box_loss(heads[:, -4:], aim)
         return {"loss": centres + params.box_weight * boxes, "centres": centres, "boxes": boxes}
 
-    task = fitting.Task(losses, augmentation.vary)
-    fitting.fit(task, network, samples, processing, params, seed, report)
+    task = training_loop.Task(losses, augmentation.vary)
+    training_loop.fit(task, network, samples, processing, params, seed, report)
 
 
 def evaluate(
@@ -100,7 +100,7 @@ def evaluate(
     """
     asked = dict(inference or {})
     found = list(_found(network, samples, processing, params, asked))
-    return judging.evaluation(samples, found, float(asked.get("confidence_threshold", USUAL_THRESHOLD)))
+    return evaluation.evaluate(samples, found, float(asked.get("confidence_threshold", USUAL_THRESHOLD)))
 
 
 def calibrate(
@@ -114,7 +114,7 @@ def calibrate(
         processing: The contribution's own.
         params: Hyperparameters; `batch_size` is used.
     """
-    threshold = judging.best_threshold(samples, list(_found(network, samples, processing, params, {})))
+    threshold = evaluation.best_threshold(samples, list(_found(network, samples, processing, params, {})))
     return {} if threshold is None else {"confidence_threshold": threshold}
 
 
@@ -127,7 +127,7 @@ def _found(
     network: nn.Module, samples: Samples, processing: Processing, params: Params, asked: Mapping[str, Any]
 ) -> Iterator[Boxes]:
     height, width = samples.images.shape[-2:]
-    for name, heads in fitting.scores(network, samples, processing, params.batch_size):
+    for name, heads in training_loop.scores(network, samples, processing, params.batch_size):
         window = Window(row=0, column=0, height=height, width=width, source=name)
         yield _boxes(list(processing.postprocess({OUTPUT: heads}, window, asked)))
 

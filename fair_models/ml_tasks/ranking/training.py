@@ -16,9 +16,9 @@ from torch.nn import functional
 from fair_models.data.samples import Samples
 from fair_models.errors import Invalid
 from fair_models.inference.parts import Processing
-from fair_models.ml_tasks import fitting
+from fair_models.ml_tasks import training_loop
 from fair_models.ml_tasks.onnx_export import export_onnx
-from fair_models.ml_tasks.ranking import augmentation, judging, text_export
+from fair_models.ml_tasks.ranking import augmentation, evaluation, text_export
 from fair_models.ml_tasks.ranking.gallery import Gallery
 from fair_models.ml_tasks.ranking.processing import OUTPUT, Tokenise
 from fair_models.ml_tasks.results import Epoch, Evaluation, Report
@@ -28,7 +28,7 @@ SHARPEST = 100.0
 """Most that likeness is multiplied with before it becomes probabilities: with more the loss is unsteady."""
 
 
-class Params(fitting.Params):
+class Params(training_loop.Params):
     """Hyperparameters that every ranking has. A contribution adds its own."""
 
     epochs: int = Field(20, ge=1, le=1000, description="Passes over the training images (1 to 1000).")
@@ -103,8 +103,8 @@ class Ranking:
         def watched(epoch: Epoch) -> None:
             report(replace(epoch, values={**epoch.values, **best.look(network, epoch.number)}))
 
-        task = fitting.Task(losses, augmentation.vary)
-        fitting.fit(task, network, told, processing, params, seed, watched)
+        task = training_loop.Task(losses, augmentation.vary)
+        training_loop.fit(task, network, told, processing, params, seed, watched)
         best.restore(network)
 
     def evaluate(
@@ -124,7 +124,7 @@ class Ranking:
         Raises:
             Invalid: There is no sample, or none has a caption.
         """
-        return judging.judge(self.gallery(network, samples, processing, params), samples)
+        return evaluation.evaluate(self.gallery(network, samples, processing, params), samples)
 
     def export(self, network: nn.Module, path: Path, params: Any) -> None:
         """Write the image encoder as ONNX with a dynamic batch; the output is called `embedding`.
@@ -168,7 +168,7 @@ class Ranking:
     def gallery(self, network: nn.Module, samples: Samples, processing: Processing, params: Any) -> Gallery:
         """Embeddings of all images and of all captions, each caption once for each image."""
         batch = params.batch_size
-        images = np.stack([one for _, one in fitting.scores(network, samples, processing, batch)])
+        images = np.stack([one for _, one in training_loop.scores(network, samples, processing, batch)])
         owners, columns = np.nonzero(samples.targets != b"")
         captions = samples.targets[owners, columns]
         return Gallery(images, self.embedded(network, captions, batch), owners, captions)

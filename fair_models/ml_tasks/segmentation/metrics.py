@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fair_models.data.samples import IGNORE
-from fair_models.ml_tasks.measuring import Figures
+from fair_models.ml_tasks.evaluation import Figures
 from fair_models.ml_tasks.segmentation import objects
 from fair_models.types import Array
 

@@ -13,15 +13,15 @@ from torch.nn import functional
 from fair_models.data.samples import IGNORE, Samples
 from fair_models.errors import Invalid
 from fair_models.inference.parts import Processing, RasterPart, Window
-from fair_models.ml_tasks import fitting
+from fair_models.ml_tasks import training_loop
 from fair_models.ml_tasks.onnx_export import export_onnx
 from fair_models.ml_tasks.results import Evaluation, Report
-from fair_models.ml_tasks.segmentation import augmentation, judging
+from fair_models.ml_tasks.segmentation import augmentation, evaluation
 from fair_models.ml_tasks.segmentation.processing import OUTPUT
 from fair_models.types import Array
 
 
-class Params(fitting.Params):
+class Params(training_loop.Params):
     """Hyperparameters that every segmentation has. A contribution adds its own."""
 
     dice_weight: float = Field(
@@ -58,8 +58,8 @@ def train(
         loss = cross_entropy + params.dice_weight * dice
         return {"loss": loss, "cross_entropy": cross_entropy, "dice": dice}
 
-    task = fitting.Task(losses, augmentation.vary)
-    fitting.fit(task, network, samples, processing, params, seed, report)
+    task = training_loop.Task(losses, augmentation.vary)
+    training_loop.fit(task, network, samples, processing, params, seed, report)
 
 
 def evaluate(
@@ -88,7 +88,7 @@ def evaluate(
     """
     given = dict(inference or {})
     likely = _probabilities(network, samples, processing, params, given)
-    return judging.evaluation(samples, likely, given.get("confidence_threshold"))
+    return evaluation.evaluate(samples, likely, given.get("confidence_threshold"))
 
 
 def calibrate(
@@ -106,7 +106,7 @@ def calibrate(
         `confidence_threshold`; nothing where none is better than another.
     """
     likely = _probabilities(network, samples, processing, params, {})
-    threshold = judging.best_threshold(samples, likely)
+    threshold = evaluation.best_threshold(samples, likely)
     return {} if threshold is None else {"confidence_threshold": threshold}
 
 
@@ -140,7 +140,7 @@ def _probabilities(
     inference: Mapping[str, Any],
 ) -> Iterator[Array]:
     """Probability of each class for each pixel, sample by sample: all at once would need much memory."""
-    for name, scores in fitting.scores(network, samples, processing, params.batch_size):
+    for name, scores in training_loop.scores(network, samples, processing, params.batch_size):
         window = Window(row=0, column=0, height=scores.shape[-2], width=scores.shape[-1], source=name)
         (part,) = processing.postprocess({OUTPUT: scores}, window, inference)
         if not isinstance(part, RasterPart):

@@ -19,12 +19,12 @@ from fair_models.errors import Conflict, Invalid, NotFound
 from fair_models.publishing.workspace import work_folder
 from fair_models.reports.comparison import Contender
 from fair_models.store.protocol import Store
-from fair_models.training import registered
+from fair_models.training.config import registered
 from fair_models.training.ledger import Ledger, ModelVersion
 from fair_models.types import BASE_MODELS, LOCAL_MODELS
 
 if TYPE_CHECKING:
-    from fair_models.training.measuring import Measuring
+    from fair_models.training.phases.measurement import Measuring
 
 _SHOWN = 10
 """How many versions a message names."""
@@ -79,9 +79,9 @@ def find(reference: str, catalog: Catalog, store: Store, ledger: Ledger) -> Meas
 
 def _of_item(item: Item, store: Store) -> Measurable:
     def open_on(dataset: Item) -> Measuring:
-        from fair_models.training import measuring
+        from fair_models.training.phases import measurement
 
-        return measuring.of_item(item, dataset, store, settings.current().cache_folder)
+        return measurement.of_item(item, dataset, store, settings.current().cache_folder)
 
     model = ModelItem(item)
     return Measurable(
@@ -107,12 +107,12 @@ def _of_version(version: ModelVersion, catalog: Catalog, store: Store, ledger: L
         raise Invalid(f"{version.id} cannot be compared: its code is not registered. {'; '.join(other)}")
 
     def open_on(dataset: Item) -> Measuring:
-        from fair_models.training import measuring
+        from fair_models.training.phases import measurement
 
         with work_folder("compare") as folder:
             state = _weights(version, ledger, folder)
-        trained = measuring.Trained(version.id, config, version.hyperparameters, state)
-        return measuring.of_version(trained, base, dataset, store, settings.current().cache_folder)
+        trained = measurement.Trained(version.id, config, version.hyperparameters, state)
+        return measurement.of_version(trained, base, dataset, store, settings.current().cache_folder)
 
     return Measurable(
         id=version.id,

@@ -1,0 +1,1 @@
+"""Files that belong to a contribution's network: weights, ONNX, further assets."""

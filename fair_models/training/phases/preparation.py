@@ -1,0 +1,112 @@
+"""Looks at the samples before the training begins: what there is, and whether the model can take it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from fair_models.catalog import compatibility
+from fair_models.data.chip_samples import LoadedSamples
+from fair_models.data.samples import IGNORE, Samples
+from fair_models.errors import IncompatibleDataset, Invalid, InvalidContribution
+from fair_models.inference.parts import Processing
+from fair_models.ml_tasks import registry
+from fair_models.training.config.run_config import RunConfig
+
+
+class Preparation(BaseModel):
+    """What the training works with. Logged with the run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: list[str] = Field(description="Names of the samples that are learnt from.")
+    held_out: list[str] = Field(description="Names of the samples kept for evaluation.")
+    class_shares: dict[str, dict[str, float]] = Field(
+        description="Share of each class in the targets of both sides, 0 to 1, by side and class."
+    )
+
+
+def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -> Preparation:
+    """Check the samples against the model and say what they are.
+
+    Raises:
+        Invalid: A side of the split is empty; both lists are named.
+        InvalidContribution: `preprocess` does not give what the item's input declares; lists every reason.
+        IncompatibleDataset: Samples are judged as wholes and those of a side are all of one class; or those
+            of a side have nothing to learn from or to measure on.
+    """
+    sides = {"train": samples.train, "held_out": samples.held_out}
+    empty = [side for side, those in sides.items() if not len(those)]
+    if empty:
+        raise Invalid(
+            f"Dataset {config.dataset} has no sample on these sides of its split: {', '.join(empty)}. "
+            "Ingest it again with more chips or another held_out_ratio."
+        )
+    reasons = _input_problems(samples.train.images[0], processing, config.input.bands)
+    if reasons:
+        raise InvalidContribution(config.base_model, reasons)
+    unfit = [
+        reason
+        for side, those in sides.items()
+        if (reason := _single_class(side, those) or unlabelled(config.task, side, those))
+    ]
+    if unfit:
+        raise IncompatibleDataset(config.base_model, config.dataset, unfit)
+    return Preparation(
+        train=list(samples.train.names),
+        held_out=list(samples.held_out.names),
+        class_shares={side: class_shares(those) for side, those in sides.items()},
+    )
+
+
+def class_shares(samples: Samples) -> dict[str, float]:
+    """Share of each class among the targets that count, 0 to 1. Empty where targets are no class indices."""
+    targets = samples.targets
+    if not np.issubdtype(targets.dtype, np.integer):
+        return {}
+    counts = np.bincount(targets.ravel(), minlength=IGNORE + 1)[: len(samples.classes)]
+    total = max(int(counts.sum()), 1)
+    return {name: round(float(count) / total, 6) for name, count in zip(samples.classes, counts, strict=True)}
+
+
+def unlabelled(task: str, side: str, samples: Samples) -> str | None:
+    """Why samples say nothing: none has a pixel, a box or a caption of any class. None where one has.
+
+    Args:
+        task: The ML task, as in `mlm:tasks`.
+        side: The side of the split, "train" or "held_out".
+        samples: Those of the side.
+    """
+    if registry.labelled(task, samples.targets).any():
+        return None
+    return compatibility.nothing_mapped(
+        side,
+        samples.classes[1:],
+        f"none of its {len(samples)} samples has any, as the model sees them: labels may be smaller "
+        "than a pixel there, or lie where there is no imagery",
+    )
+
+
+def _single_class(side: str, samples: Samples) -> str | None:
+    """Why samples that are of one class each cannot be told apart; None where they can, or are masks."""
+    if samples.targets.ndim != 1 or not np.issubdtype(samples.targets.dtype, np.integer):
+        return None
+    counts = np.bincount(samples.targets, minlength=len(samples.classes))
+    by_name = {name: int(count) for name, count in zip(samples.classes, counts, strict=True)}
+    return compatibility.single_class(side, by_name)
+
+
+def _input_problems(image: np.ndarray, processing: Processing, bands: int) -> Sequence[str]:
+    reasons = []
+    if image.shape[0] != bands:
+        return [f"the samples have {image.shape[0]} bands, its mlm:input declares {bands}"]
+    given = processing.preprocess(image)
+    if given.dtype != np.float32:
+        reasons.append(f"preprocess gives {given.dtype}, the contract says float32")
+    if given.shape != image.shape:
+        reasons.append(f"preprocess gives shape {given.shape} for a sample of {image.shape}")
+    if not np.isfinite(given).all():
+        reasons.append("preprocess gives values that are no finite numbers")
+    return reasons

@@ -1,0 +1,1 @@
+"""The process that a training runs in: environment, ZenML stack, progress, termination."""

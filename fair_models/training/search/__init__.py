@@ -1,0 +1,1 @@
+"""Search for hyperparameters: the values to try, and the study of the trials."""
