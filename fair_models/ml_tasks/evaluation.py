@@ -1,12 +1,13 @@
-"""Figures of a model as a whole and of each class, with their intervals, whatever the ML task. Numpy only."""
+"""Metrics of a model as a whole and of each class, with their intervals, whatever the ML task. Numpy only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fair_models.data.samples import Samples
 from fair_models.ml_tasks import calibration, intervals
-from fair_models.ml_tasks.results import ClassRow, Interval
+from fair_models.ml_tasks.results import ClassRow, Evaluation, Interval
 from fair_models.types import Array
 
 CALIBRATION_ERROR = "fair:calibration_error"
@@ -16,7 +17,7 @@ Values = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
-class Figures:
+class Measurement:
     """What was measured on some samples; None where nothing was.
 
     metrics: By the keys that items use, e.g. {"fair:mean_iou": 0.8}.
@@ -29,7 +30,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Intervals:
-    """95 % intervals of `Figures`, under the same names; None where there is none."""
+    """95 % intervals of `Measurement`, under the same names; None where there is none."""
 
     metrics: Mapping[str, Interval | None]
     classes: Mapping[str, Mapping[str, Interval | None]]
@@ -37,17 +38,17 @@ class Intervals:
 
 @dataclass(frozen=True)
 class Guess:
-    """What can be reached without looking at an image: each figure by the simple guess that is best at it.
+    """What can be reached without looking at an image: each metric by the simple guess that is best at it.
 
-    figures: Under the same keys as the model's.
+    measurement: Under the same keys as the model's.
     names: Of each metric that has a value, which guess that is, e.g. "everything is building".
     """
 
-    figures: Figures
+    measurement: Measurement
     names: Mapping[str, str]
 
 
-def best_guess(guesses: Mapping[str, Figures], lower_is_better: Collection[str] = ()) -> Guess:
+def best_guess(guesses: Mapping[str, Measurement], lower_is_better: Collection[str] = ()) -> Guess:
     """Take of each metric, and of each measure of a class, the best of several simple guesses.
 
     One guess for all would be easy to beat where it is bad: "everything is road" has a building IoU of 0.
@@ -68,48 +69,88 @@ def best_guess(guesses: Mapping[str, Figures], lower_is_better: Collection[str] 
         for name, values in found.classes.items():
             row = classes.setdefault(name, {})
             row.update({key: _better(row.get(key), value) for key, value in values.items()})
-    return Guess(Figures(metrics, classes), names)
+    return Guess(Measurement(metrics, classes), names)
 
 
-def with_sums(statistics: Array, figures: Callable[[Array], Figures]) -> Intervals:
-    """Intervals of figures that follow from sums over the samples.
+def with_sums(statistics: Array, summarise: Callable[[Array], Measurement]) -> Intervals:
+    """Intervals of metrics that follow from sums over the samples.
 
     Args:
         statistics: What each sample adds, shape (n, k).
-        figures: From the sum over samples, shape (k,).
+        summarise: From the sum over samples, shape (k,).
     """
-    return _named(intervals.bootstrap(statistics, lambda sums: _flat(figures(sums))))
+    return _named(intervals.bootstrap(statistics, lambda sums: _flat(summarise(sums))))
 
 
-def with_samples(count: int, figures: Callable[[Array], Figures]) -> Intervals:
-    """Intervals of figures that need the samples themselves.
+def with_samples(count: int, summarise: Callable[[Array], Measurement]) -> Intervals:
+    """Intervals of metrics that need the samples themselves.
 
     Args:
         count: How many samples there are.
-        figures: From positions of samples, some of them more than once, int64, shape (count,).
+        summarise: From positions of samples, some of them more than once, int64, shape (count,).
     """
-    return _named(intervals.resample(count, lambda positions: _flat(figures(positions))))
+    return _named(intervals.resample(count, lambda positions: _flat(summarise(positions))))
 
 
-def with_calibration(figures: Callable[[Array], Figures]) -> Callable[[Array], Figures]:
-    """Add the calibration error to figures.
+def with_calibration(summarise: Callable[[Array], Measurement]) -> Callable[[Array], Measurement]:
+    """Add the calibration error to metrics.
 
     Args:
-        figures: From the sum over samples, shape (k,).
+        summarise: From the sum over samples, shape (k,).
 
     Returns:
         The same from sums of shape (k + 3 * BINS,), of which the last are those of `calibration.bins_of`.
     """
 
-    def both(sums: Array) -> Figures:
-        found = figures(sums[: -3 * calibration.BINS])
+    def both(sums: Array) -> Measurement:
+        found = summarise(sums[: -3 * calibration.BINS])
         error = calibration.expected_error(sums[-3 * calibration.BINS :])
-        return Figures({**found.metrics, CALIBRATION_ERROR: error}, found.classes)
+        return Measurement({**found.metrics, CALIBRATION_ERROR: error}, found.classes)
 
     return both
 
 
-def class_rows(measured: Figures, baseline: Figures, ends: Intervals) -> list[ClassRow]:
+def assemble(
+    samples: Samples,
+    measured: Measurement,
+    ends: Intervals,
+    guess: Guess,
+    *,
+    baseline_name: str,
+    pictures: Mapping[str, Array],
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    by_sample: Sequence[Values],
+    confusion: Mapping[str, Mapping[str, int]] | None = None,
+) -> Evaluation:
+    """The record of an evaluation, from what a task measures.
+
+    Args:
+        samples: The held-out samples.
+        measured: Metrics of the model over all of them.
+        ends: Intervals of these metrics.
+        guess: The simplest guesses. They give no scores, so they have no calibration error.
+        baseline_name: The guess that the main metric is compared with, in words.
+        pictures: As in `Evaluation`.
+        curves: As in `Evaluation`.
+        by_sample: The main metrics of each sample, in the order of the samples.
+        confusion: As in `Evaluation`. None: the task counts none.
+    """
+    return Evaluation(
+        metrics=measured.metrics,
+        baseline={**guess.measurement.metrics, CALIBRATION_ERROR: None},
+        baseline_name=baseline_name,
+        baseline_names=guess.names,
+        sample_count=len(samples),
+        pictures=pictures,
+        intervals=ends.metrics,
+        classes=class_rows(measured, guess.measurement, ends),
+        confusion=confusion or {},
+        curves=curves,
+        samples=dict(zip(samples.names, by_sample, strict=True)),
+    )
+
+
+def class_rows(measured: Measurement, baseline: Measurement, ends: Intervals) -> list[ClassRow]:
     """One row for each class: each measure with its interval and the simplest guess's value beside it.
 
     Returns:
@@ -133,7 +174,7 @@ def _better(one: float | None, other: float | None, *, lower: bool = False) -> f
     return (min if lower else max)(known, default=None)
 
 
-def _columns(name: str, values: Values, baseline: Figures, ends: Intervals) -> dict[str, float | None]:
+def _columns(name: str, values: Values, baseline: Measurement, ends: Intervals) -> dict[str, float | None]:
     columns: dict[str, float | None] = {}
     for key, value in values.items():
         low, high = ends.classes.get(name, {}).get(key) or (None, None)
@@ -146,13 +187,13 @@ _BETWEEN = "\0"
 """Between a class and a measure; no name has it."""
 
 
-def _flat(figures: Figures) -> dict[str, float | None]:
+def _flat(measurement: Measurement) -> dict[str, float | None]:
     of_classes = {
         f"{name}{_BETWEEN}{key}": value
-        for name, values in figures.classes.items()
+        for name, values in measurement.classes.items()
         for key, value in values.items()
     }
-    return {**figures.metrics, **of_classes}
+    return {**measurement.metrics, **of_classes}
 
 
 def _named(ends: Mapping[str, Interval | None]) -> Intervals:

@@ -1,4 +1,4 @@
-"""How far a figure may lie from what other held-out samples would have given. Numpy only.
+"""How far a metric may lie from what other held-out samples would have given. Numpy only.
 
 Percentile bootstrap (Efron and Tibshirani 1993): the held-out samples are drawn again with replacement, as
 many as there are, and measured each time. A sample is drawn whole: pixels of one chip do not count as
@@ -17,22 +17,22 @@ from fair_models.types import Array
 
 RESAMPLES = 1000
 LEVEL = 0.95
-"""Share of the resamples whose figure lies in the interval."""
+"""Share of the resamples whose metric lies in the interval."""
 
 FEWEST_SAMPLES = 2
 """One sample drawn again is always itself: that says nothing of others."""
 
-Figures = Mapping[str, float | None]
+Metrics = Mapping[str, float | None]
 
 
 def bootstrap(
-    statistics: Array, measure: Callable[[Array], Figures], resamples: int = RESAMPLES, seed: int = 0
+    statistics: Array, measure: Callable[[Array], Metrics], resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Interval | None]:
     """Intervals of metrics that follow from sums over the samples, as ratios of counts do.
 
     Args:
         statistics: What each sample adds, shape (n, k).
-        measure: From the sum over samples, shape (k,), to the figures by key.
+        measure: From the sum over samples, shape (k,), to the metrics by key.
         resamples: How often samples are drawn.
         seed: All chance comes from it: equal statistics give equal intervals.
 
@@ -48,13 +48,13 @@ def bootstrap(
 
 
 def resample(
-    count: int, measure: Callable[[Array], Figures], resamples: int = RESAMPLES, seed: int = 0
+    count: int, measure: Callable[[Array], Metrics], resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Interval | None]:
     """Intervals of metrics that need the samples themselves, as a mean over ranks does.
 
     Args:
         count: How many samples there are.
-        measure: From positions of samples, int64, shape (count,), some of them more than once, to the figures
+        measure: From positions of samples, int64, shape (count,), some of them more than once, to the metrics
             by key.
         resamples: How often samples are drawn.
         seed: All chance comes from it.
@@ -68,9 +68,9 @@ def resample(
     return _ends([measure(each) for each in draws], count)
 
 
-def _ends(measured: Sequence[Figures], count: int) -> dict[str, Interval | None]:
-    keys = list(dict.fromkeys(key for figures in measured for key in figures))
-    return {key: _interval([figures.get(key) for figures in measured], count) for key in keys}
+def _ends(measured: Sequence[Metrics], count: int) -> dict[str, Interval | None]:
+    keys = list(dict.fromkeys(key for metrics in measured for key in metrics))
+    return {key: _interval([metrics.get(key) for metrics in measured], count) for key in keys}
 
 
 def _interval(values: Sequence[float | None], count: int) -> Interval | None:

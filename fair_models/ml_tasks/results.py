@@ -15,7 +15,7 @@ class Epoch:
     """One pass over the training samples.
 
     number: 1 to `total`.
-    values: Figures of this epoch by name, e.g. {"loss": 0.41, "validation_loss": 0.52}.
+    values: Metrics of this epoch by name, e.g. {"loss": 0.41, "validation_loss": 0.52}.
     """
 
     number: int
@@ -27,7 +27,7 @@ Interval = tuple[float, float]
 """Lower and upper end."""
 
 ClassRow = Mapping[str, float | int | str | None]
-"""Figures of one class: its name in "class", and what was measured of it; None where nothing was."""
+"""Metrics of one class: its name in "class", and what was measured of it; None where nothing was."""
 
 Report = Callable[[Epoch], None]
 """Called after each epoch; draws progress and keeps the curves. May raise to stop the training."""

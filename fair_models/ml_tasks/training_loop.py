@@ -48,7 +48,7 @@ class Params(BaseModel):
 
 Losses = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 """From scores (float32) and targets (int64, or float32 where they are places) of a batch: `loss`, to be made
-small, and figures beside it."""
+small, and metrics beside it."""
 
 Vary = Callable[[Array, Array, np.random.Generator], tuple[Array, Array]]
 """New images and targets of a batch, of the same shapes and types; all chance comes from the generator."""
@@ -105,11 +105,11 @@ def fit(
         torch.manual_seed(seed)
         for number in range(1, params.epochs + 1):
             rate = float(schedule.get_last_lr()[0])
-            figures = []
+            measured = []
             for batch in _batches(samples, processing, params, task.vary, random, device):
-                figures.append(_step(network, batch, optimiser, task.losses, params.precision))
+                measured.append(_step(network, batch, optimiser, task.losses, params.precision))
                 schedule.step()
-            values = {key: float(np.mean([each[key] for each in figures])) for key in figures[0]}
+            values = {key: float(np.mean([each[key] for each in measured])) for key in measured[0]}
             if not math.isfinite(values["loss"]):
                 raise TrainingFailed(
                     f"The loss became {values['loss']} in epoch {number}. "

@@ -113,7 +113,7 @@ def test_nothing_to_train_or_measure_on_is_told():
 
 
 def test_evaluation_uses_the_contributions_own_processing():
-    """Post-processing that swaps the classes swaps the figures."""
+    """Post-processing that swaps the classes swaps the metrics."""
     other = SimpleNamespace(
         preprocess=classification.scale_to_unit, postprocess=classification.class_scores(CLASSES[::-1])
     )

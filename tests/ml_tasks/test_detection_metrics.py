@@ -4,7 +4,13 @@ import pytest
 from fair_models.data.samples import Samples
 from fair_models.ml_tasks.detection import metrics
 from fair_models.ml_tasks.detection.evaluation import best_threshold, evaluate
-from fair_models.ml_tasks.detection.metrics import Boxes, average_precision, figures, matches, simplest_guess
+from fair_models.ml_tasks.detection.metrics import (
+    Boxes,
+    average_precision,
+    matches,
+    simplest_guess,
+    summarise,
+)
 from fair_models.ml_tasks.detection.targets import filled_up
 
 
@@ -50,13 +56,15 @@ def test_weights_count_chips_as_often_as_they_say():
     weights = np.array([0, 2, 1, 1, 3, 0])
     again = np.repeat(np.arange(6), weights)
 
-    weighted = figures(matches(truth, found, 2), ["a", "b"], 0.4, weights.astype(float))
-    repeated = figures(matches([truth[at] for at in again], [found[at] for at in again], 2), ["a", "b"], 0.4)
+    weighted = summarise(matches(truth, found, 2), ["a", "b"], 0.4, weights.astype(float))
+    repeated = summarise(
+        matches([truth[at] for at in again], [found[at] for at in again], 2), ["a", "b"], 0.4
+    )
 
     # Of equal boxes the first ones make a point of the curve of their own where they are counted one by one.
     assert weighted.metrics == pytest.approx(repeated.metrics, abs=0.003)
     assert weighted.metrics != pytest.approx(
-        figures(matches(truth, found, 2), ["a", "b"], 0.4).metrics, abs=0.01
+        summarise(matches(truth, found, 2), ["a", "b"], 0.4).metrics, abs=0.01
     )
 
 
@@ -66,11 +74,11 @@ def test_precision_and_recall_are_those_of_the_boxes_that_are_kept():
         boxes([0, 0, 10, 10], [0, 1, 10, 10], [21, 0, 30, 10], [60, 60, 70, 70], scores=[0.9, 0.8, 0.4, 0.7])
     ]
 
-    measured = figures(matches(truth, found, 1), ["building"], 0.5).metrics
+    measured = summarise(matches(truth, found, 1), ["building"], 0.5).metrics
 
     assert measured["fair:building_precision"] == pytest.approx(1 / 3)  # a building is found once
     assert measured["fair:building_recall"] == pytest.approx(1 / 3)
-    assert figures(matches(truth, found, 1), ["building"], 0.3).metrics[
+    assert summarise(matches(truth, found, 1), ["building"], 0.3).metrics[
         "fair:building_recall"
     ] == pytest.approx(2 / 3)
 
@@ -78,9 +86,9 @@ def test_precision_and_recall_are_those_of_the_boxes_that_are_kept():
 def test_exact_boxes_score_one_and_looser_ones_less():
     truth = [boxes([0, 0, 10, 10]), boxes([5, 5, 25, 25])]
 
-    exact = figures(matches(truth, truth, 1), ["building"], 0.5).metrics
+    exact = summarise(matches(truth, truth, 1), ["building"], 0.5).metrics
     looser = [boxes([0, 0, 10, 12]), boxes([5, 5, 25, 29])]
-    loose = figures(matches(truth, looser, 1), ["building"], 0.5).metrics
+    loose = summarise(matches(truth, looser, 1), ["building"], 0.5).metrics
 
     assert exact["fair:map_50"] == exact["fair:map_50_95"] == exact["fair:building_f1"] == pytest.approx(1)
     assert loose["fair:map_50"] == pytest.approx(1)
@@ -90,9 +98,9 @@ def test_exact_boxes_score_one_and_looser_ones_less():
 def test_where_there_is_nothing_nothing_is_measured():
     nothing = [boxes(), boxes()]
 
-    measured = figures(matches(nothing, nothing, 2), ["a", "b"], 0.5)
-    invented = figures(matches(nothing, [boxes([0, 0, 9, 9]), boxes()], 2), ["a", "b"], 0.5)
-    missed = figures(matches([boxes([0, 0, 9, 9]), boxes()], nothing, 2), ["a", "b"], 0.5)
+    measured = summarise(matches(nothing, nothing, 2), ["a", "b"], 0.5)
+    invented = summarise(matches(nothing, [boxes([0, 0, 9, 9]), boxes()], 2), ["a", "b"], 0.5)
+    missed = summarise(matches([boxes([0, 0, 9, 9]), boxes()], nothing, 2), ["a", "b"], 0.5)
 
     assert set(measured.metrics.values()) == {None}
     assert invented.metrics["fair:a_precision"] == 0

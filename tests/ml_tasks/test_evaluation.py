@@ -12,7 +12,7 @@ from torchmetrics.detection import PanopticQuality
 
 from fair_models.data.samples import IGNORE, Samples
 from fair_models.inference.parts import RasterPart, Window
-from fair_models.inference.windowing.detections import findings
+from fair_models.inference.windowing.detections import detections
 from fair_models.inference.windows import Rectangle, View
 from fair_models.ml_tasks import classification, segmentation
 from fair_models.ml_tasks.classification import evaluation as chips
@@ -135,7 +135,7 @@ def test_with_a_threshold_the_judged_mask_is_the_predicted_one(threshold):
     window = Window(row=0, column=0, height=SIZE, width=SIZE, source="chip-0")
     valid = samples.targets[0] != IGNORE
     view = View(window, Rectangle(0, 0, SIZE, SIZE), Rectangle(0, 0, SIZE, SIZE))
-    predicted = findings(view, [RasterPart(likely[0])], valid, CLASSES, threshold).mask.classes
+    predicted = detections(view, [RasterPart(likely[0])], valid, CLASSES, threshold).mask.classes
 
     evaluation = masks.evaluate(samples, likely, threshold)
 

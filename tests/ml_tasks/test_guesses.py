@@ -9,7 +9,7 @@ from fair_models.ml_tasks.classification import evaluation as chips
 from fair_models.ml_tasks.detection import evaluation as boxes
 from fair_models.ml_tasks.detection.metrics import Boxes
 from fair_models.ml_tasks.detection.targets import filled_up
-from fair_models.ml_tasks.evaluation import CALIBRATION_ERROR, Figures, best_guess
+from fair_models.ml_tasks.evaluation import CALIBRATION_ERROR, Measurement, best_guess
 from fair_models.ml_tasks.ranking import evaluation as search
 from fair_models.ml_tasks.ranking.gallery import Gallery
 from fair_models.ml_tasks.segmentation import evaluation as masks
@@ -137,11 +137,11 @@ def test_a_search_is_compared_with_the_most_frequent_captions_and_fewer_ranks_ar
 
 
 def test_of_equally_good_guesses_the_first_one_counts_and_unmeasured_ones_do_not():
-    one = Figures({"a": 0.5, "b": None, "rank": 3.0}, {"hut": {"iou": 0.1}})
-    other = Figures({"a": 0.5, "b": None, "rank": 2.0}, {"hut": {"iou": 0.4}})
+    one = Measurement({"a": 0.5, "b": None, "rank": 3.0}, {"hut": {"iou": 0.1}})
+    other = Measurement({"a": 0.5, "b": None, "rank": 2.0}, {"hut": {"iou": 0.4}})
 
     guess = best_guess({"one": one, "other": other}, ["rank"])
 
-    assert guess.figures.metrics == {"a": 0.5, "b": None, "rank": 2.0}
+    assert guess.measurement.metrics == {"a": 0.5, "b": None, "rank": 2.0}
     assert guess.names == {"a": "one", "rank": "other"}
-    assert guess.figures.classes == {"hut": {"iou": 0.4}}
+    assert guess.measurement.classes == {"hut": {"iou": 0.4}}

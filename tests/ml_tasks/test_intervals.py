@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fair_models.ml_tasks import evaluation, intervals
-from fair_models.ml_tasks.evaluation import Figures
+from fair_models.ml_tasks.evaluation import Measurement
 
 
 def share(sums):
@@ -49,12 +49,12 @@ def test_there_is_no_interval_of_one_sample_or_of_what_was_never_measured():
 
 
 def test_rows_of_classes_have_each_measure_with_its_ends_and_the_guess_beside_it():
-    def figures(sums):
-        return Figures({"fair:share": share(sums)["share"]}, {"hut": {"recall": share(sums)["share"]}})
+    def summarise(sums):
+        return Measurement({"fair:share": share(sums)["share"]}, {"hut": {"recall": share(sums)["share"]}})
 
     statistics = hits(50, 25)
-    measured, ends = figures(statistics.sum(axis=0)), evaluation.with_sums(statistics, figures)
-    (row,) = evaluation.class_rows(measured, Figures({}, {"hut": {"recall": 1.0}}), ends)
+    measured, ends = summarise(statistics.sum(axis=0)), evaluation.with_sums(statistics, summarise)
+    (row,) = evaluation.class_rows(measured, Measurement({}, {"hut": {"recall": 1.0}}), ends)
 
     low, high = ends.metrics["fair:share"]
     assert row == {

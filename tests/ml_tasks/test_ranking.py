@@ -45,17 +45,17 @@ def test_of_equal_scores_the_right_one_is_found_by_chance() -> None:
 
 def test_the_rank_counts_what_is_more_like() -> None:
     scores = np.array([[0.9, 0.5, 0.7], [0.1, 0.2, 0.3]])
-    figures = metrics.figures(
+    measured = metrics.summarise(
         scores, np.array([[False, True, False], [False, False, True]]), metrics.TO_IMAGE
     )
-    assert figures["fair:text_to_image_recall_at_1"] == 0.5
-    assert figures["fair:text_to_image_recall_at_5"] == 1.0
-    assert figures["fair:text_to_image_median_rank"] == 2.0
+    assert measured["fair:text_to_image_recall_at_1"] == 0.5
+    assert measured["fair:text_to_image_recall_at_5"] == 1.0
+    assert measured["fair:text_to_image_median_rank"] == 2.0
 
 
 def test_nothing_asked_is_not_zero() -> None:
-    figures = metrics.figures(np.empty((0, 3)), np.empty((0, 3), bool), metrics.TO_TEXT)
-    assert set(figures.values()) == {None}
+    measured = metrics.summarise(np.empty((0, 3)), np.empty((0, 3), bool), metrics.TO_TEXT)
+    assert set(measured.values()) == {None}
 
 
 def test_the_ceiling_is_what_equal_captions_leave() -> None:

@@ -138,7 +138,7 @@ def test_nothing_to_train_or_measure_on_is_told():
 
 
 def test_evaluation_uses_the_contributions_own_processing():
-    """Post-processing that swaps the classes swaps the figures."""
+    """Post-processing that swaps the classes swaps the metrics."""
 
     def swapped(outputs, window, params):
         return segmentation.class_probabilities({"logits": outputs["logits"][::-1]}, window, params)

@@ -35,23 +35,18 @@ def evaluate(samples: Samples, likely: Array, threshold: float | None) -> Evalua
     ]
     statistics = np.hstack([counts, np.stack(bins)])
     guess = evaluation.best_guess(metrics.guesses(counts.sum(axis=0), classes))
-    figures = evaluation.with_calibration(lambda sums: metrics.figures(sums, classes))
-    measured, ends = figures(statistics.sum(axis=0)), evaluation.with_sums(statistics, figures)
-    return Evaluation(
-        metrics=measured.metrics,
-        baseline={**guess.figures.metrics, evaluation.CALIBRATION_ERROR: None},  # a guess has no scores
+    summarise = evaluation.with_calibration(lambda sums: metrics.summarise(sums, classes))
+    measured, ends = summarise(statistics.sum(axis=0)), evaluation.with_sums(statistics, summarise)
+    return evaluation.assemble(
+        samples,
+        measured,
+        ends,
+        guess,
         baseline_name=guess.names["fair:accuracy"],
-        baseline_names=guess.names,
-        sample_count=len(samples),
         pictures=_pictures(samples, likely, predicted),
-        intervals=ends.metrics,
-        classes=evaluation.class_rows(measured, guess.figures, ends),
-        confusion=evaluation.confusion(counts.sum(axis=0).reshape(len(classes), len(classes)), classes),
         curves=_curves(likely, truth, classes),
-        samples={
-            name: {"fair:accuracy": float(one == true)}
-            for name, one, true in zip(samples.names, predicted, truth, strict=True)
-        },
+        by_sample=[{"fair:accuracy": float(one)} for one in predicted == truth],
+        confusion=evaluation.confusion(counts.sum(axis=0).reshape(len(classes), len(classes)), classes),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fair_models.ml_tasks.evaluation import Figures
+from fair_models.ml_tasks.evaluation import Measurement
 from fair_models.types import Array
 
 
@@ -30,7 +30,7 @@ def statistics(predicted: Array, truth: Array, class_count: int) -> Array:
     return np.eye(class_count**2)[pairs]
 
 
-def figures(sums: Array, classes: Sequence[str]) -> Figures:
+def summarise(sums: Array, classes: Sequence[str]) -> Measurement:
     """All metrics of a classification from the sum of `statistics` over the samples.
 
     Args:
@@ -50,10 +50,10 @@ def figures(sums: Array, classes: Sequence[str]) -> Figures:
         "fair:mean_f1": float(np.mean(known)) if known else None,
         **{f"fair:{name}_{key}": value for name, each in by_class.items() for key, value in each.items()},
     }
-    return Figures(metrics, by_class)
+    return Measurement(metrics, by_class)
 
 
-def measure(predicted: Array, truth: Array, classes: Sequence[str]) -> Figures:
+def measure(predicted: Array, truth: Array, classes: Sequence[str]) -> Measurement:
     """All metrics of some samples.
 
     Args:
@@ -62,9 +62,9 @@ def measure(predicted: Array, truth: Array, classes: Sequence[str]) -> Figures:
         classes: Class names; the position is the index, 0 the background.
 
     Returns:
-        As `figures` does.
+        As `summarise` does.
     """
-    return figures(statistics(predicted, truth, len(classes)).sum(axis=0), classes)
+    return summarise(statistics(predicted, truth, len(classes)).sum(axis=0), classes)
 
 
 def simplest_guess(truth: Array, classes: Sequence[str]) -> tuple[Array, str]:
@@ -81,7 +81,7 @@ def simplest_guess(truth: Array, classes: Sequence[str]) -> tuple[Array, str]:
     return np.full_like(truth, index), f"every chip is {classes[index]}"
 
 
-def guesses(sums: Array, classes: Sequence[str]) -> dict[str, Figures]:
+def guesses(sums: Array, classes: Sequence[str]) -> dict[str, Measurement]:
     """What is reached if every sample is taken for one class, for each that occurs: the most frequent first.
 
     Args:
@@ -89,14 +89,14 @@ def guesses(sums: Array, classes: Sequence[str]) -> dict[str, Figures]:
         classes: Class names; the position is the index, 0 the background.
 
     Returns:
-        Figures by what the guess is in words, e.g. "every chip is building".
+        Metrics by what the guess is in words, e.g. "every chip is building".
     """
     truth = sums.reshape(len(classes), len(classes)).sum(axis=1)
     found = {}
     for index in np.argsort(-truth, kind="stable")[: np.count_nonzero(truth)]:
         both = np.zeros((len(classes), len(classes)))
         both[:, index] = truth
-        found[f"every chip is {classes[index]}"] = figures(both.ravel(), classes)
+        found[f"every chip is {classes[index]}"] = summarise(both.ravel(), classes)
     return found
 
 

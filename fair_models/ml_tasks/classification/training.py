@@ -91,7 +91,7 @@ def evaluate(
             those of predictions, without it the most probable class of each chip.
 
     Returns:
-        Metrics with intervals beside those of the simplest guess, figures of each class, and pictures of the
+        Metrics with intervals beside those of the simplest guess, metrics of each class, and pictures of the
         chips whose true class was found least, medium and most likely.
 
     Raises:

@@ -9,9 +9,9 @@ import numpy as np
 from fair_models.data.samples import Samples
 from fair_models.ml_tasks import calibration, evaluation
 from fair_models.ml_tasks.detection import metrics, pictures
-from fair_models.ml_tasks.detection.metrics import CALIBRATION_ERROR, Boxes, Matches
+from fair_models.ml_tasks.detection.metrics import Boxes, Matches
 from fair_models.ml_tasks.detection.targets import ignored, listed
-from fair_models.ml_tasks.evaluation import Figures
+from fair_models.ml_tasks.evaluation import Guess, Measurement
 from fair_models.ml_tasks.pictures import worst_median_best
 from fair_models.ml_tasks.results import Evaluation
 from fair_models.types import Array
@@ -31,23 +31,22 @@ def evaluate(samples: Samples, found: Sequence[Boxes], threshold: float) -> Eval
     truth, names = true_boxes(samples), samples.classes[1:]
     found = _counting(samples, found, truth)
     matched = metrics.matches(truth, found, len(names))
-    measured = metrics.figures(matched, names, threshold)
+    measured = metrics.summarise(matched, names, threshold)
     ends = evaluation.with_samples(len(samples), _resampled(matched, names, threshold))
     guess, guess_name = metrics.simplest_guess(truth, samples.images.shape[-1])
-    baseline = metrics.figures(metrics.matches(truth, guess, len(names)), names, threshold)
-    each = [metrics.figures(matched, names, threshold, one).metrics for one in np.eye(len(samples))]
-    return Evaluation(
-        metrics=measured.metrics,
-        baseline={**baseline.metrics, CALIBRATION_ERROR: None},  # a guess has no scores
+    baseline = metrics.summarise(metrics.matches(truth, guess, len(names)), names, threshold)
+    each = [metrics.summarise(matched, names, threshold, one).metrics for one in np.eye(len(samples))]
+    return evaluation.assemble(
+        samples,
+        measured,
+        ends,
+        Guess(baseline, {}),
         baseline_name=guess_name,
-        sample_count=len(samples),
         pictures=_pictures(samples, truth, found, threshold, [one["fair:map_50"] for one in each]),
-        intervals=ends.metrics,
-        classes=evaluation.class_rows(measured, baseline, ends),
         curves={
             f"precision_recall:{name}": list(_points(one)) for name, one in zip(names, matched, strict=True)
         },
-        samples=dict(zip(samples.names, each, strict=True)),
+        by_sample=each,
     )
 
 
@@ -103,12 +102,12 @@ def _shared(boxes: Array, others: Array) -> Array:
 
 def _resampled(
     matched: Sequence[Matches], names: Sequence[str], threshold: float
-) -> Callable[[Array], Figures]:
-    def figures(positions: Array) -> Figures:
+) -> Callable[[Array], Measurement]:
+    def summarise(positions: Array) -> Measurement:
         weights = np.bincount(positions, minlength=len(positions)).astype(np.float64)
-        return metrics.figures(matched, names, threshold, weights)
+        return metrics.summarise(matched, names, threshold, weights)
 
-    return figures
+    return summarise
 
 
 def _points(matched: Matches) -> Iterator[tuple[float, float]]:

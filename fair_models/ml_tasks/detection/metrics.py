@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fair_models.ml_tasks import calibration
-from fair_models.ml_tasks.evaluation import Figures
+from fair_models.ml_tasks.evaluation import CALIBRATION_ERROR, Measurement
 from fair_models.types import Array
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -20,7 +20,6 @@ IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 MOST_DETECTIONS = 1000
 """Boxes of a chip and class that count, the best ones."""
 
-CALIBRATION_ERROR = "fair:calibration_error"
 
 _RECALLS = np.linspace(0, 1, 101)
 
@@ -111,9 +110,9 @@ def average_precision(right: Array, weights: Array, wanted: float) -> Array | No
     return np.array([row[position].mean() for row, position in zip(envelope, at, strict=True)])
 
 
-def figures(
+def summarise(
     matched: Sequence[Matches], names: Sequence[str], threshold: float, weights: Array | None = None
-) -> Figures:
+) -> Measurement:
     """All metrics of a detection.
 
     Args:
@@ -137,7 +136,7 @@ def figures(
         for key in ("precision", "recall", "f1")
     }
     error = calibration.expected_error(_bins(matched, threshold, weights))
-    return Figures(
+    return Measurement(
         {
             "fair:map_50": _mean([values["ap_50"] for values in classes.values()]),
             "fair:map_50_95": _mean([values["ap_50_95"] for values in classes.values()]),

@@ -9,7 +9,7 @@ import numpy as np
 from fair_models.data.samples import Samples
 from fair_models.errors import Invalid
 from fair_models.ml_tasks import evaluation, intervals
-from fair_models.ml_tasks.evaluation import Figures, Guess
+from fair_models.ml_tasks.evaluation import Guess, Measurement
 from fair_models.ml_tasks.pictures import as_rgb, worst_median_best
 from fair_models.ml_tasks.ranking import metrics
 from fair_models.ml_tasks.ranking.gallery import Gallery
@@ -44,14 +44,14 @@ def evaluate(gallery: Gallery, samples: Samples) -> Evaluation:
     asked = _Asked.of(gallery)
     guess = _guess(gallery)
     return Evaluation(
-        metrics=_with_ceiling(asked.figures(), gallery),
-        baseline={**guess.figures.metrics, CEILING: None},  # it is the data's, whoever looks for an image
+        metrics=_with_ceiling(asked.metrics(), gallery),
+        baseline={**guess.measurement.metrics, CEILING: None},  # it is the data's, whoever looks for an image
         baseline_name=guess.names[MAIN],
         baseline_names=guess.names,
         sample_count=len(kept),
         pictures=_pictures(gallery, samples, kept, asked),
         intervals=_intervals(gallery, asked),
-        classes=[{"class": samples.classes[-1], "recall_at_10": asked.figures()[MAIN]}],
+        classes=[{"class": samples.classes[-1], "recall_at_10": asked.metrics()[MAIN]}],
         samples=_by_sample(gallery, [samples.names[index] for index in kept], asked),
     )
 
@@ -91,21 +91,21 @@ class _Asked:
         texts = np.column_stack([np.ones_like(of_text), of_text])
         return cls.of(Gallery(images, texts, gallery.owners, gallery.captions))
 
-    def figures(self) -> dict[str, float | None]:
+    def metrics(self) -> dict[str, float | None]:
         return {**metrics.summed(*self.to_image, TO_IMAGE), **metrics.summed(*self.to_text, TO_TEXT)}
 
 
 def _guess(gallery: Gallery) -> Guess:
     """The best of what can be done without looking at images or reading texts."""
     asked = {GUESS: _Asked.blind(gallery), FREQUENT: _Asked.by_frequency(gallery)}
-    found = {name: Figures(_with_ceiling(one.figures(), gallery)) for name, one in asked.items()}
+    found = {name: Measurement(_with_ceiling(one.metrics(), gallery)) for name, one in asked.items()}
     guess = evaluation.best_guess(found, LOWER_IS_BETTER)
-    return Guess(guess.figures, {key: name for key, name in guess.names.items() if key != CEILING})
+    return Guess(guess.measurement, {key: name for key, name in guess.names.items() if key != CEILING})
 
 
-def _with_ceiling(figures: dict[str, float | None], gallery: Gallery) -> dict[str, float | None]:
+def _with_ceiling(found: dict[str, float | None], gallery: Gallery) -> dict[str, float | None]:
     best = metrics.ceiling([caption.decode() for caption in gallery.captions], gallery.owners, 10)
-    return {MAIN: figures[MAIN], **figures, CEILING: best, SHARE: (figures[MAIN] or 0.0) / best}
+    return {MAIN: found[MAIN], **found, CEILING: best, SHARE: (found[MAIN] or 0.0) / best}
 
 
 def _unique(images: Array) -> Array:

@@ -49,7 +49,7 @@ def median_rank(before: Array, level: Array) -> float:
     return float(np.median(1 + before + (level - 1) / 2))
 
 
-def figures(scores: Array, right: Array, direction: str) -> dict[str, float | None]:
+def summarise(scores: Array, right: Array, direction: str) -> dict[str, float | None]:
     """Recall at each of `DEPTHS` and the median rank of one direction, by the keys that items use.
 
     Args:
@@ -68,7 +68,7 @@ def figures(scores: Array, right: Array, direction: str) -> dict[str, float | No
 
 
 def summed(before: Array, level: Array, direction: str) -> dict[str, float | None]:
-    """The figures of queries whose places are known."""
+    """The metrics of queries whose places are known."""
     found: dict[str, float | None] = {
         f"fair:{direction}_recall_at_{depth}": float(recall(before, level, depth).mean()) for depth in DEPTHS
     }

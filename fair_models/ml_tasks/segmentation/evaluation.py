@@ -33,21 +33,19 @@ def evaluate(samples: Samples, likely: Iterable[Array], threshold: float | None)
     counts = metrics.statistics(predicted, samples.targets, len(classes))
     statistics = np.hstack([counts, np.stack([chip.bins for chip in chips])])
     guess = evaluation.best_guess(metrics.guesses(counts.sum(axis=0), samples.targets, classes))
-    figures = evaluation.with_calibration(lambda sums: metrics.figures(sums, classes))
-    measured, ends = figures(statistics.sum(axis=0)), evaluation.with_sums(statistics, figures)
-    each = [figures(one).metrics for one in statistics]
-    return Evaluation(
-        metrics=measured.metrics,
-        baseline={**guess.figures.metrics, evaluation.CALIBRATION_ERROR: None},  # a guess has no scores
+    summarise = evaluation.with_calibration(lambda sums: metrics.summarise(sums, classes))
+    measured, ends = summarise(statistics.sum(axis=0)), evaluation.with_sums(statistics, summarise)
+    each = [summarise(one).metrics for one in statistics]
+    return evaluation.assemble(
+        samples,
+        measured,
+        ends,
+        guess,
         baseline_name=guess.names.get(f"fair:{classes[1]}_iou", f"everything is {classes[0]}"),
-        baseline_names=guess.names,
-        sample_count=len(samples),
         pictures=_pictures(samples, predicted, [one[f"fair:{classes[1]}_iou"] for one in each]),
-        intervals=ends.metrics,
-        classes=evaluation.class_rows(measured, guess.figures, ends),
-        confusion=evaluation.confusion(_pixels(counts, len(classes)), classes),
         curves=_curves(chips, classes),
-        samples=dict(zip(samples.names, each, strict=True)),
+        by_sample=each,
+        confusion=evaluation.confusion(_pixels(counts, len(classes)), classes),
     )
 
 

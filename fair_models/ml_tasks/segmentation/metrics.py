@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fair_models.data.samples import IGNORE
-from fair_models.ml_tasks.evaluation import Figures
+from fair_models.ml_tasks.evaluation import Measurement
 from fair_models.ml_tasks.segmentation import objects
 from fair_models.types import Array
 
@@ -56,7 +56,7 @@ def statistics(predicted: Array, truth: Array, class_count: int) -> Array:
     return np.array(rows, dtype=np.float64).reshape(len(rows), class_count**2 + 4 * (class_count - 1))
 
 
-def figures(sums: Array, classes: Sequence[str]) -> Figures:
+def summarise(sums: Array, classes: Sequence[str]) -> Measurement:
     """All metrics of a segmentation from the sum of `statistics` over the samples.
 
     Args:
@@ -83,10 +83,10 @@ def figures(sums: Array, classes: Sequence[str]) -> Figures:
         "fair:precision": _ratio(hits, both[:, 1:].sum()),
         "fair:recall": _ratio(hits, both[1:].sum()),
     }
-    return Figures(metrics, by_class)
+    return Measurement(metrics, by_class)
 
 
-def measure(predicted: Array, truth: Array, classes: Sequence[str]) -> Figures:
+def measure(predicted: Array, truth: Array, classes: Sequence[str]) -> Measurement:
     """All metrics of some samples.
 
     Args:
@@ -95,9 +95,9 @@ def measure(predicted: Array, truth: Array, classes: Sequence[str]) -> Figures:
         classes: Class names; the position is the index, 0 the background.
 
     Returns:
-        As `figures` does.
+        As `summarise` does.
     """
-    return figures(statistics(predicted, truth, len(classes)).sum(axis=0), classes)
+    return summarise(statistics(predicted, truth, len(classes)).sum(axis=0), classes)
 
 
 def simplest_guess(truth: Array, classes: Sequence[str]) -> tuple[Array, str]:
@@ -115,7 +115,7 @@ def simplest_guess(truth: Array, classes: Sequence[str]) -> tuple[Array, str]:
     return np.full_like(truth, index), f"everything is {classes[index]}"
 
 
-def guesses(sums: Array, truth: Array, classes: Sequence[str]) -> dict[str, Figures]:
+def guesses(sums: Array, truth: Array, classes: Sequence[str]) -> dict[str, Measurement]:
     """What is reached if every pixel is taken for one class, for each that occurs: the most frequent first.
 
     Args:
@@ -124,14 +124,14 @@ def guesses(sums: Array, truth: Array, classes: Sequence[str]) -> dict[str, Figu
         classes: Class names; the position is the index, 0 the background.
 
     Returns:
-        Figures by what the guess is in words, e.g. "everything is building". The background comes last.
+        Metrics by what the guess is in words, e.g. "everything is building". The background comes last.
     """
     count = len(classes)
     pixels = sums[: count**2].reshape(count, count).sum(axis=1)
     mapped = 1 + np.argsort(-pixels[1:], kind="stable")
     by_size = [*mapped[pixels[mapped] > 0], 0]
     return {
-        f"everything is {classes[index]}": figures(_guessed(sums, truth, index, count), classes)
+        f"everything is {classes[index]}": summarise(_guessed(sums, truth, index, count), classes)
         for index in by_size
     }
 

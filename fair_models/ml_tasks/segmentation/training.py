@@ -80,7 +80,7 @@ def evaluate(
             those of predictions, without it the most probable class of each pixel.
 
     Returns:
-        Metrics with intervals beside those of the simplest guess, figures of each class, and pictures of the
+        Metrics with intervals beside those of the simplest guess, metrics of each class, and pictures of the
         worst, the median and the best chip: image, truth and prediction side by side.
 
     Raises:

@@ -101,7 +101,7 @@ class Ledger(Protocol):
         """The run config of a version, enough to repeat its run. Raises NotFound where none was logged."""
 
     def curves(self, model: str, number: int) -> Sequence[Mapping[str, float]]:
-        """Figures of each epoch in order, `epoch` among them. Raises NotFound before training has ended."""
+        """Metrics of each epoch in order, `epoch` among them. Raises NotFound before training has ended."""
 
     def fetch(self, model: str, number: int, artifact: Artifact, folder: Path) -> Path:
         """Copy a file into `folder`: model.safetensors, model.onnx, model-int8.onnx or extras.zip.

@@ -86,7 +86,7 @@ class ZenmlLedger:
         return RunConfig.model_validate(parameters["config"])
 
     def curves(self, model: str, number: int) -> Sequence[Mapping[str, float]]:
-        """Figures of each epoch in order."""
+        """Metrics of each epoch in order."""
         curves: list[dict[str, float]] = self._output(model, number, "curves").load()
         return curves
 

@@ -38,7 +38,7 @@ def quicken(config: RunConfig, code: ModelCode, onnx: bytes, samples: LoadedSamp
         config: The run.
         code: The contribution.
         onnx: What `export` gave.
-        samples: Training chips give the ranges of an 8-bit network, held-out chips the figures.
+        samples: Training chips give the ranges of an 8-bit network, held-out chips the metrics.
     """
     with tempfile.TemporaryDirectory(prefix="fair-quick-") as folder:
         path = Path(folder) / "model.onnx"

@@ -34,7 +34,7 @@ class Fitted:
     """What a training leaves behind.
 
     weights: The network's state as safetensors.
-    curves: Figures of each epoch in order, with `epoch` counted from 1.
+    curves: Metrics of each epoch in order, with `epoch` counted from 1.
     seconds: Wall time from building the network to its last epoch.
     """
 

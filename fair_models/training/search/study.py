@@ -224,7 +224,7 @@ def stop_rule(epoch: int | None, curves: Sequence[Sequence[Mapping[str, float]]]
 
     Args:
         epoch: After which one that is looked at; None: never.
-        curves: Figures of each epoch of the trials before.
+        curves: Metrics of each epoch of the trials before.
     """
     known = [rows[epoch - 1][FIGURE] for rows in curves if epoch and len(rows) >= epoch and FIGURE in rows[0]]
     if epoch is None or len(known) < FEWEST_TO_STOP:
