@@ -1,4 +1,17 @@
-"""Values of hyperparameters to try: a grid, or chance, within what a model's item declares."""
+"""Values of hyperparameters to try: a grid, or random draws, within what a model's item declares.
+
+Optuna 5.0 was tried in place of this module and was worse for the two published methods:
+
+- A study that is filled again from the ledger (`add_trial`) starts its `RandomSampler` at the seed again: it
+  draws the values of the trials that are done. Here the sequence follows from the arguments alone, so a
+  resumed search goes on with the next values.
+- `RandomSampler` repeats values: 6 different ones in 9 draws from 9 combinations. Here each trial is new.
+- `GridSampler` raises at its last combination when trials are asked for and told (`ask`, `tell`), which a
+  trial in another process needs.
+- It takes half a second to import, and it would give other values for seeds that people have recorded.
+
+A method that learns from the trials before (TPE) would be a reason to look again.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +29,11 @@ from fair_models.errors import InvalidHyperparameters
 from fair_models.params import HyperparameterValue, SearchMethod, SearchRange
 from fair_models.types import Json
 
-MOST_COMBINATIONS = 100_000
+MAX_COMBINATIONS = 100_000
 """A grid with more is refused before its combinations are listed."""
 
-_FRUITLESS = 200
-"""Draws in a row that were there before: then all there is has been drawn, or nearly so."""
+_MAX_REPEATS = 200
+"""Repeated draws in a row after which the space counts as used up."""
 
 _DIGITS = 6
 
@@ -44,113 +57,115 @@ def candidates(
     """
     declared = hyperparameters.by_key(item.properties)
     hyperparameters.resolve(item, _examples(vary, declared))  # names that it does not know, and wrong types
-    reasons = [reason for key, wish in vary.items() for reason in _problems(declared[key], wish)]
-    count = math.prod(len(_grid(declared[key], wish)) for key, wish in vary.items()) if not reasons else 0
-    if method == "grid" and count > MOST_COMBINATIONS:
+    reasons = [reason for key, wanted in vary.items() for reason in _problems(declared[key], wanted)]
+    count = math.prod(len(_grid(declared[key], wanted)) for key, wanted in vary.items()) if not reasons else 0
+    if method == "grid" and count > MAX_COMBINATIONS:
         reasons.append(
-            f"the grid has {count} combinations, at most {MOST_COMBINATIONS} may be: ask for fewer points"
+            f"the grid has {count} combinations, at most {MAX_COMBINATIONS} may be: ask for fewer points"
         )
     if reasons:
         raise InvalidHyperparameters(item.id, reasons)
-    wishes = {key: (declared[key], wish) for key, wish in vary.items()}
-    return _all(wishes, seed) if method == "grid" else _drawn(wishes, seed)
+    ranges = {key: (declared[key], wanted) for key, wanted in vary.items()}
+    return _all(ranges, seed) if method == "grid" else _drawn(ranges, seed)
 
 
-Wishes = Mapping[str, tuple[Json, SearchRange]]
+Ranges = Mapping[str, tuple[Json, SearchRange]]
 
 
-def _all(wishes: Wishes, seed: int) -> Iterator[Values]:
-    combinations = list(itertools.product(*(_grid(*wish) for wish in wishes.values())))
+def _all(ranges: Ranges, seed: int) -> Iterator[Values]:
+    combinations = list(itertools.product(*(_grid(*wanted) for wanted in ranges.values())))
     for index in np.random.default_rng(seed).permutation(len(combinations)):
-        yield dict(zip(wishes, combinations[index], strict=True))
+        yield dict(zip(ranges, combinations[index], strict=True))
 
 
-def _drawn(wishes: Wishes, seed: int) -> Iterator[Values]:
+def _drawn(ranges: Ranges, seed: int) -> Iterator[Values]:
     chance = np.random.default_rng(seed)
     seen: set[tuple[HyperparameterValue, ...]] = set()
-    fruitless = 0
-    while fruitless < _FRUITLESS:
-        drawn = tuple(_draw(*wish, chance) for wish in wishes.values())
+    repeats = 0
+    while repeats < _MAX_REPEATS:
+        drawn = tuple(_draw(*wanted, chance) for wanted in ranges.values())
         if drawn in seen:
-            fruitless += 1
+            repeats += 1
             continue
         seen.add(drawn)
-        fruitless = 0
-        yield dict(zip(wishes, drawn, strict=True))
+        repeats = 0
+        yield dict(zip(ranges, drawn, strict=True))
 
 
-def _draw(entry: Json, wish: SearchRange, chance: np.random.Generator) -> HyperparameterValue:
-    choices = _choices(entry, wish)
+def _draw(entry: Json, wanted: SearchRange, chance: np.random.Generator) -> HyperparameterValue:
+    choices = _choices(entry, wanted)
     if choices:
         return choices[int(chance.integers(len(choices)))]
-    least, most = _bounds(entry, wish)
-    if entry["type"] == "int" and not wish.log:
-        return int(chance.integers(math.ceil(least), math.floor(most) + 1))
-    return _typed(entry, _between(float(chance.random()), least, most, wish.log))
+    low, high = _bounds(entry, wanted)
+    if entry["type"] == "int" and not wanted.log:
+        return int(chance.integers(math.ceil(low), math.floor(high) + 1))
+    return _typed(entry, _between(float(chance.random()), low, high, wanted.log))
 
 
-def _grid(entry: Json, wish: SearchRange) -> Sequence[HyperparameterValue]:
-    choices = _choices(entry, wish)
+def _grid(entry: Json, wanted: SearchRange) -> Sequence[HyperparameterValue]:
+    choices = _choices(entry, wanted)
     if choices:
         return choices
-    least, most = _bounds(entry, wish)
-    steps = [_between(step / (wish.points - 1), least, most, wish.log) for step in range(wish.points)]
+    low, high = _bounds(entry, wanted)
+    steps = [_between(step / (wanted.points - 1), low, high, wanted.log) for step in range(wanted.points)]
     return list(dict.fromkeys(_typed(entry, value) for value in steps))
 
 
-def _between(part: float, least: float, most: float, log: bool) -> float:
+def _between(part: float, low: float, high: float, log: bool) -> float:
     """The value at a part, 0 to 1, of the way; with `log` each step multiplies by as much."""
-    value = least * (most / least) ** part if log else least + (most - least) * part
-    return min(max(float(f"{value:.{_DIGITS}g}"), least), most)
+    value = low * (high / low) ** part if log else low + (high - low) * part
+    return min(max(float(f"{value:.{_DIGITS}g}"), low), high)
 
 
 def _typed(entry: Json, value: float) -> HyperparameterValue:
     return round(value) if entry["type"] == "int" else value
 
 
-def _choices(entry: Json, wish: SearchRange) -> Sequence[HyperparameterValue]:
+def _choices(entry: Json, wanted: SearchRange) -> Sequence[HyperparameterValue]:
     """The values to choose from; empty for a range of numbers."""
-    if wish.values:
-        return wish.values
+    if wanted.values:
+        return wanted.values
     if entry["type"] == "bool":
         return [False, True]
-    narrowed = wish.least is not None or wish.most is not None
+    narrowed = wanted.least is not None or wanted.most is not None
     return [] if narrowed else list(entry.get("values", []))
 
 
-def _bounds(entry: Json, wish: SearchRange) -> tuple[float, float]:
-    least = wish.least if wish.least is not None else entry.get("min")
-    most = wish.most if wish.most is not None else entry.get("max")
-    return (math.nan if least is None else float(least)), (math.nan if most is None else float(most))
+def _bounds(entry: Json, wanted: SearchRange) -> tuple[float, float]:
+    low = wanted.least if wanted.least is not None else entry.get("min")
+    high = wanted.most if wanted.most is not None else entry.get("max")
+    return (math.nan if low is None else float(low)), (math.nan if high is None else float(high))
 
 
 def _examples(vary: Mapping[str, SearchRange], declared: Mapping[str, Json]) -> dict[str, Any]:
     """One value of each name, to be held against the item."""
-    return {key: (wish.values or [declared.get(key, {}).get("default", 0)])[0] for key, wish in vary.items()}
+    return {
+        key: (wanted.values or [declared.get(key, {}).get("default", 0)])[0] for key, wanted in vary.items()
+    }
 
 
-def _problems(entry: Json, wish: SearchRange) -> Iterator[str]:
+def _problems(entry: Json, wanted: SearchRange) -> Iterator[str]:
     key = entry["key"]
-    if wish.values:
-        for value in wish.values:
+    if wanted.values:
+        for value in wanted.values:
             yield from hyperparameters.problems(entry, value)
-        if wish.least is not None or wish.most is not None:
+        if wanted.least is not None or wanted.most is not None:
             yield f"{key} has values and a range; give one of them"
         return
-    if _choices(entry, wish):
+    if _choices(entry, wanted):
         return
     if entry["type"] not in {"int", "float"}:
         yield f"{key} is text without declared values; list those to try"
         return
-    least, most = _bounds(entry, wish)
-    if math.isnan(least) or math.isnan(most):
-        yield f"{key} has no declared {'least' if math.isnan(least) else 'largest'} value; give one"
-    elif least > most:
-        yield f"{key} has {least:g} above {most:g}"
-    elif wish.log and least <= 0:
-        yield f"{key} begins at {least:g}; on a logarithmic scale give a least value above 0"
-    elif entry["type"] == "int" and math.ceil(least) > math.floor(most):
-        yield f"{key} has no whole number between {least:g} and {most:g}"
+    low, high = _bounds(entry, wanted)
+    if math.isnan(low) or math.isnan(high):
+        yield f"{key} has no declared {'least' if math.isnan(low) else 'largest'} value; give one"
+    elif low > high:
+        yield f"{key} has {low:g} above {high:g}"
+    elif wanted.log and low <= 0:
+        yield f"{key} begins at {low:g}; on a logarithmic scale give a least value above 0"
+    elif entry["type"] == "int" and math.ceil(low) > math.floor(high):
+        yield f"{key} has no whole number between {low:g} and {high:g}"
     else:
-        for end in (least, most):
+        for end in (low, high):
             yield from hyperparameters.problems(entry, _typed(entry, end))
