@@ -33,9 +33,9 @@ def better_than_guessing(entry: Entry, document: Json, scope: Scope) -> Iterator
     if entry.collection != LOCAL_MODELS or entry.deprecated:
         return
     properties = document["properties"]
-    told = guesses.doubt_of_item(properties)
-    if told and "override_reason" not in (properties.get("fair:gate") or {}):
-        yield Problem(entry.label, told, WEAK)
+    doubt = guesses.doubt_of_item(properties)
+    if doubt and "override_reason" not in (properties.get("fair:gate") or {}):
+        yield Problem(entry.label, doubt, WEAK)
 
 
 def value_of(

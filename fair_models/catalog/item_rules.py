@@ -95,7 +95,7 @@ def quantized_networks_agree(item: Json) -> list[str]:
         elif not agreement.is_enough(said):
             reasons.append(
                 f"{where}: is {sentences.shown(said)}, a network in 8 bits needs at least "
-                f"{agreement.LEAST_MASK_IOU}; take the asset out"
+                f"{agreement.MIN_MASK_IOU}; take the asset out"
             )
     return reasons
 
@@ -241,10 +241,10 @@ def class_metrics_name_classes(item: Json) -> list[str]:
         return []
     rows = [row["class"] for row in properties.get("fair:class_metrics", [])]
     confusion = properties.get("fair:confusion", {})
-    told = {"fair:class_metrics": rows, "fair:confusion": [*confusion, *_columns(confusion)]}
+    named = {"fair:class_metrics": rows, "fair:confusion": [*confusion, *_columns(confusion)]}
     found = [
         f"properties.{field}: names {', '.join(foreign)}, the classes are {', '.join(known)}"
-        for field, names in told.items()
+        for field, names in named.items()
         if (foreign := sorted(set(names) - set(known)))
     ]
     twice = [name for name in dict.fromkeys(rows) if rows.count(name) > 1]

@@ -91,8 +91,8 @@ def own_problems(item: Json) -> list[str]:
             *reasons,
             f"collection: is {sentences.shown(item.get('collection'))}, should be one of {collections}",
         ]
-    told = {reason.partition(":")[0] for reason in reasons}
-    broken = [reason for reason in _broken(item, profile) if reason.partition(":")[0] not in told]
+    known = {reason.partition(":")[0] for reason in reasons}
+    broken = [reason for reason in _broken(item, profile) if reason.partition(":")[0] not in known]
     return [*reasons, *broken, *_rule_problems(item, profile, readable=not broken)]
 
 

@@ -143,16 +143,16 @@ def warn_of(version: ModelVersion, base: ModelItem) -> str | None:
     main = base.main_metric
     key = main["key"]
     name = version.baseline_names.get(key, version.baseline_name)
-    told = guesses.doubt(main, version.metrics.get(key), version.baseline.get(key), name)
+    doubt = guesses.doubt(main, version.metrics.get(key), version.baseline.get(key), name)
     if version.metrics.get(key) is None:
         warning = (
             f"its main metric {key} was not measured on the {version.held_out_count} held-out samples. "
             "promote refuses it: train on a dataset whose held-out chips hold what the model maps"
         )
-    elif told is None:
+    elif doubt is None:
         return None
     else:
-        warning = f"{told}. promote refuses it without an override reason: {NEXT}"
+        warning = f"{doubt}. promote refuses it without an override reason: {NEXT}"
     logger.warning("%s: %s", version.id, warning)
     return warning
 

@@ -37,7 +37,7 @@ PlanListener = Callable[[Plan], None]
 
 
 def ignore_plan(plan: Plan) -> None:
-    """Drop a plan: nobody is told."""
+    """Take a plan and do nothing with it."""
 
 
 @dataclass(frozen=True)

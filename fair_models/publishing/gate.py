@@ -147,9 +147,9 @@ def _bounds(gate: Gate, spec: Sequence[Json]) -> dict[str, float]:
 
 
 def _no_better_than_guessing(measured: Measured, main: Json) -> Iterator[str]:
-    told = guesses.doubt(main, measured.metrics.get(main["key"]), measured.guess_value, measured.guess)
-    if told:
-        yield f"{told}; {NEXT}, or publish it with an override reason"
+    doubt = guesses.doubt(main, measured.metrics.get(main["key"]), measured.guess_value, measured.guess)
+    if doubt:
+        yield f"{doubt}; {NEXT}, or publish it with an override reason"
 
 
 def _below_minimum(bounds: Mapping[str, float], measured: Measured) -> Iterator[str]:

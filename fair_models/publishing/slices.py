@@ -119,11 +119,11 @@ class _Made:
         cut, params, whole = self.cut, self.params, DatasetItem(self.whole)
         names = list(cut.labels.names)
         counts = [{"name": name, "count": names.count(name)} for name in whole.classes]
-        told = _told(params)
+        criteria = _criteria(params)
         overview = whole.properties["label:overviews"][0]
         return {
-            "title": params.title or f"{whole.title}: {told}"[:120],
-            "description": params.description or f"The part of {self.whole.id} with {told}.",
+            "title": params.title or f"{whole.title}: {criteria}"[:120],
+            "description": params.description or f"The part of {self.whole.id} with {criteria}.",
             "version": str(number),
             "deprecated": False,
             "created": building.timestamp(datetime.now(UTC)),
@@ -188,7 +188,7 @@ def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path) ->
     if not cut.split.held_out or not len(cut.labels):
         raise Invalid(
             f"Of the {len(split.held_out)} held-out chips of {whole.id}, {len(cut.split.held_out)} belong to "
-            f"{params.name} ({_told(params)}), with {len(cut.labels)} labels: nothing could be measured on "
+            f"{params.name} ({_criteria(params)}), with {len(cut.labels)} labels: nothing could be measured on "
             f"it. Slice it more widely{_hint(params, whole, known)}"
         )
     return cut
@@ -223,7 +223,7 @@ def _wished(params: SliceDatasetParams) -> Json:
     return {name: value for name, value in wished.items() if value}
 
 
-def _told(params: SliceDatasetParams) -> str:
+def _criteria(params: SliceDatasetParams) -> str:
     """What belongs to a slice, in words."""
     parts = [f"labels of {' or '.join(params.classes)}"] if params.classes else []
     parts += [f"{name} {' or '.join(values)}" for name, values in params.tags.items()]

@@ -31,7 +31,7 @@ FIELD = "fair:agreement"
 MASK_IOU = "fair:mask_iou"
 """Field of the asset of an 8-bit network: the lowest figure that it has."""
 
-LEAST_MASK_IOU = 0.995
+MIN_MASK_IOU = 0.995
 """What a quicker way must reach to be used."""
 
 INT8 = "int8"
@@ -135,4 +135,4 @@ def from_json(said: Mapping[str, Any]) -> Agreement:
 def is_enough(mask_iou: Any) -> bool:
     """Whether a figure is one, and high enough."""
     numeric = isinstance(mask_iou, int | float) and not isinstance(mask_iou, bool) and math.isfinite(mask_iou)
-    return numeric and LEAST_MASK_IOU <= mask_iou <= 1
+    return numeric and MIN_MASK_IOU <= mask_iou <= 1

@@ -54,9 +54,9 @@ def doubt(entry: Json, value: float | None, guess: float | None, name: str) -> s
     """
     if is_better(entry, value, guess) is not False:
         return None
-    told = f" ({name})" if name else ""
+    named = f" ({name})" if name else ""
     return (
-        f"{entry['key']} is {compared(value)}, no better than {compared(guess)} of the simplest guess{told}"
+        f"{entry['key']} is {compared(value)}, no better than {compared(guess)} of the simplest guess{named}"
     )
 
 

@@ -128,8 +128,8 @@ def specification_problems(properties: Json, *, own_values: bool) -> list[str]:
         reasons += [f"{reason} (its default)" for reason in problems(entry, entry["default"])]
         if key not in values:
             meant = meant_by(key, values)
-            told = f"; write in full which is meant, {' or '.join(meant)}" if meant else ""
-            reasons.append(f"{key} is specified but has no value in mlm:hyperparameters{told}")
+            hint = f"; write in full which is meant, {' or '.join(meant)}" if meant else ""
+            reasons.append(f"{key} is specified but has no value in mlm:hyperparameters{hint}")
             continue
         reasons += [f"{reason} (in mlm:hyperparameters)" for reason in problems(entry, values[key])]
         if not own_values and values[key] != entry["default"]:

@@ -1,4 +1,4 @@
-"""What a model tells apart, and its item told for other classes that it was trained on."""
+"""What a model tells apart, and its item rewritten for other classes that it was trained on."""
 
 from __future__ import annotations
 
@@ -102,17 +102,17 @@ def _owner(key: str, classes: Sequence[str]) -> str | None:
 
 
 def _renamed(entry: Json, before: str, after: str) -> Json:
-    """An entry told of another class. A minimum was set for the class that it had."""
+    """An entry rewritten for another class. A minimum was set for the class that it had."""
     changed = deepcopy(entry)
     changed.pop("minimum", None)
     changed["key"] = entry["key"].replace(f"fair:{before}_", f"fair:{after}_", 1)
     for field in ("name", "description"):
         if field in changed:
-            changed[field] = _told_of(changed[field], before, after)
+            changed[field] = _reworded(changed[field], before, after)
     return changed
 
 
-def _told_of(text: str, before: str, after: str) -> str:
+def _reworded(text: str, before: str, after: str) -> str:
     words = _words(after)
     first = words[:1].lower() + words[1:]
     text = re.sub(rf"\b{re.escape(before.capitalize())}\b", words, text)

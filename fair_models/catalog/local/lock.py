@@ -18,7 +18,7 @@ LOCK = ".lock"
 """The file whose lock is held; the system frees it when its process ends, however it ends."""
 
 HOLDER = ".lock.json"
-"""Who took the lock last, and what for: told to those who wait too long."""
+"""Who took the lock last, and what for: shown to those who wait too long."""
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def held(root: Path, doing: str, timeout_s: float, what: str = "The catalogue") 
 
     Args:
         root: Folder of the catalogue, or of one name; made where it is missing.
-        doing: What the lock is for, told to others, e.g. "a change of 2 items".
+        doing: What the lock is for, shown to others, e.g. "a change of 2 items".
         timeout_s: Seconds to wait for it.
         what: What is locked, for the message.
 

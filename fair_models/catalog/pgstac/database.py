@@ -99,7 +99,7 @@ class Database:
         Raises:
             Unavailable: The database does not answer, or has no catalogue.
         """
-        with self.told("read"), self._borrowed() as connection:
+        with self.translate_errors("read"), self._borrowed() as connection:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
                 yield connection
@@ -116,7 +116,7 @@ class Database:
         Raises:
             Unavailable: Another writer did not end in time, or the database cannot be written.
         """
-        with self.told("change"), self._borrowed() as connection:
+        with self.translate_errors("change"), self._borrowed() as connection:
             connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
             try:
                 wait_at_most(connection, timeout_s, local=True)
@@ -160,10 +160,10 @@ class Database:
         Raises:
             Unavailable: Another held it for longer than that, or the database does not answer.
         """
-        with self.told("change"):
+        with self.translate_errors("change"):
             connection = self.connect()
         with connection:
-            with self.told("change"):
+            with self.translate_errors("change"):
                 wait_at_most(connection, timeout_s, local=False)
                 try:
                     connection.execute(
@@ -211,7 +211,7 @@ class Database:
         return self.connect()
 
     @contextmanager
-    def told(self, doing: str) -> Iterator[None]:
+    def translate_errors(self, doing: str) -> Iterator[None]:
         """Turn an error of the database into one of our family."""
         try:
             yield

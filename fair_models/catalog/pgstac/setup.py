@@ -75,7 +75,7 @@ def init(database: Database, timeout_s: float = 60.0) -> str:
 
 
 def _migrate(database: Database) -> str:
-    with database.told("change"), database.connect() as connection:
+    with database.translate_errors("change"), database.connect() as connection:
         # pypgstac asks for a pool as well, and with a connection never takes one from it.
         tool = PgstacDB(dsn="", connection=connection)
         try:

@@ -134,7 +134,7 @@ def _obstacles(way: Way, item: Item, known: Agreement) -> Iterator[str]:
     elif figure.mask_iou is None:
         yield "there was nothing but background to compare it on"
     elif not figure.is_enough:
-        yield f"its mask IoU of {figure.mask_iou:.4f} is below {agreement.LEAST_MASK_IOU}"
+        yield f"its mask IoU of {figure.mask_iou:.4f} is below {agreement.MIN_MASK_IOU}"
     if not any(assets.has_role(asset.roles or (), way.role) for asset in item.assets.values()):
         yield "the item has no 8-bit network"
     if way.engine == openvino.ENGINE:

@@ -147,12 +147,12 @@ def _ground(dataset: Item, sides: Sequence[Side], contenders: Sequence[Measurabl
     key, better = str(metric["key"]), 1 if metric.get("higher_is_better", True) else -1
     by_sample = {side.contender.id: _by_sample(side, key) for side in measured}
     first = by_sample[measured[0].contender.id]
-    told = [
+    sides = [
         side if side is measured[0] or side.evaluation is None else _beside(side, by_sample, first, better)
         for side in sides
     ]
     names = _most_different(by_sample, better)[:count]
-    return Ground(dataset, metric, told, list(_shown(names, by_sample, contenders, dataset)))
+    return Ground(dataset, metric, sides, list(_shown(names, by_sample, contenders, dataset)))
 
 
 def _by_sample(side: Side, key: str) -> dict[str, float]:

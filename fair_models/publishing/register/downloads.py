@@ -95,7 +95,7 @@ def _verify(path: Path, checksum: str | None) -> None:
 
 
 def refused(found: TemplateFiles, needed: tuple[str, ...]) -> Iterator[str]:
-    """Why addresses may not be asked, told before the first is."""
+    """Why addresses may not be asked, checked before the first request."""
     for key, href in wanted(found, needed).items():
         given = by_hand(href, _said_checksum(found.said[key]))
         if given.is_file():
