@@ -188,8 +188,8 @@ def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path) ->
     if not cut.split.held_out or not len(cut.labels):
         raise Invalid(
             f"Of the {len(split.held_out)} held-out chips of {whole.id}, {len(cut.split.held_out)} belong to "
-            f"{params.name} ({_criteria(params)}), with {len(cut.labels)} labels: nothing could be measured on "
-            f"it. Slice it more widely{_hint(params, whole, known)}"
+            f"{params.name} ({_criteria(params)}), with {len(cut.labels)} labels: nothing could be measured "
+            f"on it. Slice it more widely{_hint(params, whole, known)}"
         )
     return cut
 

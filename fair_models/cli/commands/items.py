@@ -166,10 +166,11 @@ def _with_interval(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _row(item: Item) -> dict[str, Any]:
+    from fair_models.catalog.items.model import ModelItem
     from fair_models.reports import metrics
 
     properties = item.properties
-    main = metrics.of_item(properties).main
+    main = metrics.of_item(ModelItem(item)).main
     return {
         "collection": item.collection_id,
         "item": item.id,
