@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fair_models.catalog.items.model import ModelItem
 from fair_models.outcomes import OUTCOMES, Outcome, TrainedVersion
 from fair_models.reports import outcome
 
@@ -54,7 +55,7 @@ def test_metrics_for_people_stand_above_the_rows_for_programs() -> None:
     from tests.catalog.item_factory import local_item
 
     item = local_item(intervals={"fair:building_iou": (0.7, 0.78)})
-    [table] = metrics.of_item(item.properties).artifacts()
+    [table] = metrics.of_item(ModelItem(item)).artifacts()
     assert table.key == "metrics"
     assert "| `fair:building_iou` | 0.74 [0.7, 0.78] | 0.377 |" in table.description
     assert table.rows[0]["value"] == item.properties["fair:building_iou"]
