@@ -31,7 +31,7 @@ def scene(tmp_path: Path) -> Path:
 def test_shards_of_two_machines_meet_in_a_bucket_and_go_when_they_are_put_together(
     tmp_path: Path, scene: Path, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fair_models.inference.windowing.plan.LEAST_SHARD_PX", 128 * 128 * 3)
+    monkeypatch.setattr("fair_models.inference.windowing.plan.MIN_SHARD_PX", 128 * 128 * 3)
     session = open_session(write_network(tmp_path / "n.onnx", size_px=128), threads=1)
     one, other = (
         S3Store(BucketPlace.of(f"s3://{s3_bucket}/fair"), tmp_path / f"cache-{name}") for name in "ab"
