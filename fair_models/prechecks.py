@@ -16,15 +16,18 @@ from fair_models.catalog.protocol import Catalog
 from fair_models.errors import NotFound
 from fair_models.params import (
     AuditParams,
+    CleanRunsParams,
     CollectFeedbackParams,
     CompareParams,
     FinetuneParams,
     IngestDatasetParams,
     Params,
+    PinParams,
     PredictParams,
     PromoteParams,
     RegisterModelParams,
     RepeatParams,
+    RetireParams,
     SearchParams,
     SliceDatasetParams,
 )
@@ -129,6 +132,29 @@ def _promote(params: PromoteParams, catalog: Catalog, files: bool) -> None:
         names.require_free(catalog, LOCAL_MODELS, params.model)
 
 
+def _retire(params: RetireParams, catalog: Catalog, files: bool) -> None:
+    from fair_models.publishing import pins, retire
+    from fair_models.training import references
+
+    chosen, *_ = retire.settle(params, catalog, references.ledger_here)
+    if params.action == "delete":
+        pins.refuse(chosen, ())
+
+
+def _pin(params: PinParams, catalog: Catalog, files: bool) -> None:
+    from fair_models.publishing import pins
+
+    pins.require_published(params, catalog)
+
+
+def _clean_runs(params: CleanRunsParams, catalog: Catalog, files: bool) -> None:
+    from fair_models.publishing import cleanup
+    from fair_models.training import references
+
+    if params.models and files:
+        cleanup.require_models(params, references.ledger_here())
+
+
 def _compare(params: CompareParams, catalog: Catalog, files: bool) -> None:
     for reference in (params.dataset, *params.slices):
         if reference is not None:
@@ -161,6 +187,9 @@ _CHECKS: Mapping[type[Params], Callable[[Any, Catalog, bool], None]] = {
     IngestDatasetParams: _ingest,
     RegisterModelParams: _register,
     PromoteParams: _promote,
+    RetireParams: _retire,
+    PinParams: _pin,
+    CleanRunsParams: _clean_runs,
     CompareParams: _compare,
     SliceDatasetParams: _slice,
     CollectFeedbackParams: _feedback,

@@ -28,12 +28,15 @@ from fair_models.errors import (
 )
 from fair_models.params import (
     AuditParams,
+    CleanRunsParams,
     CompareParams,
     FinetuneParams,
     IngestDatasetParams,
     Params,
+    PinParams,
     PredictParams,
     RegisterModelParams,
+    RetireParams,
     SearchParams,
     SearchRange,
     SliceDatasetParams,
@@ -106,6 +109,26 @@ REFUSED: dict[str, tuple[Params, type[FairModelsError], str]] = {
     ),
     "no contribution": (RegisterModelParams(source="/nowhere"), NotFound, "no model at /nowhere"),
     "unknown rule": (AuditParams(rules=["linkz"]), Invalid, "No audit rule is called linkz"),
+    "retire what is not there": (
+        RetireParams(name="no-such-model"),
+        NotFound,
+        "nothing called no-such",
+    ),
+    "retire no such version": (
+        RetireParams(name=DATASET, collection="datasets", version=7),
+        NotFound,
+        "it has banepa-buildings-v1",
+    ),
+    "pin what is not there": (
+        PinParams(name=DATASET, collection="datasets", version=7, reason="for the report", by="me"),
+        NotFound,
+        "banepa-buildings-v7",
+    ),
+    "clean runs of what was never trained": (
+        CleanRunsParams(models=["no-such-model"]),
+        NotFound,
+        "Nothing was trained here yet",
+    ),
     "unknown slice": (
         CompareParams(versions=["my-roofs-v1"], slices=["banepa-west"]),
         NotFound,

@@ -78,6 +78,7 @@ def clean_runs(
         NotFound: A model that was named does not exist.
         Unavailable: A model is held by somebody else for too long. The log tells what was deleted before.
     """
+    require_models(params, ledger)
     before = (now or transitions.now()) - timedelta(days=params.older_than_days)
     names = params.models or ledger.models()
     decisions: list[CleanupDecision] = []
@@ -86,14 +87,22 @@ def clean_runs(
             try:
                 found = ledger.versions(model)
             except NotFound:
-                if params.models:
-                    raise
                 continue  # its last version went meanwhile
             looked_at = list(_decide(found, _published(catalog, model), before, params.keep_last))
             if not params.dry_run:
                 _delete(ledger, found, [each.version for each in looked_at if not each.stays])
             decisions += looked_at
     return Cleaned(decisions, len(names))
+
+
+def require_models(params: CleanRunsParams, ledger: Ledger) -> None:
+    """All models that a request names exist.
+
+    Raises:
+        NotFound: One does not.
+    """
+    for model in params.models:
+        ledger.versions(model)
 
 
 def _decide(

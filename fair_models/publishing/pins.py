@@ -90,6 +90,23 @@ def refuse(items: Sequence[Item], unpublished: Sequence[ModelVersion]) -> None:
         )
 
 
+def require_published(params: PinParams, catalog: Catalog) -> None:
+    """What a request to pin needs of the catalogue.
+
+    Raises:
+        NotFound: The version was deleted, or it is not published and of a collection where all versions are.
+    """
+    item_id = versions.item_id(params.name, params.version)
+    if params.collection != LOCAL_MODELS:
+        catalog.get(params.collection, item_id)
+        return
+    if versions.exact(catalog, params.collection, item_id) is not None:
+        return
+    for buried in catalog.tombstones(LOCAL_MODELS, params.name):
+        if buried.id == item_id:
+            raise NotFound(f"{item_id} {tombstones.deletion(buried)}: there is nothing to pin")
+
+
 def _version(params: PinParams, catalog: Catalog, ledger: Ledger, item: Item | None) -> ModelVersion | None:
     """What ZenML has of it; None where it need not have it."""
     if params.collection == LOCAL_MODELS:
@@ -97,13 +114,9 @@ def _version(params: PinParams, catalog: Catalog, ledger: Ledger, item: Item | N
             with suppress(NotFound):
                 return ledger.get(params.name, params.version)
             return None
-        item_id = versions.item_id(params.name, params.version)
-        for buried in catalog.tombstones(LOCAL_MODELS, params.name):
-            if buried.id == item_id:
-                raise NotFound(f"{item_id} {tombstones.deletion(buried)}: there is nothing to pin")
+        require_published(params, catalog)
         return ledger.get(params.name, params.version)
-    if item is None:
-        catalog.get(params.collection, versions.item_id(params.name, params.version))
+    require_published(params, catalog)
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pystac import Item
@@ -59,11 +59,7 @@ def retire(
             or somebody else changed it meanwhile.
     """
     with catalog.exclusive(params.collection, params.name):
-        chosen = _chosen(params, list(catalog.search(params.collection, name=params.name, order="version")))
-        gone = _chosen(params, catalog.tombstones(params.collection, params.name))
-        if not chosen and (not gone or params.action == "archive"):
-            raise _unknown(params, catalog, gone, ledger)
-        transition = _transition(params, catalog, chosen)
+        chosen, gone, transition = settle(params, catalog, lambda: ledger)
         unpublished = _unpublished(params, ledger, chosen, gone)
         if params.action == "delete":
             pins.refuse(chosen, unpublished)
@@ -84,6 +80,27 @@ def retire(
         return Retired(tuple(item.id for item in (*chosen, *gone)), effects)
 
 
+def settle(
+    params: RetireParams, catalog: Catalog, ledger: Callable[[], Ledger]
+) -> tuple[list[Item], list[Item], Transition]:
+    """The published versions that a request means, those of it that were deleted before, and what changes.
+
+    Args:
+        params: What, and how.
+        catalog: Where it is published.
+        ledger: Opens ZenML, asked only about a local model that is not published.
+
+    Raises:
+        NotFound: There is, and was, no such name or version.
+        Conflict: Active items derive from what is to be deleted.
+    """
+    chosen = _chosen(params, list(catalog.search(params.collection, name=params.name, order="version")))
+    gone = _chosen(params, catalog.tombstones(params.collection, params.name))
+    if not chosen and (not gone or params.action == "archive"):
+        raise _unknown(params, catalog, gone, ledger)
+    return chosen, gone, _transition(params, catalog, chosen)
+
+
 def label(params: RetireParams) -> str:
     """What is to be retired, e.g. "local-models/banepa-roofs-v2"."""
     number = f"-v{params.version}" if params.version is not None else ""
@@ -94,12 +111,14 @@ def _chosen(params: RetireParams, items: Sequence[Item]) -> list[Item]:
     return [item for item in items if params.version in (None, versions.split_id(item.id)[1])]
 
 
-def _unknown(params: RetireParams, catalog: Catalog, gone: Sequence[Item], ledger: Ledger) -> NotFound:
+def _unknown(
+    params: RetireParams, catalog: Catalog, gone: Sequence[Item], ledger: Callable[[], Ledger]
+) -> NotFound:
     if gone:
         return NotFound(f"{label(params)} {tombstones.deletion(gone[-1])}: there is nothing to archive")
     if params.collection == LOCAL_MODELS:
         asked = params.name if params.version is None else versions.item_id(params.name, params.version)
-        trained = references.unpublished(catalog, asked, lambda: ledger)
+        trained = references.unpublished(catalog, asked, ledger)
         if trained:
             return NotFound(f"There is nothing to {params.action}: {trained}")
     known = [item.id for item in catalog.search(params.collection, name=params.name, order="version")]
