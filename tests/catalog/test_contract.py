@@ -320,11 +320,15 @@ def test_a_collection_follows_its_items(catalog: Catalog, make_item: MakeItem) -
     assert collection.summaries.to_dict() == {}
 
 
-def test_a_box_over_the_date_line_spans_all_longitudes(catalog: Catalog, make_item: MakeItem) -> None:
+def test_a_collection_over_the_antimeridian_has_a_box_with_west_beyond_east(
+    catalog: Catalog, make_item: MakeItem
+) -> None:
     item = make_item("fiji-v1")
     item.bbox = [177.0, -19.0, 10.0, -178.0, -16.0, 20.0]
     put(catalog, item)
-    assert catalog.collection("local-models").extent.spatial.bboxes == [[-180.0, -19.0, 180.0, -16.0]]
+    assert catalog.collection("local-models").extent.spatial.bboxes == [[177.0, -19.0, -178.0, -16.0]]
+    put(catalog, make_item("samoa-v1", box=[-172.5, -14.0, -171.4, -13.4]))
+    assert catalog.collection("local-models").extent.spatial.bboxes == [[177.0, -19.0, -171.4, -13.4]]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), datetime(2026, 1, 1), {1, 2}, 2**70, "\ud800"])

@@ -104,14 +104,7 @@ def sums_of(collection: str, many: Iterable[SearchFields]) -> Sums:
     sizes = [each.gsd_m for each in found if each.gsd_m is not None]
     facets = {facet for each in found for facet in each.facets}
     return Sums(
-        bbox=(
-            min(box[0] for box in boxes),
-            min(box[1] for box in boxes),
-            max(box[2] for box in boxes),
-            max(box[3] for box in boxes),
-        )
-        if boxes
-        else None,
+        bbox=box_around(boxes),
         start=time_text(min((each.start for each in found if each.start is not None), default=None)),
         end=time_text(max((each.end for each in found if each.end is not None), default=None)),
         gsd_m=(min(sizes), max(sizes)) if sizes else None,
@@ -120,6 +113,32 @@ def sums_of(collection: str, many: Iterable[SearchFields]) -> Sums:
             for name in summed_fields(collection)
         },
     )
+
+
+def box_around(boxes: Sequence[BBox]) -> BBox | None:
+    """The box around boxes in degrees; None where there are none.
+
+    Where one of them lies over the antimeridian (its west > east, RFC 7946), the result is the narrowest box
+    around all of them, which then may lie over it too, or has all longitudes where they leave no gap.
+    """
+    if not boxes:
+        return None
+    south, north = min(box[1] for box in boxes), max(box[3] for box in boxes)
+    if all(box[0] <= box[2] for box in boxes):
+        return min(box[0] for box in boxes), south, max(box[2] for box in boxes), north
+    spans = sorted((west, east if west <= east else east + 360.0) for west, _, east, _ in boxes)
+    reached, gap, start = spans[0][1], 0.0, spans[0][0]
+    for west, east in spans[1:]:
+        if west - reached > gap:
+            gap, start = west - reached, west
+        reached = max(reached, east)
+    if spans[0][0] + 360.0 - reached >= gap:
+        gap, start = spans[0][0] + 360.0 - reached, spans[0][0]
+    if gap <= 0.0:
+        return -180.0, south, 180.0, north
+    # The east side is that of a box, never a sum: nothing is rounded.
+    ends = {east for _, _, east, _ in boxes}
+    return start, south, min(ends, key=lambda east: (start - east) % 360.0), north
 
 
 def time_text(seconds: float | None) -> str | None:
@@ -153,7 +172,7 @@ def _number(value: object) -> float | None:
 
 
 def _box(value: object) -> BBox | None:
-    """Two-dimensional box; one over the date line is taken as all longitudes."""
+    """Two-dimensional box; west > east in one over the antimeridian."""
     if not isinstance(value, list) or len(value) not in (4, 6):
         return None
     numbers = [_number(part) for part in value]
@@ -161,4 +180,4 @@ def _box(value: object) -> BBox | None:
     east, north = numbers[len(numbers) // 2], numbers[len(numbers) // 2 + 1]
     if west is None or south is None or east is None or north is None:
         return None
-    return (west, south, east, north) if west <= east else (-180.0, south, 180.0, north)
+    return west, south, east, north

@@ -20,7 +20,7 @@ from fair_models.store.atomic import write_bytes
 
 FOLDER = ".index"
 _POINTER = "current"
-_FORMAT = 1
+_FORMAT = 2
 """Raised whenever tables or facts change: an index of another format is made again."""
 
 

@@ -20,6 +20,7 @@ from fair_models.catalog.items.search_fields import (
     TASKS,
     SearchFields,
     SearchQuery,
+    box_around,
     facet_text,
     search_fields_of,
     time_text,
@@ -169,9 +170,19 @@ class Index:
             "FROM item WHERE collection = ?",
             (collection,),
         ).fetchone()
+        bbox = None if west is None else (west, south, east, north)
+        if self._db.execute(
+            "SELECT 1 FROM item WHERE collection = ? AND west > east LIMIT 1", (collection,)
+        ).fetchone():
+            bbox = box_around(
+                self._db.execute(
+                    "SELECT west, south, east, north FROM item WHERE collection = ? AND west IS NOT NULL",
+                    (collection,),
+                ).fetchall()
+            )
         values = {field: self._values(collection, field) for field in summed_fields(collection)}
         return Sums(
-            bbox=None if west is None else (west, south, east, north),
+            bbox=bbox,
             start=time_text(start),
             end=time_text(end),
             gsd_m=None if finest is None else (finest, coarsest),
