@@ -15,7 +15,7 @@ help: ## Show what can be done
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("fair-models needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,flows,fast,pgstac,aws,kubernetes,docs,dev]'
+	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -c constraints.txt -e '.[train,flows,fast,pgstac,aws,kubernetes,docs,dev]'
 	@touch $@
 
 demo: $(READY) ## The whole life of a model (TASK=detection, classification or ranking; DATA=folder of chips and labels)
@@ -32,7 +32,7 @@ TESTS = $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: $(READY) ## Run the tests, but for the slow proofs
 	$(TESTS) -m 'not proof'
 
-prove: $(READY) ## Run the slow proofs: kills at every step, races, random histories
+prove: $(READY) ## Run the slow proofs: kills, full disks, races, random histories, lives in production, every base model
 	$(TESTS) -m proof
 
 check: $(READY) lint types contracts test ## Everything that CI checks before the proofs

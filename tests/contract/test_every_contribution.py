@@ -14,6 +14,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 FOLDERS = sorted(path.parent for path in (PROJECT / "models").glob("*/stac-item.json"))
 LIGHT = "[name for name in ('torch', 'zenml', 'mlflow', 'onnxruntime', 'prefect') if name in sys.modules]"
 
+pytestmark = pytest.mark.proof
+
 every_contribution = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 
 

@@ -130,6 +130,7 @@ def test_a_run_is_started_without_waiting_and_followed_later(backend: Backend) -
     assert "errors" in followed.stdout
 
 
+@pytest.mark.proof
 def test_stopping_to_follow_leaves_the_run_going(backend: Backend, registered: tuple[str, str]) -> None:
     run = backend.start("finetune", asked(registered, "followed-roofs", MANY_EPOCHS))
     until(lambda: backend.child(run))

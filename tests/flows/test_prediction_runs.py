@@ -81,6 +81,7 @@ def test_two_sub_runs_give_the_bytes_of_one_run(
     assert lines(shards) == set()
 
 
+@pytest.mark.proof
 def test_who_cancels_a_prediction_cancels_its_sub_runs(
     backend: Backend, registered: tuple[str, str], tmp_path: Path, shards: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_who_cancels_a_prediction_cancels_its_sub_runs(
     until(lambda: not any(is_of_a_run(process) for process in processes()))
 
 
+@pytest.mark.proof
 def test_a_prediction_whose_process_is_killed_is_gone_on_with(
     backend: Backend, registered: tuple[str, str], scene: Path, whole_run: str, shards: Path
 ) -> None:

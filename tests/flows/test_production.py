@@ -45,7 +45,7 @@ MODEL = "living-roofs"
 SIDE_PX = 2400
 """Two shards."""
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.proof]
 
 
 @pytest.fixture

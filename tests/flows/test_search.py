@@ -92,6 +92,7 @@ def searched(client: Client, **changes: Any) -> tuple[dict[str, Any], list[dict[
     return client.result(done.id), client.table(done.id, "trials")
 
 
+@pytest.mark.proof
 def test_a_search_chooses_on_the_training_side_and_goes_on_where_it_was_interrupted(
     client: Client, hamlet: Item, trained: list[RunConfig], ledger: Ledger
 ) -> None:

@@ -549,6 +549,7 @@ def publishes(document: dict[str, Any], folder: Path, home: Path) -> bool:
     return True
 
 
+@pytest.mark.proof
 def test_an_item_with_something_else_in_any_place_is_published_right_or_refused(
     folder: Path, tmp_path: Path
 ) -> None:

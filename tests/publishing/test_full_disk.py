@@ -121,6 +121,7 @@ def is_clear(said: str) -> bool:
     return said.startswith("Unavailable: ") and "free space" in said and "try again" in said
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_disk_that_fills_up_at_any_file_changes_nothing(tmp_path: Path, name: str) -> None:
     """Limits from no byte at all to all that the operation writes: each is reached by another file."""
@@ -189,6 +190,7 @@ def test_chips_are_not_ingested_on_a_full_disk(open_home: Path, town: IngestData
     assert len(said) > 4
 
 
+@pytest.mark.proof
 def test_a_contribution_is_not_registered_on_a_full_disk(open_home: Path) -> None:
     contribution = tiny_contribution.write(open_home.parent)
     catalog, store = LocalCatalog(open_home / "catalog"), LocalStore(open_home / "store")

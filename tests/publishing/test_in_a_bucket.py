@@ -150,6 +150,7 @@ def test_files_keep_their_items_when_the_bucket_gets_loses_or_changes_its_public
     assert kept == {href for href in private if f"/{MODEL}/v2/" not in href}
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("fault", ["drop-upload", "corrupt-upload"])
 def test_a_promotion_that_fails_on_its_way_leaves_nothing_and_works_again(
     world: World, home: Path, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, fault: str
@@ -182,6 +183,7 @@ def take_part(root: Path, by: int, barrier: Barrier, ended: Event) -> Outcomes:
     return done
 
 
+@pytest.mark.proof
 def test_processes_that_publish_and_delete_at_once_lose_nothing_in_the_bucket(
     bucket: str, tmp_path: Path
 ) -> None:

@@ -40,6 +40,8 @@ MODEL = "bucket-roofs"
 GATE = Gate(override_reason=tiny_contribution.UNTRAINED)
 UTM = "EPSG:32645"
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.fixture(autouse=True)
 def home(home_for_tests: Path) -> Path:

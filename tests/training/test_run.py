@@ -279,6 +279,7 @@ def start_elsewhere(config, tmp_path: Path) -> subprocess.Popen[str]:
     raise AssertionError(f"the training ended with {process.wait()} before its first epoch")
 
 
+@pytest.mark.proof
 def test_sigterm_cancels_the_run(make_config, ledger, tmp_path):
     config = make_config(model_name="stopped-roofs", training={"seconds_per_epoch": 30})
     process = start_elsewhere(config, tmp_path)
@@ -291,6 +292,7 @@ def test_sigterm_cancels_the_run(make_config, ledger, tmp_path):
     assert mlflow_run(version).info.status == "KILLED"
 
 
+@pytest.mark.proof
 def test_a_killed_run_stays_running_and_cannot_be_promoted_until_it_is_marked(make_config, ledger, tmp_path):
     config = make_config(model_name="zombie-roofs", training={"seconds_per_epoch": 30})
     process = start_elsewhere(config, tmp_path)
