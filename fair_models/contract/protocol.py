@@ -19,7 +19,7 @@ __all__ = ["Adopting", "Calibrating", "MakingAssets", "Pipeline", "Processing"]
 
 
 class Pipeline(Protocol):
-    """`pipeline.py`, torch: how the network is built, trained, judged and exported.
+    """`pipeline.py`, torch: how the network is built, trained, evaluated and exported.
 
     `params` is an instance of the contribution's own `Params`: the hyperparameters of the item that start
     with `training.`, without that prefix. A network's state is a torch state dict of what `build` returns.

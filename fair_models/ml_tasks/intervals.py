@@ -19,7 +19,7 @@ RESAMPLES = 1000
 LEVEL = 0.95
 """Share of the resamples whose metric lies in the interval."""
 
-FEWEST_SAMPLES = 2
+MIN_SAMPLES = 2
 """One sample drawn again is always itself: that says nothing of others."""
 
 Metrics = Mapping[str, float | None]
@@ -38,7 +38,7 @@ def bootstrap(
 
     Returns:
         Lower and upper end by key, of the resamples in which something was measured. None where nothing was
-        in any of them, or there are fewer than `FEWEST_SAMPLES`; nothing at all where there is no sample.
+        in any of them, or there are fewer than `MIN_SAMPLES`; nothing at all where there is no sample.
     """
     count = len(statistics)
     if not count:
@@ -75,7 +75,7 @@ def _ends(measured: Sequence[Metrics], count: int) -> dict[str, Interval | None]
 
 def _interval(values: Sequence[float | None], count: int) -> Interval | None:
     known = [value for value in values if value is not None]
-    if not known or count < FEWEST_SAMPLES:
+    if not known or count < MIN_SAMPLES:
         return None
     low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -4,7 +4,7 @@ import pytest
 from fair_models.inference.parts import FeaturePart, Window
 from fair_models.ml_tasks import detection
 from fair_models.ml_tasks.detection.boxes import overlaps, suppress
-from fair_models.ml_tasks.detection.processing import LEAST_SCORE, STRIDE, USUAL_PX
+from fair_models.ml_tasks.detection.processing import MIN_SCORE, STRIDE, USUAL_PX
 
 WINDOW = Window(0, 0, 128, 160, "here")
 
@@ -87,7 +87,7 @@ def test_a_cell_beside_a_better_one_is_no_peak():
 
 
 def test_boxes_end_at_the_window_and_unlikely_ones_are_not_looked_at():
-    part = found(heads((1, 0, 0, 0.9, 0, 0, 40, 40), (1, 20, 20, LEAST_SCORE / 2, 0, 0, 20, 20)))
+    part = found(heads((1, 0, 0, 0.9, 0, 0, 40, 40), (1, 20, 20, MIN_SCORE / 2, 0, 0, 20, 20)))
 
     assert part.geometries == pytest.approx(np.array([[0, 0, 22, 22]]))
 

@@ -6,7 +6,7 @@ from fair_models.data.images.grid import Grid
 from fair_models.data.vectors.labels import Labels
 from fair_models.errors import Invalid
 from fair_models.ml_tasks.detection import augmentation
-from fair_models.ml_tasks.detection.targets import FILLING, MOST_BOXES, filled_up, listed
+from fair_models.ml_tasks.detection.targets import FILLING, MAX_BOXES, filled_up, listed
 from fair_models.ml_tasks.registry import targets_for
 
 GRID = Grid("EPSG:4326", (0.01, 0, 85.0, 0, -0.01, 28.0), 100, 200)
@@ -35,7 +35,7 @@ def test_each_label_gives_a_box_in_pixels_with_its_class():
 
     target = targets_for("detection")(known, GRID, CLASSES, EVERYWHERE)
 
-    assert target.shape == (MOST_BOXES, 5)
+    assert target.shape == (MAX_BOXES, 5)
     assert target.dtype == np.float32
     boxes, classes = listed(target)
     assert boxes == pytest.approx(np.array([[10, 20, 30, 50], [50, 10, 70, 40]]), abs=1e-3)
@@ -77,7 +77,7 @@ def test_samples_without_imagery_or_labels_have_no_box():
 def test_more_boxes_than_a_sample_can_hold_are_refused_with_their_number():
     many = [box(x, y, x + 4, y + 4) for x in range(0, 196, 5) for y in range(0, 96, 5)]
 
-    with pytest.raises(Invalid, match=f"A sample has {len(many)} boxes, at most {MOST_BOXES}"):
+    with pytest.raises(Invalid, match=f"A sample has {len(many)} boxes, at most {MAX_BOXES}"):
         boxes_of(labels(*many))
 
 

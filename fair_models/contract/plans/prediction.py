@@ -1,4 +1,4 @@
-"""Makes a request for a prediction of a wish: the item says all that is needed."""
+"""Makes a prediction request from a model's item and `PredictParams`."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from fair_models.ml_tasks.pictures import worst_median_best
 from fair_models.ml_tasks.results import Evaluation
 from fair_models.types import Array
 
-MOST_POINTS = 100
+MAX_POINTS = 100
 """Most points of a curve, spread evenly."""
 
 
@@ -87,7 +87,7 @@ def _curves(likely: Array, truth: Array, classes: Sequence[str]) -> dict[str, li
         if not (truth == index).any():
             continue
         precision, recall, _ = precision_recall_curve(truth == index, likely[:, index])
-        chosen = np.unique(np.linspace(0, len(recall) - 1, MOST_POINTS).astype(int))[::-1]
+        chosen = np.unique(np.linspace(0, len(recall) - 1, MAX_POINTS).astype(int))[::-1]
         curves[f"precision_recall:{name}"] = [(float(recall[at]), float(precision[at])) for at in chosen]
     return curves
 

@@ -14,7 +14,7 @@ from fair_models.ml_tasks.detection.targets import FILLING, IGNORED
 _SPREAD = 0.54 / 6
 """Standard deviation of the hill around a centre as a share of the box's side (Liu et al. 2019, TTFNet)."""
 
-_LEAST_SPREAD = 0.4
+_MIN_SPREAD = 0.4
 """In cells: the neighbours of the smallest building's centre are a little right too."""
 
 _NEAR = 0.1
@@ -113,6 +113,6 @@ def _inside(low: Tensor, high: Tensor, cells: int) -> Tensor:
 def _hill(low: Tensor, high: Tensor, cells: int) -> Tensor:
     """Height of the hill of each box along one axis, shape (n, boxes, cells)."""
     centre = ((low + high) / 2 / STRIDE).floor().clamp(0, cells - 1)
-    spread = ((high - low) / STRIDE * _SPREAD).clamp(min=_LEAST_SPREAD)
+    spread = ((high - low) / STRIDE * _SPREAD).clamp(min=_MIN_SPREAD)
     away = torch.arange(cells, device=low.device) - centre[..., None]
     return (-(away**2) / (2 * spread[..., None] ** 2)).exp()

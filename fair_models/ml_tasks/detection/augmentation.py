@@ -16,10 +16,10 @@ from fair_models.types import Array
 SCALE_SPREAD = 0.15
 """Standard deviation of the logarithm of the scale: two thirds of the samples are 0.86 to 1.16 as large."""
 
-MOST_SHIFT = 0.125
+MAX_SHIFT = 0.125
 """How far a sample is moved at most, as a share of its size."""
 
-_LEAST_VISIBLE = 0.25
+_MIN_VISIBLE = 0.25
 """Share of a box that has to stay on the sample."""
 
 
@@ -56,7 +56,7 @@ def _map(random: np.random.Generator) -> Array:
     turn = np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), int(random.integers(4)))
     mirror = np.diag([random.choice([-1, 1]), 1])
     scale = np.exp(random.normal(0, SCALE_SPREAD))
-    shift = random.uniform(-2 * MOST_SHIFT, 2 * MOST_SHIFT, size=(2, 1))
+    shift = random.uniform(-2 * MAX_SHIFT, 2 * MAX_SHIFT, size=(2, 1))
     return np.hstack([turn @ mirror * scale, shift])
 
 
@@ -69,7 +69,7 @@ def _moved(target: Array, where: Array, size: int) -> Array:
     seen = np.clip(whole, 0, size)
     sides, before = seen[:, 2:] - seen[:, :2], whole[:, 2:] - whole[:, :2]
     keep = (target[:, 4] != FILLING) & (sides.min(axis=1) >= SMALLEST_PX)
-    keep &= sides.prod(axis=1) > _LEAST_VISIBLE * before.prod(axis=1)
+    keep &= sides.prod(axis=1) > _MIN_VISIBLE * before.prod(axis=1)
     made = np.zeros_like(target)
     made[:, 4] = FILLING
     made[: keep.sum(), :4], made[: keep.sum(), 4] = seen[keep], target[keep, 4]

@@ -16,7 +16,7 @@ from fair_models.ml_tasks.pictures import worst_median_best
 from fair_models.ml_tasks.results import Evaluation
 from fair_models.types import Array
 
-_LEAST_IGNORED = 0.5
+_MIN_IGNORED = 0.5
 """Share of a box on ground to ignore from which on it counts neither way."""
 
 
@@ -85,7 +85,7 @@ def _on_ignored(boxes: Array, places: Array, truth: Array) -> Array:
     if not len(boxes) or not len(places):
         return np.zeros(len(boxes), dtype=bool)
     own = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    inside = _shared(boxes, places).max(axis=1) > _LEAST_IGNORED * own
+    inside = _shared(boxes, places).max(axis=1) > _MIN_IGNORED * own
     if not len(truth):
         return np.asarray(inside)
     shared, theirs = _shared(boxes, truth), (truth[:, 2:] - truth[:, :2]).prod(axis=1)

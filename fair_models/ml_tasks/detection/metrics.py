@@ -17,7 +17,7 @@ from fair_models.types import Array
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """A box is right from one of these on: `map_50` is with the first, `map_50_95` the mean over all."""
 
-MOST_DETECTIONS = 1000
+MAX_DETECTIONS = 1000
 """Boxes of a chip and class that count, the best ones."""
 
 
@@ -82,7 +82,7 @@ def coco_evaluation(truth: Sequence[Boxes], found: Sequence[Boxes], class_count:
 
     with contextlib.redirect_stdout(io.StringIO()):  # it tells what it does
         evaluation = COCOeval(_coco(truth, class_count), _coco(found, class_count), "bbox")
-        evaluation.params.maxDets = [MOST_DETECTIONS]
+        evaluation.params.maxDets = [MAX_DETECTIONS]
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
         evaluation.params.iouThrs = IOU_THRESHOLDS
         evaluation.evaluate()

@@ -27,10 +27,10 @@ STRIDE = 4
 USUAL_PX = 32
 """Side of a box for which the network says 0."""
 
-LEAST_SCORE = 0.05
+MIN_SCORE = 0.05
 """What is less likely than this is not looked at."""
 
-MOST_PEAKS = 2000
+MAX_PEAKS = 2000
 """Peaks of one window that are looked at, the best ones: 1024 x 1024 px have room for no more buildings."""
 
 OVERLAP = 0.5
@@ -54,7 +54,7 @@ def found_objects(outputs: Mapping[str, Array], window: Window, params: Mapping[
             points of boxes: what neighbouring windows found is compared as boxes.
 
     Returns:
-        One `FeaturePart`, the best first: boxes (n, 4), scores from `LEAST_SCORE` to 1.
+        One `FeaturePart`, the best first: boxes (n, 4), scores from `MIN_SCORE` to 1.
     """
     heads = np.asarray(outputs[OUTPUT], dtype=np.float32)
     scores, classes, rows, columns = _peaks(heads[:-4])
@@ -72,9 +72,9 @@ def _peaks(logits: Array) -> tuple[Array, Array, Array, Array]:
         [around[:, row : row + height, column : column + width] for row in range(3) for column in range(3)],
         axis=0,
     )
-    channels, rows, columns = np.nonzero((likely == highest) & (likely >= LEAST_SCORE))
+    channels, rows, columns = np.nonzero((likely == highest) & (likely >= MIN_SCORE))
     scores = likely[channels, rows, columns]
-    best = np.argsort(-scores, kind="stable")[:MOST_PEAKS]
+    best = np.argsort(-scores, kind="stable")[:MAX_PEAKS]
     return scores[best], channels[best] + 1, rows[best], columns[best]
 
 

@@ -12,18 +12,18 @@ from fair_models.errors import Invalid
 from fair_models.types import Array
 
 FILLING = 255
-"""Class of the rows that fill the list of a sample's boxes up to `MOST_BOXES`; they come last."""
+"""Class of the rows that fill the list of a sample's boxes up to `MAX_BOXES`; they come last."""
 
 IGNORED = 254
 """Class of the rows that are ground which counts neither way: labels whose class is not known lie there."""
 
-MOST_BOXES = 512
+MAX_BOXES = 512
 """Boxes of one sample. A chip of 68 m where each hut has a box of 3 m side by side has as many."""
 
 SMALLEST_PX = 4
 """Boxes with a shorter side are left out: slivers where the edge of a chip cuts a building."""
 
-_LEAST_IMAGERY = 0.5
+_MIN_IMAGERY = 0.5
 """Share of a box that has to be imagery."""
 
 
@@ -38,24 +38,24 @@ def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Arr
 
     Returns:
         x_min, y_min, x_max, y_max in pixels from the sample's top left corner, and the index of the class;
-        float32, shape (`MOST_BOXES`, 5); then the boxes of `labels.ignored` with the class `IGNORED`, as many
+        float32, shape (`MAX_BOXES`, 5); then the boxes of `labels.ignored` with the class `IGNORED`, as many
         as there is room for; filled up with rows of class `FILLING`.
 
     Raises:
-        Invalid: There are more boxes than `MOST_BOXES`.
+        Invalid: There are more boxes than `MAX_BOXES`.
     """
     index = {name: number for number, name in enumerate(classes) if number}
     inside = [label for label in labels.touching(grid) if labels.names[label] in index]
     boxes = _visible(labels, inside, grid, imagery)
     numbers = np.array([index[labels.names[label]] for label in inside], np.float32)
     keep = [position for position, box in enumerate(boxes) if _counts(box, imagery)]
-    if len(keep) > MOST_BOXES:
+    if len(keep) > MAX_BOXES:
         raise Invalid(
-            f"A sample has {len(keep)} boxes, at most {MOST_BOXES} can be learnt from: ingest smaller chips, "
+            f"A sample has {len(keep)} boxes, at most {MAX_BOXES} can be learnt from: ingest smaller chips, "
             "or take labels away that are no single objects"
         )
     rows = np.column_stack([boxes[keep], numbers[keep]])
-    return filled_up(np.concatenate([rows, _ignored(labels, grid, imagery)])[:MOST_BOXES])
+    return filled_up(np.concatenate([rows, _ignored(labels, grid, imagery)])[:MAX_BOXES])
 
 
 def _ignored(labels: Labels, grid: Grid, imagery: Array) -> Array:
@@ -72,7 +72,7 @@ def labelled(targets: Array) -> Array:
     """Which samples have a box.
 
     Args:
-        targets: Boxes as `from_labels` makes them, shape (n, `MOST_BOXES`, 5).
+        targets: Boxes as `from_labels` makes them, shape (n, `MAX_BOXES`, 5).
 
     Returns:
         Bool, shape (n,).
@@ -82,8 +82,8 @@ def labelled(targets: Array) -> Array:
 
 
 def filled_up(rows: Array) -> Array:
-    """Boxes with their classes, shape (n, 5), as a sample's targets, shape (`MOST_BOXES`, 5)."""
-    made = np.zeros((MOST_BOXES, 5), np.float32)
+    """Boxes with their classes, shape (n, 5), as a sample's targets, shape (`MAX_BOXES`, 5)."""
+    made = np.zeros((MAX_BOXES, 5), np.float32)
     made[:, 4] = FILLING
     made[: len(rows)] = rows
     return made
@@ -125,4 +125,4 @@ def _counts(box: Array, imagery: Array) -> bool:
         return False
     left, top = np.floor(box[:2]).astype(int)
     right, bottom = np.ceil(box[2:]).astype(int)
-    return bool(imagery[top:bottom, left:right].mean() >= _LEAST_IMAGERY)
+    return bool(imagery[top:bottom, left:right].mean() >= _MIN_IMAGERY)

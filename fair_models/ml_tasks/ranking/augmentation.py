@@ -7,7 +7,7 @@ import numpy as np
 from fair_models.ml_tasks.light import change_light
 from fair_models.types import Array
 
-MOST_MOVED = 1 / 32
+MAX_MOVE = 1 / 32
 """How far an image is moved at most, as a part of its size. North stays north: none is turned or mirrored."""
 
 
@@ -27,7 +27,7 @@ def vary(images: Array, targets: Array, random: np.random.Generator) -> tuple[Ar
 
 
 def _moved(image: Array, random: np.random.Generator) -> Array:
-    most = max(1, round(image.shape[-1] * MOST_MOVED))
+    most = max(1, round(image.shape[-1] * MAX_MOVE))
     down, right = random.integers(-most, most + 1, 2)
     padded = np.pad(image, ((0, 0), (most, most), (most, most)), mode="edge")
     height, width = image.shape[1:]

@@ -1,4 +1,4 @@
-"""Judges a gallery: both directions, beside a blind guess and the best that a model could do. Numpy only."""
+"""Evaluates a gallery in both directions, beside a blind guess and the best possible value. Numpy only."""
 
 from __future__ import annotations
 

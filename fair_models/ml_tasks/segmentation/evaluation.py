@@ -25,7 +25,7 @@ def evaluate(samples: Samples, likely: Iterable[Array], threshold: float | None)
             probable class is predicted.
     """
     chips = [
-        _judged(probabilities, truth, threshold)
+        _measured(probabilities, truth, threshold)
         for probabilities, truth in zip(likely, samples.targets, strict=True)
     ]
     classes = samples.classes
@@ -70,7 +70,7 @@ def best_threshold(samples: Samples, likely: Iterable[Array]) -> float | None:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Chip:
     """One chip: its mask, its part of the calibration error, and of the curve of each class.
 
     above: As `calibration.above_thresholds`, for each class but the background.
@@ -83,11 +83,11 @@ class _Judged:
     wanted: Array
 
 
-def _judged(probabilities: Array, truth: Array, threshold: float | None) -> _Judged:
+def _measured(probabilities: Array, truth: Array, threshold: float | None) -> _Chip:
     counted = truth != IGNORE
     likeliest = probabilities.argmax(axis=0)
     confidence = probabilities.max(axis=0)
-    return _Judged(
+    return _Chip(
         predicted=_mask(probabilities, likeliest, threshold),
         bins=calibration.bins_of(confidence[counted], (likeliest == truth)[counted]),
         above=np.stack(
@@ -120,7 +120,7 @@ def _pixels(counts: Array, class_count: int) -> Array:
     return both
 
 
-def _curves(chips: Sequence[_Judged], classes: Sequence[str]) -> Mapping[str, Sequence[tuple[float, float]]]:
+def _curves(chips: Sequence[_Chip], classes: Sequence[str]) -> Mapping[str, Sequence[tuple[float, float]]]:
     above = np.sum([chip.above for chip in chips], axis=0)
     wanted = np.sum([chip.wanted for chip in chips], axis=0)
     return {

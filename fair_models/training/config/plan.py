@@ -1,4 +1,4 @@
-"""Turns a wish to fine-tune into a run config, or says what stands against it. Without torch and ZenML."""
+"""Makes a run config from a request to fine-tune, or says why there can be none. Without torch and ZenML."""
 
 from __future__ import annotations
 

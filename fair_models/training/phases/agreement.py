@@ -20,7 +20,7 @@ from fair_models.training.phases import quantization
 from fair_models.training.process.environment import LOGGER_NAME
 from fair_models.types import Array
 
-MOST_CHIPS = 200
+MAX_CHIPS = 200
 """Most held-out chips that masks are compared on, spread evenly: 13 million pixels of 256 px chips."""
 
 _BATCH = 4
@@ -77,7 +77,7 @@ class _Chips:
     @property
     def indices(self) -> list[int]:
         count = len(self.samples)
-        return sorted({round(at) for at in np.linspace(0, count - 1, min(count, MOST_CHIPS))})
+        return sorted({round(at) for at in np.linspace(0, count - 1, min(count, MAX_CHIPS))})
 
     def masks(self, session: Session) -> Array | None:
         """Class of each pixel, uint8, shape (n, height, width). None where the model gives no masks."""

@@ -17,7 +17,7 @@ from fair_models.training.phases.fit import repeatable, restore
 from fair_models.training.phases.model_code import ModelCode
 
 _INFERENCE = "inference"
-"""Parameter of an `evaluate` that judges as predictions do: the inference parameters without their prefix."""
+"""Parameter of an `evaluate` that measures as predictions do: the inference parameters without prefix."""
 
 
 def evaluate(

@@ -162,5 +162,5 @@ def _told(model: str, dataset: str) -> Iterator[None]:
 def _config(model: Item, dataset: Item) -> RunConfig:
     """What a training that goes on from the model would be: its evaluation is the one that is wanted."""
     name, _ = split_id(model.id)
-    wish = FinetuneParams(base_model=model.id, dataset=dataset.id, model_name=name)
-    return plan_run(model, dataset, wish, is_trained=False).model_copy(update={"base_model": model.id})
+    request = FinetuneParams(base_model=model.id, dataset=dataset.id, model_name=name)
+    return plan_run(model, dataset, request, is_trained=False).model_copy(update={"base_model": model.id})

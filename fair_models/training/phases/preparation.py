@@ -34,7 +34,7 @@ def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -
     Raises:
         Invalid: A side of the split is empty; both lists are named.
         InvalidContribution: `preprocess` does not give what the item's input declares; lists every reason.
-        IncompatibleDataset: Samples are judged as wholes and those of a side are all of one class; or those
+        IncompatibleDataset: Whole samples are classified and those of a side are all of one class; or those
             of a side have nothing to learn from or to measure on.
     """
     sides = {"train": samples.train, "held_out": samples.held_out}

@@ -19,7 +19,7 @@ import numpy as np
 from fair_models.inference.network.session import Session
 from fair_models.types import Array
 
-MOST_CHIPS = 32
+MAX_CHIPS = 32
 """Most chips that ranges are taken from: on Banepa the masks from 8, 16 and 30 chips agreed equally well."""
 
 FLOAT_ENDS = ((0, 0), (1, 1), (1, 3))
@@ -35,7 +35,7 @@ _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 def calibration_indices(count: int) -> list[int]:
     """Which of so many training chips are used: spread evenly, the same ones every time."""
-    return sorted({round(at) for at in np.linspace(0, count - 1, min(count, MOST_CHIPS))})
+    return sorted({round(at) for at in np.linspace(0, count - 1, min(count, MAX_CHIPS))})
 
 
 def float_layers(onnx_path: Path) -> list[list[str]]:

@@ -110,7 +110,7 @@ def _decode(config: RunConfig, store: Store) -> LoadedSamples:
 
 
 def _rules(config: RunConfig) -> ImageryRules:
-    """The run's rules; where images are judged as wholes each chip stays one, as in prediction."""
+    """The run's rules; where whole images are classified each chip stays one, as in prediction."""
     rules = config.input.rules
     return rules.model_copy(update={"chips": "alone"}) if config.task in WHOLE_IMAGE_TASKS else rules
 

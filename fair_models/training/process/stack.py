@@ -1,7 +1,7 @@
 """The ZenML stack that the settings ask for: where steps keep what they hand on, and which tracker is beside.
 
 With nothing asked for it is ZenML's own stack `default`. Otherwise it is the stack `fair-models`, whose parts
-are named after what they are: a changed wish makes another part and puts it into the stack, and what was
+are named after what they are: a changed setting makes another part and puts it into the stack, and what was
 written by the former one can still be read through it. Steps always run in the process of the training.
 """
 
@@ -47,7 +47,7 @@ class Part:
 
     @property
     def name(self) -> str:
-        """The same for the same wish, on every machine."""
+        """The same for the same settings, on every machine."""
         said = json.dumps([self.kind, self.flavor, self.config])
         return f"{NAME}-{self.flavor}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
 

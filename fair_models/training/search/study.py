@@ -1,7 +1,7 @@
 """A search for hyperparameters: which trials there are, what became of each, and which one is best.
 
 Trials are compared on chips that are taken from the training side of the dataset: what is held out chooses
-nothing, so that it can judge the winner. Each is a version like any other, told apart by its tags.
+nothing, so that it can measure the winner. Each is a version like any other, told apart by its tags.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from fair_models.training.config.registered import SEARCHES
 from fair_models.training.config.run_config import FileRef, RunConfig, StopRule
 from fair_models.training.ledger import Ledger, ModelVersion
 
-FIGURE = "loss"
-"""Figure of an epoch that bad trials are known by; lower is better."""
+EPOCH_METRIC = "loss"
+"""Metric of an epoch that bad trials are known by; lower is better."""
 
-FEWEST_TO_STOP = 3
+MIN_TO_STOP = 3
 """Completed trials that the median rule needs."""
 
 _TRIAL = "trial:"
@@ -80,7 +80,7 @@ class Trial:
 class Search:
     """A search that is planned.
 
-    id: Digest of what is searched, 10 hex digits: the same wish is the same search.
+    id: Digest of what is searched, 10 hex digits: the same request is the same search.
     base, dataset: Exact items, with absolute hrefs.
     split: The split that trials are trained and measured with.
     """
@@ -118,7 +118,7 @@ class Search:
 
     def _config(self, what: str, mark: str, values: Values) -> RunConfig:
         title = f"{self.params.title or self.params.model_name}: {what} of search {self.id}"
-        wish = FinetuneParams(
+        request = FinetuneParams(
             base_model=self.base.id,
             dataset=self.dataset.id,
             model_name=self.params.model_name,
@@ -126,7 +126,7 @@ class Search:
             overrides={**self.params.overrides, **values},
             seed=self.params.seed,
         )
-        config = plan_run(self.base, self.dataset, wish)
+        config = plan_run(self.base, self.dataset, request)
         return config.model_copy(update={"tags": [self.tag, f"{_TRIAL}{mark}"]})
 
     def done(self, ledger: Ledger) -> dict[str, ModelVersion]:
@@ -190,8 +190,8 @@ def plan(base: Item, dataset: Item, params: SearchParams, store: Store) -> Searc
         NotFound, Corrupted: A file of the dataset is gone, or is another one.
     """
     overrides.refuse_both(base, params)
-    wish = {**params.model_dump(mode="json", exclude=set(_LIMITS)), "base": base.id, "on": dataset.id}
-    digest = hashlib.sha256(orjson.dumps(wish, option=orjson.OPT_SORT_KEYS)).hexdigest()[:10]
+    request = {**params.model_dump(mode="json", exclude=set(_LIMITS)), "base": base.id, "on": dataset.id}
+    digest = hashlib.sha256(orjson.dumps(request, option=orjson.OPT_SORT_KEYS)).hexdigest()[:10]
     with tempfile.TemporaryDirectory(prefix="fair-search-") as folder:
         split = choosing_split(dataset, store, params.seed, Path(folder))
         path = Path(folder) / "choosing.json"
@@ -226,7 +226,11 @@ def stop_rule(epoch: int | None, curves: Sequence[Sequence[Mapping[str, float]]]
         epoch: After which one that is looked at; None: never.
         curves: Metrics of each epoch of the trials before.
     """
-    known = [rows[epoch - 1][FIGURE] for rows in curves if epoch and len(rows) >= epoch and FIGURE in rows[0]]
-    if epoch is None or len(known) < FEWEST_TO_STOP:
+    known = [
+        rows[epoch - 1][EPOCH_METRIC]
+        for rows in curves
+        if epoch and len(rows) >= epoch and EPOCH_METRIC in rows[0]
+    ]
+    if epoch is None or len(known) < MIN_TO_STOP:
         return None
-    return StopRule(epoch=epoch, figure=FIGURE, most=statistics.median(known))
+    return StopRule(epoch=epoch, figure=EPOCH_METRIC, most=statistics.median(known))
