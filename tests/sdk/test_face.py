@@ -30,6 +30,7 @@ FACE = {
     "fair_models.sdk.detection": ["found_objects", "scale_to_unit"],
     "fair_models.sdk.detection.training": ["Params", "calibrate", "evaluate", "export", "train"],
     "fair_models.sdk.export": ["export_onnx"],
+    "fair_models.sdk.intervals": ["bootstrap", "resample"],
     "fair_models.sdk.networks": ["Padded", "doubled"],
     "fair_models.sdk.ranking": ["embedding", "hashed_words", "scale_to_unit"],
     "fair_models.sdk.ranking.training": ["Params", "Ranking"],
