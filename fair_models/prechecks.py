@@ -134,7 +134,7 @@ def _promote(params: PromoteParams, catalog: Catalog, files: bool) -> None:
 
 def _retire(params: RetireParams, catalog: Catalog, files: bool) -> None:
     from fair_models.publishing import pins, retire
-    from fair_models.training import references
+    from fair_models.training.config import references
 
     chosen, *_ = retire.settle(params, catalog, references.ledger_here)
     if params.action == "delete":
@@ -149,7 +149,7 @@ def _pin(params: PinParams, catalog: Catalog, files: bool) -> None:
 
 def _clean_runs(params: CleanRunsParams, catalog: Catalog, files: bool) -> None:
     from fair_models.publishing import cleanup
-    from fair_models.training import references
+    from fair_models.training.config import references
 
     if params.models and files:
         cleanup.require_models(params, references.ledger_here())
