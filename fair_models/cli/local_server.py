@@ -35,8 +35,13 @@ CANCELLED_AFTER_S = 20
 _PATIENCE = {
     "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
     "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "30",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_MAX_FLUSH_RETRIES": "100",
 }
-"""Seconds that the server waits for its database, by itself 10 and 5. The environment may say otherwise."""
+"""Patience of the server with its database. The environment may say otherwise.
+
+It waits 60 and 30 s (by itself 10 and 5), and drops events that it could not write after 100 failures in a
+row (by itself 5).
+"""
 
 _UP = "up"
 """Under this name `up` itself is noted as long as it starts things."""
