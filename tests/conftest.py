@@ -138,7 +138,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(
             key=lambda item: (
-                item.path.parent.name != "flows",
+                "flows" not in item.path.parts,
                 LONG_FILES.index(item.path.name) if item.path.name in LONG_FILES else len(LONG_FILES),
             )
         )

@@ -44,3 +44,36 @@ def test_the_library_names_no_contribution() -> None:
     ]
     assert CONTRIBUTIONS
     assert named == []
+
+
+MAX_FLAT = 20
+"""Modules in one folder: where there are more, a reader no longer finds one by its name."""
+
+
+def modules(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.py") if path.name != "__init__.py")
+
+
+def test_no_folder_of_the_library_or_of_flows_holds_too_many_modules() -> None:
+    folders = [
+        folder for top in ("fair_models", "flows") for folder in [PROJECT / top, *(PROJECT / top).rglob("*")]
+    ]
+    full = {
+        str(folder.relative_to(PROJECT)): len(modules(folder))
+        for folder in folders
+        if len(modules(folder)) > MAX_FLAT
+    }
+    assert full == {}
+
+
+def test_every_folder_of_tests_mirrors_one_of_the_project() -> None:
+    """`tests/store/s3` tests `fair_models/store/s3`, and `tests/flows/runtime` tests `flows/runtime`."""
+    tests = PROJECT / "tests"
+    alone = [
+        str(folder.relative_to(tests))
+        for folder in sorted(tests.rglob("*"))
+        if list(folder.glob("test_*.py"))
+        and folder.name != "recorded"  # a home of before, for all of it
+        and not any((PROJECT / top / folder.relative_to(tests)).is_dir() for top in ("", "fair_models"))
+    ]
+    assert alone == []

@@ -16,7 +16,7 @@ from fair_models.errors import Invalid
 from fair_models.store import asked_places
 from flows.runtime import policy
 from flows.runtime.definition import published_schema
-from tests.flows.test_definition import FLOWS
+from tests.flows.runtime.test_definition import FLOWS
 
 PATH = "/elsewhere/x.json"
 

@@ -14,7 +14,7 @@ from fair_models.contract import checks
 from fair_models.publishing.register.register import register_base_model
 from fair_models.publishing.workspace import folders_left, work_folder
 from fair_models.types import BASE_MODELS
-from tests.catalog.test_local_crash import kill_at
+from tests.catalog.local.test_local_crash import kill_at
 from tests.children import in_child
 from tests.publishing import dying
 from tests.publishing.file_ledger import FileLedger

@@ -20,7 +20,7 @@ from fair_models.params import IngestDatasetParams
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.register.register import register_base_model
 from fair_models.store.local import LocalStore
-from tests.catalog.test_local_crash import as_somebody_else
+from tests.catalog.local.test_local_crash import as_somebody_else
 from tests.children import in_child
 from tests.publishing import dying, tiny_contribution
 from tests.publishing.file_ledger import FileLedger

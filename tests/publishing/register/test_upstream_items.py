@@ -21,7 +21,7 @@ from fair_models.publishing import item_check
 from fair_models.publishing.register import code_hosts, downloads
 from fair_models.publishing.register.register import register_base_model
 from fair_models.store.local import LocalStore
-from tests.publishing import foreign_item
+from tests.publishing.register import foreign_item
 
 Json = dict[str, Any]
 ITEM = "items/roof-finder.json"

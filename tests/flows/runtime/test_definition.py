@@ -25,7 +25,7 @@ from flows.runtime.definition import flow, published_schema
 from flows.runtime.policy import TRANSIENT, is_transient
 from flows.tasks import registry
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
+PROJECT = Path(__file__).resolve().parents[3]
 DEPLOYMENTS = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
 FLOWS = {entry["name"]: load_flow_from_entrypoint(entry["entrypoint"]) for entry in DEPLOYMENTS}
 

@@ -32,7 +32,7 @@ from fair_models.publishing.register.register import register_base_model
 from fair_models.store.digests import checksum_file
 from fair_models.store.local import LocalStore
 from fair_models.types import BASE_MODELS
-from tests.publishing import foreign_item
+from tests.publishing.register import foreign_item
 from tests.store.web_server import WebServer
 
 Register = Callable[[str | Path], Item]

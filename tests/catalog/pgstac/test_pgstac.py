@@ -20,7 +20,7 @@ from fair_models.catalog.pgstac.catalog import PgstacCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.errors import FairModelsError, Invalid, InvalidItem, Unavailable
 from tests.catalog.item_factory import base_item, dataset_item, local_item, raw
-from tests.catalog.pgstac_writers import publish
+from tests.catalog.pgstac.writers import publish
 from tests.catalog.small_items import small_item
 from tests.services import PASSWORD, Postgres
 

@@ -12,7 +12,7 @@ from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.local.refresh import refresh
 from fair_models.catalog.local.survey import Survey, survey
 from fair_models.catalog.protocol import Change
-from tests.catalog.test_local_crash import as_somebody_else, open_folder
+from tests.catalog.local.test_local_crash import as_somebody_else, open_folder
 
 __all__ = ["open_folder"]  # a fixture
 
