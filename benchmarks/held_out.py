@@ -83,9 +83,9 @@ def train(
     from fair_models.publishing.register import register
     from fair_models.settings import current
     from fair_models.store.opening import open_store
-    from fair_models.training.config.plan import plan_run
     from fair_models.training.phases import calibration, fit, model_code, sample_cache
     from fair_models.training.phases.evaluation import evaluate
+    from fair_models.training.plan import plan_run
 
     catalog, store = open_catalog(current()), open_store(current())
     base = register.register_base_model(str(model), catalog, store, random_start=random_start)

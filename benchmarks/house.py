@@ -89,8 +89,8 @@ def runs(folder: Path) -> Mapping[str, Callable[[int], object]]:
     from fair_models.publishing.promote import promote
     from fair_models.publishing.register.register import register_base_model
     from fair_models.reports import cards
-    from fair_models.training.config.plan import find_items, plan_run
     from fair_models.training.config.run_config import RunConfig
+    from fair_models.training.plan import find_items, plan_run
     from flows.tasks.results import promoted
     from tests.publishing.memory_ledger import MemoryLedger
 

@@ -55,13 +55,14 @@ def check(params: Params, catalog: Catalog, *, files: bool = True) -> None:
 
 
 def _finetune(params: FinetuneParams, catalog: Catalog, files: bool) -> None:
-    from fair_models.training.config import plan, references
+    from fair_models.training import plan, references
 
     plan.plan_run(*plan.find_items(catalog, params, references.ledger_here), params)
 
 
 def _search(params: SearchParams, catalog: Catalog, files: bool) -> None:
-    from fair_models.training.config import overrides, plan, references
+    from fair_models.training import plan, references
+    from fair_models.training.config import overrides
     from fair_models.training.search.space import candidates
 
     base, dataset = plan.find_items(catalog, params, references.ledger_here)
@@ -79,7 +80,7 @@ def _search(params: SearchParams, catalog: Catalog, files: bool) -> None:
 
 def _predict(params: PredictParams, catalog: Catalog, files: bool) -> None:
     from fair_models.catalog.items.model import ModelItem
-    from fair_models.training.config import references
+    from fair_models.training import references
 
     model = ModelItem(references.resolve(catalog, names.MODELS, params.model, references.ledger_here))
     _settle_prediction(model, params, files)
@@ -134,7 +135,7 @@ def _promote(params: PromoteParams, catalog: Catalog, files: bool) -> None:
 
 def _retire(params: RetireParams, catalog: Catalog, files: bool) -> None:
     from fair_models.publishing import pins, retire
-    from fair_models.training.config import references
+    from fair_models.training import references
 
     chosen, *_ = retire.settle(params, catalog, references.ledger_here)
     if params.action == "delete":
@@ -149,7 +150,7 @@ def _pin(params: PinParams, catalog: Catalog, files: bool) -> None:
 
 def _clean_runs(params: CleanRunsParams, catalog: Catalog, files: bool) -> None:
     from fair_models.publishing import cleanup
-    from fair_models.training.config import references
+    from fair_models.training import references
 
     if params.models and files:
         cleanup.require_models(params, references.ledger_here())

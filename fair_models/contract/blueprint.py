@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from fair_models.catalog.items import hyperparameters
 from fair_models.contract import classes
+from fair_models.contract.call import called
 from fair_models.contract.code import loader
 from fair_models.contract.code.archive import pack_code
-from fair_models.contract.code.call import called
 from fair_models.contract.contribution import Contribution
 from fair_models.contract.files import extras
 from fair_models.contract.files.export import export_network

@@ -246,8 +246,7 @@ def _specification_problems(contribution: Contribution, pipeline: Pipeline) -> l
 
 def _try_network(contribution: Contribution, work_folder: Path, random_start: bool) -> Checked:
     """Build, load, export and compare; needs code that can be called and weights."""
-    from fair_models.contract import blueprint
-    from fair_models.contract.files import initial
+    from fair_models.contract import blueprint, initial
 
     name = contribution.name
     settled, reasons = _tried(

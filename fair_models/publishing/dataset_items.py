@@ -21,8 +21,8 @@ from fair_models.publishing.register.item_documents import ItemDocument
 from fair_models.store import locations
 from fair_models.store.archive import unpack
 from fair_models.store.digests import verify
+from fair_models.store.download import download
 from fair_models.store.locations import Download
-from fair_models.store.web.download import download
 from fair_models.types import DATASETS, Json
 
 _OWN_PROPERTIES = frozenset({"class", "fair:class"})

@@ -20,7 +20,7 @@ from fair_models.publishing import cleanup, pins, zenml_stages
 from fair_models.publishing.commit import Plan, PlanListener, ignore_plan
 from fair_models.publishing.zenml_stages import ExpectedStages
 from fair_models.store.protocol import Store
-from fair_models.training.config import references
+from fair_models.training import references
 from fair_models.training.ledger import Ledger, ModelVersion
 from fair_models.types import LOCAL_MODELS
 

@@ -24,7 +24,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from fair_models import settings
 from fair_models.errors import Invalid, Unavailable
-from fair_models.store.web import hosts
+from fair_models.store import hosts
 
 if TYPE_CHECKING:
     import httpx

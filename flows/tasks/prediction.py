@@ -102,7 +102,7 @@ def _opened(params: PredictParams, original: Original | None = None) -> OpenPred
     from fair_models.catalog.items import versions
     from fair_models.contract.plans.prediction import plan_prediction
     from fair_models.inference.shards.sharding import sharded
-    from fair_models.training.config import references
+    from fair_models.training import references
 
     store = open_store()
     catalog = open_catalog()

@@ -94,7 +94,7 @@ def collect_verdicts(params: CollectFeedbackParams) -> PublishedItem:
 @task
 def fetch_items(params: FinetuneParams | SearchParams) -> tuple[Item, Item]:
     """Find the exact items of two references, and check the name of the new model."""
-    from fair_models.training.config import plan, references
+    from fair_models.training import plan, references
 
     return plan.find_items(open_catalog(), params, references.ledger_here)
 
@@ -102,7 +102,7 @@ def fetch_items(params: FinetuneParams | SearchParams) -> tuple[Item, Item]:
 @task
 def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
     """Make the run config; check compatibility and overrides."""
-    from fair_models.training.config import plan
+    from fair_models.training import plan
 
     config = plan.plan_run(base, dataset, params)
     text = f"```yaml\n{config.to_zenml()}```"

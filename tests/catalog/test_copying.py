@@ -103,7 +103,7 @@ def test_a_catalogue_is_restored_from_its_items_alone(
 
     command("init", catalog=empty_url, monkeypatch=monkeypatch)
     told = command("copy", str(tmp_path / "backup"), "configured", catalog=empty_url, monkeypatch=monkeypatch)
-    assert "Copied 4 items and 1 tombstones; 0 were there already." in " ".join(told.split())
+    assert "Copied 4 items and 1 tombstones; 0 were already there." in " ".join(told.split())
     restored = PgstacCatalog(SecretStr(empty_url), API)
     assert everything(restored) == before
     assert restored.collection("local-models").to_dict() == sums

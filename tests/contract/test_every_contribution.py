@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fair_models.contract import blueprint, checks, contribution
-from fair_models.contract.files import initial
+from fair_models.contract import blueprint, checks, contribution, initial
 from tests.contract import narrow
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from fair_models import licences, settings
-from fair_models.contract import checks, contribution
+from fair_models.contract import checks, contribution, initial
 from fair_models.contract.contribution import Contribution
-from fair_models.contract.files import initial
 from fair_models.errors import InvalidContribution, Unavailable
 from fair_models.ml_tasks import weights
 from fair_models.store.digests import checksum_file

@@ -28,9 +28,9 @@ from fair_models.publishing.promote import promote
 from fair_models.publishing.register.register import register_base_model
 from fair_models.settings import current
 from fair_models.store.local import LocalStore
-from fair_models.training.config.plan import plan_run
 from fair_models.training.phases import model_code, sample_cache
 from fair_models.training.phases.evaluation import evaluate as evaluate_network
+from fair_models.training.plan import plan_run
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, Json
 from tests.catalog.item_factory import changed, local_item, raw
 from tests.publishing import tiny_contribution

@@ -31,8 +31,8 @@ from fair_models.publishing.retire import retire
 from fair_models.settings import current
 from fair_models.store.opening import open_store
 from fair_models.training import launch
-from fair_models.training.config.plan import plan_run
 from fair_models.training.ledger import open_ledger
+from fair_models.training.plan import plan_run
 from tests.inference.tiny import write_geotiff
 from tests.publishing import tiny_contribution
 

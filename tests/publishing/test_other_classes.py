@@ -27,10 +27,10 @@ from fair_models.params import FinetuneParams, Gate, IngestDatasetParams, Predic
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.promote import promote
 from fair_models.store.local import LocalStore
-from fair_models.training.config.plan import plan_run
 from fair_models.training.config.run_config import RunConfig
 from fair_models.training.phases import export, fit, measurement, model_code, sample_cache
 from fair_models.training.phases.evaluation import evaluate
+from fair_models.training.plan import plan_run
 from fair_models.types import BASE_MODELS
 from tests.publishing.memory_ledger import MemoryLedger, a_network
 

@@ -34,9 +34,9 @@ from fair_models.publishing.register.register import register_base_model
 from fair_models.settings import current
 from fair_models.store.local import LocalStore
 from fair_models.training import launch
-from fair_models.training.config.plan import plan_run
 from fair_models.training.config.run_config import RunConfig
 from fair_models.training.ledger import Ledger, open_ledger
+from fair_models.training.plan import plan_run
 from fair_models.types import LOCAL_MODELS
 from tests.publishing import feedback_files, tiny_contribution
 

@@ -12,9 +12,8 @@ from hypothesis import settings as fuzz_settings
 from hypothesis import strategies as st
 
 from fair_models.errors import FairModelsError, Invalid
-from fair_models.store import locations
+from fair_models.store import hosts, locations
 from fair_models.store.locations import BucketKey, LocalPath, WebAddress, parse_location
-from fair_models.store.web import hosts
 
 SETTINGS = ("FAIR_ALLOWED_HOSTS", "FAIR_ALLOWED_FOLDERS")
 

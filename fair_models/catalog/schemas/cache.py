@@ -21,9 +21,9 @@ import pystac
 
 from fair_models.errors import Invalid, NotFound, Unavailable
 from fair_models.store import atomic
+from fair_models.store.download import download
 from fair_models.store.locations import parse_web
 from fair_models.store.web.connections import Timeouts
-from fair_models.store.web.download import download
 from fair_models.types import Json
 
 TIMEOUT_S = 3.0

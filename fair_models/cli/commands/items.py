@@ -79,7 +79,7 @@ def show(
     from fair_models.catalog.items.model import ModelItem
     from fair_models.catalog.opening import name_of, open_catalog
     from fair_models.reports import cards
-    from fair_models.training.config import references
+    from fair_models.training import references
 
     catalog = open_catalog(current())
     places: list[CollectionId] = [LOCAL_MODELS, BASE_MODELS, DATASETS]

@@ -44,7 +44,7 @@ def rank(
     from fair_models.catalog.opening import open_catalog
     from fair_models.contract.plans.ranking import open_ranker
     from fair_models.store.opening import open_store
-    from fair_models.training.config import references
+    from fair_models.training import references
 
     texts, images = _queries(text or [], image or [], batch)
     settings = current()

@@ -24,10 +24,10 @@ import orjson
 
 from fair_models import settings
 from fair_models.contract import classes as class_choice
+from fair_models.contract.call import called
 from fair_models.contract.code.archive import LIMITS, MANIFEST
-from fair_models.contract.code.call import called
+from fair_models.contract.code.signatures import pipeline_problems, processing_problems
 from fair_models.contract.protocol import Pipeline, Processing
-from fair_models.contract.verification.signatures import pipeline_problems, processing_problems
 from fair_models.errors import Conflict, Corrupted, InvalidContribution
 from fair_models.store.archive import BROKEN, unpack
 from fair_models.store.digests import hex_of, verify

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from fair_models.catalog.items import building
-from fair_models.contract.code.call import called
+from fair_models.contract.call import called
 from fair_models.contract.protocol import MakingAssets, Pipeline
 from fair_models.data.samples import Samples
 from fair_models.errors import InvalidContribution

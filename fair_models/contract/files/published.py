@@ -12,7 +12,7 @@ from fair_models.errors import Corrupted, Invalid, InvalidContribution, NotFound
 from fair_models.ml_tasks.weights_file import SAFETENSORS, STATE_DICTS
 from fair_models.store import locations
 from fair_models.store.digests import checksum_file, hex_of
-from fair_models.store.web.download import download
+from fair_models.store.download import download
 from fair_models.types import Json
 
 SOURCE_FIELD = "fair:published_weights"

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from fair_models.catalog.items import model_classes
 from fair_models.contract import classes
-from fair_models.contract.code.call import called
+from fair_models.contract.call import called
 from fair_models.errors import InvalidContribution
 from fair_models.ml_tasks import weights
 from fair_models.types import Json

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from fair_models.contract.code.call import called
+from fair_models.contract.call import called
 from fair_models.errors import Invalid, InvalidContribution
 from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.parts import Processing

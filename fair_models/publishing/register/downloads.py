@@ -15,8 +15,8 @@ from fair_models.publishing.register import code_hosts
 from fair_models.publishing.register.template_files import TemplateFiles
 from fair_models.store import locations
 from fair_models.store.digests import hex_of, verify
+from fair_models.store.download import download
 from fair_models.store.protocol import StoredFile
-from fair_models.store.web.download import download
 from fair_models.types import Json
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")

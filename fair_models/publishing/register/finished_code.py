@@ -13,8 +13,8 @@ from fair_models.catalog.items import base_models
 from fair_models.catalog.items.hyperparameters import TRAINING
 from fair_models.catalog.items.model import ModelItem
 from fair_models.contract import blueprint
+from fair_models.contract.call import called
 from fair_models.contract.code import foreign_code, loader
-from fair_models.contract.code.call import called
 from fair_models.contract.contribution import Contribution, package_of
 from fair_models.contract.verification import export_check
 from fair_models.contract.verification.hyperparameters import specification_problems, told_by_params

@@ -8,7 +8,7 @@ from typing import Literal, cast, get_args
 
 from fair_models.errors import Invalid, NotFound
 from fair_models.store import documents, locations
-from fair_models.store.web.download import download
+from fair_models.store.download import download
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, Json
 
 LARGEST_ITEM_BYTES = 5_000_000

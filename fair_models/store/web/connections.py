@@ -16,9 +16,8 @@ import httpx
 
 from fair_models import __version__
 from fair_models.errors import Invalid, NotFound, Unavailable
-from fair_models.store import locations
+from fair_models.store import hosts, locations
 from fair_models.store.locations import WebAddress
-from fair_models.store.web import hosts
 
 MAX_REDIRECTS = 5
 GONE = frozenset({404, 410})

@@ -43,8 +43,8 @@ from fair_models.reports.comparison import Ground, value_of
 from fair_models.settings import current
 from fair_models.store.archive import unpack
 from fair_models.store.local import LocalStore
-from fair_models.training.config.plan import plan_run
 from fair_models.training.phases import measurement
+from fair_models.training.plan import plan_run
 from fair_models.types import DATASETS
 from tests.publishing import tiny_contribution
 from tests.publishing.memory_ledger import MemoryLedger

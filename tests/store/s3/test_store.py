@@ -19,12 +19,12 @@ from fair_models.errors import Conflict, Corrupted, Invalid, Unavailable
 from fair_models.settings import Settings
 from fair_models.store import locations
 from fair_models.store.digests import checksum_bytes
+from fair_models.store.download import download
 from fair_models.store.local import LocalStore
 from fair_models.store.locations import BucketKey
 from fair_models.store.opening import open_store
 from fair_models.store.s3.place import BucketPlace
 from fair_models.store.s3.store import S3Store
-from fair_models.store.web.download import download
 from tests.store.faulty_proxy import Proxy, proxying
 
 KEY = "local-models/roofs/v2/model-3f2a9c1b0d4e.onnx"

@@ -13,9 +13,9 @@ import pytest
 
 from fair_models.errors import Corrupted, FairModelsError, Invalid, NotFound, Unavailable
 from fair_models.store import locations
+from fair_models.store.download import download
 from fair_models.store.protocol import StoredFile
 from fair_models.store.web.connections import MAX_REDIRECTS, Timeouts
-from fair_models.store.web.download import download
 from tests.store.web_server import WebServer
 
 CONTENT = b"weights" * 1000

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from fair_models.contract import blueprint
+from fair_models.contract.call import called
 from fair_models.contract.code import loader
 from fair_models.contract.code.archive import pack_code
-from fair_models.contract.code.call import called
 from fair_models.contract.contribution import Contribution, assets_of
 from fair_models.contract.files import published
 from fair_models.contract.files.published import PublishedWeights

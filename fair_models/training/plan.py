@@ -12,9 +12,9 @@ from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import InvalidItem
 from fair_models.params import FinetuneParams, SearchParams
-from fair_models.training.config import references
-from fair_models.training.config.references import OpenLedger
+from fair_models.training import references
 from fair_models.training.config.run_config import Bounds, CodeRef, DataRef, FileRef, InputSpec, RunConfig
+from fair_models.training.references import OpenLedger
 from fair_models.types import DATASETS, LOCAL_MODELS
 
 TITLE_LENGTH = 120
