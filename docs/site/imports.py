@@ -20,11 +20,8 @@ ROOTS = ("flows", "blocks", "models", "fair_models")
 LIBRARY = Path(__file__).resolve().parents[2] / "fair_models"
 """Its folders are drawn; its single modules (errors, types, settings, …) are what all of them stand on."""
 
-WIDTH, ROW, BOX, HEIGHT = 880, 74, 124, 30
-"""Sizes in pixels: the picture's width, a row's height, a box."""
-
-LINKS_OF_A_ROW = 6
-"""Boxes side by side at most."""
+COLUMN, ROW, BOX, HEIGHT = 150, 74, 124, 30
+"""Sizes in pixels: the width of a column and the height of a row, the width and height of a box."""
 
 
 def dependencies() -> dict[str, set[str]]:
@@ -88,24 +85,23 @@ def picture() -> str:
     rows: dict[int, list[str]] = defaultdict(list)
     for name, level in levels(imported).items():
         rows[level].append(name)
-    lines = [
-        sorted(rows[level])[start : start + LINKS_OF_A_ROW]
-        for level in sorted(rows, reverse=True)
-        for start in range(0, len(rows[level]), LINKS_OF_A_ROW)
-    ]
+    arrows = direct(imported)
+    width = COLUMN * (1 + max(len(names) for names in rows.values()))
     places: dict[str, tuple[float, float]] = {}
-    for index, names in enumerate(lines):
-        step = WIDTH / (len(names) + 1)
-        shift = (0, -36, 36)[index % 3] if len(names) < LINKS_OF_A_ROW - 1 else 0
-        for column, name in enumerate(names, 1):
-            places[name] = (column * step + shift, index * ROW + HEIGHT)
+    for row, level in enumerate(sorted(rows, reverse=True)):
+        step = width / (len(rows[level]) + 1)
+        above = {name: [places[one][0] for one, two in arrows if two == name] for name in rows[level]}
+        wished = {name: sum(xs) / len(xs) if xs else width * 0.2 for name, xs in above.items()}
+        for column, name in enumerate(sorted(rows[level], key=lambda name: (wished[name], name)), 1):
+            shift = step * (0, -0.2, 0.2)[row % 3]  # so that a long arrow does not run through a box
+            places[name] = (column * step + shift, row * ROW + HEIGHT)
     drawn = [
         f'<svg class="packages" role="img" aria-label="Which package imports which" '
-        f'viewBox="0 0 {WIDTH} {len(lines) * ROW}" xmlns="http://www.w3.org/2000/svg">',
+        f'viewBox="0 0 {width} {len(rows) * ROW}" xmlns="http://www.w3.org/2000/svg">',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         'orient="auto"><path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>',
     ]
-    for one, two in sorted(direct(imported)):
+    for one, two in sorted(arrows):
         (x, y), (x2, y2) = places[one], places[two]
         top, bottom = y + HEIGHT / 2, y2 - HEIGHT / 2
         bend = (bottom - top) / 2

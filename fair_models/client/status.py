@@ -23,7 +23,11 @@ class Status(StrEnum):
     """A worker has taken it up, and its process or container starts."""
 
     RUNNING = "running"
+    """It runs; a training may still wait for another one of the same model name."""
+
     COMPLETED = "completed"
+    """It did what was asked; there is a `result`."""
+
     FAILED = "failed"
     """An error, a time limit, or a process that died; the state's message says which."""
 
@@ -37,6 +41,8 @@ class Status(StrEnum):
     """It failed or was stopped, and a later attempt was started with its idempotency key."""
 
     STOPPING = "stopping"
+    """It was asked to end."""
+
     STOPPED = "stopped"
     """Somebody cancelled it."""
 

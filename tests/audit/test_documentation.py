@@ -7,24 +7,27 @@ from pathlib import Path
 
 import yaml
 
+from docs.site import reference
 from fair_models.audit.rules import RULES
 from fair_models.params import AuditParams
 from flows.runtime.announcements import AUDIT_FAILED, AUDIT_FINISHED, AUDIT_RESOURCE
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 GUIDE = (PROJECT / "docs" / "guides" / "audit.md").read_text(encoding="utf-8")
+MONITORING = (PROJECT / "docs" / "guides" / "monitoring.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_rules_is_that_of_the_program() -> None:
     repairs = {rule.name: rule.repair.sentence if rule.repair else "–" for rule in RULES}
     rows = [f"| `{rule.name}` | {rule.severity} | {rule.sentence} | {repairs[rule.name]} |" for rule in RULES]
-    found = re.findall(r"^\| `[a-z-]+` \| (?:error|warning) \|.*$", GUIDE, re.MULTILINE)
+    page = reference.pages()["audit-rules.md"]
+    found = re.findall(r"^\| `[a-z-]+` \| (?:error|warning) \|.*$", page, re.MULTILINE)
     assert found == rows
 
 
 def test_the_events_are_named() -> None:
-    assert f"`{AUDIT_FINISHED}`" in GUIDE
-    assert f"`{AUDIT_FAILED}`" in GUIDE
+    assert f"`{AUDIT_FINISHED}`" in MONITORING
+    assert f"`{AUDIT_FAILED}`" in MONITORING
 
 
 def test_the_schedule_asks_for_a_sample_and_for_no_repairs() -> None:
@@ -40,7 +43,7 @@ def test_the_automation_that_is_shown_is_one_that_prefect_takes() -> None:
     from prefect.events.schemas.automations import AutomationCore, EventTrigger
     from prefect.events.schemas.events import Resource, ResourceSpecification
 
-    [shown] = re.findall(r"```yaml\n(name: Tell us.*?)```", GUIDE, re.DOTALL)
+    [shown] = re.findall(r"```yaml\n(name: Tell us.*?)```", MONITORING, re.DOTALL)
     automation = AutomationCore.model_validate(yaml.safe_load(shown))
     assert isinstance(automation.trigger, EventTrigger)
     assert automation.trigger.expect == {AUDIT_FAILED}
