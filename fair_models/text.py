@@ -14,7 +14,7 @@ import unicodedata
 from functools import partial
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field
 
 _JOINERS = r"\u200c\u200d"
 _JOINED = r"\u0620-\u06dc\u06de-\u06ff\u0750-\u077f\u08a0-\u08e1\u08e3-\u08ff\u0900-\u0dff"
@@ -92,35 +92,38 @@ def _in_full(text: str, pattern: str) -> str:
     return in_one_way(text)
 
 
-_TITLE_FORM = r"^[^\S\x00-\x1f]*[^\s/\\\x00-\x1f][^/\\\x00-\x1f\x7f-\x9f]*$"
-_LINE_FORM = r"^[^\x00-\x1f\x7f-\x9f]*$"
-_SENTENCE_FORM = r"^[^\S\x00-\x1f]*[^\s\x00-\x1f][^\x00-\x1f\x7f-\x9f]*$"
-_PROSE_FORM = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+_HIDDEN = r"\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+"""Of what cannot be seen, what copied text brings along: people read the published forms, so they are few."""
+
+_TITLE_FORM = rf"^(?!\s*$)[^/\\\x00-\x1f\x7f-\x9f{_HIDDEN}]*$"
+_LINE_FORM = rf"^[^\x00-\x1f\x7f-\x9f{_HIDDEN}]*$"
+_SENTENCE_FORM = rf"^(?!\s*$)[^\x00-\x1f\x7f-\x9f{_HIDDEN}]*$"
+_PROSE_FORM = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_HIDDEN}]*$"
 
 Title = Annotated[
     str,
-    StringConstraints(pattern=_TITLE_FORM, max_length=120),
+    Field(max_length=120, json_schema_extra={"pattern": _TITLE_FORM}),
     AfterValidator(partial(_in_full, pattern=TITLE_PATTERN)),
 ]
 """A title for people: one line, no path parts."""
 
 Line = Annotated[
     str,
-    StringConstraints(pattern=_LINE_FORM),
+    Field(json_schema_extra={"pattern": _LINE_FORM}),
     AfterValidator(partial(_in_full, pattern=LINE_PATTERN)),
 ]
 """One line of text; may be empty."""
 
 Sentence = Annotated[
     str,
-    StringConstraints(pattern=_SENTENCE_FORM),
+    Field(json_schema_extra={"pattern": _SENTENCE_FORM}),
     AfterValidator(partial(_in_full, pattern=SENTENCE_PATTERN)),
 ]
 """One line of text, not blank."""
 
 Prose = Annotated[
     str,
-    StringConstraints(pattern=_PROSE_FORM),
+    Field(json_schema_extra={"pattern": _PROSE_FORM}),
     AfterValidator(partial(_in_full, pattern=PROSE_PATTERN)),
 ]
 """Text of several lines; may be empty."""

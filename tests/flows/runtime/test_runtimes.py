@@ -31,6 +31,9 @@ def shape(params: dict[str, Any]) -> None:
     """Never started: no worker serves the pools."""
 
 
+MADE_POOLS = ("here", "cluster", "no-gpu")
+
+
 @pytest.fixture(scope="module")
 def server(prefect_api: str) -> Iterator[SyncPrefectClient]:
     """A server with a deployment in a pool of processes, and one in a pool that looks like the cluster's."""
@@ -48,6 +51,11 @@ def server(prefect_api: str) -> Iterator[SyncPrefectClient]:
                 enforce_parameter_schema=False,
             )
         yield client
+        for made in client.read_deployments():  # the server is everybody's
+            if made.work_pool_name in MADE_POOLS:
+                client.delete_deployment(made.id)
+        for name in MADE_POOLS:
+            client.delete_work_pool(name)
 
 
 def model(image: str = assets.LOCAL_RUNTIME, properties: dict[str, Any] | None = None) -> pystac.Item:
