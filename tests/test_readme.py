@@ -29,6 +29,7 @@ def free_port() -> int:
 
 
 @pytest.mark.service
+@pytest.mark.proof
 def test_the_lines_of_use_work_as_they_stand(tmp_path: Path) -> None:
     port = free_port()
     environment = {
