@@ -107,7 +107,7 @@ def test_a_cancelled_training_ends_in_time_and_leaves_nothing(
     until(lambda: is_free(backend, model))
     assert unfinished(backend) == []
     assert published(backend) == before
-    assert backend.versions(model)[0]["status"] == "cancelled"
+    until(lambda: backend.versions(model)[0]["status"] == "cancelled")
 
 
 def test_a_training_that_is_cancelled_before_it_begins_ends_in_time(
