@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -97,6 +97,10 @@ class PreparedDataset:
     ignored_note: str = ""
 
 
+ChipProgress = Callable[[int, int], None]
+"""Takes how many chips are read, and how many there are."""
+
+
 def rules_of(params: IngestDatasetParams) -> ImageryRules:
     """By which rules the chips of a request are read."""
     return CURRENT.model_copy(update={"fill": params.fill})
@@ -145,8 +149,16 @@ class CheckedDataset:
         return {name: found[name] for name in (labels.BACKGROUND, *classes)}
 
 
-def check(params: IngestDatasetParams) -> CheckedDataset:
+def ignore_progress(done: int, total: int) -> None:
+    """Nobody is told how many chips are read."""
+
+
+def check(params: IngestDatasetParams, progress: ChipProgress = ignore_progress) -> CheckedDataset:
     """Read chips and labels; all that is wrong with either is reported together.
+
+    Args:
+        params: Where chips and labels lie, and what they mean.
+        progress: Called after each chip that was read with how many were, and how many there are.
 
     Raises:
         Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them).
@@ -158,7 +170,7 @@ def check(params: IngestDatasetParams) -> CheckedDataset:
     try:
         found = chips.find(source.chips, rules=rules_of(params))
         kept = zooms.choose(found, params.zoom, source.chips, params.gsd_m)
-        imagery, read = _decode_all(kept, source)
+        imagery, read = _decode_all(kept, source, progress)
     except InvalidImagery as error:
         wrong.append(error)
     try:
@@ -242,7 +254,9 @@ def _counted_from_the_south(kept: Sequence[Chip], known: Labels) -> str | None:
     )
 
 
-def _decode_all(kept: Sequence[Chip], source: DatasetFolder) -> tuple[dict[str, Array], Mapping[str, int]]:
+def _decode_all(
+    kept: Sequence[Chip], source: DatasetFolder, progress: ChipProgress
+) -> tuple[dict[str, Array], Mapping[str, int]]:
     """Decode each chip once, so that a broken one is found before anything is stored.
 
     Returns:
@@ -256,7 +270,8 @@ def _decode_all(kept: Sequence[Chip], source: DatasetFolder) -> tuple[dict[str, 
     transparent: dict[str, Array] = {}
     counts: Counter[str] = Counter()
     empty = 0
-    for chip in kept:
+    for number, chip in enumerate(kept, 1):
+        progress(number, len(kept))
         try:
             decoded = chips.decode(chip)
         except InvalidImagery as error:

@@ -10,7 +10,16 @@ import numpy as np
 
 from fair_models.class_names import ANY_VALUE, option
 from fair_models.data import splits
-from fair_models.data.dataset_check import BANDS, CheckedDataset, PreparedDataset, check, repairs_of, rules_of
+from fair_models.data.dataset_check import (
+    BANDS,
+    CheckedDataset,
+    ChipProgress,
+    PreparedDataset,
+    check,
+    ignore_progress,
+    repairs_of,
+    rules_of,
+)
 from fair_models.data.images import chips, footprint, zooms
 from fair_models.data.splits import Split
 from fair_models.data.texts import captioned_ingest
@@ -27,20 +36,23 @@ _MUCH_IGNORED = 0.2
 _SHOWN = 5
 
 
-def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
+def prepare(
+    params: IngestDatasetParams, work_folder: Path, progress: ChipProgress = ignore_progress
+) -> PreparedDataset:
     """Check and mend a dataset, split it, write its three files. Nothing is written where anything is wrong.
 
     Args:
         params: Where chips and labels lie, which classes they mean, how to split.
         work_folder: Where chips.zip, labels.geojson and split.json are written.
+        progress: Called after each chip that was read.
 
     Raises:
         Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them); the
             message lists everything that was found.
     """
     if params.captions != "none":
-        return captioned_ingest.prepare(params, work_folder)
-    checked = check(params)
+        return captioned_ingest.prepare(params, work_folder, progress)
+    checked = check(params, progress)
     split = splits.by_area(
         checked.chips, params.held_out_ratio, params.seed, params.buffer_m, checked.drawn.labelled
     )

@@ -15,7 +15,7 @@ from fair_models.catalog.items.datasets import DatasetFacts
 from fair_models.catalog.protocol import Catalog, ItemKey
 from fair_models.catalog.schemas import keywords
 from fair_models.catalog.schemas.keywords import SEARCH
-from fair_models.data.dataset_check import PreparedDataset
+from fair_models.data.dataset_check import ChipProgress, PreparedDataset, ignore_progress
 from fair_models.data.folders import DatasetFolder, locate
 from fair_models.data.ingest import prepare
 from fair_models.data.texts import captioned
@@ -52,6 +52,7 @@ def ingest(
     tell: PlanListener = ignore_plan,
     origin: Callable[[Item | None], Origin] = lambda current: Origin(),
     *,
+    progress: ChipProgress = ignore_progress,
     is_own: bool = False,
 ) -> Item:
     """Check, mend, split and store chips and labels, and publish them.
@@ -64,6 +65,7 @@ def ingest(
         store: Where its bytes go.
         tell: Takes the plan before anything is changed.
         origin: Says what it derives from, given the version that is current now.
+        progress: Called after each chip that was read.
         is_own: Whether the files are ours, and lie where the settings need not allow it.
 
     Returns:
@@ -78,7 +80,7 @@ def ingest(
     """
     with work_folder("ingest") as folder, catalog.exclusive(DATASETS, params.name):
         params = with_keywords(params if is_own else _settled(params, folder))
-        prepared = prepare(params, folder)
+        prepared = prepare(params, folder, progress)
         if prepared.ignored_note:
             logger.warning(prepared.ignored_note)
         if not is_own:

@@ -75,7 +75,12 @@ def ingest(params: IngestDatasetParams) -> PublishedItem:
     from fair_models.publishing import datasets
     from fair_models.reports import cards
 
-    item = datasets.ingest(params, open_catalog(), open_store(), artifacts.write_changes)
+    bar = artifacts.ProgressBar("ingest", f"Ingesting {params.name}")
+
+    def read(done: int, total: int) -> None:
+        bar.show(done, total, f"{done} of {total} chips read", with_time_left=True)
+
+    item = datasets.ingest(params, open_catalog(), open_store(), artifacts.write_changes, progress=read)
     artifacts.write([cards.of_dataset(item)])
     return results.published(item, dry_run=params.dry_run)
 

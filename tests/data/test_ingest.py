@@ -84,6 +84,12 @@ def test_a_folder_in_the_layout_of_fair_is_ingested(settlement: Path, tmp_path: 
     assert prepared.class_counts["train"]["building"] > prepared.class_counts["held_out"]["building"] > 0
 
 
+def test_each_chip_that_was_read_is_told(settlement: Path, tmp_path: Path) -> None:
+    heard: list[tuple[int, int]] = []
+    prepared = prepare(params(settlement), tmp_path, lambda *told: heard.append(told))
+    assert heard == [(number, prepared.chip_count) for number in range(1, prepared.chip_count + 1)]
+
+
 def test_chips_and_labels_are_taken_where_they_lie(settlement: Path, tmp_path: Path) -> None:
     shutil.copytree(settlement / "input", tmp_path / "chips")
     shutil.move(tmp_path / "chips" / "labels.geojson", tmp_path / "labels.geojson")

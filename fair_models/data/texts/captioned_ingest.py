@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fair_models.data import dataset_check, splits
-from fair_models.data.dataset_check import PreparedDataset
+from fair_models.data.dataset_check import ChipProgress, PreparedDataset, ignore_progress
 from fair_models.data.images import chips, footprint, zooms
 from fair_models.data.images.chips import Chip
 from fair_models.data.splits import Split
@@ -24,19 +24,22 @@ RATIO = 0.2
 """Share of the images that is held out, and share for validation, where nobody asks for another."""
 
 
-def prepare(params: IngestDatasetParams, work_folder: Path) -> PreparedDataset:
+def prepare(
+    params: IngestDatasetParams, work_folder: Path, progress: ChipProgress = ignore_progress
+) -> PreparedDataset:
     """Check a dataset of captions, split it 60/20/20 by image, write its three files.
 
     Args:
         params: Where images and captions (or labels) lie, and how to split.
         work_folder: Where chips.zip, labels.geojson and split.json are written.
+        progress: Called after each chip that was read; images with captions of their own are not told.
 
     Raises:
         Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them), or the
             keywords name another task; the message lists everything that was found.
     """
     words = _keywords(params)
-    images, repairs = _made(params) if params.captions == "from-labels" else _given(params)
+    images, repairs = _made(params, progress) if params.captions == "from-labels" else _given(params)
     ratio = params.held_out_ratio if "held_out_ratio" in params.model_fields_set else RATIO
     split = splits.by_image([image.name for image in images], ratio, params.seed)
     placed = [image.chip for image in images if image.chip is not None]
@@ -85,9 +88,9 @@ def _given(params: IngestDatasetParams) -> tuple[list[CaptionedImage], dict[str,
     return captioned_images.find(folder, file, dataset_check.rules_of(params))
 
 
-def _made(params: IngestDatasetParams) -> tuple[list[CaptionedImage], dict[str, int]]:
+def _made(params: IngestDatasetParams, progress: ChipProgress) -> tuple[list[CaptionedImage], dict[str, int]]:
     """Captions of map chips, each from the labels that lie on it."""
-    checked = dataset_check.check(params)
+    checked = dataset_check.check(params, progress)
     images = [
         CaptionedImage(
             chip.path, chip.name, captions.describe(checked.labels, chip.grid, params.class_names), chip
