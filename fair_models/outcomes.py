@@ -112,6 +112,9 @@ class Comparison(Outcome):
     high: float | None = Field(description="Upper end.")
     held_out_count: int = Field(description="Number of held-out samples.")
     unmeasured: str = Field(description="Versions that could not be measured, and why.")
+    warning: str | None = Field(
+        None, description="Versions that are no better than the simplest guess, and on what. Mostly empty."
+    )
     report: str = Field(description="The report, Markdown with pictures beside it, on the worker's machine.")
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pystac import Item
 
+from fair_models.catalog.items import guesses
 from fair_models.ml_tasks.results import Evaluation, Interval
 from fair_models.params import HyperparameterValue
 from fair_models.types import Array, Json
@@ -91,6 +92,19 @@ class Ground:
         known = [side for side in self.measured if value_of(side, self.key) is not None]
         sign = 1 if self.metric.get("higher_is_better", True) else -1
         return max(known, key=lambda side: sign * (value_of(side, self.key) or 0.0), default=None)
+
+    @property
+    def doubts(self) -> dict[str, str]:
+        """Why the metric speaks against a version, by its id: it is no better than the simplest guess."""
+        return {side.contender.id: doubt for side in self.measured if (doubt := _doubt(side, self.metric))}
+
+
+def _doubt(side: Side, metric: Json) -> str | None:
+    evaluation, key = side.evaluation, str(metric["key"])
+    if evaluation is None:
+        return None
+    name = evaluation.baseline_names.get(key, evaluation.baseline_name)
+    return guesses.doubt(metric, evaluation.metrics.get(key), evaluation.baseline.get(key), name)
 
 
 def value_of(side: Side, key: str) -> float | None:

@@ -106,6 +106,8 @@ def _labelled(ground: Ground) -> str:
 
 
 def _warnings(ground: Ground) -> Iterator[str]:
+    for version, doubt in ground.doubts.items():
+        yield f"**{version} is no better than guessing**: {doubt}"
     for side in ground.sides:
         if side.problem:
             yield f"**{side.contender.id} could not be measured**: {side.problem}"

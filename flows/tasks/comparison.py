@@ -69,8 +69,15 @@ def _compared(grounds: Sequence[Ground], report: Path) -> Comparison:
         high=high,
         held_out_count=evaluation.sample_count if evaluation else 0,
         unmeasured="; ".join(_unmeasured(grounds)),
+        warning="; ".join(_no_better_than_guessing(grounds)) or None,
         report=str(report),
     )
+
+
+def _no_better_than_guessing(grounds: Sequence[Ground]) -> Iterator[str]:
+    for ground in grounds:
+        for version, doubt in ground.doubts.items():
+            yield f"{version} on {ground.dataset.id}: {doubt}"
 
 
 def _unmeasured(grounds: Sequence[Ground]) -> Iterator[str]:

@@ -13,6 +13,7 @@ import pytest
 import shapely
 from PIL import Image
 from pystac import Item
+from torch import tensor
 
 from fair_models.catalog.changes import transitions
 from fair_models.catalog.items import assets
@@ -46,6 +47,7 @@ from fair_models.store.local import LocalStore
 from fair_models.training.phases import measurement
 from fair_models.training.plan import plan_run
 from fair_models.types import DATASETS
+from flows.tasks.comparison import _compared
 from tests.publishing import tiny_contribution
 from tests.publishing.memory_ledger import MemoryLedger
 
@@ -144,6 +146,51 @@ def test_differences_are_told_sample_by_sample_from_the_first(compared: Ground) 
     assert second.difference_interval is not None
     low, high = second.difference_interval
     assert min(more) <= low < np.mean(more) < high <= max(more)
+
+
+def test_versions_that_collapsed_are_named_with_the_guess_that_they_do_not_surpass(
+    world: World, tmp_path: Path
+) -> None:
+    config = world.ledger.configs["roofs", 1]
+    for number, surplus in ((1, 5.0), (2, 9.0)):  # both find that everything is a building
+        network = tiny_contribution.network(number)
+        network[2].weight.data.zero_()
+        network[2].bias.data[:] = tensor([0.0, surplus])
+        world.ledger.add(
+            "collapsed",
+            base_model=world.base.id,
+            dataset=world.town.id,
+            hyperparameters=config.hyperparameters,
+        )
+        world.ledger.configs["collapsed", number] = config
+        path = tmp_path / f"{number}.safetensors"
+        weights.save(network, path)
+        world.ledger.files["collapsed", number, "weights"] = path.read_bytes()
+
+    [ground] = world.compare("collapsed-v1", "collapsed-v2", pictures=0)
+
+    [first, second] = ground.measured
+    assert first.evaluation is not None
+    assert value_of(first, IOU) == value_of(second, IOU) == first.evaluation.baseline[IOU]
+    assert list(ground.doubts) == ["collapsed-v1", "collapsed-v2"]
+    report = comparison_report.markdown([ground], comparison_report.within)
+    for side in (first, second):
+        said = f"**{side.contender.id} is no better than guessing**: {ground.doubts[side.contender.id]}"
+        assert said in report
+        assert "of the simplest guess (everything is building)" in said
+    warning = _compared([ground], tmp_path / "comparison.md").warning or ""
+    assert warning.startswith(f"collapsed-v1 on town-v1: {IOU} is 0.")
+    assert "; collapsed-v2 on town-v1: " in warning
+
+
+def test_a_version_that_is_better_than_the_guess_has_no_such_warning(compared: Ground) -> None:
+    side = compared.measured[0]
+    assert side.evaluation is not None
+    good = replace(side, evaluation=replace(side.evaluation, metrics={IOU: 1.0}))
+    ground = replace(compared, sides=[good])
+    assert ground.doubts == {}
+    assert "no better than guessing" not in comparison_report.markdown([ground], comparison_report.within)
+    assert _compared([ground], Path("comparison.md")).warning is None
 
 
 def test_the_chips_shown_are_those_on_which_the_versions_differ_most(compared: Ground) -> None:
