@@ -282,9 +282,14 @@ class Settings(BaseSettings):
         return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.mlflow_folder / 'mlflow.db'}"
 
     @property
+    def local_api_url(self) -> str:
+        """The Prefect API of the local server, whether it runs or not."""
+        return f"http://127.0.0.1:{self.prefect_port}/api"
+
+    @property
     def prefect_api_url(self) -> str:
         """The Prefect API: PREFECT_API_URL, else the local server."""
-        return os.environ.get("PREFECT_API_URL") or f"http://127.0.0.1:{self.prefect_port}/api"
+        return os.environ.get("PREFECT_API_URL") or self.local_api_url
 
     @property
     def prefect_auth(self) -> SecretStr | None:

@@ -40,7 +40,9 @@ class Client(Reader):
     ) -> None:
         settings = current()
         found = auth or settings.prefect_auth
-        super().__init__(Http(api_url or settings.prefect_api_url, timeout_s, auth=found))
+        address = api_url or settings.prefect_api_url
+        home = settings.home if address == settings.local_api_url else None
+        super().__init__(Http(address, timeout_s, auth=found, home=home))
 
     def __enter__(self) -> Self:
         return self

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from itertools import count
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,8 @@ PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 """Answers after which the same request may succeed: an overloaded or restarting server, a busy database."""
 
+_LITTLE_BYTES = 2**20
+"""Less free space than this ends a local server: its database cannot be written."""
 
 _PAGE = 200
 """Maximum number of entries that the server returns in one answer."""
@@ -45,6 +49,8 @@ class Http:
         timeout_s: Timeout of one try, in seconds.
         pauses_s: Pause before each further try, in seconds.
         auth: "user:password" of a server that needs a login. Never part of an error.
+        home: Folder where a server on this machine keeps its state: a full disk there is named. None: the
+            server is on another machine.
     """
 
     def __init__(
@@ -53,9 +59,10 @@ class Http:
         timeout_s: float,
         pauses_s: Sequence[float] = PAUSES_S,
         auth: SecretStr | None = None,
+        home: Path | None = None,
     ) -> None:
         self.api_url = api_url.rstrip("/")
-        self._timeout_s, self._auth = timeout_s, auth
+        self._timeout_s, self._auth, self._home = timeout_s, auth, home
         self._pauses_s = pauses_s
         self._answered = False
         self._opened: httpx.Client | None = None
@@ -123,6 +130,14 @@ class Http:
         raise AssertionError("unreachable")
 
     def _unavailable(self, reason: str) -> Unavailable:
+        if self._home is not None and self._home.is_dir():
+            free = shutil.disk_usage(self._home).free
+            if free < _LITTLE_BYTES:
+                return Unavailable(
+                    f"No Prefect server answers at {self.api_url} ({reason}). The disk is full, "
+                    f"{free} bytes are free in {self._home}, and a server cannot run so: "
+                    "make room there, then start it again with `fair-models up`"
+                )
         return Unavailable(
             f"No Prefect server answers at {self.api_url} ({reason}). "
             "Start a local one with `fair-models up`, or set PREFECT_API_URL to one that runs"

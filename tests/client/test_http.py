@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,12 +51,40 @@ def server(*answers: Answer) -> Iterator[tuple[str, list[str]]]:
         running.server_close()
 
 
-def test_where_no_server_answers_the_error_says_how_to_start_one() -> None:
+def no_answer_at() -> str:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{unused.getsockname()[1]}/api"
-    with pytest.raises(Unavailable, match="fair-models up"), Client(address) as client:
+        return f"http://127.0.0.1:{unused.getsockname()[1]}/api"
+
+
+def test_where_no_server_answers_the_error_says_how_to_start_one() -> None:
+    with pytest.raises(Unavailable, match="fair-models up"), Client(no_answer_at()) as client:
         client.start("promote", {"model": "some-model"})
+
+
+def test_where_a_full_disk_ended_the_local_server_the_error_names_the_folder() -> None:
+    full = Path("/proc")  # a file system without any free space
+    assert shutil.disk_usage(full).free == 0
+    with pytest.raises(Unavailable, match=r"0 bytes are free in /proc.*make room there.*fair-models up"):
+        Http(no_answer_at(), 5, home=full).get("/thing")
+
+
+def test_a_disk_with_room_and_a_home_that_is_not_there_yet_are_not_blamed(tmp_path: Path) -> None:
+    for home in (tmp_path, tmp_path / "none"):
+        with pytest.raises(Unavailable) as told:
+            Http(no_answer_at(), 5, home=home).get("/thing")
+        assert "full" not in str(told.value)
+
+
+def test_the_client_looks_at_the_home_of_the_local_server_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAIR_HOME", "/proc")
+    monkeypatch.setenv("FAIR_PREFECT_PORT", no_answer_at().split(":")[2].removesuffix("/api"))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    with pytest.raises(Unavailable, match="free in /proc"), Client() as client:
+        client.start("promote", {"model": "some-model"})
+    with pytest.raises(Unavailable) as told, Client(no_answer_at()) as client:
+        client.start("promote", {"model": "some-model"})
+    assert "free in" not in str(told.value)
 
 
 def test_a_server_that_is_overloaded_for_a_moment_is_asked_again() -> None:
