@@ -69,6 +69,22 @@ def in_one_way(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def hidden_character(text: str) -> str:
+    """The first character of a text that cannot be seen, e.g. "character 3 is U+200B (ZERO WIDTH SPACE)".
+
+    Returns:
+        Its place and name; empty where there is none.
+    """
+    unseen = re.compile(f"[{_UNSEEN}]")
+    return next((_named(number, each) for number, each in enumerate(text, 1) if unseen.match(each)), "")
+
+
+def _named(number: int, character: str) -> str:
+    return (
+        f"character {number} is U+{ord(character):04X} ({unicodedata.name(character, 'a control character')})"
+    )
+
+
 def _refused(text: str, pattern: str) -> str | None:
     """Why a text is refused by one of the patterns; None where it is not."""
     allowed = re.compile(pattern)
@@ -77,10 +93,7 @@ def _refused(text: str, pattern: str) -> str | None:
     for number, character in enumerate(text, 1):
         beside = text[max(0, number - 2) : number + 1] if character in "\u200c\u200d" else f"a{character}"
         if not allowed.fullmatch(beside) and not character.isspace():
-            name = unicodedata.name(character, "a control character")
-            return (
-                f"character {number} is U+{ord(character):04X} ({name}), which is not allowed here; remove it"
-            )
+            return f"{_named(number, character)}, which is not allowed here; remove it"
     return "it is blank or has a line break, where one line of text is wanted"
 
 

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from fair_models.json_schema.checker import Violation
+from fair_models.text import hidden_character
 
 LONGEST_VALUE = 60
 """Characters of a wrong value that a message shows."""
@@ -147,7 +148,9 @@ def _keyword_said(violation: Violation) -> str:
         case "const":
             return f"is {shown(found)}, should be {shown(value)}"
         case "pattern":
-            return f"is {shown(found)}, which {_form(value, violation.description)}"
+            hidden = hidden_character(found) if isinstance(found, str) else ""
+            said = f"is {shown(found)}, which {_form(value, violation.description)}"
+            return f"{said}; {hidden}, remove it" if hidden else said
         case "format":
             return f"is {shown(found)}, should be a {value}"
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
