@@ -27,6 +27,10 @@ class Samples:
         it sets none aside.
     places: longitude and latitude of the middle of each image, shape (n, 2), NaN where it has no place. None:
         not known.
+    instances: number of the object that each pixel belongs to, from 1 on in each image, uint16, shape
+        (n, height, width); 0 is no object: the background, a class whose objects are not told apart, and
+        what counts neither way. Pixels of one number have one class. None: the labels tell no objects apart.
+    pixel_m: height of a pixel of each image on the ground, in metres, float64, shape (n,). None: not known.
     """
 
     images: Array
@@ -35,6 +39,8 @@ class Samples:
     classes: Sequence[str]
     validation: Samples | None = None
     places: Array | None = None
+    instances: Array | None = None
+    pixel_m: Array | None = None
 
     def __post_init__(self) -> None:
         if not len(self.images) == len(self.targets) == len(self.names):
@@ -49,6 +55,14 @@ class Samples:
     def select(self, indices: Sequence[int]) -> Samples:
         """These samples, in this order."""
         index = np.asarray(indices, dtype=int)
-        names = [self.names[i] for i in index]
-        places = None if self.places is None else self.places[index]
-        return Samples(self.images[index], self.targets[index], names, self.classes, self.validation, places)
+        return Samples(
+            self.images[index],
+            self.targets[index],
+            [self.names[i] for i in index],
+            self.classes,
+            self.validation,
+            *(
+                None if known is None else known[index]
+                for known in (self.places, self.instances, self.pixel_m)
+            ),
+        )

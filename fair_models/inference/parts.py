@@ -43,6 +43,22 @@ class RasterPart:
 
 
 @dataclass(frozen=True)
+class InstancePart:
+    """Probabilities of each class for each pixel of a window, and where the interiors of objects are.
+
+    Interiors of two objects never touch, so connected ones of one class are the marker of one object.
+    After the windows are joined, each pixel of the class belongs to the nearest marker within reach.
+
+    probabilities: float32, shape (classes, height, width), in [0, 1]; class 0 is the background.
+    interior: Probability that a pixel lies in the interior of an object, float32, shape (height, width), in
+        [0, 1]. Classes whose objects are not told apart have none.
+    """
+
+    probabilities: Array
+    interior: Array
+
+
+@dataclass(frozen=True)
 class FeaturePart:
     """Boxes or points found in a window.
 
@@ -74,7 +90,7 @@ class Embedding:
     vector: Array
 
 
-Part = RasterPart | FeaturePart | Scores | Embedding
+Part = RasterPart | InstancePart | FeaturePart | Scores | Embedding
 Parts = Sequence[Part]
 
 

@@ -20,6 +20,7 @@ from fair_models.data.samples import IGNORE, Samples
 from fair_models.inference.parts import (
     Embedding,
     FeaturePart,
+    InstancePart,
     Part,
     Parts,
     Processing,
@@ -38,6 +39,7 @@ __all__ = [
     "Epoch",
     "Evaluation",
     "FeaturePart",
+    "InstancePart",
     "Interval",
     "Part",
     "Parts",

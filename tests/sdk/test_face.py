@@ -15,6 +15,7 @@ FACE = {
         "Epoch",
         "Evaluation",
         "FeaturePart",
+        "InstancePart",
         "Interval",
         "Part",
         "Parts",

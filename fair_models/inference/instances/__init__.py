@@ -1,0 +1,1 @@
+"""Objects of one class that touch, told apart by the interiors that a network finds."""
