@@ -27,9 +27,9 @@ class Outcome(BaseModel):
 
 
 class PublishedItem(Outcome):
-    """Result of `register-model`, `ingest-dataset` and `collect-feedback`: the item that is current now.
+    """Result of `register-model`, `ingest-dataset`, `slice-dataset` and `collect-feedback`.
 
-    The artifact `changes` has one row for each thing that was changed.
+    It is the item that is current now. The artifact `changes` has one row for each thing that was changed.
     """
 
     files: ClassVar[tuple[str, ...]] = ("href",)
@@ -41,7 +41,9 @@ class PublishedItem(Outcome):
     title: str = Field(description="Its title.")
     href: str = Field(description="Where the item lies.")
     notes: str = Field(
-        "", description="What of a dataset's chips and labels was mended, left out or counted, in sentences."
+        "",
+        description="What of a dataset's chips and labels was mended, left out or counted, how much of it "
+        "belongs to a slice, and what else is to be known, in sentences.",
     )
     dry_run: bool = Field(description="Whether this is only what would be, and nothing was changed.")
 

@@ -40,12 +40,14 @@ class Slice:
     labels: All that touch one of the chips, whatever they are: a chip is evaluated by everything on it.
     split: The dataset's, without the other chips.
     class_counts: Labels of each class by side.
+    at_edge: Chips that share ground with the area and are left out all the same: their middle lies outside.
     """
 
     chips: Sequence[Chip]
     labels: Labels
     split: Split
     class_counts: Mapping[str, Mapping[str, int]]
+    at_edge: int
 
 
 def cut(
@@ -62,7 +64,12 @@ def cut(
     """
     touching = {chip.name: labels.touching(chip.grid) for chip in chips}
     meeting = _meeting(labels, criteria)
-    chosen = [chip for chip in chips if _belongs(chip, touching[chip.name], meeting, criteria)]
+    suitable = [
+        chip
+        for chip in chips
+        if not (criteria.classes or criteria.tags) or meeting[touching[chip.name]].any()
+    ]
+    chosen = [chip for chip in suitable if _lies_in(chip, criteria.area)]
     names = {chip.name for chip in chosen}
     sides: dict[str, Any] = {
         side: tuple(name for name in getattr(split, side) if name in names)
@@ -77,14 +84,18 @@ def cut(
         labels.select(_on(touching, names)),
         replace(split, **sides),
         {side: {name: counts[name] for name in classes} for side, counts in counted.items()},
+        sum(_is_at_edge(chip, criteria.area) for chip in suitable if chip.name not in names),
     )
 
 
-def _belongs(chip: Chip, touching: Array, meeting: Array, criteria: SliceCriteria) -> bool:
-    middle = antimeridian.cut(chip.grid.footprint.centroid)
-    if criteria.area is not None and not shapely.covers(criteria.area, middle):
-        return False
-    return not (criteria.classes or criteria.tags) or bool(meeting[touching].any())
+def _lies_in(chip: Chip, area: Polygon | MultiPolygon | None) -> bool:
+    return area is None or bool(shapely.covers(area, antimeridian.cut(chip.grid.footprint.centroid)))
+
+
+def _is_at_edge(chip: Chip, area: Polygon | MultiPolygon | None) -> bool:
+    """Whether a chip whose middle lies outside an area has ground in common with it."""
+    outline = antimeridian.cut(chip.grid.footprint)
+    return area is not None and shapely.intersects(area, outline) and not shapely.touches(area, outline)
 
 
 def _meeting(labels: Labels, criteria: SliceCriteria) -> Array:

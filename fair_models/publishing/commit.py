@@ -40,6 +40,14 @@ def ignore_plan(plan: Plan) -> None:
     """Take a plan and do nothing with it."""
 
 
+NoteListener = Callable[[str], None]
+"""Takes what people should know of an operation's outcome, a sentence each."""
+
+
+def ignore_note(sentence: str) -> None:
+    """Take a note and do nothing with it."""
+
+
 @dataclass(frozen=True)
 class NewVersion:
     """A version that is about to be published.

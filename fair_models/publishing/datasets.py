@@ -22,7 +22,15 @@ from fair_models.data.texts import captioned
 from fair_models.data.vectors import labels
 from fair_models.params import IngestDatasetParams
 from fair_models.publishing import dataset_items
-from fair_models.publishing.commit import NewVersion, PlanListener, as_stored, ignore_plan, publish
+from fair_models.publishing.commit import (
+    NewVersion,
+    NoteListener,
+    PlanListener,
+    as_stored,
+    ignore_note,
+    ignore_plan,
+    publish,
+)
 from fair_models.publishing.workspace import work_folder
 from fair_models.store import locations
 from fair_models.store.protocol import Store, StoredFile
@@ -53,6 +61,7 @@ def ingest(
     origin: Callable[[Item | None], Origin] = lambda current: Origin(),
     *,
     progress: ChipProgress = ignore_progress,
+    note: NoteListener = ignore_note,
     is_own: bool = False,
 ) -> Item:
     """Check, mend, split and store chips and labels, and publish them.
@@ -66,6 +75,7 @@ def ingest(
         tell: Takes the plan before anything is changed.
         origin: Says what it derives from, given the version that is current now.
         progress: Called after each chip that was read.
+        note: Takes what is to be known beside what the item counts; the log has it too.
         is_own: Whether the files are ours, and lie where the settings need not allow it.
 
     Returns:
@@ -81,11 +91,10 @@ def ingest(
     with work_folder("ingest") as folder, catalog.exclusive(DATASETS, params.name):
         params = with_keywords(params if is_own else _settled(params, folder))
         prepared = prepare(params, folder, progress)
-        if prepared.ignored_note:
-            logger.warning(prepared.ignored_note)
-        if not is_own:
-            for sentence in licence_notes(params, prepared):
+        for sentence in [prepared.ignored_note, *([] if is_own else licence_notes(params, prepared))]:
+            if sentence:
                 logger.warning(sentence)
+                note(sentence)
         files = {"chips": prepared.chips, "labels": prepared.labels, "split": prepared.split}
         found = as_stored(files)
         current = versions.current(catalog, DATASETS, params.name)

@@ -29,7 +29,7 @@ from fair_models.imagery_rules import CURRENT, OLD, Fill
 from fair_models.inference.repeating import ITEM, model_href
 from fair_models.inference.writing.geoparquet import GEOMETRY, batches
 from fair_models.params import CollectFeedbackParams, IngestDatasetParams
-from fair_models.publishing.commit import PlanListener, ignore_plan
+from fair_models.publishing.commit import NoteListener, PlanListener, ignore_note, ignore_plan
 from fair_models.publishing.datasets import Origin, ingest
 from fair_models.publishing.workspace import work_folder
 from fair_models.store import documents, locations
@@ -63,7 +63,11 @@ class _Prediction:
 
 
 def collect(
-    params: CollectFeedbackParams, catalog: Catalog, store: Store, tell: PlanListener = ignore_plan
+    params: CollectFeedbackParams,
+    catalog: Catalog,
+    store: Store,
+    tell: PlanListener = ignore_plan,
+    note: NoteListener = ignore_note,
 ) -> Item:
     """Publish the chips that people have judged, with what they say is there, as a version of a dataset.
 
@@ -76,6 +80,7 @@ def collect(
         catalog: Where the model is published, and the dataset will be.
         store: Where its bytes go.
         tell: Takes the plan before anything is changed.
+        note: Takes what is to be known beside what the item counts; the log has it too.
 
     Returns:
         The dataset's item. Its links `derived_from` lead to the model and to the version before.
@@ -95,7 +100,7 @@ def collect(
         logger.warning("Feedback %s: %s", path.name, sentence)
     mended = {name: count for name, count in found.mended.items() if count}
     with work_folder("feedback") as folder:
-        used = _chips(params, prediction, found)
+        used = _chips(params, prediction, found, note)
         for each in (file for chip in used for file in chips.files(chip)):
             shutil.copyfile(each, folder / each.name)
         labels = folder / "labels.geojson"
@@ -114,6 +119,7 @@ def collect(
             store,
             tell,
             lambda current: _origin(catalog, prediction, record, current, mended),
+            note=note,
             is_own=True,
         )
 
@@ -178,7 +184,9 @@ def _from_geojson(path: Path) -> dict[str, Predicted]:
     }
 
 
-def _chips(params: CollectFeedbackParams, prediction: _Prediction, found: Feedback) -> list[Chip]:
+def _chips(
+    params: CollectFeedbackParams, prediction: _Prediction, found: Feedback, note: NoteListener
+) -> list[Chip]:
     """The chips of which everything was said."""
     wrong = _not_polygons(prediction)
     imagery = params.imagery or prediction.imagery
@@ -202,7 +210,10 @@ def _chips(params: CollectFeedbackParams, prediction: _Prediction, found: Feedba
         )
     if wrong:
         raise InvalidFeedback(params.feedback, [wrong])
-    logger.info("%d of %d chips were judged as a whole and are used", len(used), len(known))
+    if len(used) < len(known):
+        sentence = f"{len(used)} of {len(known)} chips were judged as a whole and are used"
+        logger.info(sentence)
+        note(sentence)
     return used
 
 

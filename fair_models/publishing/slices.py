@@ -20,12 +20,20 @@ from fair_models.data import dataset_slice
 from fair_models.data.dataset_slice import Slice, SliceCriteria
 from fair_models.data.images import chips, footprint
 from fair_models.data.splits import Split
-from fair_models.data.vectors import labels
+from fair_models.data.vectors import labels, polygons
 from fair_models.data.vectors.labels import Labels
 from fair_models.errors import Conflict, Invalid
 from fair_models.inference.imagery import areas
 from fair_models.params import SliceDatasetParams
-from fair_models.publishing.commit import NewVersion, PlanListener, as_stored, ignore_plan, publish
+from fair_models.publishing.commit import (
+    NewVersion,
+    NoteListener,
+    PlanListener,
+    as_stored,
+    ignore_note,
+    ignore_plan,
+    publish,
+)
 from fair_models.publishing.workspace import work_folder
 from fair_models.store.archive import unpack
 from fair_models.store.protocol import Store, StoredFile
@@ -40,7 +48,11 @@ _OF_THE_WHOLE = frozenset({"fair:chip_counts", "updated", pins.FIELD, tombstones
 
 
 def publish_slice(
-    params: SliceDatasetParams, catalog: Catalog, store: Store, tell: PlanListener = ignore_plan
+    params: SliceDatasetParams,
+    catalog: Catalog,
+    store: Store,
+    tell: PlanListener = ignore_plan,
+    note: NoteListener = ignore_note,
 ) -> Item:
     """Publish the part of a dataset that lies in an area, or has labels of a class or with a tag.
 
@@ -52,6 +64,7 @@ def publish_slice(
         catalog: Where the dataset is, and the slice will be.
         store: Where their files lie.
         tell: Takes the plan before anything is changed.
+        note: Takes how much of the dataset belongs to the slice, and what of its area was left out.
 
     Returns:
         The item as the catalogue has it; in a dry run as it would be. It derives from the exact dataset.
@@ -66,11 +79,14 @@ def publish_slice(
     whole = versions.resolve(catalog, DATASETS, params.dataset)
     _require_sliceable(whole, params)
     if params.area is not None:  # the area itself is kept, not the name of a file
-        params = params.model_copy(update={"area": areas.read(params.area).text})
+        area = areas.read(params.area)
+        for sentence in polygons.repair_sentences(area.mended):
+            note(f"Area: {sentence}")
+        params = params.model_copy(update={"area": area.text})
     with work_folder("slice") as folder, catalog.exclusive(DATASETS, params.name):
         current = versions.current(catalog, DATASETS, params.name)
         _require_own_name(catalog, params)
-        cut = _cut(whole, params, store, folder)
+        cut = _cut(whole, params, store, folder, note)
         files = _written(cut, folder)
         made = _Made(whole, params, cut, catalog.href(DATASETS, whole.id))
         if current is not None and versions.same(
@@ -176,7 +192,7 @@ def _require_own_name(catalog: Catalog, params: SliceDatasetParams) -> None:
         )
 
 
-def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path) -> Slice:
+def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path, note: NoteListener) -> Slice:
     data = DatasetItem(whole)
     unpack(store.fetch(*data.file(assets.CHIPS)), folder / "chips")
     known = labels.read_stored(store.fetch(*data.file(assets.LABELS)), data.classes)
@@ -191,7 +207,21 @@ def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path) ->
             f"{params.name} ({_criteria(params)}), with {len(cut.labels)} labels: nothing could be measured "
             f"on it. Slice it more widely{_hint(params, whole, known)}"
         )
+    note(_share(cut, len(found), len(known), whole.id))
     return cut
+
+
+def _share(cut: Slice, chip_count: int, label_count: int, whole: str) -> str:
+    """How much of a dataset belongs to a slice."""
+    edge = (
+        f"; {cut.at_edge} chips that the area covers in part, but not in their middle, are left out"
+        if cut.at_edge
+        else ""
+    )
+    return (
+        f"{len(cut.chips)} of {chip_count} chips of {whole} belong to the slice, with {len(cut.labels)} of "
+        f"{label_count} labels{edge}"
+    )
 
 
 def _hint(params: SliceDatasetParams, whole: Item, known: Labels) -> str:

@@ -46,9 +46,10 @@ def cut_slice(params: SliceDatasetParams) -> PublishedItem:
     from fair_models.publishing import slices
     from fair_models.reports import cards
 
-    item = slices.publish_slice(params, open_catalog(), open_store(), artifacts.write_changes)
+    notes: list[str] = []
+    item = slices.publish_slice(params, open_catalog(), open_store(), artifacts.write_changes, notes.append)
     artifacts.write([cards.of_dataset(item)])
-    return results.published(item, dry_run=params.dry_run)
+    return results.published(item, dry_run=params.dry_run, notes=notes)
 
 
 def _compared(grounds: Sequence[Ground], report: Path) -> Comparison:

@@ -80,9 +80,12 @@ def ingest(params: IngestDatasetParams) -> PublishedItem:
     def read(done: int, total: int) -> None:
         bar.show(done, total, f"{done} of {total} chips read", with_time_left=True)
 
-    item = datasets.ingest(params, open_catalog(), open_store(), artifacts.write_changes, progress=read)
+    notes: list[str] = []
+    item = datasets.ingest(
+        params, open_catalog(), open_store(), artifacts.write_changes, progress=read, note=notes.append
+    )
     artifacts.write([cards.of_dataset(item)])
-    return results.published(item, dry_run=params.dry_run)
+    return results.published(item, dry_run=params.dry_run, notes=notes)
 
 
 @task
@@ -91,9 +94,10 @@ def collect_verdicts(params: CollectFeedbackParams) -> PublishedItem:
     from fair_models.publishing import feedback
     from fair_models.reports import cards
 
-    item = feedback.collect(params, open_catalog(), open_store(), artifacts.write_changes)
+    notes: list[str] = []
+    item = feedback.collect(params, open_catalog(), open_store(), artifacts.write_changes, notes.append)
     artifacts.write([cards.of_dataset(item)])
-    return results.published(item, dry_run=params.dry_run)
+    return results.published(item, dry_run=params.dry_run, notes=notes)
 
 
 @task

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fair_models import imagery_rules
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from fair_models.training.ledger import ModelVersion
 
 
-def published(item: Item, *, dry_run: bool) -> PublishedItem:
-    """The row of an item."""
+def published(item: Item, *, dry_run: bool, notes: Sequence[str] = ()) -> PublishedItem:
+    """The row of an item, with what its item says was mended or left out, and with further notes."""
     from fair_models.catalog.items.dataset import DatasetItem
 
-    said = [item.properties.get("fair:zoom_choice"), *repair_sentences(DatasetItem(item).repairs)]
-    notes = "; ".join(each for each in said if each)
-    return PublishedItem.model_validate({**_item_columns(item), "notes": notes, "dry_run": dry_run})
+    said = [item.properties.get("fair:zoom_choice"), *repair_sentences(DatasetItem(item).repairs), *notes]
+    told = "; ".join(each for each in said if each)
+    return PublishedItem.model_validate({**_item_columns(item), "notes": told, "dry_run": dry_run})
 
 
 def repair_sentences(counts: Mapping[str, int]) -> list[str]:

@@ -1,6 +1,7 @@
 """Flows under Prefect's harness: names, results, artifacts, errors."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from fair_models.params import (
     PredictParams,
     PromoteParams,
     RegisterModelParams,
+    SliceDatasetParams,
 )
 from flows.audit import audit
 from flows.clean_runs import clean_runs
@@ -32,6 +34,7 @@ from flows.pin import pin
 from flows.predict import predict
 from flows.promote import promote
 from flows.register_model import register_model
+from flows.slice_dataset import slice_dataset
 
 
 def run(flow: Flow[..., Any], params: Any, name: str | None = None) -> str:
@@ -59,6 +62,31 @@ def test_ingesting_publishes_a_dataset_and_hands_its_row_back(
     assert json.loads(Path(row["href"]).read_text(encoding="utf-8"))["id"] == "town-buildings-v1"
     [card] = client.artifacts([done.id], key="dataset-card")
     assert "fair:chip_count" in card["data"]
+
+
+def test_results_of_ingesting_and_slicing_note_what_was_left_out(
+    client: Client, registry: Path, town: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(town / "input", tmp_path / "chips")
+    labels = tmp_path / "chips" / "labels.geojson"
+    document = json.loads(labels.read_text(encoding="utf-8"))
+    first, *others = document["features"]
+    first["properties"] = {"kind": "shed"}
+    for each in others:
+        each["properties"] = {"kind": "building"}
+    labels.write_text(json.dumps(document), encoding="utf-8")
+    asked = ingest_params(town, chips=str(tmp_path / "chips"), class_property="kind")
+    ingested = client.result(run(ingest_dataset, asked))
+    item = json.loads(Path(ingested["href"]).read_text(encoding="utf-8"))
+    west, south, east, north = item["bbox"]
+    area = f"{west},{south},{west + 0.6 * (east - west)},{north}"
+    asked_slice = SliceDatasetParams(dataset="town-buildings", name="western", area=area)
+    sliced = client.result(run(slice_dataset, asked_slice))
+
+    assert "1 labels without a class or of one that was not asked for" in ingested["notes"]
+    assert "No licence was given" in ingested["notes"]
+    assert sliced["notes"].startswith("8 of 16 chips of town-buildings-v1 belong to the slice")
+    assert "4 chips that the area covers in part" in sliced["notes"]
 
 
 def test_pins_and_cleaning_hand_their_rows_back(client: Client, registry: Path, town: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+import shapely
 from pystac import Item
 
 from fair_models.catalog import validation
@@ -129,6 +130,48 @@ def test_real_chips_and_labels_become_a_dataset(
     item = ingest(params, catalog, store)
     assert item.properties["fair:chip_count"] == 48
     assert item.properties["fair:class_counts"]["held_out"]["building"] > 100
+
+
+def test_labels_that_no_class_means_are_noted_with_their_values_each_time(
+    settlement: Path, catalog: LocalCatalog, store: LocalStore
+) -> None:
+    path = settlement / "input" / "labels.geojson"
+    labels = orjson.loads(path.read_bytes())
+    for each in labels["features"]:
+        each["properties"] = {"kind": "building"}
+    outlines = [shapely.geometry.shape(each["geometry"]) for each in labels["features"]]
+    field = shapely.geometry.mapping(shapely.box(*shapely.total_bounds(outlines)))
+    labels["features"].append({"type": "Feature", "properties": {"kind": "field"}, "geometry": field})
+    path.write_bytes(orjson.dumps(labels))
+    params = IngestDatasetParams(
+        name="town", title="Town", chips=str(settlement), class_property="kind", license="ODbL-1.0"
+    )
+    notes: list[str] = []
+
+    first = ingest(params, catalog, store, note=notes.append)
+    again = ingest(params, catalog, store, note=notes.append)
+
+    assert first.id == again.id == "town-v1"
+    assert first.properties["fair:repairs"]["other_class"] == 1
+    told, repeated = notes
+    assert "most of them field (1)" in told
+    assert "--class background=field" in told
+    assert repeated == told
+
+
+def test_a_licence_that_nobody_chose_is_noted(
+    settlement: Path, catalog: LocalCatalog, store: LocalStore
+) -> None:
+    notes: list[str] = []
+    chosen = IngestDatasetParams(name="town", title="Town", chips=str(settlement), license="ODbL-1.0")
+    by_default = IngestDatasetParams(name="town", title="Town", chips=str(settlement))
+
+    ingest(chosen, catalog, store, note=notes.append)
+    assert notes == []
+    ingest(by_default, catalog, store, note=notes.append)
+    [note] = notes
+    assert "licence" in note
+    assert "--license" in note
 
 
 # Where chips and labels may lie

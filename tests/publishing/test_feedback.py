@@ -61,12 +61,15 @@ class Desk:
         self.settlement, self.prediction = settlement, prediction
         self.catalog, self.store = catalog, store
         self.file = store.root.parent / "feedback.geojson"
+        self.notes: list[str] = []
 
     def say(self, verdicts: Any, members: Json | None = None, **fields: Any) -> Item:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         feedback_files.say(self.settlement, self.file, verdicts, **(members or {}))
         asked = {"prediction": str(self.prediction), "feedback": str(self.file), "dataset": "town", **fields}
-        return collect(CollectFeedbackParams.model_validate(asked), self.catalog, self.store)
+        return collect(
+            CollectFeedbackParams.model_validate(asked), self.catalog, self.store, note=self.notes.append
+        )
 
     def labels(self, item: Item) -> list[Any]:
         document = orjson.loads(self.store.fetch(*assets.file_ref(item, "labels")).read_bytes())
@@ -158,6 +161,8 @@ def test_chips_without_a_verdict_or_with_an_open_polygon_are_left_out(desk: Desk
     assert gone == {name for name in everywhere if places[name].intersection(outlines[0]).area > 0}
     assert gone
     assert item.id == "town-v2"
+    kept = len(everywhere) - len(gone)
+    assert desk.notes[-1] == f"{kept} of {len(places)} chips were judged as a whole and are used"
 
 
 def test_the_chain_leads_to_the_model_and_the_version_before_and_the_same_again_is_no_new_version(

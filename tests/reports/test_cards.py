@@ -62,3 +62,13 @@ def test_the_result_of_an_ingestion_says_what_was_mended_and_left_out() -> None:
     assert told == "35 chips of another zoom, left out; 2 chips that no label touches, kept; 1 invented_later"
     del item.properties["fair:repairs"]
     assert results.published(item, dry_run=False).notes == ""
+
+
+def test_further_notes_follow_what_the_item_counts() -> None:
+    item = dataset_item()
+    item.properties["fair:repairs"] = {"other_class": 5}
+    told = results.published(item, dry_run=False, notes=["5 labels of values that were not asked for"]).notes
+    assert told == (
+        "5 labels without a class or of one that was not asked for; their ground counts neither way; "
+        "5 labels of values that were not asked for"
+    )

@@ -33,6 +33,7 @@ from fair_models.params import (
     SliceDatasetParams,
 )
 from fair_models.publishing.candidate import seen as seen_chips
+from fair_models.publishing.commit import NoteListener, ignore_note
 from fair_models.publishing.comparison import compare as comparing
 from fair_models.publishing.datasets import ingest
 from fair_models.publishing.register.register import register_base_model
@@ -341,11 +342,12 @@ def test_versions_of_which_the_main_metric_has_no_value_are_not_compared(
     )
 
 
-def cut(world: World, **wishes: Any) -> Item:
+def cut(world: World, note: NoteListener = ignore_note, **wishes: Any) -> Item:
     return publish_slice(
         SliceDatasetParams.model_validate({"dataset": "town", "name": "part", **wishes}),
         world.catalog,
         world.store,
+        note=note,
     )
 
 
@@ -405,6 +407,33 @@ def test_versions_are_judged_on_slices_beside_the_whole(world: World, western: I
 def test_the_same_slice_again_makes_no_new_version(world: World, western: Item) -> None:
     again = cut(world, name="western", area=western.properties["fair:slice"]["area"])
     assert again.id == "western-v1"
+
+
+def test_a_slice_says_how_much_belongs_to_it_and_what_its_area_leaves_out(world: World) -> None:
+    assert world.town.bbox is not None
+    west, south, east, north = world.town.bbox
+    outline = shapely.box(west, south, west + 0.6 * (east - west), north)  # 2 of 4 columns, and some of one
+    point = shapely.Point(west, south)
+    features = [
+        {"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(shape)}
+        for shape in (outline, point)
+    ]
+    area = orjson.dumps({"type": "FeatureCollection", "features": features}).decode()
+    notes: list[str] = []
+
+    part = cut(world, notes.append, name="wider", area=area)
+    cut(world, notes.append, name="wider", area=area)  # no new version, and the same is said
+
+    count = part.properties["label:overviews"][0]["counts"][0]["count"]
+    stored = orjson.loads(world.store.fetch(*assets.file_ref(world.town, assets.LABELS)).read_bytes())
+    total = len(stored["features"])
+    assert 0 < count < total
+    assert notes[:2] == [
+        "Area: 1 points, lines and other geometries that are no polygons, left out",
+        f"6 of 12 chips of town-v1 belong to the slice, with {count} of {total} labels; 3 chips that the "
+        "area covers in part, but not in their middle, are left out",
+    ]
+    assert notes[2:] == notes[:2]
 
 
 def test_a_slice_without_training_chips_can_be_judged_on(world: World) -> None:
