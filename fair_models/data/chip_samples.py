@@ -13,9 +13,9 @@ from fair_models.data.images.chips import Chip
 from fair_models.data.images.grid import Grid
 from fair_models.data.images.resampling import ResampledView, read_at
 from fair_models.data.sample_windows import SampleWindow, joined_windows, starts
-from fair_models.data.samples import IGNORE, Samples
+from fair_models.data.samples import IGNORE, Samples, joined
 from fair_models.data.splits import Split
-from fair_models.data.vectors import labels
+from fair_models.data.vectors import instances, labels
 from fair_models.data.vectors.labels import CLASS_PROPERTY, Labels
 from fair_models.errors import Invalid
 from fair_models.imagery_rules import CURRENT, ImageryRules
@@ -41,14 +41,18 @@ class LoadedSamples:
     def all(self) -> Samples:
         """All of them, those set aside for validation too: train, validation, held out."""
         sides = [side for side in (self.train, self.train.validation, self.held_out) if side is not None]
-        places = [np.full((len(side), 2), np.nan) if side.places is None else side.places for side in sides]
-        return Samples(
-            np.concatenate([side.images for side in sides]),
-            _joined_targets([side.targets for side in sides]),
-            [name for side in sides for name in side.names],
-            self.train.classes,
-            places=np.concatenate(places),
-        )
+        return joined(sides)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One of `Samples`."""
+
+    name: str
+    image: Array
+    target: Array
+    instances: Array | None
+    pixel_m: float
 
 
 def load_samples(
@@ -62,6 +66,7 @@ def load_samples(
     targets: Targets,
     class_property: str | None = CLASS_PROPERTY,
     rules: ImageryRules = CURRENT,
+    things: Sequence[str] | None = None,
 ) -> LoadedSamples:
     """Decode the chips of a split and make their targets.
 
@@ -84,10 +89,16 @@ def load_samples(
         class_property: Property of a label that names its class, see `labels.read_stored`. None: all are of
             the only class.
         rules: By which rules the chips are read.
+        things: Classes whose objects are told apart. Default: all but the background.
+
+    Returns:
+        Samples of both sides. Where targets are a class of each pixel they have `instances`: each label of a
+        thing class is an object of its own, see `instances.number`.
 
     Raises:
         InvalidImagery, InvalidLabels: A chip or the labels cannot be used.
-        Invalid: The folder lacks chips of the split, or a side is left without any pixel.
+        Invalid: The folder lacks chips of the split, a side is left without any pixel, or a sample has more
+            objects than can be numbered.
     """
     known = labels.read_stored(labels_path, classes[1:], class_property)
     found = {chip.name: chip for chip in chips.find(chips_folder, rules=rules)}
@@ -108,26 +119,25 @@ def load_samples(
                 for chip in here
                 for window in _windows(chip, read_at(chip, gsd_m, resampling), size_px)
             )
-        all_of_them = [_sample(window, known, classes, targets) for window in windows]
-        made = [sample for sample in all_of_them if not _is_unknown(sample[1])]
+        all_of_them = [_sample(window, known, classes, things, targets) for window in windows]
+        made = [sample for sample in all_of_them if not _is_unknown(sample.target)]
         if not made:
             raise Invalid(
                 f"None of {len(names)} chips has a pixel that is not transparent: ingest other chips"
             )
-        images, of_images, titles = zip(*made, strict=True)
-        return Samples(np.stack(images), np.stack(of_images), list(titles), list(classes))
+        objects = [sample.instances for sample in made if sample.instances is not None]
+        return Samples(
+            np.stack([sample.image for sample in made]),
+            np.stack([sample.target for sample in made]),
+            [sample.name for sample in made],
+            list(classes),
+            instances=np.stack(objects) if objects else None,
+            pixel_m=np.array([sample.pixel_m for sample in made]),
+        )
 
     held_out = samples(split.held_out)
     train = samples(split.train) if split.train else held_out.select([])  # a slice may have none
     return LoadedSamples(train=train, held_out=held_out)
-
-
-def _joined_targets(targets: Sequence[Array]) -> Array:
-    """Targets of several sides; captions differ in how many an image has at most."""
-    if targets[0].dtype.kind != "S":
-        return np.concatenate(targets)
-    longest = max(each.shape[1] for each in targets)
-    return np.concatenate([np.pad(each, ((0, 0), (0, longest - each.shape[1]))) for each in targets])
 
 
 def _windows(chip: Chip, view: ResampledView, size_px: int) -> Iterator[SampleWindow]:
@@ -158,9 +168,17 @@ def _is_unknown(target: Array) -> bool:
 
 
 def _sample(
-    window: SampleWindow, known: Labels, classes: Sequence[str], targets: Targets
-) -> tuple[Array, Array, str]:
-    target = targets(known, window.grid, classes, window.imagery)
+    window: SampleWindow,
+    known: Labels,
+    classes: Sequence[str],
+    things: Sequence[str] | None,
+    targets: Targets,
+) -> _Sample:
+    target, objects = targets(known, window.grid, classes, window.imagery), None
     if target.shape == window.counts.shape and target.dtype == np.uint8:
         target = np.where(window.counts, target, np.uint8(IGNORE))
-    return window.pixels, target, window.name
+        try:
+            objects = instances.number(known, window.grid, target, classes, things)
+        except Invalid as error:
+            raise Invalid(f"{window.name} cannot be a sample: {error}") from error
+    return _Sample(window.name, window.pixels, target, objects, window.grid.pixel_size_m[1])

@@ -66,3 +66,40 @@ class Samples:
                 for known in (self.places, self.instances, self.pixel_m)
             ),
         )
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Samples of the same classes, one part after the other, those for validation left out.
+
+    What only some parts know of their images is NaN for those of others: places and the size of a pixel.
+    Objects are told apart where they are in every part.
+
+    Args:
+        parts: At least one.
+    """
+    instances = [part.instances for part in parts if part.instances is not None]
+    return Samples(
+        np.concatenate([part.images for part in parts]),
+        _joined_targets([part.targets for part in parts]),
+        [name for part in parts for name in part.names],
+        parts[0].classes,
+        places=_known_of_some([part.places for part in parts], [(len(part), 2) for part in parts]),
+        instances=np.concatenate(instances) if len(instances) == len(parts) else None,
+        pixel_m=_known_of_some([part.pixel_m for part in parts], [(len(part),) for part in parts]),
+    )
+
+
+def _known_of_some(values: Sequence[Array | None], shapes: Sequence[tuple[int, ...]]) -> Array | None:
+    if all(each is None for each in values):
+        return None
+    return np.concatenate(
+        [np.full(shape, np.nan) if each is None else each for each, shape in zip(values, shapes, strict=True)]
+    )
+
+
+def _joined_targets(targets: Sequence[Array]) -> Array:
+    """Targets of several parts; captions differ in how many an image has at most."""
+    if targets[0].dtype.kind != "S":
+        return np.concatenate(targets)
+    longest = max(each.shape[1] for each in targets)
+    return np.concatenate([np.pad(each, ((0, 0), (0, longest - each.shape[1]))) for each in targets])

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from fair_models.data import splits
 from fair_models.data.chip_samples import load_samples
 from fair_models.data.images import chips
-from fair_models.data.samples import Samples
+from fair_models.data.samples import Samples, joined
 from fair_models.data.synthetic import make_settlement
 from fair_models.ml_tasks.registry import targets_for
+
+__all__ = ["Recipe", "joined", "samples_of"]
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,3 @@ def samples_of(recipe: Recipe, seed: int, built_share: float = 1.0) -> Samples:
             class_property=None,
         )
     return joined([loaded.train, loaded.held_out])
-
-
-def joined(parts: Sequence[Samples]) -> Samples:
-    """Samples of the same classes, one part after the other."""
-    return Samples(
-        np.concatenate([part.images for part in parts]),
-        np.concatenate([part.targets for part in parts]),
-        [name for part in parts for name in part.names],
-        parts[0].classes,
-    )

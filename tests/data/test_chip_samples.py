@@ -1,9 +1,12 @@
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from affine import Affine
 from PIL import Image
+from rasterio.features import rasterize
 
 from fair_models.data.chip_samples import LoadedSamples, Targets, load_samples
 from fair_models.data.images import chips, tiles
@@ -189,6 +192,83 @@ def test_a_side_that_is_wholly_transparent_is_refused(single: Path) -> None:
 
     with pytest.raises(Invalid, match="transparent"):
         load(single, one_and_one("OAM-386690-220242-19"))
+
+
+def test_masks_come_with_the_numbers_of_their_objects_and_the_size_of_a_pixel(single: Path) -> None:
+    samples = load(single, one_and_one(TILE.name), 256, 0.264).train
+
+    assert samples.instances is not None
+    assert samples.pixel_m is not None
+    assert samples.instances.dtype == np.uint16
+    assert np.array_equal(samples.instances, (samples.targets == 1).astype(np.uint16))
+    assert samples.pixel_m.tolist() == pytest.approx([0.264], rel=0.02)
+
+
+def test_targets_that_are_no_mask_have_no_objects(single: Path) -> None:
+    samples = load(single, one_and_one(TILE.name), 128, 0.264, has_buildings).train
+
+    assert samples.instances is None
+    assert samples.pixel_m is not None
+
+
+def test_ground_that_an_earlier_sample_counts_has_no_object(single: Path) -> None:
+    samples = load(single, one_and_one(TILE.name), 200, 0.264).train
+
+    assert samples.instances is not None
+    assert np.array_equal(samples.instances > 0, samples.targets == 1)
+    assert (samples.instances > 0).sum() == 128 * 128
+
+
+def test_classes_without_things_have_no_object(single: Path) -> None:
+    path = single / "labels.geojson"
+    split = one_and_one(TILE.name)
+
+    loaded = load_samples(
+        single, path, split, CLASSES, 128, 0.264, "average", mask, class_property=None, things=[]
+    )
+
+    assert loaded.train.instances is not None
+    assert not loaded.train.instances.any()
+
+
+def test_samples_of_joined_chips_keep_their_objects(pieces: Path) -> None:
+    names = tuple(sorted(path.stem for path in pieces.glob("*.png")))
+    split = Split("area", 0.5, 0.0, 0, "east", names, names, ())
+
+    everything = load(pieces, split, 256, 0.2646).all
+
+    assert everything.instances is not None
+    assert everything.pixel_m is not None
+    assert len(everything) == len(everything.pixel_m) == 4
+    assert np.array_equal(everything.instances > 0, everything.targets == 1)
+
+
+@pytest.mark.shared
+def test_banepa_has_as_many_objects_as_labels_that_cover_a_pixel(shared_data: Path) -> None:
+    chip = max(chips.find(shared_data / "chips"), key=lambda one: one.path.stat().st_size)
+    known = labels.read_stored(shared_data / "labels.geojson", CLASSES[1:], None)
+
+    samples = load_samples(
+        shared_data / "chips",
+        shared_data / "labels.geojson",
+        one_and_one(chip.name),
+        CLASSES,
+        256,
+        0.26,
+        "average",
+        mask,
+        class_property=None,
+    ).train
+
+    grid = chip.grid.decimated(Fraction(2))
+    visible = 0
+    outlines, _ = known.around(grid)
+    for index in known.touching(grid):
+        alone = rasterize([outlines[index]], out_shape=(256, 256), transform=Affine(*grid.transform))
+        visible += bool(alone.any())
+    assert samples.instances is not None
+    assert len(samples) == 1
+    assert int(samples.instances.max()) == visible > 10
 
 
 @pytest.mark.shared

@@ -60,6 +60,20 @@ def test_a_second_load_reads_what_the_first_decoded(make_config, tmp_path):
     assert list(first.train.names) == list(second.train.names)
 
 
+def test_objects_and_the_size_of_a_pixel_are_kept(make_config, tmp_path):
+    config = make_config()
+
+    first = sample_cache.load(config, open_store(current()), tmp_path)
+    second = sample_cache.load(config, open_store(current()), tmp_path)
+
+    for side in (first.train, second.train):
+        assert np.array_equal(side.instances > 0, side.targets == 1)
+        assert side.instances.dtype == np.uint16
+        assert side.instances.max() > 1
+        assert (side.pixel_m > 0).all()
+    assert np.array_equal(first.held_out.instances, second.held_out.instances)
+
+
 def test_writing_into_samples_leaves_the_cache_as_it_is(make_config, tmp_path):
     config = make_config()
     sample_cache.load(config, open_store(current()), tmp_path).train.images[:] = 7

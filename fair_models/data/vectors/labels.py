@@ -288,13 +288,12 @@ def rasterise(
 
     grid = Grid(crs, transform, height, width)
     index = {name: number for number, name in enumerate(classes) if number > 0}
-    inside = [label for label in labels.touching(grid) if labels.names[label] in index]
     shapes: list[tuple[Any, int]] = []
     if ignore is not None and labels.ignored is not None:
         others, _ = labels.ignored.around(grid)
         shapes += [(others[other], ignore) for other in labels.ignored.touching(grid)]
     outlines, _ = labels.around(grid)
-    inside.sort(key=lambda label: -float(shapely.area(outlines[label])))
+    inside = drawing_order(labels, grid, classes)
     shapes += [(outlines[label], index[labels.names[label]]) for label in inside]
     if not shapes:
         return np.zeros((height, width), dtype=np.uint8)
@@ -306,6 +305,23 @@ def rasterise(
         dtype=np.uint8,
     )
     return mask
+
+
+def drawing_order(labels: Labels, grid: Grid, classes: Sequence[str]) -> list[int]:
+    """Indices of the labels of some classes that touch a grid, in the order in which they are drawn.
+
+    Large ones come first, equally large ones in the order of the file: where labels overlap, the one that is
+    drawn last lies on top.
+
+    Args:
+        labels: The labels.
+        grid: Where they are drawn.
+        classes: Class names; the first is the background, which nothing draws.
+    """
+    outlines, _ = labels.around(grid)
+    drawn = set(classes[1:])
+    inside = [int(label) for label in labels.touching(grid) if labels.names[label] in drawn]
+    return sorted(inside, key=lambda label: -float(shapely.area(outlines[label])))
 
 
 def _sorted(

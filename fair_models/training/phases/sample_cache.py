@@ -22,12 +22,16 @@ from fair_models.store.archive import unpack
 from fair_models.store.atomic import atomic_folder
 from fair_models.store.protocol import Store
 from fair_models.training.config.run_config import RunConfig
+from fair_models.types import Array
 
-FORMAT = 1
+FORMAT = 2
 """Raised when decoding or rasterising changes, so that older arrays are not taken for the same."""
 
 SIDES = ("train", "held_out")
 VALIDATION = "validation"
+
+_OPTIONAL = ("places", "instances", "pixel_m")
+"""Arrays of samples that are not there for every task."""
 
 
 def key(config: RunConfig) -> str:
@@ -118,17 +122,22 @@ def _rules(config: RunConfig) -> ImageryRules:
 def _write(samples: Samples, folder: Path, side: str) -> None:
     np.save(folder / f"{side}-images.npy", samples.images, allow_pickle=False)
     np.save(folder / f"{side}-targets.npy", samples.targets, allow_pickle=False)
-    if samples.places is not None:
-        np.save(folder / f"{side}-places.npy", samples.places, allow_pickle=False)
+    for name in _OPTIONAL:
+        if (known := getattr(samples, name)) is not None:
+            np.save(folder / f"{side}-{name}.npy", known, allow_pickle=False)
     (folder / f"{side}-names.json").write_bytes(orjson.dumps(list(samples.names)))
 
 
 def _read(folder: Path, side: str, classes: Sequence[str]) -> Samples:
-    places = folder / f"{side}-places.npy"
+    arrays = {name: _array(folder / f"{side}-{name}.npy") for name in _OPTIONAL}
     return Samples(
         images=np.load(folder / f"{side}-images.npy", mmap_mode="c", allow_pickle=False),
         targets=np.load(folder / f"{side}-targets.npy", mmap_mode="c", allow_pickle=False),
         names=orjson.loads((folder / f"{side}-names.json").read_bytes()),
         classes=classes,
-        places=np.load(places, allow_pickle=False) if places.is_file() else None,
+        **arrays,
     )
+
+
+def _array(path: Path) -> Array | None:
+    return np.load(path, mmap_mode="c", allow_pickle=False) if path.is_file() else None
