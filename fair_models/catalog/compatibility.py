@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fair_models.catalog.items import model_classes
 from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.items.model_classes import BACKGROUND
@@ -49,7 +50,7 @@ def reasons(model: ModelItem, dataset: DatasetItem, *, is_trained: bool = True) 
     """
     found = [
         reason
-        for look in (_features, _tasks, _geometries, _classes, _chips, _bands, _resolution)
+        for look in (_features, _tasks, _geometries, _classes, _things, _chips, _bands, _resolution)
         for reason in look(model, dataset)
     ]
     return found + _labels(dataset, ("train", "held_out") if is_trained else ("held_out",))
@@ -118,6 +119,29 @@ def trained_classes(model: ModelItem, dataset: DatasetItem) -> list[str]:
     """
     ours, theirs = model.classes, dataset.classes
     return ours if set(ours[1:]) == set(theirs) else [BACKGROUND, *theirs]
+
+
+def trained_things(model: ModelItem, classes: Sequence[str]) -> list[str]:
+    """Classes whose objects a training of a model tells apart; empty for all but the background.
+
+    Args:
+        model: The model.
+        classes: What `trained_classes` gave.
+    """
+    things = model.thing_classes if model_classes.THINGS in model.properties else None
+    return model_classes.things_among(things, model.classes, classes) or []
+
+
+def _things(model: ModelItem, dataset: DatasetItem) -> list[str]:
+    """A model that tells objects apart learns it from classes that have objects, and from one at least."""
+    said = model.properties.get(model_classes.THINGS)
+    if said is None or trained_things(model, trained_classes(model, dataset)):
+        return []
+    return [
+        f"there is no object to tell apart: the model tells apart objects of {_listed(said)} "
+        f"({model_classes.THINGS}), and takes the dataset's {_listed(dataset.classes)} for connected ground; "
+        "start from a model of the task semantic-segmentation"
+    ]
 
 
 def _classes(model: ModelItem, dataset: DatasetItem) -> list[str]:

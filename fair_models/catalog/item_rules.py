@@ -14,7 +14,7 @@ from fair_models.types import Json
 
 Rule = Callable[[Json], list[str]]
 
-_SEGMENTATION = {"semantic-segmentation", "segmentation"}
+_SEGMENTATION = {"semantic-segmentation", "segmentation", model_classes.INSTANCES}
 _CLASS_DIMENSIONS = {"channel", "channels", "class", "classes"}
 
 
@@ -132,7 +132,10 @@ def input_fits(item: Json) -> list[str]:
 
 
 def output_fits(item: Json) -> list[str]:
-    """The first output is of a task of the model, and a segmentation has a channel for each class."""
+    """The first output is of a task of the model, and a segmentation has a channel for each class.
+
+    One that tells objects apart has one more, for their interiors, and its output says the task too.
+    """
     properties = item["properties"]
     output = properties["mlm:output"][0]
     reasons = []
@@ -141,12 +144,28 @@ def output_fits(item: Json) -> list[str]:
             f"properties.mlm:output[0].tasks: names {', '.join(foreign)}, "
             f"mlm:tasks only {', '.join(properties['mlm:tasks'])}"
         )
+    main = properties["mlm:tasks"][0]
+    if main == model_classes.INSTANCES and main not in output["tasks"]:
+        reasons.append(f"properties.mlm:output[0].tasks: lacks {main}, which mlm:tasks names first")
     shape, order = output["result"]["shape"], output["result"]["dim_order"]
     if len(shape) != len(order):
         reasons.append(f"properties.mlm:output[0].result: has {len(shape)} sizes for {len(order)} dimensions")
     elif not _SEGMENTATION.isdisjoint(output["tasks"]):
-        reasons += _channels(dict(zip(order, shape, strict=True)), len(output["classification:classes"]))
+        reasons += _channels(dict(zip(order, shape, strict=True)), output)
     return reasons
+
+
+def things_are_classes(item: Json) -> list[str]:
+    """The classes whose objects are told apart are classes of the model, without the background."""
+    properties = item["properties"]
+    known, reasons = model_classes.of_properties(properties)
+    foreign = [name for name in properties.get(model_classes.THINGS, []) if name not in known[1:]]
+    if reasons or not foreign:  # another rule tells of classes that are wrong
+        return []
+    return [
+        f"properties.{model_classes.THINGS}: names {', '.join(foreign)}, "
+        f"the classes besides the background are {', '.join(known[1:])}"
+    ]
 
 
 def keywords_name_the_task(item: Json) -> list[str]:
@@ -262,6 +281,7 @@ _MODEL: tuple[Rule, ...] = (
     classes_count_up,
     input_fits,
     output_fits,
+    things_are_classes,
     keywords_name_the_task,
     metrics_are_unique,
 )
@@ -281,14 +301,18 @@ RULES: dict[str, tuple[Rule, ...]] = {
 """The rules of each profile. They read items that their schema found right."""
 
 
-def _channels(sizes: dict[str, int], classes: int) -> list[str]:
+def _channels(sizes: dict[str, int], output: Json) -> list[str]:
     reasons = []
+    classes, wanted = len(output["classification:classes"]), model_classes.channels(output)
+    what = "the number of classes"
+    if wanted > classes:
+        what = f"the number of classes ({classes}) and one more for the interiors of objects"
     for dimension, size in sizes.items():
-        single = size == 1 and classes == 2
-        if dimension in _CLASS_DIMENSIONS and size not in {-1, classes} and not single:
+        single = size == 1 and wanted == 2
+        if dimension in _CLASS_DIMENSIONS and size not in {-1, wanted} and not single:
             reasons.append(
-                f"properties.mlm:output[0].result.shape: has {size} in {dimension}, should be {classes}, "
-                "the number of classes"
+                f"properties.mlm:output[0].result.shape: has {size} in {dimension}, "
+                f"should be {wanted}, {what}"
             )
     return reasons
 

@@ -17,6 +17,7 @@ Targets = Callable[..., Array]
 
 _MODULES = {
     "semantic-segmentation": "fair_models.ml_tasks.segmentation.targets",
+    "instance-segmentation": "fair_models.ml_tasks.segmentation.targets",
     "segmentation": "fair_models.ml_tasks.segmentation.targets",
     "object-detection": "fair_models.ml_tasks.detection.targets",
     "detection": "fair_models.ml_tasks.detection.targets",

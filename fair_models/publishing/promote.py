@@ -98,7 +98,7 @@ def _publish(
     config = ledger.config(version.model, version.number)
     registered_base = catalog.get(BASE_MODELS, config.base_model)
     _require_registered(version.id, config, registered_base, catalog)
-    base = model_classes.following(registered_base, config.classes)
+    base = model_classes.following(registered_base, config.classes, config.thing_classes)
     dataset = catalog.get(DATASETS, config.dataset)
     candidate = Candidate(version, config, ModelItem(base), DatasetItem(dataset))
     current = versions.current(catalog, LOCAL_MODELS, version.model)

@@ -78,6 +78,7 @@ def plan_run(base: Item, dataset: Item, params: FinetuneParams, *, is_trained: b
         ),
         input=_input(model, data),
         classes=classes,
+        thing_classes=compatibility.trained_things(model, classes),
         new_layers=[] if classes == model.classes else model.class_layers,
         hyperparameters=hyperparameters.resolve(base, params.overrides),
         calibrated=_calibrated(model, params),

@@ -98,6 +98,8 @@ def test_the_order_of_classes_does_not_matter() -> None:
     [
         ("semantic-segmentation", "semantic-segmentation", True),
         ("semantic-segmentation", "instance-segmentation", True),
+        ("instance-segmentation", "semantic-segmentation", True),
+        ("instance-segmentation", "object-detection", False),
         ("object-detection", "object-detection", True),
         ("classification", "classification", True),
         ("object-detection", "semantic-segmentation", True),

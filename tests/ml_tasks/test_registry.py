@@ -11,11 +11,12 @@ GRID = Grid("EPSG:4326", (0.1, 0.0, 85.0, 0.0, -0.1, 28.0), 10, 10)
 EVERYWHERE = np.ones((10, 10), dtype=bool)
 
 
-def test_segmentation_learns_the_class_of_each_pixel():
+@pytest.mark.parametrize("task", ["semantic-segmentation", "instance-segmentation"])
+def test_segmentation_learns_the_class_of_each_pixel(task):
     outlines = np.array([shapely.box(85.0, 27.5, 85.5, 28.0)], dtype=object)
     labels = Labels(outlines, ["building"], [{}])
 
-    mask = targets_for("semantic-segmentation")(labels, GRID, ["background", "building"], EVERYWHERE)
+    mask = targets_for(task)(labels, GRID, ["background", "building"], EVERYWHERE)
 
     assert mask.dtype == np.uint8
     assert mask[:5, :5].all()

@@ -169,6 +169,20 @@ def test_the_training_may_set_what_nobody_asked_for_within_the_models_bounds(bas
     assert plan_run(base, town, asked).calibrated == {}
 
 
+def test_the_config_says_whose_objects_are_told_apart_where_the_model_says_it(base, town):
+    assert plan_run(base, town, wish()).thing_classes == []
+    assert plan_run(base, town, wish()).things == ["building"]
+    output = base.properties["mlm:output"][0]
+    output["classification:classes"].append({"value": 2, "name": "road"})
+    base.properties["fair:thing_classes"] = ["building"]
+    town.properties["label:classes"][0]["classes"] = ["building", "road"]
+
+    config = plan_run(base, town, wish())
+
+    assert (config.classes[1:], config.thing_classes) == (["building", "road"], ["building"])
+    assert config.things == ["building"]
+
+
 def test_the_config_says_how_many_labels_of_each_class_there_are(base, town):
     counts = plan_run(base, town, wish()).data.class_counts
 

@@ -32,6 +32,7 @@ _INHERITED = (
     "fair:resampling",
     "fair:sample_size_px",
     model_classes.LAYERS,
+    model_classes.THINGS,
 )
 
 FIELDS = frozenset(

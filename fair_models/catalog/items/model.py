@@ -89,6 +89,16 @@ class ModelItem(RegistryItem):
         return self.classes[1:]
 
     @property
+    def thing_classes(self) -> list[str]:
+        """Classes whose objects are told apart, in the order of `classes`: `fair:thing_classes`, else all.
+
+        A model of pixels alone tells no objects apart; these are then the classes whose mapped objects its
+        predictions are measured on.
+        """
+        said = self.properties.get(model_classes.THINGS)
+        return [name for name in self.foreground if said is None or name in said]
+
+    @property
     def class_layers(self) -> list[str]:
         """Layers that are made new for other classes. Empty for a model that keeps its classes."""
         return list(self.properties.get(model_classes.LAYERS, []))

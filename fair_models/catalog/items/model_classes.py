@@ -16,6 +16,12 @@ BACKGROUND = "background"
 LAYERS = "fair:class_layers"
 """Layers of the network that a training makes new where the dataset has other classes than the model."""
 
+THINGS = "fair:thing_classes"
+"""Classes whose objects are told apart, as buildings are; the others are connected ground, as roads are."""
+
+INSTANCES = "instance-segmentation"
+"""The task of a network that has one output more than classes: where the interiors of objects are."""
+
 _DIMENSIONS = {"channel", "channels", "class", "classes"}
 
 
@@ -42,12 +48,41 @@ def of_properties(properties: Json) -> tuple[list[str], list[str]]:
     return names, reasons
 
 
-def following(item: Item, classes: Sequence[str]) -> Item:
+def channels(output: Json) -> int:
+    """How many channels a network has for the classes of an output of an item's `mlm:output`.
+
+    One for each class, and one more for the interiors of objects where the task is to tell them apart.
+    """
+    return len(output["classification:classes"]) + (INSTANCES in output.get("tasks", ()))
+
+
+def things_among(
+    things: Sequence[str] | None, own: Sequence[str], classes: Sequence[str]
+) -> list[str] | None:
+    """Which classes that a model is trained on have objects that are told apart.
+
+    A class that the model knows stays what it was; one that is new to it has objects.
+
+    Args:
+        things: `fair:thing_classes` of the model; None where it does not say any.
+        own: The model's class names; the position is the index, 0 the background.
+        classes: Those that it is trained on, likewise.
+
+    Returns:
+        In the order of the classes; None where the model does not say any: all but the background.
+    """
+    if things is None:
+        return None
+    return [name for name in classes[1:] if name in things or name not in own]
+
+
+def following(item: Item, classes: Sequence[str], things: Sequence[str] = ()) -> Item:
     """A model's item as one that tells other classes apart: its outputs, and metrics of each class.
 
     Args:
         item: A base or local model.
         classes: Class names that it was trained on; the position is the index, 0 the background.
+        things: Those whose objects its training told apart. Empty: as `things_among` has it.
 
     Returns:
         The item itself where these are its classes; else a copy.
@@ -55,11 +90,16 @@ def following(item: Item, classes: Sequence[str]) -> Item:
     own, reasons = of_properties(item.properties)
     if reasons:
         raise InvalidItem(item.id, reasons)
-    if list(classes) == own:
+    said = item.properties.get(THINGS)
+    told_apart = list(things) or things_among(said, own, classes)
+    if list(classes) == own and set(told_apart or ()) == set(said or ()):
         return item
     changed = item.clone()
+    if told_apart:
+        changed.properties[THINGS] = told_apart
     output = changed.properties["mlm:output"][0]
-    _resize(output["result"], len(output["classification:classes"]), len(classes))
+    more = channels(output) - len(output["classification:classes"])
+    _resize(output["result"], channels(output), len(classes) + more)
     output["classification:classes"] = _entries(output["classification:classes"], classes)
     metrics = changed.properties["fair:metrics_spec"]
     changed.properties["fair:metrics_spec"] = list(_metrics(metrics, own, classes))
@@ -67,7 +107,7 @@ def following(item: Item, classes: Sequence[str]) -> Item:
 
 
 def _resize(result: Json, before: int, after: int) -> None:
-    """The size of the dimension that has a score for each class."""
+    """The size of the dimension that has the channels."""
     result["shape"] = [
         after if dimension in _DIMENSIONS and size == before else size
         for size, dimension in zip(result["shape"], result["dim_order"], strict=True)

@@ -106,6 +106,8 @@ def _of_version(version: ModelVersion, catalog: Catalog, store: Store, ledger: L
     if other:
         raise Invalid(f"{version.id} cannot be compared: its code is not registered. {'; '.join(other)}")
 
+    followed = model_classes.following(base, config.classes, config.thing_classes)
+
     def open_on(dataset: Item) -> Measuring:
         from fair_models.training.phases import measurement
 
@@ -118,7 +120,7 @@ def _of_version(version: ModelVersion, catalog: Catalog, store: Store, ledger: L
         id=version.id,
         kind="trained",
         trained_on=config.dataset,
-        metrics_spec=ModelItem(model_classes.following(base, config.classes)).metrics_spec,
+        metrics_spec=ModelItem(followed).metrics_spec,
         hyperparameters={**config.hyperparameters, **version.hyperparameters},
         open_on=open_on,
     )

@@ -120,6 +120,10 @@ class RunConfig(_Part):
     classes: list[str] = Field(
         min_length=2, description="Class names; the position is the index, 0 the background."
     )
+    thing_classes: list[str] = Field(
+        default=[],
+        description="Classes whose objects are told apart. Default: all but the background.",
+    )
     new_layers: list[str] = Field(
         default=[],
         description="Layers that start from random weights, because the dataset's classes are not the base "
@@ -146,6 +150,11 @@ class RunConfig(_Part):
     threads: int | None = Field(
         None, ge=1, le=256, description="CPU threads. Default: as many as there are cores."
     )
+
+    @property
+    def things(self) -> list[str]:
+        """Classes whose objects are told apart, in the order of `classes`."""
+        return [name for name in self.classes[1:] if not self.thing_classes or name in self.thing_classes]
 
     def to_zenml(self) -> str:
         """The YAML that `zenml pipeline run … -c` takes. The same config gives the same text."""

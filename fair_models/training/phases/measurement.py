@@ -115,7 +115,7 @@ def of_version(version: Trained, base: Item, dataset: Item, store: Store, cache:
         As `measure` does.
     """
     trained = version.config
-    planned = _config(model_classes.following(base, trained.classes), dataset)
+    planned = _config(model_classes.following(base, trained.classes, trained.thing_classes), dataset)
     values = {**trained.hyperparameters, **version.values}
     own = {
         "base_model": version.id,  # errors name it
