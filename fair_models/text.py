@@ -73,10 +73,11 @@ def hidden_character(text: str) -> str:
     """The first character of a text that cannot be seen, e.g. "character 3 is U+200B (ZERO WIDTH SPACE)".
 
     Returns:
-        Its place and name; empty where there is none.
+        Its place and name; empty where there is none. Joiners between letters that need them are none.
     """
-    unseen = re.compile(f"[{_UNSEEN}]")
-    return next((_named(number, each) for number, each in enumerate(text, 1) if unseen.match(each)), "")
+    loose = f"(?<![{_JOINED}])[{_JOINERS}]|[{_JOINERS}](?![{_JOINED}])"
+    found = re.search(f"[{_UNSEEN}]|{loose}", text)
+    return "" if found is None else _named(found.start() + 1, found[0])
 
 
 def _named(number: int, character: str) -> str:
@@ -105,13 +106,27 @@ def _in_full(text: str, pattern: str) -> str:
     return in_one_way(text)
 
 
-_HIDDEN = r"\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+_HIDDEN = r"\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
 """Of what cannot be seen, what copied text brings along: people read the published forms, so they are few."""
 
-_TITLE_FORM = rf"^(?!\s*$)[^/\\\x00-\x1f\x7f-\x9f{_HIDDEN}]*$"
-_LINE_FORM = rf"^[^\x00-\x1f\x7f-\x9f{_HIDDEN}]*$"
-_SENTENCE_FORM = rf"^(?!\s*$)[^\x00-\x1f\x7f-\x9f{_HIDDEN}]*$"
-_PROSE_FORM = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_HIDDEN}]*$"
+
+def _form(refused: str, *, filled: bool) -> str:
+    """The pattern that forms and servers publish: all that the whole rule takes, and little more.
+
+    A joiner may stand behind a letter of Arabic or Indian scripts alone.
+
+    Args:
+        refused: The characters that are refused beside hidden ones, as they stand between brackets.
+        filled: Whether a character that is no space must be there.
+    """
+    start = r"(?!\s*$)" if filled else ""
+    return f"^{start}([^{refused}{_HIDDEN}]|[\\u0600-\\u0dff][{_JOINERS}])*$"
+
+
+_TITLE_FORM = _form(r"/\\" + _LINE_CONTROLS, filled=True)
+_LINE_FORM = _form(_LINE_CONTROLS, filled=False)
+_SENTENCE_FORM = _form(_LINE_CONTROLS, filled=True)
+_PROSE_FORM = _form(r"\x00-\x08\v\f\x0e-\x1f\x7f-\x9f", filled=False)
 
 Title = Annotated[
     str,

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from fair_models import licences
 from fair_models.catalog.schemas import own
+from fair_models.client.schema import problems
 from fair_models.text import LINE_PATTERN, PROSE_PATTERN, TITLE_PATTERN, Line, Prose, Sentence, Title
 
 TITLE = TypeAdapter(Title)
@@ -100,11 +101,52 @@ def test_the_items_and_the_flow_agree_on_every_title(text: str) -> None:
     assert accepted(text) == ECMA.is_valid(text)
 
 
-@given(text=st.text(max_size=20))
-@settings(max_examples=500, derandomize=True, deadline=None, database=None)
+@given(text=st.text(max_size=20) | st.text("aاक्\u200c\u200d \xad", max_size=8))
+@settings(max_examples=1000, derandomize=True, deadline=None, database=None)
 def test_a_form_takes_every_text_that_the_flow_takes(text: str) -> None:
     form = jsonschema_rs.Draft202012Validator(TITLE.json_schema())
     assert form.is_valid(text) or not accepted(text)
+
+
+WITHOUT_WIDTH = {
+    "zero width space": "\u200b",
+    "non-joiner": "\u200c",
+    "joiner": "\u200d",
+    "word joiner": "\u2060",
+    "byte order mark": "\ufeff",
+    "soft hyphen": "\xad",
+}
+
+
+def published(kind: Any, text: str) -> bool:
+    """Whether the published form of a text takes it, as client (ECMA 262) and server (Python) read it."""
+    schema = TypeAdapter(kind).json_schema()
+    by_client = jsonschema_rs.Draft202012Validator(schema).is_valid(text)
+    by_server = re.search(schema["pattern"], text) is not None
+    assert by_client == by_server
+    return by_client
+
+
+@pytest.mark.parametrize("kind", [Title, Line, Sentence, Prose])
+@pytest.mark.parametrize("character", WITHOUT_WIDTH.values(), ids=WITHOUT_WIDTH)
+def test_the_published_form_takes_no_character_without_width(kind: Any, character: str) -> None:
+    assert published(kind, "Roofs 5")
+    for text in (f"Ro{character}ofs", f"{character}Roofs", f"Roofs{character}", f"Roofs {character}5"):
+        assert not published(kind, text), repr(text)
+
+
+@pytest.mark.parametrize("kind", [Title, Line, Sentence, Prose])
+@pytest.mark.parametrize("text", ["र्\u200dय", "می\u200cخواهم", "क\u200dक\u200dक roofs"])
+def test_the_published_form_takes_joiners_between_letters_that_need_them(kind: Any, text: str) -> None:
+    assert published(kind, text)
+    TypeAdapter(kind).validate_python(text)
+
+
+@pytest.mark.parametrize("character", WITHOUT_WIDTH.values(), ids=WITHOUT_WIDTH)
+def test_a_character_without_width_is_named_before_a_run(character: str) -> None:
+    schema = {"properties": {"title": TITLE.json_schema()}}
+    [said] = problems({"title": f"र्\u200dय Ro{character}ofs"}, schema)
+    assert f"character 8 is U+{ord(character):04X}" in said
 
 
 @pytest.mark.parametrize("kind", [Title, Line, Sentence, Prose, licences.License])
@@ -132,6 +174,8 @@ def test_a_long_title_of_one_kind_is_judged_at_once() -> None:
     """A pattern that could be read in many ways would take years over this."""
     assert not re.search(TITLE_PATTERN, "क\u200d" * 100_000 + "a")
     assert not re.search(PROSE_PATTERN, "क" * 100_000 + "\x00")
+    for kind in (Title, Prose):
+        assert not published(kind, "क\u200d" * 100_000 + "\x00")
 
 
 @pytest.mark.parametrize("name", ["title", "text"])

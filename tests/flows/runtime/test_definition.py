@@ -15,11 +15,13 @@ from prefect.exceptions import ParameterTypeError
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.schema_tools.validation import ValidationError as Refused
 from prefect.utilities.schema_tools.validation import validate
+from pydantic import TypeAdapter
 
 from fair_models.client.requests import RUN_NAMES
 from fair_models.client.schema import problems
 from fair_models.outcomes import OUTCOMES, PublishedItem
 from fair_models.params import PromoteParams
+from fair_models.text import Line, Prose, Sentence, Title
 from flows.runtime import artifacts
 from flows.runtime.definition import flow, published_schema
 from flows.runtime.policy import TRANSIENT, is_transient
@@ -50,6 +52,42 @@ def test_rows_of_results_in_the_documents_have_all_columns() -> None:
     for name, deciding in (("finetune", "mlflow_run"), ("promote", "replaced"), ("predict", "geoparquet")):
         [row] = [row for row in rows if deciding in row]
         assert set(row) == set(OUTCOMES[name].model_fields), name
+
+
+def patterns(node: Any, place: str = "schema") -> Iterator[tuple[str, str]]:
+    """Every pattern of a JSON Schema, for texts and for names of properties, with its place."""
+    if isinstance(node, dict):
+        if isinstance(node.get("pattern"), str):
+            yield place, node["pattern"]
+        for pattern in node.get("patternProperties", {}):
+            yield place, pattern
+        for key, value in node.items():
+            yield from patterns(value, f"{place}.{key}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from patterns(value, f"{place}[{index}]")
+
+
+@every_flow
+def test_published_patterns_are_short_and_take_no_character_without_width(name: str) -> None:
+    found = list(patterns(published_schema(FLOWS[name])))
+    lengths = {place: len(pattern) for place, pattern in found}
+    taking = {
+        (place, f"U+{ord(character):04X}")
+        for place, pattern in found
+        for character in "\u200b\u200c\u200d\u2060\ufeff\xad"
+        for text in (f"a{character}b", f"{character}ab", f"ab{character}", f"Roofs {character} 5")
+        if re.search(pattern, text)
+    }
+    assert {place: length for place, length in lengths.items() if length >= 120} == {}
+    assert taking == set()
+
+
+def test_each_kind_of_text_is_among_the_published_patterns() -> None:
+    found = {pattern for each in FLOWS.values() for _, pattern in patterns(published_schema(each))}
+    kinds = {TypeAdapter(kind).json_schema()["pattern"] for kind in (Title, Line, Sentence, Prose)}
+    assert len(kinds) == 4
+    assert kinds <= found
 
 
 def test_every_flow_file_is_deployed() -> None:
