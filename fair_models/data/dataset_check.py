@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from fair_models.data.images import antimeridian, chips, footprint, zooms
 from fair_models.data.images.chips import Chip, Decoded
 from fair_models.data.images.grid import LONLAT
 from fair_models.data.images.orientation import UPRIGHT
+from fair_models.data.progress import ChipProgress, ignore_progress, reported
 from fair_models.data.splits import Split
 from fair_models.data.vectors import coco, label_pixels, labels
 from fair_models.data.vectors.label_pixels import Drawn
@@ -97,10 +98,6 @@ class PreparedDataset:
     ignored_note: str = ""
 
 
-ChipProgress = Callable[[int, int], None]
-"""Takes how many chips are read, and how many there are."""
-
-
 def rules_of(params: IngestDatasetParams) -> ImageryRules:
     """By which rules the chips of a request are read."""
     return CURRENT.model_copy(update={"fill": params.fill})
@@ -147,10 +144,6 @@ class CheckedDataset:
         """Chips among these by the class that they are as a whole; some are none, see `Drawn`."""
         found = Counter(self.drawn.whole[name] for name in names)
         return {name: found[name] for name in (labels.BACKGROUND, *classes)}
-
-
-def ignore_progress(done: int, total: int) -> None:
-    """Nobody is told how many chips are read."""
 
 
 def check(params: IngestDatasetParams, progress: ChipProgress = ignore_progress) -> CheckedDataset:
@@ -270,8 +263,7 @@ def _decode_all(
     transparent: dict[str, Array] = {}
     counts: Counter[str] = Counter()
     empty = 0
-    for number, chip in enumerate(kept, 1):
-        progress(number, len(kept))
+    for chip in reported(kept, progress):
         try:
             decoded = chips.decode(chip)
         except InvalidImagery as error:

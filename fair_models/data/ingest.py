@@ -13,14 +13,13 @@ from fair_models.data import splits
 from fair_models.data.dataset_check import (
     BANDS,
     CheckedDataset,
-    ChipProgress,
     PreparedDataset,
     check,
-    ignore_progress,
     repairs_of,
     rules_of,
 )
 from fair_models.data.images import chips, footprint, zooms
+from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.splits import Split
 from fair_models.data.texts import captioned_ingest
 from fair_models.data.vectors import labels

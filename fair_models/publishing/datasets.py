@@ -15,9 +15,10 @@ from fair_models.catalog.items.datasets import DatasetFacts
 from fair_models.catalog.protocol import Catalog, ItemKey
 from fair_models.catalog.schemas import keywords
 from fair_models.catalog.schemas.keywords import SEARCH
-from fair_models.data.dataset_check import ChipProgress, PreparedDataset, ignore_progress
+from fair_models.data.dataset_check import PreparedDataset
 from fair_models.data.folders import DatasetFolder, locate
 from fair_models.data.ingest import prepare
+from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.texts import captioned
 from fair_models.data.vectors import labels
 from fair_models.params import IngestDatasetParams

@@ -320,6 +320,24 @@ def test_labels_smaller_than_a_pixel_are_counted_and_refused_where_nothing_is_le
         ingest(folder_of(tmp_path / "none", tiny), tmp_path / "work2")
 
 
+def test_progress_is_told_after_each_chip_was_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_of(tmp_path / "chips", everywhere(0.0002))
+    happened: list[object] = []
+    decode = chips.decode
+
+    def noted(chip: chips.Chip) -> chips.Decoded:
+        happened.append("decoded")
+        return decode(chip)
+
+    monkeypatch.setattr(chips, "decode", noted)
+    params = IngestDatasetParams(name="town", title="Town", chips=str(folder))
+    prepare(params, tmp_path / "work", lambda done, total: happened.append((done, total)))
+
+    assert happened == [each for done in range(1, 5) for each in ("decoded", (done, 4))]
+
+
 def test_a_class_whose_labels_draw_nothing_is_refused_by_name(tmp_path: Path) -> None:
     roads = everywhere(1e-6, kind="road")
     far = square(10, 20, 0.001, kind="tree")

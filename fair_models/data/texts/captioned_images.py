@@ -12,6 +12,7 @@ from PIL import Image
 
 from fair_models.data.images import antimeridian, bands, chips, files, footprint, orientation
 from fair_models.data.images.chips import BANDS, Chip
+from fair_models.data.progress import ChipProgress, ignore_progress, reported
 from fair_models.data.texts import captioned
 from fair_models.data.vectors import geojson
 from fair_models.errors import InvalidImagery, InvalidLabels
@@ -53,7 +54,7 @@ class CaptionedImage:
 
 
 def find(
-    folder: Path, file: Path, rules: ImageryRules = CURRENT
+    folder: Path, file: Path, rules: ImageryRules = CURRENT, progress: ChipProgress = ignore_progress
 ) -> tuple[list[CaptionedImage], dict[str, int]]:
     """The images of a folder that can be used with their captions, by name, and what was left out.
 
@@ -61,6 +62,7 @@ def find(
         folder: Folder with the images.
         file: Their captions, see `captioned.read`.
         rules: By which rules the images are read.
+        progress: Called after each image with captions, also after one that cannot be read.
 
     Raises:
         InvalidLabels: The captions cannot be read, or no image of theirs is there.
@@ -73,7 +75,7 @@ def find(
     counts["without_captions"] = len(set(there) - set(said))
     by_digest: dict[str, tuple[Path, list[str]]] = {}
     broken: list[str] = []
-    for name in sorted(set(said) & set(there)):
+    for name in reported(sorted(set(said) & set(there)), progress):
         kept = _kept(said[name], counts)
         if not kept:
             counts["without_captions"] += 1

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from fair_models.data import dataset_check, splits
-from fair_models.data.dataset_check import ChipProgress, PreparedDataset, ignore_progress
+from fair_models.data.dataset_check import PreparedDataset
 from fair_models.data.images import chips, footprint, zooms
 from fair_models.data.images.chips import Chip
+from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.splits import Split
 from fair_models.data.texts import captioned, captioned_images, captions
 from fair_models.data.texts.captioned_images import CLASS, CaptionedImage
@@ -32,14 +33,16 @@ def prepare(
     Args:
         params: Where images and captions (or labels) lie, and how to split.
         work_folder: Where chips.zip, labels.geojson and split.json are written.
-        progress: Called after each chip that was read; images with captions of their own are not told.
+        progress: Called after each chip or image that was read.
 
     Raises:
         Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them), or the
             keywords name another task; the message lists everything that was found.
     """
     words = _keywords(params)
-    images, repairs = _made(params, progress) if params.captions == "from-labels" else _given(params)
+    images, repairs = (
+        _made(params, progress) if params.captions == "from-labels" else _given(params, progress)
+    )
     ratio = params.held_out_ratio if "held_out_ratio" in params.model_fields_set else RATIO
     split = splits.by_image([image.name for image in images], ratio, params.seed)
     placed = [image.chip for image in images if image.chip is not None]
@@ -82,10 +85,12 @@ def _keywords(params: IngestDatasetParams) -> list[str]:
     return list(params.keywords)
 
 
-def _given(params: IngestDatasetParams) -> tuple[list[CaptionedImage], dict[str, int]]:
+def _given(
+    params: IngestDatasetParams, progress: ChipProgress
+) -> tuple[list[CaptionedImage], dict[str, int]]:
     named = None if params.labels is None else Path(params.labels).expanduser()
     folder, file = captioned.locate(Path(params.chips).expanduser(), named)
-    return captioned_images.find(folder, file, dataset_check.rules_of(params))
+    return captioned_images.find(folder, file, dataset_check.rules_of(params), progress)
 
 
 def _made(params: IngestDatasetParams, progress: ChipProgress) -> tuple[list[CaptionedImage], dict[str, int]]:

@@ -9,11 +9,13 @@ import pytest
 from PIL import Image
 
 from fair_models.data.splits import Split, by_image
-from fair_models.data.texts import captioned, captioned_ingest
+from fair_models.data.texts import captioned, captioned_images, captioned_ingest
 from fair_models.data.texts.captioned_samples import load_captioned
 from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
+from fair_models.imagery_rules import ImageryRules
 from fair_models.params import IngestDatasetParams
 from fair_models.store.archive import unpack
+from fair_models.types import Array
 
 
 def picture(path: Path, seed: int, size: tuple[int, int] = (40, 30)) -> None:
@@ -47,6 +49,25 @@ def flickr(tmp_path: Path) -> Path:
 
 def params(folder: Path, **fields: Any) -> IngestDatasetParams:
     return IngestDatasetParams(name="dogs", title="Dogs", chips=str(folder), captions="given", **fields)
+
+
+def test_progress_is_told_after_each_image_with_captions_was_read(
+    flickr: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[object] = []
+    read_rgb = captioned_images.read_rgb
+
+    def noted(path: Path, rules: ImageryRules) -> tuple[Array, bool]:
+        happened.append("read")
+        return read_rgb(path, rules)
+
+    monkeypatch.setattr(captioned_images, "read_rgb", noted)
+    captioned_ingest.prepare(
+        params(flickr), tmp_path / "work", lambda done, total: happened.append((done, total))
+    )
+
+    # twelve, a broken one, a twin and one in grey; "silent" has no caption
+    assert happened == [each for done in range(1, 16) for each in ("read", (done, 15))]
 
 
 def test_a_folder_of_flickr8k_becomes_a_dataset_and_what_was_wrong_is_counted(
