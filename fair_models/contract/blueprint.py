@@ -20,7 +20,7 @@ from fair_models.contract.contribution import Contribution
 from fair_models.contract.files import extras
 from fair_models.contract.files.export import export_network
 from fair_models.contract.protocol import Pipeline
-from fair_models.contract.verification import class_check, export_check
+from fair_models.contract.verification import class_check, export_check, instance_check
 from fair_models.errors import FairModelsError, InvalidContribution, Unavailable
 from fair_models.ml_tasks import weights
 from fair_models.store.digests import checksum_file
@@ -96,6 +96,7 @@ def make(
     export_network(contribution.name, pipeline, network, onnx, params, facts.bands)
     reached("export")
     difference = export_check.check(onnx, network, processing, facts)
+    instance_check.check(contribution.template, onnx, processing, inference_values(contribution), facts)
     total = sum(weight.numel() for weight in network.parameters())
     further = extras.make(contribution.name, pipeline, network, None, processing, params)
     return Blueprint(archive, checksum, onnx, difference, total, extras.write(further, folder / "extras"))
@@ -183,6 +184,11 @@ def default_params(pipeline: Pipeline, contribution: Contribution) -> BaseModel:
     if params is None:
         raise InvalidContribution(contribution.name, reasons)
     return params
+
+
+def inference_values(contribution: Contribution) -> hyperparameters.Values:
+    """Inference parameters of the contribution's item, without their prefix."""
+    return hyperparameters.with_prefix(contribution.hyperparameters, hyperparameters.INFERENCE)
 
 
 def _validated(params: type[BaseModel], values: Mapping[str, Any]) -> tuple[BaseModel | None, list[str]]:

@@ -104,12 +104,13 @@ def _add_weights(folder: Folder) -> None:
 
 
 def _item(folder: Folder) -> dict[str, Any]:
-    """The item of the repository's own model, told of this one."""
+    """The item of the repository's own model, told of this one, which knows pixels alone."""
     own = Path(__file__).resolve().parents[2] / "models" / "unet_segmentation" / "stac-item.json"
     text = own.read_text(encoding="utf-8").replace("models.unet_segmentation", PACKAGE)
     template: dict[str, Any] = json.loads(text.replace("unet-segmentation", "roof-dots"))
     properties = template["properties"]
     properties.pop("mlm:total_parameters")
+    _know_pixels_alone(properties)
     entry = next(each for each in properties["fair:hyperparameters_spec"] if each["key"] == "training.width")
     entry |= {"key": "training.size", "default": 3, "values": [3], "description": "Width of the convolution."}
     del properties["mlm:hyperparameters"]["training.width"]
@@ -120,6 +121,24 @@ def _item(folder: Folder) -> dict[str, Any]:
         "file:size": file.stat().st_size,
     }
     return template
+
+
+def _know_pixels_alone(properties: dict[str, Any]) -> None:
+    """Leave out of the item what only models of objects have."""
+    from fair_models.sdk.segmentation import training
+
+    task = "semantic-segmentation"
+    output = properties["mlm:output"][0]
+    properties["mlm:tasks"] = output["tasks"] = [task]
+    properties["keywords"] = ["building", task, "polygon"]
+    properties.pop("fair:thing_classes", None)
+    output["result"]["shape"] = [-1, 2, -1, -1]
+    known = {f"training.{name}" for name in [*training.Params.model_fields, "width"]}
+    known |= {f"inference.{name}" for name in ("confidence_threshold", "min_area_m2", "simplify_m")}
+    spec = [entry for entry in properties["fair:hyperparameters_spec"] if entry["key"] in known]
+    properties["fair:hyperparameters_spec"] = spec
+    values = properties["mlm:hyperparameters"]
+    properties["mlm:hyperparameters"] = {key: value for key, value in values.items() if key in known}
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""What is held against a contribution: signatures, hyperparameters, classes, ONNX."""
+"""What is held against a contribution: signatures, hyperparameters, classes, ONNX, interiors of objects."""

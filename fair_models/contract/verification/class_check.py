@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from fair_models.catalog.items import model_classes
 from fair_models.contract import classes
 from fair_models.contract.call import called
+from fair_models.contract.verification import instance_check
 from fair_models.errors import InvalidContribution
 from fair_models.ml_tasks import weights
 from fair_models.types import Json
@@ -71,12 +72,23 @@ def check_output(template: Json, network: nn.Module, pixels: Tensor) -> None:
     if not isinstance(given, torch.Tensor) or given.ndim != len(result["shape"]):
         return
     for size, said, dimension in zip(given.shape, result["shape"], result["dim_order"], strict=True):
-        if dimension in _DIMENSIONS and said not in {-1, size}:
-            reason = (
-                f"the network gives {size} scores, mlm:output[0].result.shape says {said}: "
-                "let both have one for each class"
-            )
+        reason = _size_problem(template, size, said) if dimension in _DIMENSIONS else None
+        if reason:
             raise InvalidContribution(name, [reason])
+
+
+def _size_problem(template: Json, size: int, said: int) -> str | None:
+    """Why a network cannot have so many scores; None where it can."""
+    own = classes.of_template(template)
+    apart = instance_check.tells_objects_apart(template)
+    cure = "one for each class, and one more for the interiors of objects" if apart else "one for each class"
+    if said not in {-1, size}:
+        return (
+            f"the network gives {size} scores, mlm:output[0].result.shape says {said}: let both have {cure}"
+        )
+    if apart and own and size != len(own) + 1:
+        return f"the network gives {size} scores for the classes {', '.join(own)}: let it have {cure}"
+    return None
 
 
 def _layer_problems(

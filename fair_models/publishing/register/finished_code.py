@@ -16,7 +16,7 @@ from fair_models.contract import blueprint
 from fair_models.contract.call import called
 from fair_models.contract.code import foreign_code, loader
 from fair_models.contract.contribution import Contribution, package_of
-from fair_models.contract.verification import export_check
+from fair_models.contract.verification import export_check, instance_check
 from fair_models.contract.verification.hyperparameters import specification_problems, told_by_params
 from fair_models.errors import InvalidItem
 from fair_models.inference.network.session import open_session
@@ -72,7 +72,9 @@ def check(
     network = blueprint.build(pipeline, contribution)
     weights.load(network, contribution.weights)
     blueprint.check_classes(contribution, code, pipeline, network)
-    export_check.check(onnx, network, functions, blueprint.input_of(template))
+    facts = blueprint.input_of(template)
+    export_check.check(onnx, network, functions, facts)
+    instance_check.check(template, onnx, functions, blueprint.inference_values(contribution), facts)
     called(contribution.name, "Params", _let_params_tell, checked, pipeline.Params, assumed)
     return checked
 
