@@ -159,7 +159,7 @@ def check(params: IngestDatasetParams, progress: ChipProgress = ignore_progress)
     source = locate(params.chips, params.labels)
     wrong: list[Invalid] = []
     kept: list[Chip] = []
-    are_boxes = coco.is_coco(source.labels)
+    is_coco, are_boxes = coco.is_coco(source.labels), False
     try:
         found = chips.find(source.chips, rules=rules_of(params))
         kept = zooms.choose(found, params.zoom, source.chips, params.gsd_m)
@@ -167,13 +167,13 @@ def check(params: IngestDatasetParams, progress: ChipProgress = ignore_progress)
     except InvalidImagery as error:
         wrong.append(error)
     try:
-        if are_boxes and wrong:
-            raise wrong[0]  # chips say where boxes lie
-        known = (
-            coco.read(source.labels, params.class_names, kept, params.class_values)
-            if are_boxes
-            else labels.read(source.labels, params.class_names, params.class_property, params.class_values)
-        )
+        if is_coco and wrong:
+            raise wrong[0]  # chips say where pixels lie
+        if is_coco:
+            found_labels = coco.read(source.labels, params.class_names, kept, params.class_values)
+            known, are_boxes = found_labels.labels, found_labels.are_boxes
+        else:
+            known = labels.read(source.labels, params.class_names, params.class_property, params.class_values)
     except InvalidLabels as error:
         wrong.append(error)
     if len(wrong) > 1:

@@ -1,7 +1,8 @@
-"""Boxes on images as COCO keeps them (https://cocodataset.org/#format-data), brought onto the map.
+"""Objects on images as COCO keeps them (https://cocodataset.org/#format-data), brought onto the map.
 
-`bbox` is x, y, width and height in pixels from an image's top left corner. The chip that an image is, by its
-file name, says where that lies.
+`segmentation` is the outline of an object, see `coco_outlines`; `bbox` is x, y, width and height of a box
+around it. Both are in pixels from an image's top left corner. The chip that an image is, by its file name,
+says where that lies. Where any annotation has an outline the labels are outlines, else they are boxes.
 """
 
 from __future__ import annotations
@@ -16,22 +17,24 @@ from typing import Any
 
 import numpy as np
 import shapely
+from shapely import MultiPolygon, Polygon
 
 from fair_models.class_names import ANY_VALUE, option
 from fair_models.data.images import antimeridian
 from fair_models.data.images.chips import Chip, shortened
 from fair_models.data.images.grid import to_lonlat
-from fair_models.data.vectors import geojson, labels
+from fair_models.data.vectors import coco_outlines, geojson, labels, outlines
 from fair_models.data.vectors.labels import Labels
 from fair_models.errors import InvalidDocument, InvalidLabels
 from fair_models.store import documents
 from fair_models.types import Array, Json
 
 REPAIRS = {
-    "crowd": "boxes around a crowd (iscrowd), left out",
-    "without_chip": "boxes on images that are not among the chips, left out",
-    "off_image": "boxes that lie beside their image, left out",
-    "clipped": "boxes that reach beyond their image, cut and kept",
+    "crowd": "annotations of a crowd (iscrowd), left out; the ground of their outlines counts neither way",
+    "only_box": "boxes without an outline, where others have one; their ground counts neither way",
+    "without_chip": "annotations of images that are not among the chips, left out",
+    "off_image": "annotations that lie beside their image, left out",
+    "clipped": "annotations that reach beyond their image, cut and kept",
 }
 """What `Labels.mended` counts beside `labels.REPAIRS`."""
 
@@ -39,7 +42,7 @@ ID_PROPERTY = "coco:id"
 """The property of a label that names the annotation it comes from."""
 
 INSET_PX = 1e-3
-"""How far boxes stay away from the edge of their chip: rounded, they would touch the next one too."""
+"""How far labels stay away from the edge of their chip: rounded, they would touch the next one too."""
 
 _MEMBERS = ("images", "annotations", "categories")
 _PEEK_BYTES = 64 * 1024
@@ -60,6 +63,18 @@ class _Document:
     annotations: Sequence[Json]
 
 
+@dataclass(frozen=True)
+class CocoLabels:
+    """What was read of a file.
+
+    labels: Polygons with their classes.
+    are_boxes: Whether they are boxes and no outlines.
+    """
+
+    labels: Labels
+    are_boxes: bool
+
+
 def is_coco(path: Path) -> bool:
     """Whether a file looks like COCO; its content decides, not its name."""
     if not path.is_file():
@@ -73,8 +88,8 @@ def read(
     classes: Sequence[str],
     chips: Sequence[Chip],
     values: Mapping[str, Sequence[str]] | None = None,
-) -> Labels:
-    """Read boxes and place them. What cannot be used is left out and counted.
+) -> CocoLabels:
+    """Read annotations and place them. What cannot be used is left out and counted.
 
     Args:
         path: A COCO file.
@@ -84,34 +99,45 @@ def read(
             class is meant by its own name.
 
     Returns:
-        A polygon of four corners for each box. Those of other categories are among `ignored`.
+        The outline of each object; where the file has none, a polygon of four corners for each box. Those of
+        other categories are among `ignored`, as is what has a box alone where others have an outline.
 
     Raises:
-        InvalidLabels: The file cannot be used, an image is no chip's size, or no box of a class is left.
+        InvalidLabels: The file cannot be used, an image is no chip's size, or no object of a class is left.
     """
     document = _mapped(_document(path), classes, values or {})
     by_name = {chip.name: chip for chip in chips}
     placed = {key: by_name.get(_name(image)) for key, image in document.images.items()}
     if reasons := list(_other_sizes(document, placed)):
         raise InvalidLabels(str(path), shortened(reasons))
+    are_boxes = not any(
+        coco_outlines.is_there(annotation) and not annotation.get("iscrowd")
+        for annotation in document.annotations
+    )
     counts = dict.fromkeys({**labels.REPAIRS, **REPAIRS}, 0)
-    boxes: dict[str, list[tuple[int, Array]]] = {}
-    others: dict[str, list[tuple[int, Array]]] = {}
+    too_large: list[str] = []
+    found: dict[str, list[tuple[int, Polygon | MultiPolygon]]] = {}
+    others: dict[str, list[tuple[int, Polygon | MultiPolygon]]] = {}
     for number, annotation in enumerate(document.annotations):
         chip, name = placed[annotation["image_id"]], document.names[annotation["category_id"]]
-        box, happened = _box(annotation, chip)
-        if happened != "malformed" and name not in classes:
-            happened = "background_value" if name == labels.BACKGROUND else "other_class"
-        if happened:
-            counts[happened] += 1
-        if box is not None and chip is not None and name != labels.BACKGROUND:
-            (boxes if name in classes else others).setdefault(chip.name, []).append((number, box))
-    if not boxes:
-        raise InvalidLabels(str(path), [_nothing_left(document, counts, classes)])
-    known = _on_map(document, boxes, by_name, counts)
+        drawn, happened = _drawn(annotation, chip, are_boxes)
+        if drawn is not None and (reason := _too_large(number, drawn)):
+            too_large.append(reason)
+        if name not in classes and "malformed" not in happened:
+            happened = ["background_value" if name == labels.BACKGROUND else "other_class"]
+        for each in happened:
+            counts[each] += 1
+        if drawn is not None and chip is not None and name != labels.BACKGROUND:
+            is_known = name in classes and not {"crowd", "only_box"} & set(happened)
+            (found if is_known else others).setdefault(chip.name, []).append((number, drawn))
+    if too_large:
+        raise InvalidLabels(str(path), shortened(too_large))
+    if not found:
+        raise InvalidLabels(str(path), [_nothing_left(document, counts, classes, are_boxes)])
+    known = _on_map(document, found, by_name, counts)
     if missing := [name for name in classes if name not in set(known.names)]:
-        raise InvalidLabels(str(path), [_without_box(missing, document)])
-    return known.ignoring(_on_map(document, others, by_name, {}))
+        raise InvalidLabels(str(path), [_without_label(missing, document, are_boxes)])
+    return CocoLabels(known.ignoring(_on_map(document, others, by_name, {})), are_boxes)
 
 
 def _mapped(document: _Document, classes: Sequence[str], values: Mapping[str, Sequence[str]]) -> _Document:
@@ -222,24 +248,54 @@ def _other_sizes(document: _Document, placed: Mapping[Any, Chip | None]) -> Iter
             )
 
 
-def _box(annotation: Json, chip: Chip | None) -> tuple[Array | None, str | None]:
-    """Corners of a box on its chip as x_min, y_min, x_max, y_max, and what happened to it."""
+def _drawn(
+    annotation: Json, chip: Chip | None, are_boxes: bool
+) -> tuple[Polygon | MultiPolygon | None, list[str]]:
+    """What an annotation draws, in pixels of its chip, and what happened to it."""
+    if are_boxes or not coco_outlines.is_there(annotation):
+        box, happened = _box(annotation, chip)
+        return box, happened if are_boxes or box is None else [*happened, "only_box"]
+    if chip is None:
+        return None, ["without_chip"]
+    whole, happened = coco_outlines.outline(annotation["segmentation"], chip.height, chip.width)
+    if whole is None:
+        return None, happened
+    if annotation.get("iscrowd"):
+        happened = [*happened, "crowd"]
+    left, top, right, bottom = whole.bounds
+    kept = shapely.box(INSET_PX, INSET_PX, chip.width - INSET_PX, chip.height - INSET_PX)
+    if kept.covers(whole):
+        return whole, happened
+    inside = outlines.polygonal(shapely.intersection(whole, kept))
+    if inside.is_empty:
+        return None, ["off_image"]
+    beyond = max(-left, -top, right - chip.width, bottom - chip.height)
+    return inside, [*happened, "clipped"] if beyond > INSET_PX else happened
+
+
+def _too_large(number: int, drawn: Polygon | MultiPolygon) -> str | None:
+    rings = sum(1 + len(part.interiors) for part in shapely.get_parts([drawn]))
+    return geojson.too_large(number, rings, int(shapely.get_num_coordinates(drawn)))
+
+
+def _box(annotation: Json, chip: Chip | None) -> tuple[Polygon | None, list[str]]:
     values = annotation.get("bbox")
     if not isinstance(values, list) or len(values) != 4 or not all(map(_is_number, values)):
-        return None, "malformed"
+        return None, ["malformed"]
     if annotation.get("iscrowd"):
-        return None, "crowd"
+        return None, ["crowd"]
     x, y, width, height = values
     if width <= 0 or height <= 0:
-        return None, "without_area"
+        return None, ["without_area"]
     if chip is None:
-        return None, "without_chip"
+        return None, ["without_chip"]
     whole = np.array([x, y, x + width, y + height], np.float64)
     limits = np.array([chip.width, chip.height, chip.width, chip.height])
     box = np.clip(whole, INSET_PX, limits - INSET_PX)
     if (box[2:] <= box[:2]).any():
-        return None, "off_image"
-    return box, "clipped" if (np.abs(box - whole) > 2 * INSET_PX).any() else None
+        return None, ["off_image"]
+    corners = np.column_stack([box[[0, 2, 2, 0]], box[[1, 1, 3, 3]]])
+    return Polygon(corners), ["clipped"] if (np.abs(box - whole) > 2 * INSET_PX).any() else []
 
 
 def _is_number(value: Any) -> bool:
@@ -248,48 +304,54 @@ def _is_number(value: Any) -> bool:
 
 def _on_map(
     document: _Document,
-    boxes: Mapping[str, Sequence[tuple[int, Array]]],
+    drawn: Mapping[str, Sequence[tuple[int, Polygon | MultiPolygon]]],
     chips: Mapping[str, Chip],
     counts: Mapping[str, int],
 ) -> Labels:
-    """The boxes in longitude and latitude, in the order of the file."""
+    """What is drawn on chips in longitude and latitude, in the order of the file."""
     numbers: list[int] = []
-    outlines: list[Array] = [np.empty(0, dtype=object)]
-    for name, listed in boxes.items():
+    shapes: list[Array] = [np.empty(0, dtype=object)]
+    for name, listed in drawn.items():
         numbers += [number for number, _ in listed]
-        outlines.append(_outlines(np.array([box for _, box in listed]), chips[name]))
+        shapes.append(_placed(np.array([shape for _, shape in listed], dtype=object), chips[name]))
     order = np.argsort(numbers)
     annotations = [document.annotations[numbers[at]] for at in order]
     return Labels(
-        np.concatenate(outlines)[order] if numbers else outlines[0],
+        np.concatenate(shapes)[order] if numbers else shapes[0],
         [document.names[each["category_id"]] for each in annotations],
         [{ID_PROPERTY: each["id"]} if _is_number(each.get("id")) else {} for each in annotations],
         counts,
     )
 
 
-def _outlines(boxes: Array, chip: Chip) -> Array:
-    columns, rows = boxes[:, [0, 2, 2, 0, 0]], boxes[:, [1, 1, 3, 3, 1]]
-    longitude, latitude = to_lonlat(chip.crs, *chip.grid.places(columns.ravel(), rows.ravel()))
-    corners = np.stack([longitude, latitude], axis=-1).reshape(len(boxes), 5, 2)
-    return antimeridian.normal(shapely.polygons(corners))
+def _placed(shapes: Array, chip: Chip) -> Array:
+    columns, rows = shapely.get_coordinates(shapes).T
+    places = np.column_stack(to_lonlat(chip.crs, *chip.grid.places(columns, rows)))
+    moved = antimeridian.normal(shapely.set_coordinates(shapes, places))
+    broken = ~shapely.is_valid(moved)
+    moved[broken] = [outlines.mended(shape) for shape in moved[broken]]
+    return moved
 
 
-def _without_box(missing: Sequence[str], document: _Document) -> str:
+def _without_label(missing: Sequence[str], document: _Document, are_boxes: bool) -> str:
     counts = Counter(document.names[each["category_id"]] for each in document.annotations)
     said = ", ".join(f"{name} ({count})" for name, count in counts.most_common(8))
     other = next((name for name, _ in counts.most_common() if name not in missing), missing[0])
+    kind = "box" if are_boxes else "outline"
     return (
-        f"no box is of the class {' or '.join(missing)}: its categories are {said}; map those that mean it, "
-        f"for example {option(missing[0], [other])}; or leave the class out"
+        f"no {kind} is of the class {' or '.join(missing)}: its categories are {said}; map those that "
+        f"mean it, for example {option(missing[0], [other])}; or leave the class out"
     )
 
 
-def _nothing_left(document: _Document, counts: Mapping[str, int], classes: Sequence[str]) -> str:
+def _nothing_left(
+    document: _Document, counts: Mapping[str, int], classes: Sequence[str], are_boxes: bool
+) -> str:
     what = {**labels.REPAIRS, **REPAIRS}
     left_out = ", ".join(f"{count} {what[name]}" for name, count in counts.items() if count)
     said = ", ".join(sorted(set(document.names.values()))) or "none"
+    kind = "boxes" if are_boxes else "outlines"
     return (
-        f"none of its {len(document.annotations)} boxes can be used: {left_out or 'it has no annotation'}; "
+        f"none of its {len(document.annotations)} {kind} can be used: {left_out or 'it has no annotation'}; "
         f"its categories are {said}, asked for were {', '.join(classes)}; use their own chips and classes"
     )

@@ -140,6 +140,20 @@ def outline(geometry: Any) -> tuple[Polygon | MultiPolygon | None, list[str]]:
         reason why there is none: "null_geometry", "other_geometry", "malformed", "without_area" or
         "outside_degrees".
     """
+    found, happened = shape(geometry)
+    if found is None:
+        return None, happened
+    found, more = outlines.settled(found)
+    return found, list(dict.fromkeys([*more, *happened])) if found is not None else more
+
+
+def shape(geometry: Any) -> tuple[Polygon | MultiPolygon | None, list[str]]:
+    """The polygon of a GeoJSON geometry as it is written, in whatever units, and what happened to it.
+
+    Returns:
+        The polygon, which may be invalid, with "closed" and "partly" where they happened; or None with the
+        one reason, as `outline` says.
+    """
     if geometry is None:
         return None, ["null_geometry"]
     members = list(_members(geometry))
@@ -165,8 +179,7 @@ def outline(geometry: Any) -> tuple[Polygon | MultiPolygon | None, list[str]]:
         return None, ["without_area"]
     if broken or len(polygons) < len(members):
         happened.append("partly")
-    found, more = outlines.settled(MultiPolygon(parts) if len(parts) > 1 else parts[0])
-    return found, list(dict.fromkeys([*more, *happened])) if found is not None else more
+    return MultiPolygon(parts) if len(parts) > 1 else parts[0], happened
 
 
 def other_reference_system(found: Any) -> str | None:

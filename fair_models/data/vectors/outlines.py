@@ -40,7 +40,7 @@ def settled(outline: Polygon | MultiPolygon) -> tuple[Polygon | MultiPolygon | N
         return None, ["outside_degrees"]
     unrolled = _unrolled(outline, corners)
     if not shapely.is_valid(unrolled):
-        unrolled, happened = _mended(unrolled), ["repaired"]
+        unrolled, happened = mended(unrolled), ["repaired"]
     if unrolled is not outline or np.abs(corners[:, 0]).max() > 180:
         west, _, east, _ = unrolled.bounds
         if unrolled.area > 0 and not (west >= -180 and east <= 180):
@@ -75,6 +75,6 @@ def polygonal(geometry: shapely.Geometry) -> Polygon | MultiPolygon:
     return joined if isinstance(joined, Polygon | MultiPolygon) else MultiPolygon()
 
 
-def _mended(outline: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
+def mended(outline: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
     """Valid polygons of an outline."""
     return polygonal(shapely.make_valid(outline, method="structure", keep_collapsed=False))

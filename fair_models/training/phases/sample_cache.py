@@ -129,13 +129,15 @@ def _write(samples: Samples, folder: Path, side: str) -> None:
 
 
 def _read(folder: Path, side: str, classes: Sequence[str]) -> Samples:
-    arrays = {name: _array(folder / f"{side}-{name}.npy") for name in _OPTIONAL}
+    places, instances, pixel_m = (_array(folder / f"{side}-{name}.npy") for name in _OPTIONAL)
     return Samples(
         images=np.load(folder / f"{side}-images.npy", mmap_mode="c", allow_pickle=False),
         targets=np.load(folder / f"{side}-targets.npy", mmap_mode="c", allow_pickle=False),
         names=orjson.loads((folder / f"{side}-names.json").read_bytes()),
         classes=classes,
-        **arrays,
+        places=places,
+        instances=instances,
+        pixel_m=pixel_m,
     )
 
 

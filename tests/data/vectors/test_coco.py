@@ -217,6 +217,6 @@ def test_boxes_are_placed_by_the_chip_that_their_image_names(tmp_path: Path) -> 
 
     found = coco.read(write(tmp_path, document(["a.tif", "b.tif"])), ["building"], [chip])
 
-    assert [each[coco.ID_PROPERTY] for each in found.properties] == [20, 21, 22]
-    assert found.outlines[0].bounds == pytest.approx((85.00002, 26.999946, 85.00006, 26.99997))
-    assert found.mended["without_chip"] == 3
+    assert [each[coco.ID_PROPERTY] for each in found.labels.properties] == [20, 21, 22]
+    assert found.labels.outlines[0].bounds == pytest.approx((85.00002, 26.999946, 85.00006, 26.99997))
+    assert found.labels.mended["without_chip"] == 3

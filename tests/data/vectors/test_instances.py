@@ -143,7 +143,9 @@ boxes = st.tuples(*(st.floats(-10, 110) for _ in range(4))).filter(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(boxes, st.sampled_from(CLASSES[1:])), min_size=1, max_size=8))
-def test_every_pixel_of_a_thing_has_a_number_and_every_number_one_class(drawn) -> None:
+def test_every_pixel_of_a_thing_has_a_number_and_every_number_one_class(
+    drawn: list[tuple[tuple[float, float, float, float], str]],
+) -> None:
     those = known(
         *(box(min(x, u), min(y, v), max(x, u), max(y, v)) for (x, y, u, v), _ in drawn),
         names=[name for _, name in drawn],
