@@ -91,6 +91,14 @@ def test_another_resolution_or_file_has_another_key(make_config):
     assert sample_cache.key(config) == sample_cache.key(config.model_copy(update={"seed": 99}))
 
 
+def test_other_classes_of_things_have_another_key(make_config):
+    config = make_config(classes=["background", "building", "road"])
+    only = config.model_copy(update={"thing_classes": ["building"]})
+    both = config.model_copy(update={"thing_classes": ["road", "building"]})
+
+    assert sample_cache.key(config) == sample_cache.key(both) != sample_cache.key(only)
+
+
 def test_a_file_with_other_bytes_is_refused_before_anything_is_cached(make_config, tmp_path):
     config = make_config()
     wrong = FileRef(href=config.data.chips.href, checksum="1220" + "2" * 64)

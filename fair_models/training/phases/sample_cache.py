@@ -41,6 +41,7 @@ def key(config: RunConfig) -> str:
         "files": [config.data.chips.checksum, config.data.labels.checksum, config.data.split.checksum],
         "input": config.input.model_dump(mode="json"),
         "classes": config.classes,
+        "things": config.things,
         "task": config.task,
     }
     return hashlib.sha256(orjson.dumps(depends_on, option=orjson.OPT_SORT_KEYS)).hexdigest()
@@ -110,6 +111,7 @@ def _decode(config: RunConfig, store: Store) -> LoadedSamples:
             resampling=config.input.resampling,
             targets=targets_for(config.task),
             rules=_rules(config),
+            things=config.things,
         )
 
 

@@ -125,7 +125,8 @@ def test_polygons_and_masks_give_the_same_objects(chips: Path, tmp_path: Path) -
             numbers = [set(np.unique(instances[mask == 1])) for mask in masks]
             assert all(len(each) == 1 for each in numbers)
             assert len(set.union(*numbers)) == len(HOUSES)
-    assert np.array_equal(*(np.asarray(found[name].instances) for name in ("packed", "runs")))
+    packed_ones, runs = (np.asarray(found[name].instances) for name in ("packed", "runs"))
+    assert np.array_equal(packed_ones, runs)
 
 
 def test_outlines_keep_the_tasks_that_were_asked_for(chips: Path, tmp_path: Path) -> None:
