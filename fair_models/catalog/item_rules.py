@@ -81,8 +81,9 @@ def model_is_onnx(item: Json) -> list[str]:
 
 
 def quantized_networks_agree(item: Json) -> list[str]:
-    """A network in 8 bits is there only with the figure that says that its masks are the exact ones."""
-    lowest = agreement.read(item["properties"]).int8_mask_iou
+    """A network in 8 bits is there only with figures that say that it finds the same as the exact one."""
+    measured = agreement.read(item["properties"])
+    lowest, lowest_f1 = measured.int8_mask_iou, measured.int8_instance_f1
     reasons = []
     for key, asset in item["assets"].items():
         if assets.QUANTIZED not in asset["roles"]:
@@ -90,12 +91,17 @@ def quantized_networks_agree(item: Json) -> list[str]:
         said = asset.get(agreement.MASK_IOU)
         where = f"assets.{key}.{agreement.MASK_IOU}"
         if said != lowest:
-            measured = f"{agreement.FIELD} has {sentences.shown(lowest)} as its lowest for int8"
-            reasons.append(f"{where}: is {sentences.shown(said)}, {measured}")
+            known = f"{agreement.FIELD} has {sentences.shown(lowest)} as its lowest for int8"
+            reasons.append(f"{where}: is {sentences.shown(said)}, {known}")
         elif not agreement.is_enough(said):
             reasons.append(
                 f"{where}: is {sentences.shown(said)}, a network in 8 bits needs at least "
                 f"{agreement.MIN_MASK_IOU}; take the asset out"
+            )
+        if lowest_f1 is not None and not agreement.is_enough(lowest_f1, agreement.MIN_INSTANCE_F1):
+            reasons.append(
+                f"assets.{key}: {agreement.FIELD} has {sentences.shown(lowest_f1)} as its lowest instance_f1 "
+                f"for int8, a network in 8 bits needs {agreement.MIN_INSTANCE_F1} or more; take the asset out"
             )
     return reasons
 

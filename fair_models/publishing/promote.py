@@ -17,7 +17,6 @@ from fair_models.catalog import names
 from fair_models.catalog.changes import transitions
 from fair_models.catalog.changes.edits import Effect
 from fair_models.catalog.items import assets, local_models, model_classes, tombstones, versions
-from fair_models.catalog.items.agreement import is_enough
 from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.items.local_models import LocalModelFacts
 from fair_models.catalog.items.model import ModelItem
@@ -246,7 +245,7 @@ def _fetched(version: ModelVersion, config: RunConfig, ledger: Ledger, folder: P
         "model": ledger.fetch(version.model, version.number, "onnx", folder),
         "run-config": _written(config, folder),
     }
-    if version.agreement is not None and is_enough(version.agreement.int8_mask_iou):
+    if version.agreement is not None and version.agreement.int8_is_enough:
         files["model-int8"] = ledger.fetch(version.model, version.number, "onnx_int8", folder)
     if version.extras:
         archive = ledger.fetch(version.model, version.number, "extras", folder)

@@ -101,10 +101,12 @@ def test_the_run_config_beside_the_weights_repeats_the_run(publish: Promote, led
     assert RunConfig.from_zenml(text) == ledger.config(MODEL, 1)
 
 
-def agreement(*int8: float | None) -> Agreement:
+def agreement(*int8: float | None, objects: float | None = None) -> Agreement:
     """Figures of the network in 8 bits by engine, and one in bfloat16 that is good enough."""
     engines = ("onnxruntime", "openvino")
-    figures = [Figure(engine, "1.0", "int8", value) for engine, value in zip(engines, int8, strict=False)]
+    figures = [
+        Figure(engine, "1.0", "int8", value, objects) for engine, value in zip(engines, int8, strict=False)
+    ]
     return Agreement((*figures, Figure("openvino", "1.0", "bfloat16", 0.9988)), 12, 32, ("first", "last"))
 
 
@@ -137,6 +139,23 @@ def test_a_network_in_8_bits_that_falls_short_is_not_published_and_its_figures_a
 
     assert "model-int8" not in item.assets
     assert item.properties["fair:agreement"] == agreement(*int8).to_json()
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
+
+
+@pytest.mark.parametrize(("objects", "kept"), [(0.9923, True), (0.9799, False)])
+def test_a_network_in_8_bits_is_published_only_where_its_objects_agree_too(
+    publish: Promote, ledger: MemoryLedger, objects: float, kept: bool
+) -> None:
+    ledger.add(agreement=agreement(0.9971, 0.9964, objects=objects))
+    ledger.files[MODEL, 1, "onnx_int8"] = a_network(9)
+
+    item = publish(1)
+
+    assert ("model-int8" in item.assets) is kept
+    assert {each.get("instance_f1") for each in item.properties["fair:agreement"]["figures"]} == {
+        objects,
+        None,
+    }
     assert validation.problems(item.to_dict(transform_hrefs=False)) == []
 
 

@@ -12,8 +12,12 @@ The field `fair:agreement` holds one figure for each way that was measured, whet
       ]
     }
 
+Figures of a model that tells objects apart have an "instance_f1" too.
+
 Mask IoU is the mean, over the classes other than the background that either mask has, of pixels that have the
 class in both masks divided by pixels that have it in one of them, counted over all held-out chips together.
+Instance F1 is that of the objects, held against the exact ones: those of one class whose IoU is above 0.5 are
+the same, counted likewise. Masks that agree may still join two houses: one pixel of an interior is enough.
 """
 
 from __future__ import annotations
@@ -34,6 +38,9 @@ MASK_IOU = "fair:mask_iou"
 MIN_MASK_IOU = 0.995
 """What a quicker way must reach to be used."""
 
+MIN_INSTANCE_F1 = 0.98
+"""What it must reach besides where objects are told apart: of a hundred, two may come out otherwise."""
+
 INT8 = "int8"
 BFLOAT16 = "bfloat16"
 FLOAT32 = "float32"
@@ -49,17 +56,36 @@ class Figure:
     engine, version: What ran the network, e.g. "openvino", "2026.4.1".
     precision: "int8" or "bfloat16".
     mask_iou: 0 to 1; None where neither mask has anything but background.
+    instance_f1: 0 to 1; None where the model tells no objects apart, or neither side has any.
     """
 
     engine: str
     version: str
     precision: str
     mask_iou: float | None
+    instance_f1: float | None = None
 
     @property
     def is_enough(self) -> bool:
         """Whether it may be used."""
-        return is_enough(self.mask_iou)
+        return self.shortfall is None
+
+    @property
+    def shortfall(self) -> str | None:
+        """Why it may not be used, e.g. "its mask IoU of 0.9949 is below 0.995"; None where it may."""
+        if self.mask_iou is None:
+            return "there was nothing but background to compare it on"
+        if not is_enough(self.mask_iou):
+            return f"its mask IoU of {self.mask_iou:.4f} is below {MIN_MASK_IOU}"
+        if self.instance_f1 is not None and not is_enough(self.instance_f1, MIN_INSTANCE_F1):
+            return f"its instance F1 of {self.instance_f1:.4f} is below {MIN_INSTANCE_F1}"
+        return None
+
+    @property
+    def words(self) -> str:
+        """What was measured, e.g. "mask IoU 0.9961 and instance F1 0.9917"."""
+        said = [("mask IoU", self.mask_iou), ("instance F1", self.instance_f1)]
+        return " and ".join(f"{name} {value:.4f}" for name, value in said if value is not None)
 
 
 @dataclass(frozen=True)
@@ -86,12 +112,13 @@ class Agreement:
     def sentence(self) -> str:
         """What was measured, for people, e.g. "mask IoU on 12 held-out chips: OpenVINO int8 0.9961"."""
         said = [
-            f"{ENGINES.get(each.engine, each.engine)} {each.precision} "
-            + ("nothing found" if each.mask_iou is None else compared(each.mask_iou))
+            f"{ENGINES.get(each.engine, each.engine)} {each.precision} {_values(each)}"
             + ("" if each.is_enough else " (too low)")
             for each in self.figures
         ]
-        return f"mask IoU on {self.held_out_count} held-out chips: {', '.join(said) or 'not measured'}"
+        apart = any(each.instance_f1 is not None for each in self.figures)
+        what = "mask IoU and instance F1" if apart else "mask IoU"
+        return f"{what} on {self.held_out_count} held-out chips: {', '.join(said) or 'not measured'}"
 
     @property
     def int8_mask_iou(self) -> float | None:
@@ -100,13 +127,25 @@ class Agreement:
         known = [value for value in values if value is not None]
         return min(known) if known and len(known) == len(values) else None
 
+    @property
+    def int8_instance_f1(self) -> float | None:
+        """The lowest figure of the objects of the 8-bit network. None where there is none."""
+        values = [each.instance_f1 for each in self.figures if each.precision == INT8]
+        return min((value for value in values if value is not None), default=None)
+
+    @property
+    def int8_is_enough(self) -> bool:
+        """Whether the 8-bit network may be used in every engine that it was measured in."""
+        figures = [each for each in self.figures if each.precision == INT8]
+        return bool(figures) and all(each.is_enough for each in figures)
+
     def to_json(self) -> Json:
         """The value of `fair:agreement`."""
         return {
             "held_out_count": self.held_out_count,
             "calibration_count": self.calibration_count,
             "float_layers": list(self.float_layers),
-            "figures": [asdict(figure) for figure in self.figures],
+            "figures": [_figure(figure) for figure in self.figures],
         }
 
 
@@ -123,7 +162,13 @@ def from_json(said: Mapping[str, Any]) -> Agreement:
     """What a value of `fair:agreement` says."""
     return Agreement(
         figures=tuple(
-            Figure(each["engine"], each["version"], each["precision"], each.get("mask_iou"))
+            Figure(
+                each["engine"],
+                each["version"],
+                each["precision"],
+                each.get("mask_iou"),
+                each.get("instance_f1"),
+            )
             for each in said.get("figures", [])
         ),
         held_out_count=said.get("held_out_count", 0),
@@ -132,7 +177,22 @@ def from_json(said: Mapping[str, Any]) -> Agreement:
     )
 
 
-def is_enough(mask_iou: Any) -> bool:
+def is_enough(value: Any, minimum: float = MIN_MASK_IOU) -> bool:
     """Whether a figure is one, and high enough."""
-    numeric = isinstance(mask_iou, int | float) and not isinstance(mask_iou, bool) and math.isfinite(mask_iou)
-    return numeric and MIN_MASK_IOU <= mask_iou <= 1
+    numeric = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return numeric and minimum <= value <= 1
+
+
+def _figure(figure: Figure) -> Json:
+    """A figure as JSON: without objects it is what it was before objects were compared."""
+    said: Json = asdict(figure)
+    if figure.instance_f1 is None:
+        del said["instance_f1"]
+    return said
+
+
+def _values(figure: Figure) -> str:
+    if figure.mask_iou is None:
+        return "nothing found"
+    values = [value for value in (figure.mask_iou, figure.instance_f1) if value is not None]
+    return " and ".join(map(compared, values))

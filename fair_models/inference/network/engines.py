@@ -78,8 +78,8 @@ def open_for(
     Args:
         item: The exact item of a model, with absolute hrefs.
         store: Where its files are fetched from.
-        engine: "exact": float32 in ONNX Runtime. "fast": the quickest that has a mask IoU of at least 0.995
-            in the item and can be used here; exact where there is none, and the session's `note` says why.
+        engine: "exact": float32 in ONNX Runtime. "fast": the quickest whose figures in the item are high
+            enough and that can be used here; exact where there is none, and the session's `note` says why.
         repeated: What a prediction that is repeated was run with. It is that or nothing.
         threads: CPU threads; None for one per core.
 
@@ -114,7 +114,7 @@ def _open_fast(item: Item, store: Store, threads: int | None) -> Session:
         reason = _obstacle(way, item, known)
         if reason is None:
             figure = known.figure(way.engine, way.precision)
-            said = f"mask IoU {figure.mask_iou:.4f} against exact on held-out chips" if figure else ""
+            said = f"{figure.words} against exact on held-out chips" if figure else ""
             return replace(_open(way, item, store, threads), note="; ".join([said, *reasons]))
         reasons.append(f"not {way}: {reason}")
     note = f"fast was asked for and exact was run: {'; '.join(reasons)}"
@@ -131,10 +131,8 @@ def _obstacles(way: Way, item: Item, known: Agreement) -> Iterator[str]:
     figure = known.figure(way.engine, way.precision)
     if figure is None:
         yield f"nobody measured how well it agrees with exact for {item.id}"
-    elif figure.mask_iou is None:
-        yield "there was nothing but background to compare it on"
-    elif not figure.is_enough:
-        yield f"its mask IoU of {figure.mask_iou:.4f} is below {agreement.MIN_MASK_IOU}"
+    elif figure.shortfall is not None:
+        yield figure.shortfall
     if not any(assets.has_role(asset.roles or (), way.role) for asset in item.assets.values()):
         yield "the item has no 8-bit network"
     if way.engine == openvino.ENGINE:

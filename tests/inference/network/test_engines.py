@@ -47,10 +47,13 @@ def model(store: LocalStore, tmp_path: Path) -> Item:
     return item
 
 
-def measured(item: Item, **figures: float | None) -> Item:
-    """Give a model the figures by way, e.g. onnxruntime_int8=0.996."""
+def measured(item: Item, **figures: float | tuple[float, float] | None) -> Item:
+    """Give a model the figures by way, e.g. onnxruntime_int8=0.996, of objects (0.996, 0.99)."""
     ways = ((*way.split("_"), value) for way, value in figures.items())
-    found = tuple(Figure(engine, "1.0", precision, value) for engine, precision, value in ways)
+    found = tuple(
+        Figure(engine, "1.0", precision, *(value if isinstance(value, tuple) else (value,)))
+        for engine, precision, value in ways
+    )
     item.properties[FIELD] = Agreement(found, 12, 32).to_json()
     return item
 
@@ -98,6 +101,18 @@ def test_a_file_in_8_bits_without_a_figure_that_is_high_enough_is_never_run(
     assert (way_of(low), way_of(bad)) == (EXACT, EXACT)
     assert "its mask IoU of 0.9949 is below 0.995" in low.note
     assert "nothing but background" in low.note
+
+
+def test_fast_is_run_only_where_objects_agree_as_well_as_masks(model: Item, store: LocalStore) -> None:
+    opened = open_for(
+        measured(model, openvino_int8=(0.9981, 0.9709), onnxruntime_int8=(0.9976, 0.9873)), store, "fast"
+    )
+
+    assert way_of(opened) == ORT_INT8
+    assert opened.note == (
+        "mask IoU 0.9976 and instance F1 0.9873 against exact on held-out chips; "
+        "not OpenVINO int8: its instance F1 of 0.9709 is below 0.98"
+    )
 
 
 def test_a_figure_of_one_engine_is_none_of_another(model: Item, store: LocalStore) -> None:
