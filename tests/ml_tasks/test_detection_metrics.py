@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from fair_models.data.samples import Samples
+from fair_models.ml_tasks.average_precision import average_precision
 from fair_models.ml_tasks.detection import metrics
 from fair_models.ml_tasks.detection.evaluation import best_threshold, evaluate
 from fair_models.ml_tasks.detection.metrics import (
     Boxes,
-    average_precision,
     matches,
     simplest_guess,
     summarise,

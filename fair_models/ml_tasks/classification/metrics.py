@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fair_models.ml_tasks.averages import mean, ratio
 from fair_models.ml_tasks.evaluation import Measurement
 from fair_models.types import Array
 
@@ -44,10 +45,9 @@ def summarise(sums: Array, classes: Sequence[str]) -> Measurement:
     """
     both = sums.reshape(len(classes), len(classes))
     by_class = {name: _figures_of(both, index) for index, name in enumerate(classes)}
-    known = [value for each in by_class.values() if (value := each["f1"]) is not None]
     metrics = {
-        "fair:accuracy": _ratio(np.trace(both), both.sum()),
-        "fair:mean_f1": float(np.mean(known)) if known else None,
+        "fair:accuracy": ratio(np.trace(both), both.sum()),
+        "fair:mean_f1": mean([each["f1"] for each in by_class.values()]),
         **{f"fair:{name}_{key}": value for name, each in by_class.items() for key, value in each.items()},
     }
     return Measurement(metrics, by_class)
@@ -104,11 +104,7 @@ def _figures_of(both: Array, index: int) -> dict[str, float | None]:
     """Precision is None where no sample was taken for the class, recall where there is none of it."""
     hits, taken, there = both[index, index], both[:, index].sum(), both[index].sum()
     return {
-        "precision": _ratio(hits, taken),
-        "recall": _ratio(hits, there),
-        "f1": _ratio(2 * hits, taken + there),
+        "precision": ratio(hits, taken),
+        "recall": ratio(hits, there),
+        "f1": ratio(2 * hits, taken + there),
     }
-
-
-def _ratio(part: float, whole: float) -> float | None:
-    return float(part) / float(whole) if whole else None

@@ -8,6 +8,7 @@ import numpy as np
 
 from fair_models.data.samples import Samples
 from fair_models.ml_tasks import calibration, evaluation
+from fair_models.ml_tasks.average_precision import IOU_THRESHOLDS
 from fair_models.ml_tasks.detection import metrics, pictures
 from fair_models.ml_tasks.detection.metrics import Boxes, Matches
 from fair_models.ml_tasks.detection.targets import ignored, listed
@@ -90,7 +91,7 @@ def _on_ignored(boxes: Array, places: Array, truth: Array) -> Array:
         return np.asarray(inside)
     shared, theirs = _shared(boxes, truth), (truth[:, 2:] - truth[:, :2]).prod(axis=1)
     either = own[:, None] + theirs - shared
-    return np.asarray(inside & ~(shared >= metrics.IOU_THRESHOLDS[0] * either).any(axis=1))
+    return np.asarray(inside & ~(shared >= IOU_THRESHOLDS[0] * either).any(axis=1))
 
 
 def _shared(boxes: Array, others: Array) -> Array:

@@ -11,17 +11,13 @@ from typing import Any
 import numpy as np
 
 from fair_models.ml_tasks import calibration
+from fair_models.ml_tasks.average_precision import IOU_THRESHOLDS, average_precision
+from fair_models.ml_tasks.averages import mean, ratio
 from fair_models.ml_tasks.evaluation import CALIBRATION_ERROR, Measurement
 from fair_models.types import Array
 
-IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
-"""A box is right from one of these on: `map_50` is with the first, `map_50_95` the mean over all."""
-
 MAX_DETECTIONS = 1000
 """Boxes of a chip and class that count, the best ones."""
-
-
-_RECALLS = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True)
@@ -89,27 +85,6 @@ def coco_evaluation(truth: Sequence[Boxes], found: Sequence[Boxes], class_count:
     return evaluation
 
 
-def average_precision(right: Array, weights: Array, wanted: float) -> Array | None:
-    """Mean precision over 101 recalls, as COCO defines it, for each row of `right`.
-
-    Args:
-        right: Whether each box is right, the best first, bool, shape (thresholds, n).
-        weights: How often each box counts, shape (n,).
-        wanted: How many true boxes there are.
-
-    Returns:
-        In [0, 1], shape (thresholds,); None where there is nothing to find.
-    """
-    if not wanted:
-        return None
-    hits, all_found = np.cumsum(right * weights, axis=1), np.cumsum(weights)
-    precision = np.divide(hits, all_found, out=np.zeros(hits.shape), where=all_found > 0)
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    envelope = np.hstack([envelope, np.zeros((len(envelope), 1))])
-    at = [np.searchsorted(row, _RECALLS, side="left") for row in hits / wanted]
-    return np.array([row[position].mean() for row, position in zip(envelope, at, strict=True)])
-
-
 def summarise(
     matched: Sequence[Matches], names: Sequence[str], threshold: float, weights: Array | None = None
 ) -> Measurement:
@@ -138,8 +113,8 @@ def summarise(
     error = calibration.expected_error(_bins(matched, threshold, weights))
     return Measurement(
         {
-            "fair:map_50": _mean([values["ap_50"] for values in classes.values()]),
-            "fair:map_50_95": _mean([values["ap_50_95"] for values in classes.values()]),
+            "fair:map_50": mean([values["ap_50"] for values in classes.values()]),
+            "fair:map_50_95": mean([values["ap_50_95"] for values in classes.values()]),
             **named,
             CALIBRATION_ERROR: error,
         },
@@ -190,9 +165,9 @@ def _of_class(matched: Matches, threshold: float, weights: Array) -> Mapping[str
     return {
         "ap_50": None if precision is None else float(precision[0]),
         "ap_50_95": None if precision is None else float(precision.mean()),
-        "precision": hits / found if found else None,
-        "recall": hits / wanted if wanted else None,
-        "f1": 2 * hits / (found + wanted) if found + wanted else None,
+        "precision": ratio(hits, found),
+        "recall": ratio(hits, wanted),
+        "f1": ratio(2 * hits, found + wanted),
     }
 
 
@@ -210,11 +185,6 @@ def _bins(matched: Sequence[Matches], threshold: float, chips: Array | None) -> 
         counts = np.repeat(np.flatnonzero(kept), _weights(each, chips)[len(each.wanted) :][kept].astype(int))
         total += calibration.bins_of(each.scores[counts], each.right[0][counts])
     return total
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
 
 
 def _matches_of(by_chip: Sequence[Mapping[str, Array] | None]) -> Matches:
