@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from fair_models.data.samples import Samples
 from fair_models.ml_tasks import calibration, intervals
@@ -14,6 +15,8 @@ CALIBRATION_ERROR = "fair:calibration_error"
 """Key of the expected calibration error."""
 
 Values = Mapping[str, float | None]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,16 @@ class Guess:
 
     measurement: Measurement
     names: Mapping[str, str]
+
+
+def joined(one: Measurement, other: Measurement) -> Measurement:
+    """Both as one; the classes of the first come first."""
+    return Measurement({**one.metrics, **other.metrics}, _rows(one.classes, other.classes))
+
+
+def both_intervals(one: Intervals, other: Intervals) -> Intervals:
+    """Those of two measurements as `joined` makes one of them."""
+    return Intervals({**one.metrics, **other.metrics}, _rows(one.classes, other.classes))
 
 
 def best_guess(guesses: Mapping[str, Measurement], lower_is_better: Collection[str] = ()) -> Guess:
@@ -121,6 +134,7 @@ def assemble(
     curves: Mapping[str, Sequence[tuple[float, float]]],
     by_sample: Sequence[Values],
     confusion: Mapping[str, Mapping[str, int]] | None = None,
+    ceiling: Values | None = None,
 ) -> Evaluation:
     """The record of an evaluation, from what a task measures.
 
@@ -134,6 +148,7 @@ def assemble(
         curves: As in `Evaluation`.
         by_sample: The main metrics of each sample, in the order of the samples.
         confusion: As in `Evaluation`. None: the task counts none.
+        ceiling: As in `Evaluation`. None: the task knows none.
     """
     return Evaluation(
         metrics=measured.metrics,
@@ -147,6 +162,7 @@ def assemble(
         confusion=confusion or {},
         curves=curves,
         samples=dict(zip(samples.names, by_sample, strict=True)),
+        ceiling=ceiling or {},
     )
 
 
@@ -167,6 +183,13 @@ def confusion(both: Array, classes: Sequence[str]) -> dict[str, dict[str, int]]:
         truth: {name: int(count) for name, count in zip(classes, row, strict=True)}
         for truth, row in zip(classes, both, strict=True)
     }
+
+
+def _rows(
+    one: Mapping[str, Mapping[str, T]], other: Mapping[str, Mapping[str, T]]
+) -> dict[str, dict[str, T]]:
+    """Rows of classes with the columns of both."""
+    return {name: {**one.get(name, {}), **other.get(name, {})} for name in dict.fromkeys([*one, *other])}
 
 
 def _better(one: float | None, other: float | None, *, lower: bool = False) -> float | None:

@@ -53,6 +53,8 @@ class Evaluation:
         {"background": {"background": 9, "building": 1}, ...}: pixels, chips or objects, as the task counts.
     curves: Points (x, y) in order by name, e.g. "precision_recall:building": recall, precision.
     samples: The main metrics of each held-out sample by its name.
+    ceiling: What a perfect mask reaches on the same samples where its objects are told apart in the same way,
+        by the keys of the metrics that this bounds.
     """
 
     metrics: Mapping[str, float | None]
@@ -66,3 +68,4 @@ class Evaluation:
     curves: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     samples: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     baseline_names: Mapping[str, str] = field(default_factory=dict)
+    ceiling: Mapping[str, float | None] = field(default_factory=dict)

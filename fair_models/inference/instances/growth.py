@@ -35,6 +35,16 @@ def number_objects(classes: Array, markers: Array, reach_px: int) -> Array:
     return in_order(numbers)
 
 
+def steps(reach_m: float, pixel_m: float) -> int:
+    """Steps from pixel to pixel of a reach on the ground: at least one, unless the reach is 0.
+
+    Args:
+        reach_m: How far a marker grows, in metres.
+        pixel_m: Size of a pixel on the ground, in metres.
+    """
+    return max(1, round(reach_m / pixel_m)) if reach_m else 0
+
+
 def connected(classes: Array) -> Array:
     """Number connected pixels of one class, from 1 on; a corner does not connect.
 

@@ -8,65 +8,132 @@ from dataclasses import dataclass
 import numpy as np
 
 from fair_models.data.samples import IGNORE, Samples
+from fair_models.inference.parts import InstancePart, RasterPart
 from fair_models.ml_tasks import calibration, evaluation
 from fair_models.ml_tasks.pictures import worst_median_best
 from fair_models.ml_tasks.results import Evaluation
-from fair_models.ml_tasks.segmentation import metrics, pictures
+from fair_models.ml_tasks.segmentation import instance_metrics, metrics, pictures
+from fair_models.ml_tasks.segmentation.instance_metrics import SampleMatches
+from fair_models.ml_tasks.segmentation.instances import InstanceRule
+from fair_models.ml_tasks.segmentation.true_objects import TrueObjects
 from fair_models.types import Array
 
+Likely = Array | RasterPart | InstancePart
+"""What a network says of a sample: what `postprocess` gives, or the probabilities alone, (classes, h, w)."""
 
-def evaluate(samples: Samples, likely: Iterable[Array], threshold: float | None) -> Evaluation:
+MARKER_THRESHOLDS = np.arange(6, 19) / 20
+"""Thresholds of interiors that are chosen from: 0.3, 0.35, ..., 0.9."""
+
+_AS_GOOD = 0.005
+"""F1 of objects that is no more below the best than this is as good: few chips do not tell more apart."""
+
+
+def evaluate(
+    samples: Samples,
+    parts: Iterable[Likely],
+    threshold: float | None,
+    instances: InstanceRule | None = None,
+) -> Evaluation:
     """Everything that is measured of a segmentation.
+
+    Where the samples number their objects, those of the prediction are held against them too: what its
+    interiors grow into where it has some, else connected pixels of a class.
 
     Args:
         samples: The held-out chips; `IGNORE` counts nowhere.
-        likely: Probabilities of each class, shape (classes, height, width), in the order of the samples.
+        parts: What the network says of each, in the order of the samples.
         threshold: Least probability of a class but the background, as predictions use it. None: the most
             probable class is predicted.
+        instances: How objects are made, and which count. Default: `InstanceRule()`.
     """
-    chips = [
-        _measured(probabilities, truth, threshold)
-        for probabilities, truth in zip(likely, samples.targets, strict=True)
-    ]
+    true = TrueObjects(samples, instances or InstanceRule())
+    chips = [_measured(samples, at, part, threshold, true) for at, part in enumerate(parts)]
     classes = samples.classes
     predicted = np.stack([chip.predicted for chip in chips])
     counts = metrics.statistics(predicted, samples.targets, len(classes))
     statistics = np.hstack([counts, np.stack([chip.bins for chip in chips])])
-    guess = evaluation.best_guess(metrics.guesses(counts.sum(axis=0), samples.targets, classes))
+    guesses = metrics.guesses(counts.sum(axis=0), samples.targets, classes)
     summarise = evaluation.with_calibration(lambda sums: metrics.summarise(sums, classes))
     measured, ends = summarise(statistics.sum(axis=0)), evaluation.with_sums(statistics, summarise)
-    each = [summarise(one).metrics for one in statistics]
+    each = [dict(summarise(one).metrics) for one in statistics]
+    ceiling: evaluation.Values = {}
+    if true.things:
+        matched = true.by_class([chip.matches for chip in chips if chip.matches is not None])
+        measured = evaluation.joined(measured, instance_metrics.summarise(matched))
+        ends = evaluation.both_intervals(ends, instance_metrics.ends(matched, len(samples)))
+        guesses = {
+            name: evaluation.joined(guess, true.guessed(classes.index(metrics.guessed_class(name))))
+            for name, guess in guesses.items()
+        }
+        for at, one in enumerate(each):
+            own = {name: found.of_sample(at) for name, found in matched.items()}
+            one.update(instance_metrics.summarise(own).metrics)
+        ceiling = true.ceiling(with_interiors=any(chip.has_interior for chip in chips)).metrics
+    guess = evaluation.best_guess(guesses)
     return evaluation.assemble(
         samples,
         measured,
         ends,
         guess,
-        baseline_name=guess.names.get(f"fair:{classes[1]}_iou", f"everything is {classes[0]}"),
+        baseline_name=guess.names.get(f"fair:{classes[1]}_iou", metrics.guess_name(classes[0])),
         pictures=_pictures(samples, predicted, [one[f"fair:{classes[1]}_iou"] for one in each]),
         curves=_curves(chips, classes),
         by_sample=each,
         confusion=evaluation.confusion(_pixels(counts, len(classes)), classes),
+        ceiling=ceiling,
     )
 
 
-def best_threshold(samples: Samples, likely: Iterable[Array]) -> float | None:
+def best_threshold(samples: Samples, parts: Iterable[Likely]) -> float | None:
     """The threshold with which most pixels of `samples` would be right: the one of the best F1.
 
     Args:
         samples: Chips; not those that are held out.
-        likely: As for `evaluate`.
+        parts: As for `evaluate`.
 
     Returns:
         None where no pixel would be found with any.
     """
     above = np.zeros((2, len(calibration.THRESHOLDS)))
     wanted = 0
-    for probabilities, truth in zip(likely, samples.targets, strict=True):
+    for part, truth in zip(parts, samples.targets, strict=True):
         counted = truth != IGNORE
-        best, confidence = _foreground(probabilities)
+        best, confidence = _foreground(_probabilities(part))
         above += calibration.above_thresholds(confidence[counted], (best == truth)[counted])
         wanted += int(((truth > 0) & counted).sum())
     return calibration.best_threshold(above, wanted)
+
+
+def best_marker_threshold(
+    samples: Samples, parts: Iterable[Likely], threshold: float | None, rule: InstanceRule
+) -> float | None:
+    """The threshold of interiors with which most objects of `samples` would be right: the one of the best F1.
+
+    Args:
+        samples: Chips whose objects are numbered; not those that are held out.
+        parts: As for `evaluate`. Those without interiors say nothing.
+        threshold: As for `evaluate`.
+        rule: How objects are made; its own `marker_threshold` is not looked at.
+
+    Returns:
+        One of `MARKER_THRESHOLDS`: of those that are as good as the best the one nearest to one half. None
+        where no object would be right with any, or none is numbered.
+    """
+    true = TrueObjects(samples, rule)
+    pairs, either = np.zeros((2, len(MARKER_THRESHOLDS)))
+    for at, part in enumerate(parts):
+        if not true.things or not isinstance(part, InstancePart):
+            continue
+        mask = _mask(part.probabilities, part.probabilities.argmax(axis=0), threshold)
+        for place, least in enumerate(MARKER_THRESHOLDS):
+            found = true.matches(at, mask, part.probabilities, part.interior, float(least))
+            pairs[place] += np.count_nonzero(found.ious > instance_metrics.PAIR)
+            either[place] += len(found.ious) + found.wanted[true.things].sum()
+    if not pairs.any():
+        return None
+    scores = 2 * pairs / np.maximum(either, 1)
+    good = MARKER_THRESHOLDS[scores >= scores.max() - _AS_GOOD]
+    return float(good[np.abs(good - 0.5).argmin()])
 
 
 @dataclass(frozen=True)
@@ -75,20 +142,27 @@ class _Chip:
 
     above: As `calibration.above_thresholds`, for each class but the background.
     wanted: Pixels of each class but the background.
+    matches: Its objects; None where none are told apart.
+    has_interior: Whether the network says where interiors are.
     """
 
     predicted: Array
     bins: Array
     above: Array
     wanted: Array
+    matches: SampleMatches | None
+    has_interior: bool
 
 
-def _measured(probabilities: Array, truth: Array, threshold: float | None) -> _Chip:
+def _measured(samples: Samples, at: int, part: Likely, threshold: float | None, true: TrueObjects) -> _Chip:
+    probabilities, truth = _probabilities(part), samples.targets[at]
     counted = truth != IGNORE
     likeliest = probabilities.argmax(axis=0)
     confidence = probabilities.max(axis=0)
+    mask = _mask(probabilities, likeliest, threshold)
+    interior = part.interior if isinstance(part, InstancePart) else None
     return _Chip(
-        predicted=_mask(probabilities, likeliest, threshold),
+        predicted=mask,
         bins=calibration.bins_of(confidence[counted], (likeliest == truth)[counted]),
         above=np.stack(
             [
@@ -97,7 +171,13 @@ def _measured(probabilities: Array, truth: Array, threshold: float | None) -> _C
             ]
         ),
         wanted=np.array([(truth == index).sum() for index in range(1, len(probabilities))]),
+        matches=true.matches(at, mask, probabilities, interior) if true.things else None,
+        has_interior=interior is not None,
     )
+
+
+def _probabilities(part: Likely) -> Array:
+    return part.probabilities if isinstance(part, RasterPart | InstancePart) else part
 
 
 def _mask(probabilities: Array, likeliest: Array, threshold: float | None) -> Array:

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from fair_models.data.samples import IGNORE
+from fair_models.ml_tasks.averages import mean, ratio
 from fair_models.ml_tasks.evaluation import Measurement
-from fair_models.ml_tasks.segmentation import objects
+from fair_models.ml_tasks.segmentation import boundaries, objects
 from fair_models.types import Array
+
+_EVERYTHING = "everything is "
 
 
 def per_class_iou(predicted: Array, truth: Array, classes: Sequence[str]) -> dict[str, float | None]:
@@ -48,12 +51,13 @@ def statistics(predicted: Array, truth: Array, class_count: int) -> Array:
         class_count: Number of classes, the background included.
 
     Returns:
-        Float64, shape (n, class_count ** 2 + 4 * (class_count - 1)): the confusion of the pixels, then of
-        each class but the background how many objects matched, were found and were wanted, and the sum of
-        the matches' IoU.
+        Float64, shape (n, class_count ** 2 + (4 + boundaries.COUNTS) * (class_count - 1)): the confusion of
+        the pixels, then of each class but the background how many objects matched, were found and were
+        wanted, and the sum of the matches' IoU; then what `boundaries.statistics` gives of each.
     """
     rows = [_sample(*each, class_count) for each in zip(predicted, truth, strict=True)]
-    return np.array(rows, dtype=np.float64).reshape(len(rows), class_count**2 + 4 * (class_count - 1))
+    width = class_count**2 + (4 + boundaries.COUNTS) * (class_count - 1)
+    return np.array(rows, dtype=np.float64).reshape(len(rows), width)
 
 
 def summarise(sums: Array, classes: Sequence[str]) -> Measurement:
@@ -65,23 +69,28 @@ def summarise(sums: Array, classes: Sequence[str]) -> Measurement:
 
     Returns:
         `fair:<class>_iou` for each class but the background, `fair:mean_iou` over all classes that occur,
-        `fair:object_f1`, `fair:panoptic_quality`, `fair:precision`, `fair:recall`; in [0, 1], or None where
-        there was nothing. Of each class `iou`, `precision`, `recall`; and but for the background `object_f1`
-        and `panoptic_quality`.
+        `fair:object_f1`, `fair:panoptic_quality`, `fair:precision`, `fair:recall`, and as means over the
+        classes but the background `fair:boundary_f1_1px` and `fair:boundary_f1_3px`; in [0, 1], or None where
+        there was nothing. Of each class `iou`, `precision`, `recall`; and but for the background `object_f1`,
+        `panoptic_quality`, `boundary_f1_1px` and `boundary_f1_3px`.
     """
-    count = len(classes)
-    both, matches = sums[: count**2].reshape(count, count), sums[count**2 :].reshape(count - 1, 4)
+    both, matches, edges = _parted(sums, len(classes))
     by_class = {name: _pixel_figures(both, index) for index, name in enumerate(classes)}
-    for name, found in zip(classes[1:], matches, strict=True):
+    for name, found, edge in zip(classes[1:], matches, edges, strict=True):
         by_class[name] |= {"object_f1": _object_f1(found), "panoptic_quality": _panoptic_quality(found)}
+        by_class[name] |= boundaries.f1(edge)
     hits = np.trace(both) - both[0, 0]
     metrics = {
         **{f"fair:{name}_iou": by_class[name]["iou"] for name in classes[1:]},
-        "fair:mean_iou": _mean([by_class[name]["iou"] for name in classes]),
+        "fair:mean_iou": mean([by_class[name]["iou"] for name in classes]),
         "fair:object_f1": _object_f1(matches.sum(axis=0)),
-        "fair:panoptic_quality": _mean([by_class[name]["panoptic_quality"] for name in classes[1:]]),
-        "fair:precision": _ratio(hits, both[:, 1:].sum()),
-        "fair:recall": _ratio(hits, both[1:].sum()),
+        "fair:panoptic_quality": mean([by_class[name]["panoptic_quality"] for name in classes[1:]]),
+        "fair:precision": ratio(hits, both[:, 1:].sum()),
+        "fair:recall": ratio(hits, both[1:].sum()),
+        **{
+            f"fair:{key}": mean([by_class[name][key] for name in classes[1:]])
+            for key in boundaries.f1(edges.sum(axis=0))
+        },
     }
     return Measurement(metrics, by_class)
 
@@ -112,7 +121,7 @@ def simplest_guess(truth: Array, classes: Sequence[str]) -> tuple[Array, str]:
     """
     counts = [int(np.count_nonzero(truth == index)) for index in range(1, len(classes))]
     index = 1 + int(np.argmax(counts))
-    return np.full_like(truth, index), f"everything is {classes[index]}"
+    return np.full_like(truth, index), guess_name(classes[index])
 
 
 def guesses(sums: Array, truth: Array, classes: Sequence[str]) -> dict[str, Measurement]:
@@ -127,27 +136,47 @@ def guesses(sums: Array, truth: Array, classes: Sequence[str]) -> dict[str, Meas
         Metrics by what the guess is in words, e.g. "everything is building". The background comes last.
     """
     count = len(classes)
-    pixels = sums[: count**2].reshape(count, count).sum(axis=1)
+    pixels = _parted(sums, count)[0].sum(axis=1)
     mapped = 1 + np.argsort(-pixels[1:], kind="stable")
     by_size = [*mapped[pixels[mapped] > 0], 0]
     return {
-        f"everything is {classes[index]}": summarise(_guessed(sums, truth, index, count), classes)
+        guess_name(classes[index]): summarise(_guessed(sums, truth, index, count), classes)
         for index in by_size
     }
 
 
+def guess_name(name: str) -> str:
+    """What it is called that every pixel is taken for a class."""
+    return f"{_EVERYTHING}{name}"
+
+
+def guessed_class(guess: str) -> str:
+    """The class that every pixel is taken for, by what the guess is called."""
+    return guess.removeprefix(_EVERYTHING)
+
+
+def _parted(sums: Array, count: int) -> tuple[Array, Array, Array]:
+    """Confusion of the pixels, matches of objects and counts of boundaries in a sum of `statistics`."""
+    both, others = sums[: count**2].reshape(count, count), sums[count**2 :]
+    matches, edges = others[: 4 * (count - 1)], others[4 * (count - 1) :]
+    return both, matches.reshape(count - 1, 4), edges.reshape(count - 1, boundaries.COUNTS)
+
+
 def _guessed(sums: Array, truth: Array, index: int, count: int) -> Array:
     """Sum of `statistics` if every pixel was taken for one class; only its own objects need a look."""
+    all_pixels, all_matches, all_edges = _parted(sums, count)
     pixels = np.zeros((count, count))
-    pixels[:, index] = sums[: count**2].reshape(count, count).sum(axis=1)
+    pixels[:, index] = all_pixels.sum(axis=1)
     matches = np.zeros((count - 1, 4))
-    matches[:, 2] = sums[count**2 :].reshape(count - 1, 4)[:, 2]
+    matches[:, 2] = all_matches[:, 2]
+    edges = np.zeros((count - 1, boundaries.COUNTS))
+    edges[:, 1] = all_edges[:, 1]  # a mask of one class has no boundary
     if index:
         own = [objects.match(chip != IGNORE, chip == index) for chip in truth]
         matches[index - 1] = np.sum(
             [(each.matched, each.found, each.wanted, each.iou_sum) for each in own], 0
         )
-    return np.concatenate([pixels.ravel(), matches.ravel()])
+    return np.concatenate([pixels.ravel(), matches.ravel(), edges.ravel()])
 
 
 def _sample(predicted: Array, truth: Array, class_count: int) -> Array:
@@ -156,7 +185,12 @@ def _sample(predicted: Array, truth: Array, class_count: int) -> Array:
         objects.match((predicted == index) & counted, truth == index) for index in range(1, class_count)
     ]
     found = [(each.matched, each.found, each.wanted, each.iou_sum) for each in matches]
-    return np.concatenate([confusion(predicted, truth, class_count).ravel(), np.ravel(found)])
+    edges = [
+        boundaries.statistics(predicted == index, truth == index, counted) for index in range(1, class_count)
+    ]
+    return np.concatenate(
+        [confusion(predicted, truth, class_count).ravel(), np.ravel(found), np.ravel(edges)]
+    )
 
 
 def _pixel_figures(both: Array, index: int) -> dict[str, float | None]:
@@ -164,31 +198,22 @@ def _pixel_figures(both: Array, index: int) -> dict[str, float | None]:
     hit = both[index, index]
     return {
         "iou": _iou(both, index),
-        "precision": _ratio(hit, both[:, index].sum()),
-        "recall": _ratio(hit, both[index].sum()),
+        "precision": ratio(hit, both[:, index].sum()),
+        "recall": ratio(hit, both[index].sum()),
     }
 
 
 def _iou(both: Array, index: int) -> float | None:
-    return _ratio(both[index, index], both[index].sum() + both[:, index].sum() - both[index, index])
+    return ratio(both[index, index], both[index].sum() + both[:, index].sum() - both[index, index])
 
 
 def _object_f1(found: Array) -> float | None:
     """F1 of objects, matched above an IoU of one half; None where neither side has an object."""
     matched, predicted, wanted, _ = found
-    return _ratio(2 * matched, predicted + wanted)
+    return ratio(2 * matched, predicted + wanted)
 
 
 def _panoptic_quality(found: Array) -> float | None:
     """Mean IoU of the matches times their F1 (https://arxiv.org/abs/1801.00868); None as for F1."""
     _, predicted, wanted, iou_sum = found
-    return _ratio(2 * iou_sum, predicted + wanted)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
-
-
-def _ratio(part: float, whole: float) -> float | None:
-    return float(part) / float(whole) if whole else None
+    return ratio(2 * iou_sum, predicted + wanted)

@@ -17,6 +17,7 @@ from fair_models.ml_tasks import training_loop
 from fair_models.ml_tasks.onnx_export import export_onnx
 from fair_models.ml_tasks.results import Evaluation, Report
 from fair_models.ml_tasks.segmentation import augmentation, evaluation
+from fair_models.ml_tasks.segmentation.instances import InstanceRule
 from fair_models.ml_tasks.segmentation.processing import OUTPUT
 from fair_models.types import Array
 
@@ -77,7 +78,8 @@ def evaluate(
         processing: The contribution's own.
         params: Hyperparameters; `batch_size` is used.
         inference: Inference parameters without their prefix; with a `confidence_threshold` the masks are
-            those of predictions, without it the most probable class of each pixel.
+            those of predictions, without it the most probable class of each pixel; with a `min_area_m2`
+            smaller objects are none.
 
     Returns:
         Metrics with intervals beside those of the simplest guess, metrics of each class, and pictures of the
@@ -88,7 +90,8 @@ def evaluate(
     """
     given = dict(inference or {})
     likely = _probabilities(network, samples, processing, params, given)
-    return evaluation.evaluate(samples, likely, given.get("confidence_threshold"))
+    rule = InstanceRule(min_area_m2=given.get("min_area_m2"))
+    return evaluation.evaluate(samples, likely, given.get("confidence_threshold"), rule)
 
 
 def calibrate(
