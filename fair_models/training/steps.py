@@ -56,6 +56,7 @@ def preprocess_data(config: RunConfig, samples: str) -> Annotated[Preparation, "
         prepared = prepare(config, loaded, processing)
         counts = {"train": len(prepared.train), "held_out": len(prepared.held_out)}
         run.note({"split": counts, "class_shares": prepared.class_shares})
+        run.notes(prepared.notes)
         return prepared
 
 

@@ -37,6 +37,7 @@ EVALUATION = "evaluation"
 AGREEMENT = "agreement"
 CALIBRATED = "calibrated"
 EXTRAS = "extras"
+NOTES = "notes"
 SECONDS = "training_seconds"
 HYPERPARAMETERS = "hyperparameters"
 SOFTWARE = "software"
@@ -98,6 +99,13 @@ class TrackedRun:
         """Log the names of further files that the contribution made."""
         if files:
             self.note({EXTRAS: list(files)})
+
+    def notes(self, sentences: Sequence[str]) -> None:
+        """Log what else is to be known of the training; it is told in the result."""
+        for sentence in sentences:
+            logger.warning("%s", sentence)
+        if sentences:
+            self.note({NOTES: list(sentences)})
 
     def agreement(self, agreement: Agreement | None) -> None:
         """Log how well quicker ways to run the network agree with it. None: nothing was measured."""

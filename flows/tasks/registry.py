@@ -182,7 +182,8 @@ def train_model(config: RunConfig) -> TrainedVersion:
 
     used = versions.next_number(catalog, LOCAL_MODELS, config.model_name) - 1
     version = launch.run(config, report, above=used, cancelled=dead_trainings.was_cancelled)
-    base = model_classes.following(catalog.get(BASE_MODELS, config.base_model), config.classes)
+    registered_base = catalog.get(BASE_MODELS, config.base_model)
+    base = model_classes.following(registered_base, config.classes, config.thing_classes)
     artifacts.write(metrics.of_version(version, base).artifacts())
     return results.trained(version, config, candidate.warn_of(version, ModelItem(base)))
 

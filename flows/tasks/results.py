@@ -54,6 +54,7 @@ def trained(version: ModelVersion, config: RunConfig, warning: str | None = None
     """The row of a version that completed."""
     from fair_models.reports import metrics
 
+    rules = imagery_rules.note(config.input.rules, config.dataset, "ingest it again and train on that")
     return TrainedVersion(
         model=version.model,
         version=version.number,
@@ -62,7 +63,7 @@ def trained(version: ModelVersion, config: RunConfig, warning: str | None = None
         seconds=version.seconds,
         zenml_run=version.run_id,
         mlflow_run=version.mlflow_run_id,
-        notes=imagery_rules.note(config.input.rules, config.dataset, "ingest it again and train on that"),
+        notes=". ".join(note for note in (rules, *version.notes) if note),
         warning=warning,
         **metrics.of_version(version).score,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -371,6 +372,14 @@ def test_a_completed_training_that_learnt_nothing_is_warned_of(
     assert row.warning == warning
     assert [each.better for each in metrics.of_version(collapsed, base_item()).values] == [False]
     assert candidate.warn_of(good, ModelItem(base_item())) is None
+
+
+def test_the_result_of_a_training_tells_what_its_run_noted(ledger: MemoryLedger) -> None:
+    version = replace(ledger.add(), notes=("Its labels tell no objects apart", "Second"))
+
+    row = results.trained(version, ledger.config(MODEL, 1))
+
+    assert row.notes.endswith("Its labels tell no objects apart. Second")
 
 
 def test_the_active_version_is_held_against_a_gate_too(

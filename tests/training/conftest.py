@@ -95,6 +95,7 @@ def work(config: RunConfig) -> tuple[Annotated[bytes, "weights"], Annotated[byte
     with tracked(config) as run:
         run.epoch(Epoch(1, 1, {"loss": 0.5}))
         run.fitted(seconds=0.25, threads=1)
+        run.notes(["Its labels are few"])
         run.evaluation(Evaluation({"fair:building_iou": 0.5}, {"fair:building_iou": 0.25}, "a guess", 3))
     return b"weights", b"onnx"
 

@@ -136,6 +136,7 @@ def test_numbers_of_deleted_versions_are_not_used_again(make_config, ledger):
 
     version = launch.run(config)
     assert version.number == 4
+    assert version.notes == ("Its labels are few",)
     assert ledger.versions("numbered-roofs") == [version]
 
     ledger.delete("numbered-roofs", 4)

@@ -215,6 +215,51 @@ def test_boxes_and_captions_are_looked_for_too(task, empty, full):
     assert preparation.unlabelled(task, "held_out", one) is None
 
 
+APART = "instance-segmentation"
+
+
+def houses(*boxes: tuple[int, int, int, int], size: int = 8) -> Samples:
+    """One sample for each box (top, left, bottom, right) with one house there."""
+    instances = np.zeros((len(boxes), size, size), np.uint16)
+    for at, (top, left, bottom, right) in enumerate(boxes):
+        instances[at, top:bottom, left:right] = 1
+    names = [f"chip-{at}" for at in range(len(boxes))]
+    images = np.zeros((len(boxes), 3, size, size), np.uint8)
+    targets = (instances > 0).astype(np.uint8)
+    return Samples(images, targets, names, ["background", "building"], instances=instances)
+
+
+def test_labels_that_are_one_block_over_all_samples_are_refused_where_objects_are_told_apart(make_config):
+    block = houses((0, 2, 8, 8), (3, 0, 5, 4), (6, 6, 8, 7))
+    one = LoadedSamples(block, houses((2, 2, 4, 4)))
+
+    with pytest.raises(
+        IncompatibleDataset, match=r"no object lies whole in any of the 3 training samples of 8"
+    ):
+        preparation.prepare(make_config(task=APART), one, Plain())
+    assert preparation.prepare(make_config(), one, Plain()).notes == []
+
+
+def test_an_object_that_meets_ground_that_does_not_count_is_not_whole(make_config):
+    cut, held_out = houses((2, 2, 4, 4)), houses((2, 2, 4, 4))
+    assert preparation.prepare(make_config(task=APART), LoadedSamples(cut, held_out), Plain()).notes == []
+    cut.targets[0, 4, 2:4] = IGNORE
+
+    with pytest.raises(IncompatibleDataset, match="no object lies whole"):
+        preparation.prepare(make_config(task=APART), LoadedSamples(cut, held_out), Plain())
+
+
+def test_labels_without_objects_train_the_masks_and_the_run_says_so(make_config):
+    masks_alone = LoadedSamples(masks(3, 1), masks(1, 1))
+
+    train, held_out = preparation.prepare(make_config(task=APART), masks_alone, Plain()).notes
+
+    assert "Its labels tell no objects apart" in train
+    assert "predicts objects that touch as one" in train
+    assert "metrics of objects were not measured" in held_out
+    assert preparation.prepare(make_config(), masks_alone, Plain()).notes == []
+
+
 def test_samples_of_both_classes_are_prepared_with_their_shares(make_config):
     prepared = preparation.prepare(make_config(), LoadedSamples(whole(1, 0, 0, 0), whole(0, 1)), Plain())
 

@@ -55,6 +55,7 @@ class ModelVersion:
     confusion: How many are of the first class and were taken for the second.
     pin: Why it is kept, where it is pinned here. Published versions are pinned in their items.
     extras: Names of further files that its contribution made, e.g. "text-encoder.onnx".
+    notes: What else is to be known of its training, in sentences.
     """
 
     model: str
@@ -78,6 +79,7 @@ class ModelVersion:
     pin: Pin | None = None
     extras: Sequence[str] = ()
     baseline_names: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     @property
     def id(self) -> str:

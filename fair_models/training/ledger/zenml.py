@@ -25,6 +25,7 @@ from fair_models.training.tracking import (
     EXTRAS,
     HYPERPARAMETERS,
     MLFLOW_RUN_ID,
+    NOTES,
     SECONDS,
     SOFTWARE,
 )
@@ -304,6 +305,7 @@ def _version(model: str, version: Any, run: Any | None, pin: Pin | None) -> Mode
         pin=pin,
         agreement=from_json(noted[AGREEMENT]) if AGREEMENT in noted else None,
         extras=tuple(noted.get(EXTRAS) or ()),
+        notes=tuple(noted.get(NOTES) or ()),
     )
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from fair_models.catalog import compatibility
+from fair_models.catalog.items.model_classes import INSTANCES
 from fair_models.data.chip_samples import LoadedSamples
 from fair_models.data.samples import IGNORE, Samples
 from fair_models.errors import IncompatibleDataset, Invalid, InvalidContribution
 from fair_models.inference.parts import Processing
 from fair_models.ml_tasks import registry
 from fair_models.training.config.run_config import RunConfig
+from fair_models.types import Array
 
 
 class Preparation(BaseModel):
@@ -26,6 +28,9 @@ class Preparation(BaseModel):
     class_shares: dict[str, dict[str, float]] = Field(
         description="Share of each class in the targets of both sides, 0 to 1, by side and class."
     )
+    notes: list[str] = Field(
+        default=[], description="What else is to be known of the training, in sentences."
+    )
 
 
 def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -> Preparation:
@@ -35,7 +40,8 @@ def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -
         Invalid: A side of the split is empty; both lists are named.
         InvalidContribution: `preprocess` does not give what the item's input declares; lists every reason.
         IncompatibleDataset: Whole samples are classified and those of a side are all of one class; or those
-            of a side have nothing to learn from or to measure on.
+            of a side have nothing to learn from or to measure on; or objects are to be told apart and no
+            whole one is there to learn from.
     """
     sides = {"train": samples.train, "held_out": samples.held_out}
     empty = [side for side, those in sides.items() if not len(those)]
@@ -52,12 +58,15 @@ def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -
         for side, those in sides.items()
         if (reason := _single_class(side, those) or unlabelled(config.task, side, those))
     ]
+    if not unfit and config.task == INSTANCES:
+        unfit += _without_whole_objects(samples.train)
     if unfit:
         raise IncompatibleDataset(config.base_model, config.dataset, unfit)
     return Preparation(
         train=list(samples.train.names),
         held_out=list(samples.held_out.names),
         class_shares={side: class_shares(those) for side, those in sides.items()},
+        notes=list(_notes(config, sides)),
     )
 
 
@@ -87,6 +96,40 @@ def unlabelled(task: str, side: str, samples: Samples) -> str | None:
         f"none of its {len(samples)} samples has any, as the model sees them: labels may be smaller "
         "than a pixel there, or lie where there is no imagery",
     )
+
+
+def _without_whole_objects(train: Samples) -> list[str]:
+    """Why objects cannot be learnt from samples that have some: each of them is cut off."""
+    numbers = train.instances
+    if numbers is None or not numbers.any() or any(map(_has_whole_object, numbers, train.targets)):
+        return []
+    height, width = train.images.shape[-2:]
+    return [
+        f"no object lies whole in any of the {len(train)} training samples of {width} x {height} px: labels "
+        "may be one connected block, or larger than a sample; give each object an outline of its own, or "
+        "start from a model of the task semantic-segmentation"
+    ]
+
+
+def _has_whole_object(numbers: Array, target: Array) -> bool:
+    """Whether an object of a sample meets neither its edge nor ground that does not count."""
+    beyond = np.pad(target == IGNORE, 1, constant_values=True)
+    near = beyond[:-2, 1:-1] | beyond[2:, 1:-1] | beyond[1:-1, :-2] | beyond[1:-1, 2:]
+    return bool(np.setdiff1d(numbers, [0, *np.unique(numbers[near])]).size)
+
+
+def _notes(config: RunConfig, sides: Mapping[str, Samples]) -> Iterator[str]:
+    """What a model of objects cannot learn, or be measured on, from labels that number none."""
+    if config.task != INSTANCES:
+        return
+    said = {
+        "train": "Its labels tell no objects apart: it has learnt where each class is, and predicts objects "
+        "that touch as one. Train it on outlines of single objects",
+        "held_out": "The held-out labels tell no objects apart: metrics of objects were not measured",
+    }
+    for side, samples in sides.items():
+        if samples.instances is None or not samples.instances.any():
+            yield said[side]
 
 
 def _single_class(side: str, samples: Samples) -> str | None:
