@@ -4,8 +4,9 @@
 
 Starts a server in a folder of its own, once with the settings that Prefect brings and once with those of
 `fair-models up`. Threads ask for `runs` flow runs (default 200) and send `events` events (default 2000) at
-the same time, each request once, without a second try. Then it counts the events in the server's database.
-The third line is with our settings and the retries of `fair_models.client`. No worker runs.
+the same time, each request once, without a second try. Then it counts runs and events in the server's
+database. In the third line, with our settings, `fair_models.client` starts the runs, each under a key of its
+own, and sends refused requests again. No worker runs.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import httpx
 
 from fair_models.cli import local_server
 from fair_models.cli.processes import end
+from fair_models.client import Client
 from fair_models.client.http import Http
 from fair_models.errors import FairModelsError
 from fair_models.settings import Settings
@@ -38,7 +40,7 @@ _BATCH = 10
 _BROKEN = 599
 """Stands for a connection that ended without an answer."""
 _GIVEN_UP = 598
-"""Stands for a request that the client gave up."""
+"""Stands for a run that the client gave up to start."""
 _WORDS = {_BROKEN: "a broken connection", _GIVEN_UP: "given up"}
 _QUIET_S = 20
 """How long no further event has to arrive before they are counted."""
@@ -53,7 +55,7 @@ def main() -> None:
     for title, ours, again in (
         ("Prefect's settings", False, False),
         ("settings of `fair-models up`", True, False),
-        ("and the client's retries", True, True),
+        ("and runs started by the client", True, True),
     ):
         with tempfile.TemporaryDirectory() as folder:
             load = _Load(runs, events, threads, again)
@@ -62,12 +64,12 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class _Load:
-    """Runs and events that threads ask for, and whether refused requests for runs are sent again."""
+    """Runs and events that threads ask for, and whether the client starts the runs."""
 
     runs: int
     events: int
     threads: int
-    again: bool
+    by_client: bool
 
 
 def _measured(home: Path, ours: bool, load: _Load) -> str:
@@ -92,9 +94,11 @@ def _measured(home: Path, ours: bool, load: _Load) -> str:
 
 
 def _load(settings: Settings, database: Path, load: _Load) -> str:
+    with closing(Http(settings.prefect_api_url, timeout_s=120)) as patient:
+        flow = patient.post("/flows/", {"name": "load"})["id"]
+        made = {"name": "load", "flow_id": flow, "parameter_openapi_schema": {"type": "object"}}
+        deployment = patient.post("/deployments/", made)["id"]
     with httpx.Client(base_url=settings.prefect_api_url, timeout=120) as client:
-        flow = client.post("/flows/", json={"name": "load"}).json()["id"]
-        deployment = client.post("/deployments/", json={"name": "load", "flow_id": flow}).json()["id"]
 
         def post(path: str, body: object) -> int:
             try:
@@ -103,20 +107,24 @@ def _load(settings: Settings, database: Path, load: _Load) -> str:
                 return _BROKEN
 
         def ask(at: int) -> int:
-            path, body = f"/deployments/{deployment}/create_flow_run", {"idempotency_key": f"key-{at}"}
-            if not load.again:
-                return post(path, body)
+            if not load.by_client:
+                path = f"/deployments/{deployment}/create_flow_run"
+                return post(path, {"idempotency_key": f"key-{at}"})
+            asked_at = time.perf_counter()
             try:
-                retrying.post(path, body)
+                retrying.start("load", {"number": at}, idempotency_key=f"key-{at}")
             except FairModelsError:
                 return _GIVEN_UP
+            finally:
+                waits_s.append(time.perf_counter() - asked_at)
             return 201
 
         def send(_: int) -> int:
             return post("/events", [_event() for _ in range(_BATCH)])
 
         began = time.perf_counter()
-        retrying = Http(settings.prefect_api_url, timeout_s=120)
+        waits_s: list[float] = []
+        retrying = Client(settings.prefect_api_url)
         with closing(retrying), ThreadPoolExecutor(load.threads) as pool:
             sent = [pool.submit(send, at) for at in range(load.events // _BATCH)]
             asked = [pool.submit(ask, at) for at in range(load.runs)]
@@ -124,11 +132,14 @@ def _load(settings: Settings, database: Path, load: _Load) -> str:
             accepted = sum(_BATCH for each in sent if each.result() < 300)
         took_s = time.perf_counter() - began
     kept = _settled(database)
+    there, keys = _runs(database)
     told = ", ".join(
         f"{count} times {_WORDS.get(status, status)}" for status, count in sorted(answers.items())
     )
+    slowest = f", the slowest start in {max(waits_s):.0f} s" if waits_s else ""
     return (
-        f"runs: {told}; events: {accepted} of {load.events} accepted, {accepted - kept} lost; {took_s:.0f} s"
+        f"runs: {told}{slowest}; {there} are there, {there - keys} of them twice; "
+        f"events: {accepted} of {load.events} accepted, {accepted - kept} lost; {took_s:.0f} s"
     )
 
 
@@ -141,11 +152,22 @@ def _event() -> dict[str, object]:
     }
 
 
+def _runs(database: Path) -> tuple[int, int]:
+    """Runs in the database, and how many keys they have."""
+    with closing(_read_only(database)) as connection:
+        [found] = connection.execute("SELECT count(*), count(DISTINCT idempotency_key) FROM flow_run")
+    return found[0], found[1]
+
+
+def _read_only(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)
+
+
 def _settled(database: Path) -> int:
     """Events in the database, once no more arrive."""
     last, since = -1, time.monotonic()
     while time.monotonic() - since < _QUIET_S:
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)) as connection:
+        with closing(_read_only(database)) as connection:
             [now] = connection.execute("SELECT count(*) FROM events WHERE event = ?", [_EVENT]).fetchone()
         if now != last:
             last, since = now, time.monotonic()

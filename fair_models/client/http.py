@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,15 @@ from fair_models.types import Json
 if TYPE_CHECKING:
     import httpx
 
-PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+PAUSES_S = (0.2, 0.4, 0.8, 1.5, *(2.0,) * 9)
+"""Some 20 s in short steps: a database that is locked is free again now and then, but never for long."""
+
+_SPREAD = 0.5
+"""Each pause is up to this part shorter or longer: those who were refused together must not meet again."""
+
+_LAST_TRY_S = 180.0
+"""Seconds after which a request is not sent again, where tries end by their timeout."""
+
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 """Answers after which the same request may succeed: an overloaded or restarting server, a busy database."""
 
@@ -42,12 +51,12 @@ class Http:
 
     A request that starts a run carries an idempotency key, the same in every try.
     A server that never accepted a connection is reported at once. After a broken connection or from an
-    overloaded server, a request is tried again for some seconds.
+    overloaded server, a request is tried again for some 20 seconds.
 
     Args:
         api_url: Address of the API.
         timeout_s: Timeout of one try, in seconds.
-        pauses_s: Pause before each further try, in seconds.
+        pauses_s: Pause before each further try, in seconds; each is varied by half.
         auth: "user:password" of a server that needs a login. Never part of an error.
         home: Folder where a server on this machine keeps its state: a full disk there is named. None: the
             server is on another machine.
@@ -113,20 +122,21 @@ class Http:
         import httpx
 
         client = self._client()
+        until = time.monotonic() + _LAST_TRY_S
         for pause_s in (*self._pauses_s, None):
             try:
                 answer = client.request(method, path, json=body)
             except httpx.TransportError as error:
                 is_away = isinstance(error, httpx.ConnectError) and not self._answered
-                if pause_s is None or is_away:
+                if pause_s is None or is_away or time.monotonic() > until:
                     raise self._unavailable(str(error) or type(error).__name__) from error
             else:
                 self._answered = True
                 if answer.status_code not in _TRANSIENT:
                     return _content(answer)
-                if pause_s is None:
+                if pause_s is None or time.monotonic() > until:
                     raise self._unavailable(f"it answers {answer.status_code}")
-            time.sleep(pause_s)
+            time.sleep(pause_s * random.uniform(1 - _SPREAD, 1 + _SPREAD))  # noqa: S311 - no secret
         raise AssertionError("unreachable")
 
     def _unavailable(self, reason: str) -> Unavailable:

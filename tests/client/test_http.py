@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from fair_models.client import Client
+from fair_models.client import Client, http
 from fair_models.client.http import Http, Refused
 from fair_models.errors import NotFound, Unavailable
 
@@ -97,6 +97,32 @@ def test_a_server_that_stays_overloaded_is_unavailable() -> None:
     with server((503, {})) as (address, asked), pytest.raises(Unavailable, match="503"):
         Http(address, 5, pauses_s=[0.01] * 3).get("/thing")
     assert len(asked) == 4
+
+
+def test_requests_that_were_refused_together_are_sent_again_at_different_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("fair_models.client.http.time.sleep", slept.append)
+    courses = []
+    for _ in range(2):
+        slept.clear()
+        with server((503, {})) as (address, asked), pytest.raises(Unavailable, match="503"):
+            Http(address, 5).get("/thing")
+        assert len(asked) == len(slept) + 1 == len(http.PAUSES_S) + 1
+        courses.append([*slept])
+
+    assert courses[0] != courses[1]
+    for course in courses:
+        assert all(0.5 * pause <= s <= 1.5 * pause for pause, s in zip(http.PAUSES_S, course, strict=True))
+    assert 1.5 * sum(http.PAUSES_S) < 35
+
+
+def test_a_request_whose_tries_take_long_is_not_sent_again_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_LAST_TRY_S", -1.0)  # as if the first try had taken all the time
+    with server((503, {})) as (address, asked), pytest.raises(Unavailable, match="503"):
+        Http(address, 5).get("/thing")
+    assert len(asked) == 1
 
 
 def test_a_connection_that_breaks_off_is_tried_again() -> None:
