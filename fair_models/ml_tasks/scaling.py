@@ -36,3 +36,18 @@ def softmax(scores: Array) -> Array:
     powers = np.exp(scores - scores.max(axis=0, keepdims=True))
     probabilities: Array = powers / powers.sum(axis=0, keepdims=True)
     return probabilities
+
+
+def sigmoid(scores: Array) -> Array:
+    """Scores as probabilities of what may be so or not, each by itself.
+
+    Args:
+        scores: float32, any shape, any range.
+
+    Returns:
+        float32, same shape, in [0, 1].
+    """
+    # Of a negative number only: the exponential overflows for scores below -88.
+    small = np.exp(-np.abs(scores))
+    probabilities: Array = np.where(scores < 0, small, np.float32(1)) / (1 + small)
+    return probabilities

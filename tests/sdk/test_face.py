@@ -35,7 +35,8 @@ FACE = {
     "fair_models.sdk.networks": ["Padded", "doubled"],
     "fair_models.sdk.ranking": ["embedding", "hashed_words", "scale_to_unit"],
     "fair_models.sdk.ranking.training": ["Params", "Ranking"],
-    "fair_models.sdk.segmentation": ["class_probabilities", "scale_to_unit"],
+    "fair_models.sdk.segmentation": ["class_and_interior", "class_probabilities", "scale_to_unit"],
+    "fair_models.sdk.segmentation.instances": ["Params", "calibrate", "evaluate", "export", "train"],
     "fair_models.sdk.segmentation.training": ["Params", "calibrate", "evaluate", "export", "train"],
     "fair_models.sdk.weights": ["put", "without"],
 }

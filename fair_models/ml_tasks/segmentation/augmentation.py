@@ -24,7 +24,7 @@ def vary(images: Array, targets: Array, random: np.random.Generator) -> tuple[Ar
 
     Args:
         images: uint8, shape (n, bands, height, width).
-        targets: uint8, shape (n, height, width).
+        targets: uint8, shape (n, height, width) or (n, channels, height, width).
         random: Where all chance comes from.
 
     Returns:
@@ -38,8 +38,9 @@ def vary(images: Array, targets: Array, random: np.random.Generator) -> tuple[Ar
         padding_mode="reflection",
         align_corners=False,
     )
+    height, width = targets.shape[-2:]
     masks = functional.grid_sample(
-        torch.from_numpy(np.asarray(targets, dtype=np.float32))[:, None],
+        torch.from_numpy(np.asarray(targets, dtype=np.float32)).reshape(len(targets), -1, height, width),
         grid,
         mode="nearest",
         padding_mode="reflection",
@@ -47,7 +48,7 @@ def vary(images: Array, targets: Array, random: np.random.Generator) -> tuple[Ar
     )
     pixels = turned.round_().clamp_(0, 255).to(torch.uint8).numpy()
     lit = np.stack([change_light(image, random) for image in pixels])
-    return lit, masks[:, 0].round_().to(torch.uint8).numpy()
+    return lit, masks.round_().to(torch.uint8).numpy().reshape(targets.shape)
 
 
 def _grid(shape: tuple[int, ...], random: np.random.Generator) -> Tensor:

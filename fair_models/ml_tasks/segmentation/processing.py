@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from fair_models.inference.parts import Part, RasterPart, Window
-from fair_models.ml_tasks.scaling import scale_to_unit, softmax
+from fair_models.inference.parts import InstancePart, Part, RasterPart, Window
+from fair_models.ml_tasks.scaling import scale_to_unit, sigmoid, softmax
 from fair_models.types import Array
 
-__all__ = ["OUTPUT", "class_probabilities", "scale_to_unit"]
+__all__ = ["OUTPUT", "class_and_interior", "class_probabilities", "scale_to_unit"]
 
 OUTPUT = "logits"
 """Name of the network's output, in ONNX and in `postprocess`."""
@@ -36,3 +36,32 @@ def class_probabilities(
     """
     logits = np.asarray(outputs[OUTPUT], dtype=np.float32)
     return [RasterPart(softmax(logits))]
+
+
+def class_and_interior(
+    outputs: Mapping[str, Array], window: Window, params: Mapping[str, Any]
+) -> Sequence[Part]:
+    """Turn scores of each class, and of the interiors of objects, into probabilities.
+
+    Interiors are averaged over 3 x 3 pixels, so that single pixels make no objects of their own.
+
+    Args:
+        outputs: `logits`: float32, shape (classes + 1, height, width), any range; the last is of interiors.
+        window: Where the pixels lie; not needed here.
+        params: Inference parameters; thresholds are applied after the windows are joined, not here.
+
+    Returns:
+        One `InstancePart`: probabilities of each class, float32, shape (classes, height, width), which sum to
+        1 in each pixel; and of interiors, float32, shape (height, width); all in [0, 1].
+    """
+    logits = np.asarray(outputs[OUTPUT], dtype=np.float32)
+    return [InstancePart(softmax(logits[:-1]), _averaged(sigmoid(logits[-1])))]
+
+
+def _averaged(values: Array) -> Array:
+    """Mean of the 3 x 3 pixels around each, those at the edge counted twice where one is missing."""
+    padded = np.pad(values, 1, mode="edge")
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    sums = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+    averaged: Array = sums * np.float32(1 / 9)
+    return np.minimum(averaged, np.float32(1), out=averaged)

@@ -55,9 +55,7 @@ def train(
     """
 
     def losses(scores: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
-        cross_entropy, dice = _cross_entropy(scores, targets), _dice(scores, targets)
-        loss = cross_entropy + params.dice_weight * dice
-        return {"loss": loss, "cross_entropy": cross_entropy, "dice": dice}
+        return class_losses(scores, targets, params.dice_weight)
 
     task = training_loop.Task(losses, augmentation.vary)
     training_loop.fit(task, network, samples, processing, params, seed, report)
@@ -116,6 +114,18 @@ def calibrate(
 def export(network: nn.Module, path: Path, params: Params) -> None:
     """Write the network as ONNX with dynamic batch, height and width; the output is called `logits`."""
     export_onnx(network, path, output=OUTPUT)
+
+
+def class_losses(scores: Tensor, targets: Tensor, dice_weight: float) -> dict[str, Tensor]:
+    """How far scores are from the truth: `loss`, and the `cross_entropy` and `dice` that it is made of.
+
+    Args:
+        scores: float32, shape (n, classes, height, width).
+        targets: Class index of each pixel, int64, shape (n, height, width); `IGNORE` counts nowhere.
+        dice_weight: Weight of the Dice loss beside cross-entropy.
+    """
+    cross_entropy, dice = _cross_entropy(scores, targets), _dice(scores, targets)
+    return {"loss": cross_entropy + dice_weight * dice, "cross_entropy": cross_entropy, "dice": dice}
 
 
 def _cross_entropy(scores: Tensor, targets: Tensor) -> Tensor:

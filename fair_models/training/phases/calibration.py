@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fair_models.catalog.items import hyperparameters
@@ -12,6 +13,9 @@ from fair_models.errors import TrainingFailed
 from fair_models.training.config.run_config import RunConfig
 from fair_models.training.phases.fit import repeatable, restore
 from fair_models.training.phases.model_code import ModelCode
+
+_INFERENCE = "inference"
+"""Parameter of a contribution's function that works as predictions do: the inference parameters."""
 
 
 def calibrate(config: RunConfig, code: ModelCode, state: bytes, train: Samples) -> dict[str, float]:
@@ -33,7 +37,8 @@ def calibrate(config: RunConfig, code: ModelCode, state: bytes, train: Samples) 
     if choose is None or not config.calibrated:
         return {}
     with repeatable(config):
-        chosen: Mapping[str, Any] = choose(restore(config, code, state), train, code.processing, code.params)
+        call = with_inference(choose, inference_values(config, {}))
+        chosen: Mapping[str, Any] = call(restore(config, code, state), train, code.processing, code.params)
     values = {f"{hyperparameters.INFERENCE}.{name}": value for name, value in chosen.items()}
     odd = [key for key, value in values.items() if not _is_number(value)]
     if odd:
@@ -51,6 +56,18 @@ def calibrate(config: RunConfig, code: ModelCode, state: bytes, train: Samples) 
 def inference_values(config: RunConfig, calibrated: Mapping[str, float]) -> hyperparameters.Values:
     """Inference parameters of a run without their prefix, those that the training set in their place."""
     return hyperparameters.with_prefix({**config.hyperparameters, **calibrated}, hyperparameters.INFERENCE)
+
+
+def with_inference(function: Callable[..., Any], values: Mapping[str, Any]) -> Callable[..., Any]:
+    """An `evaluate` or `calibrate` with the inference parameters, where it takes them.
+
+    Args:
+        function: Of a contribution.
+        values: Inference parameters without their prefix.
+    """
+    if _INFERENCE not in inspect.signature(function).parameters:
+        return function
+    return lambda *arguments: function(*arguments, **{_INFERENCE: dict(values)})
 
 
 def _is_number(value: Any) -> bool:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from fair_models.data.samples import Samples
 from fair_models.errors import TrainingFailed
 from fair_models.ml_tasks.results import ClassRow, Evaluation
 from fair_models.training.config.run_config import RunConfig
-from fair_models.training.phases.calibration import inference_values
+from fair_models.training.phases.calibration import inference_values, with_inference
 from fair_models.training.phases.fit import repeatable, restore
 from fair_models.training.phases.model_code import ModelCode
-
-_INFERENCE = "inference"
-"""Parameter of an `evaluate` that measures as predictions do: the inference parameters without prefix."""
 
 
 def evaluate(
@@ -44,7 +39,7 @@ def evaluate(
     """
     with repeatable(config):
         network = restore(config, code, state)
-        call = _with_inference(code.pipeline.evaluate, inference_values(config, calibrated or {}))
+        call = with_inference(code.pipeline.evaluate, inference_values(config, calibrated or {}))
         evaluation: Evaluation = call(network, held_out, code.processing, code.params)
     odd = _not_finite(_numbers(evaluation))
     if odd:
@@ -58,13 +53,6 @@ def evaluate(
             f"{len(held_out)} are held out. Its evaluate must measure the samples that it is given."
         )
     return replace(evaluation, classes=_with_counts(config, evaluation.classes))
-
-
-def _with_inference(function: Callable[..., Any], values: Mapping[str, Any]) -> Callable[..., Any]:
-    """An `evaluate` with the inference parameters, where it takes them."""
-    if _INFERENCE not in inspect.signature(function).parameters:
-        return function
-    return lambda *arguments: function(*arguments, **{_INFERENCE: dict(values)})
 
 
 def _with_counts(config: RunConfig, rows: Sequence[ClassRow]) -> list[ClassRow]:
