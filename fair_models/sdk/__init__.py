@@ -10,6 +10,7 @@ A name that is no longer advised stays, and says so in its docstring.
 | `sdk` | numpy | windows, parts, samples, what training and evaluation report |
 | `sdk.segmentation`, `detection`, `classification`, `ranking` | numpy | processing of one ML task |
 | `….training` of these | torch | `Params`, `train`, `evaluate`, `calibrate`, `export` of that task |
+| `sdk.segmentation.instances` | torch | the same where objects of a class are told apart |
 | `sdk.intervals` | numpy | intervals of metrics of your own |
 | `sdk.networks` | torch | networks over images of any size |
 | `sdk.weights` | torch | published tensors put into a network |
