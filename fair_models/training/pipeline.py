@@ -25,4 +25,4 @@ def training_pipeline(config: RunConfig) -> None:
     preparation = preprocess_data(config, samples)
     weights, _, calibrated = train_model(config, samples, preparation)
     evaluation = evaluate_model(config, samples, weights, calibrated)
-    export_onnx(config, weights, evaluation)
+    export_onnx(config, weights, evaluation, calibrated)

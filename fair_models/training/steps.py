@@ -101,7 +101,10 @@ def evaluate_model(
 
 @step(enable_artifact_visualization=False)
 def export_onnx(
-    config: RunConfig, weights: bytes, evaluation: dict[str, Any]
+    config: RunConfig,
+    weights: bytes,
+    evaluation: dict[str, Any],
+    calibrated: dict[str, float] | None = None,
 ) -> tuple[Annotated[bytes, "onnx"], Annotated[bytes, "onnx_int8"], Annotated[bytes, "extras"]]:
     """Write the network as ONNX and compare it with torch; quantise it and measure that. Ends MLflow's run.
 
@@ -114,7 +117,7 @@ def export_onnx(
         code = model_code.load(config, store)
         onnx = export.export(config, code, weights)
         samples = sample_cache.load(config, store, settings.cache_folder)
-        quick = export.quicken(config, code, onnx, samples) if config.quicken else Quick()
+        quick = export.quicken(config, code, onnx, samples, calibrated) if config.quicken else Quick()
         run.agreement(quick.agreement)
         further = export.extra_assets(config, code, weights, samples)
         run.extras(list(further))

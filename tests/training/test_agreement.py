@@ -18,9 +18,10 @@ from fair_models.data.samples import Samples
 from fair_models.data.synthetic import make_settlement
 from fair_models.inference.network.openvino import open_openvino
 from fair_models.inference.network.session import open_session
-from fair_models.inference.parts import Part, Processing, Scores, Window
+from fair_models.inference.parts import InstancePart, Part, Processing, Scores, Window
+from fair_models.ml_tasks.segmentation.instances import InstanceRule, Objects
 from fair_models.training.phases import quantization
-from fair_models.training.phases.agreement import Quick, mask_iou, quicken
+from fair_models.training.phases.agreement import ObjectRule, Quick, instance_f1, mask_iou, quicken
 from fair_models.types import Array
 from tests.inference.tiny import write_network
 
@@ -138,6 +139,77 @@ def test_a_network_in_8_bits_that_does_not_agree_is_not_kept_and_its_figure_is(
     assert quick.agreement is not None
     assert (quick.agreement.int8_mask_iou or 0) < 0.995
     assert quick.agreement.figure("onnxruntime", "int8") is not None
+
+
+@pytest.fixture(scope="module")
+def apart(processing: Processing) -> Processing:
+    """Tells buildings apart: where the network is very sure, it lies in the interior of one."""
+
+    def postprocess(outputs: Mapping[str, Array], window: Window, params: Mapping[str, Any]) -> list[Part]:
+        scores = outputs["logits"][:2]
+        powers = np.exp(scores - scores.max(axis=0))
+        likely = powers / powers.sum(axis=0)
+        return [InstancePart(likely, likely[1] ** 4)]
+
+    made: Any = SimpleNamespace(preprocess=processing.preprocess, postprocess=postprocess)
+    return made
+
+
+RULE = ObjectRule(InstanceRule(things=["building"], pixel_m=0.3), 0.5)
+
+
+def test_objects_are_compared_where_a_model_tells_them_apart(
+    unet: Path, samples: LoadedSamples, apart: Processing, quick: Quick
+) -> None:
+    measured = quicken(unet, samples, apart, 1, RULE).agreement
+
+    assert measured is not None
+    assert all(0.5 < (figure.instance_f1 or 0) <= 1 for figure in measured.figures)
+    assert from_json(measured.to_json()) == measured
+    assert quick.agreement is not None
+    assert {figure.instance_f1 for figure in quick.agreement.figures} == {None}
+
+
+def test_a_network_in_8_bits_whose_objects_differ_is_not_kept_though_its_masks_agree(
+    unet: Path, samples: LoadedSamples, processing: Processing, quick: Quick
+) -> None:
+    """Interiors hang on the last digits of the scores, as no network in 8 bits has them."""
+
+    def postprocess(outputs: Mapping[str, Array], window: Window, params: Mapping[str, Any]) -> list[Part]:
+        scores = outputs["logits"][:2]
+        powers = np.exp(scores - scores.max(axis=0))
+        return [InstancePart(powers / powers.sum(axis=0), np.modf(np.abs(scores[1]) * 1e4)[0])]
+
+    fragile: Any = SimpleNamespace(preprocess=processing.preprocess, postprocess=postprocess)
+    found = quicken(unet, samples, fragile, 1, RULE)
+
+    assert found.int8 is None
+    assert found.agreement is not None
+    assert (found.agreement.int8_mask_iou or 0) >= 0.995
+    assert (found.agreement.int8_instance_f1 or 0) < 0.98
+
+
+def test_the_f1_of_objects_counts_those_that_are_the_same_above_half_an_iou() -> None:
+    exact = objects([[1, 1, 1, 1, 0, 2, 2, 3, 3]], [1, 1, 2])
+    joined = objects([[1, 1, 1, 1, 0, 2, 2, 2, 2]], [1, 1])
+    other_class = objects([[1, 1, 1, 1, 0, 2, 2, 3, 3]], [1, 2, 2])
+
+    assert instance_f1([exact], [exact], [1]) == 1
+    assert instance_f1([joined], [exact], [1]) == pytest.approx(2 / 5)
+    assert instance_f1([other_class], [exact], [1]) == pytest.approx(4 / 6)
+    assert instance_f1([objects([[0] * 9], [])], [exact], [1]) == 0
+    assert instance_f1([objects([[0] * 9], [])], [objects([[0] * 9], [])], [1]) is None
+
+
+def test_objects_that_are_too_small_count_on_neither_side() -> None:
+    exact, found = objects([[1, 1, 1, 1, 0, 2]], [1, 1]), objects([[1, 1, 1, 1, 0, 0]], [1])
+
+    assert instance_f1([found], [exact], [1]) == pytest.approx(2 / 3)
+    assert instance_f1([found], [exact], [2]) == 1
+
+
+def objects(numbers: Sequence[Sequence[int]], classes: Sequence[int]) -> Objects:
+    return Objects(np.array(numbers, np.int32), np.array(classes, np.int64), np.ones(len(classes)))
 
 
 def test_a_model_that_judges_whole_images_is_left_as_it_is(

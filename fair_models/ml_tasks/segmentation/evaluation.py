@@ -124,7 +124,7 @@ def best_marker_threshold(
     for at, part in enumerate(parts):
         if not true.things or not isinstance(part, InstancePart):
             continue
-        mask = _mask(part.probabilities, part.probabilities.argmax(axis=0), threshold)
+        mask = mask_of(part.probabilities, part.probabilities.argmax(axis=0), threshold)
         for place, least in enumerate(MARKER_THRESHOLDS):
             found = true.matches(at, mask, part.probabilities, part.interior, float(least))
             pairs[place] += np.count_nonzero(found.ious > instance_metrics.PAIR)
@@ -159,7 +159,7 @@ def _measured(samples: Samples, at: int, part: Likely, threshold: float | None, 
     counted = truth != IGNORE
     likeliest = probabilities.argmax(axis=0)
     confidence = probabilities.max(axis=0)
-    mask = _mask(probabilities, likeliest, threshold)
+    mask = mask_of(probabilities, likeliest, threshold)
     interior = part.interior if isinstance(part, InstancePart) else None
     return _Chip(
         predicted=mask,
@@ -180,7 +180,14 @@ def _probabilities(part: Likely) -> Array:
     return part.probabilities if isinstance(part, RasterPart | InstancePart) else part
 
 
-def _mask(probabilities: Array, likeliest: Array, threshold: float | None) -> Array:
+def mask_of(probabilities: Array, likeliest: Array, threshold: float | None) -> Array:
+    """Class of each pixel, uint8, shape (height, width), as a prediction takes it.
+
+    Args:
+        probabilities: Probability of each class, shape (classes, height, width).
+        likeliest: The most probable class of each pixel, shape (height, width).
+        threshold: As for `evaluate`.
+    """
     if threshold is None:
         exact: Array = likeliest.astype(np.uint8)
         return exact
