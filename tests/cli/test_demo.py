@@ -54,6 +54,9 @@ def test_a_task_takes_the_smallest_contribution_that_ships_its_weights(checkout:
     assert demo_tasks.contribution(TASKS[TaskName.SEGMENTATION]).name == "c_small"
     assert demo_tasks.contribution(TASKS[TaskName.DETECTION]).name == "d_other"
 
+    _contribute(checkout, "e_objects", "instance-segmentation", 150, ships=True)
+    assert demo_tasks.contribution(TASKS[TaskName.SEGMENTATION]).name == "e_objects"
+
 
 def test_a_task_without_a_contribution_is_told(checkout: Path) -> None:
     with pytest.raises(demo_tasks.NotFound, match="is for similarity-search"):

@@ -202,7 +202,7 @@ def labels_of(chips: Path, labels: Path | None) -> Path:
 
 TASKS: Mapping[TaskName, DemoTask] = {
     TaskName.SEGMENTATION: DemoTask(
-        frozenset({"semantic-segmentation"}),
+        frozenset({"semantic-segmentation", "instance-segmentation"}),
         "buildings",
         "roofs",
         _settlement(),
