@@ -31,6 +31,7 @@ REPAIRS = {
     **labels.REPAIRS,
     **coco.REPAIRS,
     "touching_no_chip": "labels that touch no chip, left out",
+    "overlapping": "pairs of labels that overlap by more than a pixel; there the smaller one counts",
     "smaller_than_a_pixel": "labels that cover the middle of no pixel, which no model can learn from",
     "over_edge": "labels that reach beyond the chips, kept; the part on the chips counts",
     "other_zoom": "chips of another zoom, left out",
@@ -73,6 +74,7 @@ class PreparedDataset:
     from_osm: Whether its labels have ids of OpenStreetMap.
     zoom_choice: Which of several zooms was taken and why, in a sentence; empty where there was one.
     ignored_note: What to do where labels of other values take much of the ground; empty where they do not.
+    objects_note: Which labels do not tell objects apart; empty where all do.
     """
 
     chips: Path
@@ -96,6 +98,7 @@ class PreparedDataset:
     from_osm: bool = False
     zoom_choice: str = ""
     ignored_note: str = ""
+    objects_note: str = ""
 
 
 def rules_of(params: IngestDatasetParams) -> ImageryRules:
@@ -185,7 +188,10 @@ def check(params: IngestDatasetParams, progress: ChipProgress = ignore_progress)
         where = _counted_from_the_south(kept, known) or _far_away(footprint.bbox(footprint.of(kept)), known)
         raise InvalidLabels(str(source.labels), [where])
     known = _with_ignored_on(kept, known)
-    drawn = label_pixels.draw(known, kept, touching, imagery, [labels.BACKGROUND, *params.class_names])
+    try:
+        drawn = label_pixels.draw(known, kept, touching, imagery, [labels.BACKGROUND, *params.class_names])
+    except Invalid as error:
+        raise InvalidLabels(str(source.labels), [str(error)]) from error
     checked = CheckedDataset(
         kept, known, touching, len(found) - len(kept), imagery, drawn, read, are_boxes, zooms.counts(found)
     )
@@ -313,9 +319,11 @@ def repairs_of(checked: CheckedDataset, split: Split, area: Polygon | MultiPolyg
     on_chips = checked.on(checked.labelled)
     outlines = antimeridian.near(checked.labels.outlines[on_chips], float(area.centroid.x))
     inside = shapely.covers(footprint.widened(area), outlines)
+    finest_m = min(chip.gsd_m for chip in checked.chips)
     counts = {
         **checked.labels.mended,
         "touching_no_chip": len(checked.labels) - len(on_chips),
+        "overlapping": 0 if checked.are_boxes else label_pixels.overlapping(outlines, finest_m),
         "smaller_than_a_pixel": int((~checked.drawn.visible[on_chips]).sum()),
         "over_edge": int((~inside).sum()),
         "other_zoom": checked.other_zoom,

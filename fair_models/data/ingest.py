@@ -77,6 +77,7 @@ def prepare(
         repairs=repairs_of(checked, split, area),
         zoom_choice=_zoom_choice(params, checked),
         ignored_note=_ignored_note(params, checked),
+        objects_note="" if checked.are_boxes else _objects_note(params, checked),
         rules=rules_of(params),
         keywords=_of_boxes(params.keywords) if checked.are_boxes else (),
         from_osm=_have_osm_ids(checked.labels),
@@ -109,6 +110,16 @@ def _ignored_note(params: IngestDatasetParams, checked: CheckedDataset) -> str:
         f"{len(ignored)} labels of values that were not asked for{shown}, lie on {share:.0%} of the ground, "
         f"which counts neither way; where they mean background, ingest again with {spelling}"
     )
+
+
+def _objects_note(params: IngestDatasetParams, checked: CheckedDataset) -> str:
+    """Which labels no model can learn from to tell objects apart, and what to do."""
+    if not any("segmentation" in word for word in params.keywords):
+        return ""
+    found = [reason for name, each in checked.drawn.blocks.items() if (reason := each.undivided(name))]
+    if not found:
+        return ""
+    return f"{'; '.join(found)}; draw each as a polygon of its own, where a model is to tell them apart"
 
 
 def _have_osm_ids(known: Labels) -> bool:

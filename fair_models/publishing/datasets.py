@@ -92,7 +92,8 @@ def ingest(
     with work_folder("ingest") as folder, catalog.exclusive(DATASETS, params.name):
         params = with_keywords(params if is_own else _settled(params, folder))
         prepared = prepare(params, folder, progress)
-        for sentence in [prepared.ignored_note, *([] if is_own else licence_notes(params, prepared))]:
+        notes = [prepared.ignored_note, prepared.objects_note]
+        for sentence in [*notes, *([] if is_own else licence_notes(params, prepared))]:
             if sentence:
                 logger.warning(sentence)
                 note(sentence)

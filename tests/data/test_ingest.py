@@ -12,7 +12,7 @@ from fair_models.data.images import chips
 from fair_models.data.ingest import prepare
 from fair_models.data.splits import Split
 from fair_models.data.synthetic import make_settlement
-from fair_models.data.vectors import labels
+from fair_models.data.vectors import instances, label_pixels, labels
 from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
 from fair_models.params import IngestDatasetParams
 from fair_models.store.archive import unpack
@@ -123,6 +123,7 @@ def test_what_was_mended_or_left_out_is_counted(messy: Path, tmp_path: Path) -> 
         "null_geometry": 1,
         "other_geometry": 1,
         "touching_no_chip": 1,
+        "overlapping": 5,
         "over_edge": 1,
         "other_zoom": 1,
         "placed_by_name": 4,
@@ -283,7 +284,7 @@ def test_banepa_is_ingested(shared_data: Path, tmp_path: Path) -> None:
         "held_out": {"background": 0, "building": 12},
     }
     assert prepared.bbox == pytest.approx((85.51895, 27.62940, 85.52307, 27.63427), abs=1e-5)
-    assert prepared.repairs == {"over_edge": 95, "buffer": 6}
+    assert prepared.repairs == {"overlapping": 9, "over_edge": 95, "buffer": 6}
     assert prepared.split_spec | {"cut": "south"} == {
         "method": "area",
         "held_out_ratio": 0.25,
@@ -398,3 +399,55 @@ def test_much_ground_of_other_labels_is_told_with_the_spelling_that_makes_it_bac
 
     assert ("most of them landuse (4)" in note and "--class background=landuse" in note) == is_told
     assert not mapped.ignored_note
+
+
+def test_labels_that_overlap_by_more_than_a_pixel_are_counted(tmp_path: Path) -> None:
+    large, small = everywhere(0.0002), everywhere(0.0001)
+    corner = large[0]["geometry"]["coordinates"][0][0]  # type: ignore[index]
+    beside = square(corner[0] - 0.0001, corner[1], 0.0001)
+    just_over = square(corner[0] - 0.0001, corner[1] + 0.0001, 0.0001 + 1e-9)
+
+    prepared = ingest(folder_of(tmp_path / "chips", [*large, *small, beside, just_over]), tmp_path / "work")
+
+    assert prepared.repairs["overlapping"] == 4
+
+
+def test_overlaps_are_not_counted_for_ever() -> None:
+    alike = shapely.box(np.zeros(500), 0, 1e-4, 1e-4)
+
+    assert label_pixels.overlapping(alike, 0.1) == 100_000
+    assert label_pixels.overlapping(alike[:100], 0.1) == 100 * 99 / 2
+
+
+def test_labels_that_are_one_block_on_each_chip_are_told(tmp_path: Path) -> None:
+    block, houses = everywhere(0.0006), everywhere(0.0001)
+
+    blocks = ingest(folder_of(tmp_path / "blocks", block), tmp_path / "work")
+    apart = ingest(folder_of(tmp_path / "houses", houses), tmp_path / "work2")
+    boxes = ingest(tmp_path / "blocks", tmp_path / "work3", keywords=["building", "object-detection"])
+
+    assert "labels of building do not tell objects apart: in 4 of the 4 pictures" in blocks.objects_note
+    assert "a polygon of its own" in blocks.objects_note
+    assert not apart.objects_note
+    assert not boxes.objects_note
+
+
+def test_a_chip_with_more_labels_than_can_be_told_apart_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [around(TILE.x, TILE.y, 0.0002 + number * 1e-6) for number in range(30)]
+    west, south, _, _ = placed(TILE.x + 1, TILE.y).grid.footprint.bounds
+    row = west + 2e-5 * np.arange(1, 31)
+    parts = shapely.MultiPolygon(list(shapely.box(row, south + 2e-5, row + 1e-5, south + 3e-5)))
+    folder = folder_of(tmp_path / "chips", [*everywhere(0.0001), *many])
+    write_features(
+        folder / "parts.geojson",
+        [*everywhere(0.0001), {**many[0], "geometry": shapely.geometry.mapping(parts)}],
+    )
+    monkeypatch.setattr(instances, "MAX_OBJECTS", 30)
+
+    with pytest.raises(InvalidLabels, match=rf"{TILE.name}.png has 31 labels, at most 30 .* cut it into"):
+        ingest(folder, tmp_path / "work")
+    with pytest.raises(InvalidLabels, match="has 31 labels, at most 30 can be told apart"):
+        ingest(folder, tmp_path / "work", labels=str(folder / "parts.geojson"))
+    assert not (tmp_path / "work").exists()

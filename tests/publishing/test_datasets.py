@@ -159,6 +159,24 @@ def test_labels_that_no_class_means_are_noted_with_their_values_each_time(
     assert repeated == told
 
 
+def test_labels_that_do_not_tell_objects_apart_are_noted(
+    settlement: Path, catalog: LocalCatalog, store: LocalStore
+) -> None:
+    path = settlement / "input" / "labels.geojson"
+    labels = orjson.loads(path.read_bytes())
+    outlines = [shapely.geometry.shape(each["geometry"]) for each in labels["features"]]
+    block = shapely.geometry.mapping(shapely.box(*shapely.total_bounds(outlines)).buffer(0.001))
+    labels["features"] = [{"type": "Feature", "properties": {}, "geometry": block}]
+    path.write_bytes(orjson.dumps(labels))
+    params = IngestDatasetParams(name="town", title="Town", chips=str(settlement), license="ODbL-1.0")
+    notes: list[str] = []
+
+    ingest(params, catalog, store, note=notes.append)
+
+    [note] = notes
+    assert "labels of building do not tell objects apart" in note
+
+
 def test_a_licence_that_nobody_chose_is_noted(
     settlement: Path, catalog: LocalCatalog, store: LocalStore
 ) -> None:

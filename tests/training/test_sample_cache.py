@@ -1,5 +1,7 @@
 """Samples are decoded once for equal data and settings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -271,3 +273,42 @@ def test_a_classification_decodes_to_one_class_for_each_chip(make_config, tmp_pa
 
     assert loaded.train.targets.shape == (6,)
     assert loaded.train.targets.dtype == np.uint8
+
+
+def numbered(*numbers: np.ndarray) -> Samples:
+    stacked = np.stack(numbers).astype(np.uint16)
+    images = np.zeros((len(stacked), 3, *stacked.shape[1:]), np.uint8)
+    targets = (stacked > 0).astype(np.uint8)
+    return replace(samples(len(numbers)), images=images, targets=targets, instances=stacked)
+
+
+BLOCK = np.zeros((6, 6), np.uint16)
+BLOCK[1:-1, :] = 1
+WHOLE = np.zeros((6, 6), np.uint16)
+WHOLE[1:-1, 1:-1] = 1
+HOUSES = np.zeros((6, 6), np.uint16)
+HOUSES[1:5, 1:3], HOUSES[1:5, 3:5] = 1, 2
+
+
+def test_labels_that_are_one_block_teach_nobody_to_tell_objects_apart(make_config):
+    loaded = LoadedSamples(numbered(WHOLE, *[BLOCK] * 5), numbered(*[BLOCK] * 4))
+    of_objects = make_config(task=APART)
+
+    with pytest.raises(IncompatibleDataset, match=r"in 9 of the 10 pictures .* a polygon of its own"):
+        preparation.prepare(of_objects, loaded, Plain())
+    assert preparation.prepare(make_config(), loaded, Plain())
+    some = LoadedSamples(numbered(HOUSES, HOUSES, *[BLOCK] * 4), numbered(*[BLOCK] * 4))
+    assert preparation.prepare(of_objects, some, Plain())
+
+
+def test_objects_of_a_class_that_all_are_smaller_than_a_pixel_are_told(make_config):
+    config = make_config(task=APART, classes=["background", "building", "tank"])
+    counts = {"train": {"building": 4, "tank": 7}, "held_out": {"building": 2, "tank": 1}}
+    config = config.model_copy(update={"data": config.data.model_copy(update={"class_counts": counts})})
+    train, held_out = (replace(numbered(HOUSES, HOUSES), classes=config.classes) for _ in range(2))
+    loaded = LoadedSamples(train, held_out)
+
+    with pytest.raises(IncompatibleDataset, match=r"none of the 7 labels of tank to learn from covers"):
+        preparation.prepare(config, loaded, Plain())
+    only = config.model_copy(update={"thing_classes": ["building"]})
+    assert preparation.prepare(only, loaded, Plain())

@@ -9,6 +9,7 @@ cuts into pieces stays one object. An object is there where it covers the middle
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
@@ -23,6 +24,62 @@ MAX_OBJECTS = int(np.iinfo(np.uint16).max)
 """The most objects that one sample can have: their numbers are uint16."""
 
 _POLYGON = 3
+
+_MOST, _HALF = 0.9, 0.5
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Whether the labels of a class are blocks that hold many objects, or one label for each object.
+
+    pictures: Number of chips or samples that have any of the class.
+    blocks: Number of those where it is one single label that covers more than half of the picture.
+    """
+
+    pictures: int = 0
+    blocks: int = 0
+
+    def with_picture(self, objects: int, share: float) -> Blocks:
+        """The same with one more picture.
+
+        Args:
+            objects: How many objects of the class it has; without any it does not count.
+            share: Part of its pixels that are of the class, 0 to 1.
+        """
+        if not objects:
+            return self
+        return Blocks(self.pictures + 1, self.blocks + (objects == 1 and share > _HALF))
+
+    def __add__(self, other: Blocks) -> Blocks:
+        return Blocks(self.pictures + other.pictures, self.blocks + other.blocks)
+
+    def undivided(self, name: str) -> str | None:
+        """Why labels of a class do not tell objects apart: 9 of 10 pictures are a block. None: they do."""
+        if self.blocks < max(1, _MOST * self.pictures):
+            return None
+        return (
+            f"labels of {name} do not tell objects apart: in {self.blocks} of the {self.pictures} pictures "
+            "that have any, one label alone covers more than half of the ground"
+        )
+
+
+def blocks(numbers: Array, masks: Array, classes: Sequence[str], ignore: int) -> dict[str, Blocks]:
+    """How objects lie on samples, by class without the background.
+
+    Args:
+        numbers: Number of the object of each pixel, shape (n, height, width), see `number`.
+        masks: Class index of each pixel, likewise.
+        classes: Class names; the position is the index, 0 the background.
+        ignore: Value of pixels that count neither way.
+    """
+    found = {name: Blocks() for name in classes[1:]}
+    for objects, mask in zip(numbers, masks, strict=True):
+        counted = max(1, int((mask != ignore).sum()))
+        for index, name in enumerate(classes[1:], 1):
+            own = objects[mask == index]
+            seen = np.count_nonzero(np.bincount(own)[1:]) if len(own) else 0
+            found[name] = found[name].with_picture(int(seen), len(own) / counted)
+    return found
 
 
 def number(
@@ -75,6 +132,16 @@ def number(
     numbers = np.zeros(objects + 1, np.uint16)
     numbers[there] = np.arange(1, found + 1)
     return np.where(counts, numbers[drawn], np.uint16(0))
+
+
+def count_on(known: Labels, indices: Array, grid: Grid) -> int:
+    """How many objects some labels are on a grid: of a multipolygon the parts that touch it."""
+    outlines, _ = known.around(grid)
+    chosen = outlines[indices]
+    several = shapely.get_type_id(chosen) != _POLYGON
+    parts = [part for outline in chosen[several] for part in _objects(outline)]
+    there = shapely.intersects(parts, shapely.Polygon(grid.corners)) if parts else ()
+    return len(chosen) - int(several.sum()) + int(np.sum(there))
 
 
 def _objects(outline: shapely.Geometry) -> Sequence[shapely.Geometry]:

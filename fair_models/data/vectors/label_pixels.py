@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import shapely
 
 from fair_models.data.images.chips import Chip
 from fair_models.data.samples import IGNORE
-from fair_models.data.vectors import coverage, labels
+from fair_models.data.vectors import coverage, instances, labels
+from fair_models.data.vectors.instances import Blocks
 from fair_models.data.vectors.labels import Labels
+from fair_models.errors import Invalid
 from fair_models.types import Affine6, Array
 
 _SURELY_COVERING = 1.5
@@ -19,6 +21,11 @@ _SURELY_COVERING = 1.5
 
 It holds a circle of half that radius, and a circle whose radius is above √½ px has a pixel's middle in it.
 """
+
+_METRES_PER_DEGREE = 111_320.0
+
+_AT_ONCE, _MOST_PAIRS = 64, 100_000
+"""Labels that may all lie on each other are compared some at a time, and not for ever."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +38,14 @@ class Drawn:
     whole: Class that each chip is as a whole by name, "background" among them. None: it has no imagery, or
         labels whose class is not known.
     ignored_share: Part of the imagery where only labels lie whose class is not known, 0 to 1.
+    blocks: By class, on how many chips one label alone covers more than half of the imagery.
     """
 
     visible: Array
     labelled: frozenset[str]
     whole: Mapping[str, str | None]
     ignored_share: float = 0.0
+    blocks: Mapping[str, Blocks] = field(default_factory=dict)
 
 
 def draw(
@@ -54,22 +63,71 @@ def draw(
         touching: Indices of the labels that each chip shares area with, by the chip's name.
         imagery: Which pixels are imagery, for chips where some are not, by name; bool, shape (height, width).
         classes: Class names; the position is the index, 0 the background.
+
+    Raises:
+        Invalid: A chip has more objects than can be numbered.
     """
     visible = np.zeros(len(known), dtype=bool)
     labelled: set[str] = set()
     whole: dict[str, str | None] = {}
+    blocks = {name: Blocks() for name in classes[1:]}
+    of_class = np.array(known.names, dtype=object)
     ignored_px = seen_px = 0
     for chip in chips:
         valid = imagery.get(chip.name, np.ones((chip.height, chip.width), dtype=bool))
         mask = labels.rasterise(known, chip.transform, chip.height, chip.width, chip.crs, classes, IGNORE)
-        visible[covering(known, touching[chip.name], chip)] = True
+        seen = covering(known, touching[chip.name], chip)
+        visible[seen] = True
         if ((mask > 0) & (mask != IGNORE) & valid).any():
             labelled.add(chip.name)
+        imagery_px = int(valid.sum())
         ignored_px += int(((mask == IGNORE) & valid).sum())
-        seen_px += int(valid.sum())
+        seen_px += imagery_px
+        objects = {
+            name: instances.count_on(known, seen[of_class[seen] == name], chip.grid) for name in blocks
+        }
+        _require_countable(chip, sum(objects.values()))
+        for number, name in enumerate(blocks, 1):
+            own_px = int(((mask == number) & valid).sum())
+            blocks[name] = blocks[name].with_picture(
+                objects[name] if own_px else 0, own_px / max(1, imagery_px)
+            )
         index = coverage.main_class(mask, valid, len(classes)) if valid.any() else IGNORE
         whole[chip.name] = None if index == IGNORE else classes[index]
-    return Drawn(visible, frozenset(labelled), whole, ignored_px / max(1, seen_px))
+    return Drawn(visible, frozenset(labelled), whole, ignored_px / max(1, seen_px), blocks)
+
+
+def _require_countable(chip: Chip, objects: int) -> None:
+    if objects > instances.MAX_OBJECTS:
+        raise Invalid(
+            f"chip {chip.path.name} has {objects:,} labels, at most {instances.MAX_OBJECTS:,} can be told "
+            "apart on one; cut it into smaller chips"
+        )
+
+
+def overlapping(outlines: Array, gsd_m: float) -> int:
+    """How many pairs of outlines have more than a pixel of ground in common.
+
+    Args:
+        outlines: Whole polygons in longitude and latitude, see `antimeridian`.
+        gsd_m: Side of a pixel in metres.
+
+    Returns:
+        The number of pairs; counting ends at a hundred thousand.
+    """
+    tree = shapely.STRtree(outlines)
+    metres = _METRES_PER_DEGREE**2 * np.cos(np.radians(shapely.get_y(shapely.centroid(outlines))))
+    found = 0
+    for first in range(0, len(outlines), _AT_ONCE):
+        one, other = tree.query(outlines[first : first + _AT_ONCE], predicate="intersects")
+        one = one + first
+        is_once = one < other
+        one, other = one[is_once][: _MOST_PAIRS - found], other[is_once][: _MOST_PAIRS - found]
+        shared = shapely.area(shapely.intersection(outlines[one], outlines[other])) * metres[one]
+        found += int((shared > gsd_m**2).sum())
+        if found >= _MOST_PAIRS:
+            break
+    return found
 
 
 def covering(known: Labels, indices: Array, chip: Chip) -> Array:

@@ -11,6 +11,8 @@ from fair_models.catalog import compatibility
 from fair_models.catalog.items.model_classes import INSTANCES
 from fair_models.data.chip_samples import LoadedSamples
 from fair_models.data.samples import IGNORE, Samples
+from fair_models.data.vectors import instances
+from fair_models.data.vectors.instances import Blocks
 from fair_models.errors import IncompatibleDataset, Invalid, InvalidContribution
 from fair_models.inference.parts import Processing
 from fair_models.ml_tasks import registry
@@ -39,9 +41,10 @@ def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -
     Raises:
         Invalid: A side of the split is empty; both lists are named.
         InvalidContribution: `preprocess` does not give what the item's input declares; lists every reason.
-        IncompatibleDataset: Whole samples are classified and those of a side are all of one class; or those
+        IncompatibleDataset: Whole samples are classified and those of a side are all of one class; those
             of a side have nothing to learn from or to measure on; or objects are to be told apart and no
-            whole one is there to learn from.
+            whole one is there to learn from, the labels do not tell them apart, or a class has none as large
+            as a pixel.
     """
     sides = {"train": samples.train, "held_out": samples.held_out}
     empty = [side for side, those in sides.items() if not len(those)]
@@ -59,7 +62,7 @@ def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -
         if (reason := _single_class(side, those) or unlabelled(config.task, side, those))
     ]
     if not unfit and config.task == INSTANCES:
-        unfit += _without_whole_objects(samples.train)
+        unfit += _without_whole_objects(samples.train) or _untold(config, samples)
     if unfit:
         raise IncompatibleDataset(config.base_model, config.dataset, unfit)
     return Preparation(
@@ -130,6 +133,29 @@ def _notes(config: RunConfig, sides: Mapping[str, Samples]) -> Iterator[str]:
     for side, samples in sides.items():
         if samples.instances is None or not samples.instances.any():
             yield said[side]
+
+
+def _untold(config: RunConfig, samples: LoadedSamples) -> list[str]:
+    """Why objects cannot be learnt from labels as they are, class by class."""
+    if samples.train.instances is None or not samples.train.instances.any():
+        return []
+    train, held_out = _blocks(samples.train), _blocks(samples.held_out)
+    counts = config.data.class_counts.get("train", {})
+    reasons = [
+        f"none of the {counts[name]} labels of {name} to learn from covers the middle of a pixel of "
+        f"{config.input.gsd_m:g} m: map larger outlines, or start from a model of finer pixels"
+        for name in config.things
+        if counts.get(name) and not train[name].pictures
+    ]
+    blocks = [(train[name] + held_out[name]).undivided(name) for name in config.things]
+    remedy = "draw each object as a polygon of its own, or train a model of the task semantic-segmentation"
+    return [*reasons, *(f"{reason}: {remedy}" for reason in blocks if reason)]
+
+
+def _blocks(samples: Samples) -> dict[str, Blocks]:
+    if samples.instances is None:
+        return dict.fromkeys(samples.classes, Blocks())
+    return instances.blocks(samples.instances, samples.targets, samples.classes, IGNORE)
 
 
 def _single_class(side: str, samples: Samples) -> str | None:

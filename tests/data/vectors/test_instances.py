@@ -158,3 +158,32 @@ def test_every_pixel_of_a_thing_has_a_number_and_every_number_one_class(
     assert np.array_equal(only > 0, mask == 1)
     for one in range(1, int(found.max()) + 1):
         assert len(np.unique(mask[found == one])) == 1
+
+
+def test_labels_are_one_block_where_nine_of_ten_pictures_have_a_single_large_label() -> None:
+    block, houses = np.ones((10, 10), np.uint16), np.zeros((10, 10), np.uint16)
+    houses[:3, :3], houses[5:8, 5:8] = 1, 2
+    empty = np.zeros((10, 10), np.uint16)
+
+    def found(*numbers: np.ndarray) -> str | None:
+        stacked = np.stack(numbers)
+        masks = (stacked > 0).astype(np.uint8)
+        return instances.blocks(stacked, masks, CLASSES, IGNORE)["building"].undivided("building")
+
+    assert "in 9 of the 10 pictures" in (found(*[block] * 9, houses) or "")
+    assert found(*[block] * 8, houses, houses) is None
+    assert "in 1 of the 1 pictures" in (found(block, empty, empty) or "")
+    assert found(empty) is None
+    assert found(np.where(houses == 1, 1, 0).astype(np.uint16)) is None
+
+
+def test_ground_that_is_ignored_does_not_make_a_block_smaller() -> None:
+    numbers = np.zeros((1, 10, 10), np.uint16)
+    numbers[:, :3] = 1
+    masks = (numbers > 0).astype(np.uint8)
+
+    without = instances.blocks(numbers, masks, CLASSES, IGNORE)
+    masks[:, 5:] = IGNORE
+
+    assert without["building"].blocks == 0
+    assert instances.blocks(numbers, masks, CLASSES, IGNORE)["building"].blocks == 1
