@@ -1,10 +1,10 @@
 """How well the boundary of a class is drawn. Numpy only.
 
-F-score of the boundary at a tolerance (Csurka et al. 2013, http://www.bmva.org/bmvc/2013/Papers/paper0032):
-precision is the share of the predicted boundary that lies no further than the tolerance from the true one,
-recall the share of the true one that lies as near to the predicted one. Boundary pixels, and distances, are
-those of DAVIS (Perazzi et al. 2016, https://davischallenge.org): a pixel is on the boundary where the one on
-its right, below it or between the two is on the other side; the edge of an image is no boundary.
+F-score of the boundary at a tolerance (Csurka et al. 2013, https://doi.org/10.5244/C.27.32): precision is the
+share of the predicted boundary that lies no further than the tolerance from the true one, recall the share of
+the true one that lies as near to the predicted one. Boundary pixels, and distances, are those of DAVIS
+(Perazzi et al. 2016, https://doi.org/10.1109/CVPR.2016.85): a pixel is on the boundary where the one on its
+right, below it or between the two is on the other side; the edge of an image is no boundary.
 """
 
 from __future__ import annotations

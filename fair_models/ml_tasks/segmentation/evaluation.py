@@ -37,7 +37,8 @@ def evaluate(
     """Everything that is measured of a segmentation.
 
     Where the samples number their objects, those of the prediction are held against them too: what its
-    interiors grow into where it has some, else connected pixels of a class.
+    interiors grow into where it has some, else connected pixels of a class. Where there are interiors and the
+    samples number nothing, these metrics are None.
 
     Args:
         samples: The held-out chips; `IGNORE` counts nowhere.
@@ -57,7 +58,8 @@ def evaluate(
     measured, ends = summarise(statistics.sum(axis=0)), evaluation.with_sums(statistics, summarise)
     each = [dict(summarise(one).metrics) for one in statistics]
     ceiling: evaluation.Values = {}
-    if true.things:
+    has_interior = any(chip.has_interior for chip in chips)
+    if true.things or has_interior:
         matched = true.by_class([chip.matches for chip in chips if chip.matches is not None])
         measured = evaluation.joined(measured, instance_metrics.summarise(matched))
         ends = evaluation.both_intervals(ends, instance_metrics.ends(matched, len(samples)))
@@ -68,7 +70,7 @@ def evaluate(
         for at, one in enumerate(each):
             own = {name: found.of_sample(at) for name, found in matched.items()}
             one.update(instance_metrics.summarise(own).metrics)
-        ceiling = true.ceiling(with_interiors=any(chip.has_interior for chip in chips)).metrics
+        ceiling = true.ceiling(with_interiors=has_interior).metrics
     guess = evaluation.best_guess(guesses)
     return evaluation.assemble(
         samples,

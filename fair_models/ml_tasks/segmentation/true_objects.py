@@ -67,6 +67,8 @@ class TrueObjects:
 
     def ceiling(self, *, with_interiors: bool) -> Measurement:
         """What a perfect mask reaches, and perfect interiors where the network says where those are."""
+        if not self.things:
+            return instance_metrics.summarise({})
         matches = [
             self._match(
                 at,

@@ -1,6 +1,8 @@
 """Objects of a prediction, their smallest size, the ceiling, and the threshold of interiors."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +63,16 @@ def test_without_numbered_objects_none_are_measured():
     assert not found.ceiling
     assert not any("instance_f1" in row for row in found.classes)
     assert found.metrics["fair:boundary_f1_1px"] == 1
+
+
+def test_interiors_without_numbered_objects_are_not_measured_and_that_is_told():
+    samples = replace(town(), instances=None)
+
+    found = evaluation.evaluate(samples, with_interiors(town()), 0.5, RULE)
+
+    for values in (found.metrics, found.baseline, found.intervals, found.ceiling, found.samples["chip-0"]):
+        assert {key: values[key] for key in KEYS} == dict.fromkeys(KEYS)
+    assert found.metrics["fair:building_iou"] == 1
 
 
 def test_a_perfect_mask_without_interiors_joins_neighbours_and_reaches_its_own_ceiling():
@@ -233,3 +245,14 @@ def test_classes_are_told_apart_as_the_rule_says_or_as_the_samples_number_them()
     assert replace(RULE, things=[]).thing_indices(samples) == []
     samples.targets[samples.targets == 2] = 0
     assert RULE.thing_indices(samples) == [1, 2]
+
+
+def test_the_entries_that_the_documents_give_an_item_name_what_is_measured():
+    document = Path(__file__).parents[3] / "docs/explanation/metrics.md"
+    entries = json.loads(document.read_text(encoding="utf-8").partition("```json")[2].partition("```")[0])
+    samples = town()
+
+    measured = evaluation.evaluate(samples, with_interiors(samples), 0.5, RULE).metrics
+
+    assert {entry["key"] for entry in entries} == KEYS | {key for key in measured if "boundary" in key}
+    assert all(entry["higher_is_better"] and entry["name"] and entry["description"] for entry in entries)
