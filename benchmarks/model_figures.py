@@ -157,10 +157,10 @@ def told(found: Sequence[Row], epochs: int | None, seed: int) -> str:
     lines = [
         f"Measured on {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.model_figures{options}`, "
         f"seed {seed}. In brackets the 95 % interval; the baseline is the simplest guess, named beside the "
-        "first metric; – means that nothing was measured.",
+        "first metric, and the ceiling what a perfect mask reaches; – means that nothing was measured.",
         "",
         *table(
-            ["Model", "Data", "Metric", "Held out", "Baseline"],
+            ["Model", "Data", "Metric", "Held out", "Baseline", "Ceiling"],
             [line for each in found for line in summary(each)],
         ),
         "",
@@ -190,6 +190,7 @@ def summary(one: Row) -> Iterator[list[str]]:
             entry["name"],
             with_interval(evaluation.metrics.get(key), low, high),
             f"{guessed} ({evaluation.baseline_name})" if number == 0 else guessed,
+            shown(evaluation.ceiling.get(key)),
         ]
 
 

@@ -292,6 +292,7 @@ def _item(
             intervals=version.intervals,
             classes=version.classes,
             confusion=version.confusion,
+            ceiling=version.ceiling,
             pin=version.pin,
             parent=catalog.get(*parents[0]) if parents else None,
             parent_href=catalog.href(*parents[0]) if parents else "",

@@ -26,9 +26,10 @@ def metric_rows(grounds: Sequence[Ground]) -> list[Row]:
     """A row for each dataset, version and metric; all have the same columns.
 
     Returns:
-        `dataset`, `version`, `metric`, `value`, `low`, `high` (95 % interval), `baseline`; of the metric that
-        is compared by also `difference`, `difference_low`, `difference_high`: how much better than the first
-        version, sample by sample. None where nothing was measured.
+        `dataset`, `version`, `metric`, `value`, `low`, `high` (95 % interval), `baseline`, `ceiling` (what a
+        perfect mask reaches); of the metric that is compared by also `difference`, `difference_low`,
+        `difference_high`: how much better than the first version, sample by sample. None where nothing was
+        measured.
     """
     return [
         _number_row(ground, side, key)
@@ -56,7 +57,7 @@ def version_rows(grounds: Sequence[Ground]) -> list[Row]:
 
 
 def side_by_side(ground: Ground, *, is_first: bool = True) -> list[Row]:
-    """A row for each metric, then each measure of each class, then each hyperparameter that differs.
+    """A row for each metric and ceiling, each measure of each class, and each hyperparameter that differs.
 
     Args:
         ground: The comparison on one dataset.
@@ -67,7 +68,7 @@ def side_by_side(ground: Ground, *, is_first: bool = True) -> list[Row]:
         "0.742 [0.701, 0.778]", and that of the simplest guess.
     """
     measured = ground.measured
-    rows = [(key, [_metric(side, key) for side in measured], _guess(ground, key)) for key in keys(ground)]
+    rows = [row for key in keys(ground) for row in _metric_rows(ground, key)]
     if len(measured) > 1:
         label = f"better than {measured[0].contender.id} by, chip by chip"
         rows.insert(1, (label, [_difference(side) for side in measured], ""))
@@ -118,10 +119,22 @@ def _number_row(ground: Ground, side: Side, key: str) -> Row:
         "low": low,
         "high": high,
         "baseline": evaluation.baseline.get(key) if evaluation is not None else None,
+        "ceiling": evaluation.ceiling.get(key) if evaluation is not None else None,
         "difference": side.difference if main else None,
         "difference_low": difference_low,
         "difference_high": difference_high,
     }
+
+
+def _metric_rows(ground: Ground, key: str) -> Iterator[tuple[str, list[str], str]]:
+    """A metric of each version, and below it what a perfect mask reaches where that bounds it."""
+    measured = ground.measured
+    yield key, [_metric(side, key) for side in measured], _guess(ground, key)
+    ceilings = [
+        side.evaluation.ceiling.get(key) if side.evaluation is not None else None for side in measured
+    ]
+    if any(ceiling is not None for ceiling in ceilings):
+        yield f"{key}, ceiling", [shown(ceiling) for ceiling in ceilings], ""
 
 
 def _metric(side: Side, key: str) -> str:

@@ -29,6 +29,7 @@ class Metric:
     low, high: Ends of the 95 % interval of the value.
     baseline: The same of the simplest guess; `guess` says which guess that is.
     better: Whether the value is better than the baseline; None too where the guess is perfect.
+    ceiling: What a perfect mask reaches whose objects are told apart in the same way.
     """
 
     metric: str
@@ -38,6 +39,7 @@ class Metric:
     baseline: float | None
     guess: str | None
     better: bool | None
+    ceiling: float | None = None
 
     @property
     def shown(self) -> str:
@@ -65,10 +67,17 @@ class Metrics:
     @property
     def told(self) -> str:
         """What they were measured on, in a sentence."""
+        ceiling = (
+            " Ceiling: a perfect mask, its objects told apart in the same way." if self._is_bounded else ""
+        )
         return (
             f"Measured on {self.held_out_count} held-out samples, with 95 % intervals over these samples. "
-            f"Baseline: {self.baseline_name}."
+            f"Baseline: {self.baseline_name}.{ceiling}"
         )
+
+    @property
+    def _is_bounded(self) -> bool:
+        return any(each.ceiling is not None for each in self.values)
 
     @property
     def main(self) -> Metric | None:
@@ -94,12 +103,16 @@ class Metrics:
         return [asdict(each) for each in self.values]
 
     def table(self) -> list[dict[str, str]]:
-        """A row for each metric, for people: `metric`, `value` with its interval, `baseline`."""
+        """A row for each metric, for people: `metric`, `value` with its interval, `baseline`.
+
+        Where a metric has a ceiling, `ceiling` too.
+        """
         return [
             {
                 "metric": each.metric,
                 "value": each.shown,
                 "baseline": self._beside_guess(each),
+                **({"ceiling": shown(each.ceiling)} if self._is_bounded else {}),
             }
             for each in self.values
         ]
@@ -143,6 +156,7 @@ def of_item(model: ModelItem) -> Metrics:
             entry.get("interval"),
             baseline.get(entry["key"]),
             model.baseline_name(entry["key"]),
+            model.ceilings.get(entry["key"]),
         )
         for entry in model.metrics_spec
     ]
@@ -165,6 +179,7 @@ def of_version(version: ModelVersion, base: Item | None = None) -> Metrics:
             version.intervals.get(key),
             version.baseline.get(key),
             version.baseline_names.get(key, version.baseline_name),
+            version.ceiling.get(key),
         )
         for key, value in version.metrics.items()
     ]
@@ -172,12 +187,17 @@ def of_version(version: ModelVersion, base: Item | None = None) -> Metrics:
 
 
 def _metric(
-    entry: Json, value: float | None, interval: Sequence[float] | None, baseline: float | None, guess: str
+    entry: Json,
+    value: float | None,
+    interval: Sequence[float] | None,
+    baseline: float | None,
+    guess: str,
+    ceiling: float | None,
 ) -> Metric:
     low, high = interval or (None, None)
     better = guesses.is_better_or_beyond(entry, value, baseline)
     named = guess if guess and baseline is not None else None
-    return Metric(entry["key"], value, low, high, baseline, named, better)
+    return Metric(entry["key"], value, low, high, baseline, named, better, ceiling)
 
 
 def class_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

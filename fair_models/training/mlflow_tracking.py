@@ -69,12 +69,13 @@ class MlflowRun:
         self._attempt_on_run(action)
 
     def evaluation(self, evaluation: Evaluation) -> None:
-        """Log held-out metrics with their intervals, the baseline beside them, tables, curves, pictures."""
+        """Log held-out metrics with intervals, baseline and ceiling, tables, curves and pictures."""
         self._metrics(evaluation.metrics)
         for end, suffix in enumerate(("low", "high")):
             known = {key: ends[end] for key, ends in evaluation.intervals.items() if ends is not None}
             self._metrics({f"{key}_{suffix}": value for key, value in known.items()})
         self._metrics({f"baseline/{name}": value for name, value in evaluation.baseline.items()})
+        self._metrics({f"ceiling/{name}": value for name, value in evaluation.ceiling.items()})
 
         def action(client: Any) -> None:
             for name, picture in evaluation.pictures.items():

@@ -173,6 +173,7 @@ def evaluation_facts(evaluation: Evaluation) -> dict[str, Any]:
         "intervals": {key: ends and [*map(float, ends)] for key, ends in evaluation.intervals.items()},
         "classes": [dict(row) for row in evaluation.classes],
         "confusion": {truth: dict(row) for truth, row in evaluation.confusion.items()},
+        "ceiling": _plain(evaluation.ceiling),
     }
 
 

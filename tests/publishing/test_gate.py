@@ -135,6 +135,32 @@ def test_a_minimum_of_an_unknown_metric_or_one_where_lower_is_better_is_refused(
         gates.evaluate(Gate(minimum={key: 0.5}), measured(), base(), None)
 
 
+def of_objects(key: str) -> ModelItem:
+    """A model whose objects are measured by another metric than those of the IoU."""
+    entries = [
+        {"key": each, "name": each, "description": "Metric.", "higher_is_better": True} for each in (IOU, key)
+    ]
+    return ModelItem(item("roofer-v1", **{"fair:metrics_spec": entries}))
+
+
+def test_a_minimum_of_instances_is_refused_by_name_where_a_model_knows_connected_regions_alone() -> None:
+    old = of_objects("fair:object_f1")
+    values = measured({IOU: 0.61, "fair:object_f1": 0.9})
+
+    with pytest.raises(Invalid, match=r"fair:instance_f1, which is no metric.*fair:object_f1"):
+        gates.evaluate(Gate(minimum={"fair:instance_f1": 0.5}), values, old, None)
+
+
+def test_a_version_whose_instances_were_not_measured_falls_short_of_a_minimum_of_them_by_name() -> None:
+    new = of_objects("fair:instance_f1")
+    values = {IOU: 0.61, "fair:instance_f1": None, "fair:object_f1": 0.9}
+
+    told = reasons_of(Gate(minimum={"fair:instance_f1": 0.5}), measured(values), new)
+
+    assert "fair:instance_f1 was not measured, at least 0.5 is needed" in told
+    gates.evaluate(Gate(), measured(values), new, None)
+
+
 def test_all_reasons_are_told_at_once() -> None:
     gate = Gate(minimum={IOU: 0.9}, not_worse_by=0.01)
     told = reasons_of(gate, measured(held_out_count=0), base(), current(0.7))

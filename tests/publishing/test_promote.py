@@ -328,6 +328,18 @@ def test_a_run_that_fails_its_gate_changes_nothing(
 WHY = "Kept to show the workshop what a collapse is"
 
 
+def test_the_ceiling_of_a_metric_is_kept_in_the_item(publish: Promote, ledger: MemoryLedger) -> None:
+    ledger.add(ceiling={IOU: 0.98, "fair:instance_ap": None})
+    ledger.add()
+
+    item, without = publish(1), publish(2)
+
+    assert item.properties["fair:metric_ceilings"] == {IOU: 0.98}
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
+    assert metrics.of_item(ModelItem(item)).values[0].ceiling == 0.98
+    assert "fair:metric_ceilings" not in without.properties
+
+
 def test_a_dry_run_tells_that_a_version_is_no_better_than_guessing(
     catalog: LocalCatalog, store: LocalStore, ledger: MemoryLedger
 ) -> None:

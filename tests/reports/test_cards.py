@@ -42,6 +42,14 @@ def test_the_card_of_an_item_of_before_has_its_metrics_alone(tmp_path):
     assert "class" not in text.partition("| metric")[2]
 
 
+def test_a_ceiling_stands_beside_the_metric_that_it_bounds(tmp_path):
+    text = card(tmp_path, ceiling={"fair:building_iou": 0.9, "fair:instance_f1": None})
+
+    assert "| `fair:building_iou` | 0.74 | 0.377 | 0.9 |" in text
+    assert "Ceiling: a perfect mask, its objects told apart in the same way." in text
+    assert "eiling" not in card(tmp_path)
+
+
 def test_what_was_not_measured_is_a_dash_and_not_a_zero(tmp_path):
     text = card(tmp_path, metrics={"fair:building_iou": None}, intervals={"fair:building_iou": None})
 

@@ -59,4 +59,4 @@ def test_metrics_for_people_stand_above_the_rows_for_programs() -> None:
     assert table.key == "metrics"
     assert "| `fair:building_iou` | 0.74 [0.7, 0.78] | 0.377 |" in table.description
     assert table.rows[0]["value"] == item.properties["fair:building_iou"]
-    assert list(table.rows[0]) == ["metric", "value", "low", "high", "baseline", "guess", "better"]
+    assert list(table.rows[0]) == ["metric", "value", "low", "high", "baseline", "guess", "better", "ceiling"]

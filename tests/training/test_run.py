@@ -41,6 +41,10 @@ def test_a_training_gives_a_completed_version_with_its_figures(completed):
     assert completed.id == f"tiny-roofs-v{completed.number}"
     assert set(completed.metrics) == set(completed.baseline)
     assert 0 <= completed.metrics["fair:building_iou"] <= 1
+    objects = {key for key in completed.metrics if key.startswith("fair:instance_")}
+    assert objects
+    assert set(completed.ceiling) == objects
+    assert completed.ceiling["fair:instance_f1"] >= completed.metrics["fair:instance_f1"]
     assert completed.baseline_name
     assert completed.held_out_count == 2
     assert completed.seconds > 0

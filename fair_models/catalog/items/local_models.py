@@ -50,6 +50,7 @@ FIELDS = frozenset(
         "fair:gate",
         "fair:class_metrics",
         "fair:confusion",
+        "fair:metric_ceilings",
         agreement.FIELD,
         "fair:archived",
         "fair:tombstone",
@@ -84,6 +85,7 @@ class LocalModelFacts:
     intervals: 95 % interval of each metric over other draws of held-out samples; None where there is none.
     classes: One row for each class: its name ("class"), labels on either side ("train", "held_out"), metrics.
     confusion: How many are of the first class and were taken for the second.
+    ceiling: What a perfect mask reaches on the same samples, by the keys of the metrics that this bounds.
     parent, parent_href: The exact local model whose weights it started from, and its address. None: it
         started from those of the base model.
     seen_by_parents: Held-out samples that a local model before it in this line was trained on, at least; they
@@ -123,6 +125,7 @@ class LocalModelFacts:
     seen_by_parents: int | None = None
     rules: ImageryRules = OLD
     baseline_names: Mapping[str, str] = field(default_factory=dict)
+    ceiling: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def build(facts: LocalModelFacts) -> Item:
@@ -198,6 +201,8 @@ def _properties(facts: LocalModelFacts) -> Json:
         own["fair:class_metrics"] = [dict(row) for row in facts.classes]
     if facts.confusion:
         own["fair:confusion"] = {truth: dict(row) for truth, row in facts.confusion.items()}
+    if ceilings := {key: value for key, value in facts.ceiling.items() if value is not None}:
+        own["fair:metric_ceilings"] = ceilings
     if facts.gate:
         own["fair:gate"] = deepcopy(facts.gate)
     if facts.agreement is not None:

@@ -199,6 +199,11 @@ class ModelItem(RegistryItem):
         return self._field("fair:confusion", {})
 
     @property
+    def ceilings(self) -> Mapping[str, float]:
+        """`fair:metric_ceilings`: what a perfect mask reaches, by the keys of the metrics it bounds."""
+        return self._field("fair:metric_ceilings", {})
+
+    @property
     def gate(self) -> Json | None:
         """`fair:gate`: what it had to reach; None where that was not recorded."""
         return self.properties.get("fair:gate")

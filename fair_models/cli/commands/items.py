@@ -35,6 +35,7 @@ _HIDDEN = frozenset(
         "fair:baseline",
         "fair:class_metrics",
         "fair:confusion",
+        "fair:metric_ceilings",
         "fair:agreement",
     }
 )

@@ -56,6 +56,7 @@ class ModelVersion:
     pin: Why it is kept, where it is pinned here. Published versions are pinned in their items.
     extras: Names of further files that its contribution made, e.g. "text-encoder.onnx".
     notes: What else is to be known of its training, in sentences.
+    ceiling: What a perfect mask reaches on the same samples, by the keys of the metrics that this bounds.
     """
 
     model: str
@@ -80,6 +81,7 @@ class ModelVersion:
     extras: Sequence[str] = ()
     baseline_names: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    ceiling: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

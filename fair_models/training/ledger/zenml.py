@@ -302,6 +302,7 @@ def _version(model: str, version: Any, run: Any | None, pin: Pin | None) -> Mode
         intervals={key: ends and tuple(ends) for key, ends in evaluation.get("intervals", {}).items()},
         classes=evaluation.get("classes", []),
         confusion=evaluation.get("confusion", {}),
+        ceiling=evaluation.get("ceiling", {}),
         pin=pin,
         agreement=from_json(noted[AGREEMENT]) if AGREEMENT in noted else None,
         extras=tuple(noted.get(EXTRAS) or ()),

@@ -69,6 +69,7 @@ def _with_counts(config: RunConfig, rows: Sequence[ClassRow]) -> list[ClassRow]:
 def _numbers(evaluation: Evaluation) -> Iterable[tuple[str, object]]:
     yield from evaluation.metrics.items()
     yield from evaluation.baseline.items()
+    yield from ((f"the ceiling of {key}", value) for key, value in evaluation.ceiling.items())
     for key, interval in evaluation.intervals.items():
         for end in interval or ():
             yield f"the interval of {key}", end
