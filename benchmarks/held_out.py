@@ -6,31 +6,62 @@ The seed chooses the side that is held out and everything random in the training
 temporary folder and no ZenML: the same functions that the training pipeline calls.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
 import statistics
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fair_models.ml_tasks.results import Evaluation
 from fair_models.types import Json
+
+if TYPE_CHECKING:
+    from fair_models.training.config.run_config import RunConfig
+    from fair_models.training.phases.model_code import ModelCode
 
 CONTRIBUTION = Path(__file__).parents[1] / "models" / "unet_segmentation"
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One seed: how the area was split, how long training took (s), and what was measured."""
+    """One seed: how the area was split, how long training took (s), and what was measured.
+
+    cpu_s: Seconds of all cores for the training.
+    trained: The model, and what it was made from.
+    """
 
     seed: int
     split: Json
     repairs: Json
     seconds: float
+    cpu_s: float
     evaluation: Evaluation
+    trained: Trained
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that was fine-tuned here.
+
+    config: The run.
+    code: The contribution.
+    weights: The network's state as safetensors.
+    calibrated: Inference parameters by full key that the training set.
+    held_out: Names of the chips that were held out.
+    """
+
+    config: RunConfig
+    code: ModelCode
+    weights: bytes
+    calibrated: Mapping[str, float]
+    held_out: Sequence[str]
 
 
 def main() -> None:
@@ -78,6 +109,7 @@ def train(
         random_start: Whether published weights are left alone.
     """
     from fair_models.catalog.opening import open_catalog
+    from fair_models.data.splits import Split
     from fair_models.params import FinetuneParams, IngestDatasetParams
     from fair_models.publishing import datasets
     from fair_models.publishing.register import register
@@ -105,11 +137,16 @@ def train(
     config = plan_run(base, dataset, asked)
     samples = sample_cache.load(config, store, current().cache_folder)
     code = model_code.load(config, store)
+    before = time.process_time()
     fitted = fit.fit(config, code, store, samples.train, report=lambda epoch: None)
+    cpu_s = time.process_time() - before
     calibrated = calibration.calibrate(config, code, fitted.weights, samples.train)
     evaluation = evaluate(config, code, fitted.weights, samples.held_out, calibrated)
     facts = dataset.properties
-    return Fold(seed, facts["fair:split_spec"], facts.get("fair:repairs", {}), fitted.seconds, evaluation)
+    split = Split.read(store.fetch(config.data.split.href, config.data.split.checksum))
+    trained = Trained(config, code, fitted.weights, calibrated, split.held_out)
+    repairs = facts.get("fair:repairs", {})
+    return Fold(seed, facts["fair:split_spec"], repairs, fitted.seconds, cpu_s, evaluation, trained)
 
 
 def show(folds: Sequence[Fold]) -> None:
