@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from fair_models.inference.emptiness import Watch
 from fair_models.inference.imagery.failures import Failure, Failures, check
 from fair_models.inference.imagery.reading import REMARKS, Imagery
 from fair_models.inference.imagery.sources.opening import open_source
+from fair_models.inference.outlines import neighbours
 from fair_models.inference.outlines.exclusion import Exclusion
 from fair_models.inference.repeating import ITEM, Original
 from fair_models.inference.request import PredictionRequest, check_request, with_zoom
@@ -206,12 +208,13 @@ def write(
     """
     request, imagery = work.request, work.imagery
     exclusion, watched = _exclusion(request, imagery), Watch(windows)
+    remarks: Counter[str] = Counter()
     with atomic_folder(request.output) as folder:
         plain_ids = request.original is None or request.original.plain_ids
         with Outputs(
             folder, request.formats, request.classes, imagery.blocks, plain_ids=plain_ids
         ) as outputs:
-            for features in outlined(work.plan, iter(watched), request, outputs.rasters):
+            for features in outlined(work.plan, iter(watched), request, outputs.rasters, remarks):
                 outputs.write(exclusion.new(features) if exclusion else features)
             failures = sorted({*work.failures.at_opening, *failed()})
             work.check(failures)
@@ -222,6 +225,7 @@ def write(
         left_out = exclusion.left_out if exclusion else 0
         counts = {"pixels": watched.pixels, "excluded": left_out}
         counts |= {"existing": len(exclusion)} if exclusion else {}
+        counts |= remarks
         repairs = _repairs(request, exclusion)
         facts = _facts(work, outputs.tally, counts, failures, repairs)
         document = sidecar.item(facts, imagery.blocks, files)
@@ -237,7 +241,7 @@ def write(
         excluded=left_out,
         failed=failures,
         same=_same(files, request.original),
-        notes=[*_notes(request, imagery), *_told(repairs), *imagery.warnings()],
+        notes=[*_notes(request, imagery, remarks), *_told(repairs), *imagery.warnings()],
     )
 
 
@@ -308,11 +312,12 @@ def _options(request: PredictionRequest) -> dict[str, Any]:
     return {**request.options, **rules}
 
 
-def _notes(request: PredictionRequest, imagery: Imagery) -> list[str]:
+def _notes(request: PredictionRequest, imagery: Imagery, outlines: Mapping[str, int]) -> list[str]:
     """What people should know of the result beside its counts."""
     remedy = "register or train a new version of the model and predict with that"
     note = imagery_rules.note(request.rules, request.model_id, remedy)
     counted = [f"{count:,} {REMARKS[name]}" for name, count in imagery.remarks().items()]
+    counted += [f"{count:,} {neighbours.REMARKS[name]}" for name, count in outlines.items()]
     return [note, *counted] if note else counted
 
 

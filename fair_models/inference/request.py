@@ -17,6 +17,7 @@ from fair_models.inference.imagery.sources.source import ImagerySource
 from fair_models.inference.network.session import Session
 from fair_models.inference.parts import Processing
 from fair_models.inference.repeating import Original
+from fair_models.inference.windowing.detections import MARKER_THRESHOLD
 from fair_models.inference.windows import DEFAULT_MULTIPLE_PX
 from fair_models.params import PredictParams
 
@@ -46,6 +47,8 @@ _BOUNDS = {
     "min_area_m2": _Bounds(0, 1e9, 0),
     "simplify_m": _Bounds(0, 1000, 0),
     "nms_iou": _Bounds(0, 1, 0.5),
+    "marker_threshold": _Bounds(0, 1, MARKER_THRESHOLD),
+    "marker_reach_m": _Bounds(0, 50, 3),
 }
 """Inference parameters that the library itself reads."""
 
@@ -56,9 +59,11 @@ class OutlineParams:
 
     min_area_m2: Smaller features are left out.
     simplify_m: Tolerance of simplification (Douglas-Peucker that keeps topology), in metres. 0 keeps the
-        pixels' edges.
-    holes: Whether holes are kept. Filled ones count to the area.
-    regularise: Whether outlines get right angles where their shape has them.
+        pixels' edges. What objects share that a model tells apart is simplified once.
+    holes: Whether holes are kept. Filled ones count to the area. Where a model tells objects apart, holes
+        that hold one of the same class stay.
+    regularise: Whether outlines get right angles where their shape has them. Those that share an edge with
+        another one do not.
     """
 
     min_area_m2: float = 0.0
@@ -78,8 +83,9 @@ class PredictionRequest:
     input: Bands, sample size, ground sample distance and resampling of the model.
     classes: Class names; the position is the index, 0 the background.
     params: Inference parameters without their prefix. The library reads `confidence_threshold` (0 to 1; 0.5),
-        `min_area_m2` (0), `simplify_m` (0), `nms_iou` (0 to 1; 0.5) and `output` ("point" makes points of
-        boxes); `postprocess` gets all.
+        `min_area_m2` (0), `simplify_m` (0), `nms_iou` (0 to 1; 0.5), `output` ("point" makes points of
+        boxes), and of models that tell objects apart `marker_threshold` (0 to 1; 0.5) and `marker_reach_m`
+        (0 to 50; 3); `postprocess` gets all.
     formats: Which files, of `FORMATS`.
     holes: Whether holes of polygons are kept, or filled.
     regularise: Whether outlines get right angles where their shape has them.
@@ -146,6 +152,16 @@ class PredictionRequest:
     def overlap(self) -> float:
         """Least IoU of two boxes of one object."""
         return self._number("nms_iou")
+
+    @property
+    def marker_threshold(self) -> float:
+        """Least probability of a pixel of an object's interior."""
+        return self._number("marker_threshold")
+
+    @property
+    def marker_reach_m(self) -> float:
+        """How far interiors grow into their class, in metres along its pixels."""
+        return self._number("marker_reach_m")
 
     @property
     def as_points(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import islice
@@ -87,7 +87,8 @@ def stream(
     """Everything that the model finds, some features at a time, without writing anything.
 
     Features come block by block. In a block the polygons of a mask come in the order of the rows in which
-    they end, and of those that end in the same row in the order of their first pixels; boxes and points come
+    they end, and of those that end in the same row in the order of their first pixels; where a model tells
+    objects apart, groups of near ones come in that order, see `InstanceFinder.add`. Boxes and points come
     among them in the order in which they were found, those on a seam between strips with the lower one; whole
     images come at the block's end. The same request gives the same features in the same order.
 
@@ -148,6 +149,7 @@ def outlined(
     windows: Iterator[WindowResult],
     request: PredictionRequest,
     rasters: Sequence[RasterSink] = (),
+    remarks: Counter[str] | None = None,
 ) -> Generator[Features, None, None]:
     """Features from what all windows say. See `stream` for their order.
 
@@ -156,8 +158,9 @@ def outlined(
         windows: What they say, in their order.
         request: What is predicted.
         rasters: Get what is where, before the features that end there.
+        remarks: Counts what is to be said of outlines, see `outlines.neighbours.REMARKS`.
     """
-    outliner = Outliner(request, bool(rasters))
+    outliner = Outliner(request, bool(rasters), Counter() if remarks is None else remarks)
     with ThreadPoolExecutor(1) as outliners:
         for done in ahead(lambda given: outliner.add(*given), _by_strip(plan, windows), outliners, 2):
             if done.rasters is not None:

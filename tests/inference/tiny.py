@@ -17,7 +17,7 @@ from rasterio.transform import from_bounds
 from fair_models.data.images import tiles
 from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.network.session import Session
-from fair_models.inference.parts import Part, RasterPart, Window
+from fair_models.inference.parts import InstancePart, Part, RasterPart, Window
 from fair_models.inference.prediction import PredictionRequest
 from fair_models.types import Array
 
@@ -52,6 +52,54 @@ class EverythingIsABuilding(Brightness):
     ) -> Sequence[Part]:
         ones = np.ones((window.height, window.width), np.float32)
         return [RasterPart(np.stack([0 * ones, ones]))]
+
+
+class MaskAndInterior(Brightness):
+    """The network says what the bands say: the mask, the interiors of its objects, and which are tanks."""
+
+    def postprocess(
+        self, outputs: Mapping[str, Array], window: Window, params: Mapping[str, Any]
+    ) -> Sequence[Part]:
+        inside, interior, tank = outputs["bands"]
+        probabilities = np.stack([1 - inside, inside * (tank < 0.5), inside * (tank >= 0.5)])
+        return [InstancePart(probabilities.astype(np.float32), interior)]
+
+
+def write_copy(path: Path, size_px: int | None = None) -> Path:
+    """A network that gives what it gets: three bands."""
+    sides = ["batch", 3, size_px or "height", size_px or "width"]
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["image"], ["bands"])],
+        "copy",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, sides)],
+        [helper.make_tensor_value_info("bands", TensorProto.FLOAT, sides)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, path)
+    return path
+
+
+def quarter(height: int, width: int, seed: int = 0, turn: float = 0.3) -> Array:
+    """Houses of an old town, turned against the grid: most share walls, some are alone, few have no interior.
+
+    Returns:
+        Mask, interiors of the houses, and 255 where a house is a tank, uint8, shape (3, height, width).
+    """
+    draw = np.random.default_rng(seed)
+    row, column = np.mgrid[:height, :width] + 0.5
+    along = column * np.cos(turn) + row * np.sin(turn) + 10_000
+    across = row * np.cos(turn) - column * np.sin(turn) + 10_000
+    step = 26
+    lot = (across // step).astype(int) * 4096 + (along // step).astype(int)
+    x, y = along % step, across % step
+    made = draw.random((5, lot.max() + 1))[:, lot]
+    gap = np.where(made[0] < 0.3, 2.5, 0) + np.where(made[0] < 0.1, 3, 0)
+    inside = (x >= gap) & (y >= gap) & (made[1] < 0.85)
+    erosion = gap + 3
+    core = inside & (x >= erosion) & (y >= erosion) & (x < step - 3) & (y < step - 3) & (made[2] < 0.95)
+    bands = np.stack([inside, core, made[3] < 0.2])
+    sure = draw.integers(140, 250, (height, width))
+    return (bands * np.stack([sure, sure, np.full_like(sure, 255)])).astype(np.uint8)
 
 
 def write_network(

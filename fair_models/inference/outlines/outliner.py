@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from fair_models.inference.outlines import vectorise
+from fair_models.inference.imagery.georeference import pixel_size_m
+from fair_models.inference.instances import growth
+from fair_models.inference.instances.finder import InstanceFinder
+from fair_models.inference.outlines import neighbours, vectorise
 from fair_models.inference.outlines.features import Features, concatenate, none
 from fair_models.inference.outlines.regions import RegionFinder, Regions
 from fair_models.inference.outlines.suppression import Suppressor
 from fair_models.inference.parts import NO_IMAGERY
 from fair_models.inference.request import PredictionRequest
 from fair_models.inference.windowing import masks
-from fair_models.inference.windowing.detections import mean_scores
+from fair_models.inference.windowing.detections import mean_scores, wrong
 from fair_models.inference.windowing.plan import Strip
 from fair_models.inference.windowing.run import WindowResult
 from fair_models.types import Array
@@ -40,12 +44,15 @@ class Outliner:
     Args:
         request: What is predicted.
         as_raster: Whether masks are kept pixel by pixel too.
+        remarks: Counts what is to be said of outlines, see `neighbours.REMARKS`.
     """
 
-    def __init__(self, request: PredictionRequest, as_raster: bool) -> None:
+    def __init__(self, request: PredictionRequest, as_raster: bool, remarks: Counter[str]) -> None:
         self._request = request
+        self._remarks = remarks
         self._as_raster = as_raster
-        self._finder: RegionFinder | None = None
+        self._finder: RegionFinder | InstanceFinder | None = None
+        self._apart: bool | None = None
         self._suppressor = Suppressor(request.overlap)
         self._scores: dict[str, list[tuple[int, Mapping[str, float]]]] = {}
 
@@ -53,7 +60,7 @@ class Outliner:
         """Go on with a strip and what its windows say."""
         block, outline = strip.block, self._request.outline
         features = [
-            vectorise.polygons(regions, block.grid, block.names_at, outline)
+            vectorise.polygons(regions, block.grid, block.names_at, outline, self._remarks)
             for regions in self._regions(strip, windows)
         ]
         features += [
@@ -70,13 +77,42 @@ class Outliner:
         return Outlined(strip, concatenate(features), rasters)
 
     def _regions(self, strip: Strip, windows: Sequence[WindowResult]) -> list[Regions]:
-        area = strip.area
-        if self._finder is None:
-            self._finder = RegionFinder(area.width)
-        found = [self._finder.add(masks.joined([window.runs for window in windows]), area.row + area.height)]
+        runs = masks.joined([window.runs for window in windows])
+        markers = [window.markers for window in windows if window.markers is not None]
+        self._check(windows, bool(markers))
+        stop = strip.area.row + strip.area.height
+        finder = self._finder = self._finder or self._new_finder(strip, windows)
+        if finder is None:
+            return []
+        if isinstance(finder, InstanceFinder):
+            found = [finder.add(runs, masks.joined(markers), stop)]
+        else:
+            found = [finder.add(runs, stop)]
         if strip.is_last:
-            found.append(self._finder.end(area.row + area.height))
+            found.append(finder.end(stop))
         return found
+
+    def _check(self, windows: Sequence[WindowResult], apart: bool) -> None:
+        """See that the model tells objects apart in all windows in which it finds any, or in none."""
+        masked = [window for window in windows if len(window.runs)]
+        if not apart and not masked:
+            return
+        if self._apart is None:
+            self._apart = apart
+        if any((window.markers is not None) != self._apart for window in masked):
+            raise wrong("an InstancePart for some windows and a RasterPart for others")
+
+    def _new_finder(
+        self, strip: Strip, windows: Sequence[WindowResult]
+    ) -> RegionFinder | InstanceFinder | None:
+        """What finds the objects of a block; None before one of its windows has said anything."""
+        width, request = strip.area.width, self._request
+        if any(window.markers is not None for window in windows):
+            pixel_m = pixel_size_m(strip.block.grid)
+            reach_px = growth.steps(request.marker_reach_m, max(pixel_m))
+            near_px = neighbours.near_px(request.outline, pixel_m)
+            return InstanceFinder(width, reach_px, near_px, request.holes)
+        return RegionFinder(width) if any(len(window.runs) for window in windows) else None
 
     def _scored(self, strip: Strip) -> Features:
         request, block = self._request, strip.block

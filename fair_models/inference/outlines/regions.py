@@ -18,18 +18,21 @@ from fair_models.types import Array
 
 @dataclass(frozen=True)
 class Regions:
-    """Pixels of one class that share edges; a corner does not connect.
+    """Objects of a mask: pixels of one class that share edges; a corner does not connect.
 
     outlines: Shapely polygons in pixels (column, row) of the block, shape (n,).
     classes: Index of each one's class, int64, shape (n,).
     confidence: Mean probability of its pixels, float64, shape (n,).
     first: Column and row of its first pixel, row by row, int64, shape (n, 2).
+    group: Number of the group of near ones, whose outlines are simplified together, in ascending order,
+        int64, shape (n,). None: each is simplified alone.
     """
 
     outlines: Array
     classes: Array
     confidence: Array
     first: Array
+    group: Array | None = None
 
     def __len__(self) -> int:
         return len(self.outlines)
@@ -124,15 +127,9 @@ class RegionFinder:
 
     def _regions(self, upper: Array, lower: Array, runs: int) -> tuple[Array, int]:
         """The region of each run, then of each region that was open, and how many regions there are."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        nodes = runs + len(self._open.first)
         one = np.concatenate((upper, np.arange(len(self._above))))
         other = np.concatenate((lower, runs + self._region_above))
-        links = coo_array((np.ones(len(one), bool), (one, other)), shape=(nodes, nodes))
-        count, region = connected_components(links, directed=False)
-        return region.astype(np.int64), int(count)
+        return edge.groups(one, other, runs + len(self._open.first))
 
     def _keep(self, last: Runs, region: Array, found: Edges, known: _Known, goes_on: Array) -> None:
         number = np.cumsum(goes_on) - 1

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from fair_models.data.images.grid import Grid
 from fair_models.inference.imagery.georeference import areas_m2, on_map, pixel_size_m
-from fair_models.inference.outlines import right_angles
+from fair_models.inference.outlines import neighbours, right_angles
+from fair_models.inference.outlines.arcs import with_short_edges
 from fair_models.inference.outlines.features import Features, none
 from fair_models.inference.outlines.regions import Regions
 from fair_models.inference.request import OutlineParams
@@ -16,32 +18,37 @@ from fair_models.inference.windowing.detections import FoundObjects
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 
-LONGEST_EDGE_PX = 512
-"""Longer edges get further vertices: a straight line in one projection bends in another."""
-
 SourceAt = Callable[[Array], Array]
 """Names of the chips at pixel positions (column, row) of a block, shape (n, 2) to (n,)."""
 
 
-def polygons(regions: Regions, grid: Grid, source_at: SourceAt, params: OutlineParams) -> Features:
+def polygons(
+    regions: Regions,
+    grid: Grid,
+    source_at: SourceAt,
+    params: OutlineParams,
+    remarks: Counter[str] | None = None,
+) -> Features:
     """Regions of a mask on the map, in their order.
 
-    The area of each is that of the polygon as it is written.
+    The area of each is that of the polygon as it is written; those with less than `min_area_m2` are left out,
+    whether others touch them or not.
 
     Args:
         regions: Outlines in pixels of a block.
         grid: Where the block lies.
         source_at: Which chip a region begins on.
         params: What is done to outlines.
+        remarks: Counts what is to be said of outlines, see `neighbours.REMARKS`.
     """
-    import shapely
-
     if not len(regions):
         return none()
-    outlines = np.array(shaped(regions.outlines, pixel_size_m(grid), params))
-    west, south, east, north = shapely.bounds(outlines).T
-    large = np.hypot(east - west, north - south) > LONGEST_EDGE_PX  # others have no such edge
-    outlines[large] = shapely.segmentize(outlines[large], LONGEST_EDGE_PX)
+    if regions.group is None:
+        outlines = with_short_edges(shaped(regions.outlines, pixel_size_m(grid), params))
+    else:
+        outlines, still = neighbours.shaped(regions, regions.group, pixel_size_m(grid), params)
+        if still and remarks is not None:
+            remarks[neighbours.NOT_REGULAR] += still
     area_m2 = areas_m2(outlines, grid)
     keep = area_m2 >= params.min_area_m2
     return Features(

@@ -28,6 +28,9 @@ _RUNS = tuple(field.name for field in fields(Runs))
 _FOUND = tuple(field.name for field in fields(FoundObjects))
 _KEY = b"windows"
 
+_NOT_TOLD = -1
+"""Count of the markers of a window whose model does not tell objects apart."""
+
 
 def pack(windows: Sequence[WindowResult]) -> bytes:
     """A file of what windows say. The same windows give the same bytes."""
@@ -75,12 +78,26 @@ def _arrays(windows: Sequence[WindowResult]) -> dict[str, Array]:
     return {
         "runs": np.array([len(each.runs) for each in windows], np.int64),
         **{f"runs.{name}": getattr(everything, name) for name in _RUNS},
+        **_markers(windows),
         "found": np.array([len(each.found) for each in windows], np.int64),
         "found.shapes": np.array([one.geometries.shape for one in found], np.int64).reshape(-1, 2),
         **{f"found.{name}": _flat([getattr(one, name) for one in found]) for name in _FOUND},
         "rasters": np.array(areas, np.int64).reshape(-1, 4),
         "rasters.classes": _flat([each.classes for each in rasters]),
         "rasters.confidence": _flat([each.confidence for each in rasters]),
+    }
+
+
+def _markers(windows: Sequence[WindowResult]) -> dict[str, Array]:
+    """Interiors of objects; no arrays at all where no window has any to tell, as in older files."""
+    told = [each.markers for each in windows if each.markers is not None]
+    if not told:
+        return {}
+    everything = masks.stacked(masks.none(), *told)
+    counts = [_NOT_TOLD if each.markers is None else len(each.markers) for each in windows]
+    return {
+        "markers": np.array(counts, np.int64),
+        **{f"markers.{name}": getattr(everything, name) for name in _RUNS},
     }
 
 
@@ -91,8 +108,14 @@ def _flat(parts: Sequence[Array]) -> Array:
 def _windows(arrays: Mapping[str, Array], said: Sequence[Any]) -> Iterator[WindowResult]:
     takes = {name: _Pieces(values) for name, values in arrays.items()}
     shapes = iter(arrays["found.shapes"].tolist())
-    for each, run_count, found_count, area in zip(
-        said, arrays["runs"].tolist(), arrays["found"].tolist(), arrays["rasters"].tolist(), strict=True
+    marker_counts = arrays["markers"].tolist() if "markers" in arrays else [_NOT_TOLD] * len(said)
+    for each, run_count, marker_count, found_count, area in zip(
+        said,
+        arrays["runs"].tolist(),
+        marker_counts,
+        arrays["found"].tolist(),
+        arrays["rasters"].tolist(),
+        strict=True,
     ):
         found = [_found(takes, *shape) for shape in islice(shapes, found_count)]
         raster = None
@@ -102,9 +125,14 @@ def _windows(arrays: Mapping[str, Array], said: Sequence[Any]) -> Iterator[Windo
                 for name in ("classes", "confidence")
             )
             raster = Raster(Rectangle(*area), classes, confidence)
-        in_window = Runs(**{name: takes[f"runs.{name}"].next(run_count) for name in _RUNS})
+        in_window = _runs(takes, "runs", run_count)
+        markers = None if marker_count == _NOT_TOLD else _runs(takes, "markers", marker_count)
         scores = [(weight, values) for weight, values in each["scores"]]
-        yield WindowResult(each["source"], in_window, raster, found, scores, int(each["pixels"]))
+        yield WindowResult(each["source"], in_window, raster, found, scores, int(each["pixels"]), markers)
+
+
+def _runs(takes: Mapping[str, _Pieces], kind: str, count: int) -> Runs:
+    return Runs(**{name: takes[f"{kind}.{name}"].next(count) for name in _RUNS})
 
 
 def _found(takes: Mapping[str, _Pieces], count: int, width: int) -> FoundObjects:

@@ -8,18 +8,21 @@ on the seam: both report it, because either may miss it. `suppression` makes one
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fair_models.errors import Invalid
-from fair_models.inference.parts import Embedding, FeaturePart, Part, RasterPart, Scores
+from fair_models.inference.parts import Embedding, FeaturePart, InstancePart, Part, RasterPart, Scores
 from fair_models.inference.windows import View
 from fair_models.types import Array
 
 SEAM_PX = 8
 """How far into a neighbour's core a window answers for boxes and points: two networks' middles of one object
 differ by less."""
+
+MARKER_THRESHOLD = 0.5
+"""Least probability of an interior where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,13 @@ class Mask:
 
     classes: Class index of each pixel, uint8, shape (height, width); 0 is the background.
     probability: Probability of the best class that is not the background, float32, same shape.
+    markers: Which pixels are the interior of an object, bool, same shape: some of those with a class. None
+        where the model does not tell objects apart.
     """
 
     classes: Array
     probability: Array
+    markers: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,12 @@ class Detections:
 
 
 def detections(
-    view: View, parts: Sequence[Part], valid: Array, classes: Sequence[str], threshold: float
+    view: View,
+    parts: Sequence[Part],
+    valid: Array,
+    classes: Sequence[str],
+    threshold: float,
+    marker_threshold: float = MARKER_THRESHOLD,
 ) -> Detections:
     """What the parts of one window say of its core.
 
@@ -73,14 +84,17 @@ def detections(
         valid: Which pixels of the core have imagery, bool, shape (core height, core width).
         classes: Class names; the position is the index, 0 the background.
         threshold: Least probability of a class that is not the background.
+        marker_threshold: Least probability of an interior.
 
     Raises:
         Invalid: The parts do not fit the window or the classes.
     """
     mask, found, scores = None, [], []
     for part in parts:
-        if isinstance(part, RasterPart):
+        if isinstance(part, RasterPart | InstancePart):
             mask = _mask(view, part, valid, len(classes), threshold)
+            if isinstance(part, InstancePart):
+                mask = replace(mask, markers=_markers(view, part, mask.classes, marker_threshold))
         elif isinstance(part, FeaturePart):
             found.append(_found(view, part, valid, len(classes), threshold))
         elif isinstance(part, Embedding):
@@ -99,10 +113,12 @@ def mean_scores(weighted: Sequence[tuple[int, Mapping[str, float]]]) -> dict[str
     }
 
 
-def _mask(view: View, part: RasterPart, valid: Array, classes: int, threshold: float) -> Mask:
+def _mask(view: View, part: RasterPart | InstancePart, valid: Array, classes: int, threshold: float) -> Mask:
     expected = (classes, view.window.height, view.window.width)
     if part.probabilities.shape != expected:
-        raise wrong(f"a RasterPart of shape {part.probabilities.shape} instead of {expected}")
+        name = type(part).__name__
+        what = f"a {name}" if isinstance(part, RasterPart) else f"an {name} with probabilities"
+        raise wrong(f"{what} of shape {part.probabilities.shape} instead of {expected}")
     probabilities = view.crop(part.probabilities)
     if not np.isfinite(probabilities).all():
         raise wrong("probabilities that are not finite numbers")
@@ -112,6 +128,16 @@ def _mask(view: View, part: RasterPart, valid: Array, classes: int, threshold: f
     for index in range(classes - 2, 0, -1):
         best[probabilities[index] == probability] = index  # the first of equal ones counts
     return Mask(best * chosen, np.where(valid, probability, 0).astype(np.float32))
+
+
+def _markers(view: View, part: InstancePart, classes: Array, threshold: float) -> Array:
+    interior, expected = np.asarray(part.interior), (view.window.height, view.window.width)
+    if interior.shape != expected:
+        raise wrong(f"an InstancePart with an interior of shape {interior.shape} instead of {expected}")
+    interior = view.crop(interior)
+    if not np.isfinite(interior).all():
+        raise wrong("an InstancePart with an interior that has other than finite numbers")
+    return np.asarray((interior >= threshold) & (classes > 0))
 
 
 def _found(view: View, part: FeaturePart, valid: Array, known: int, threshold: float) -> FoundObjects:

@@ -30,8 +30,8 @@ class Runs:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def select(self, keep: Array) -> Runs:
-        """Those that a boolean mask or an array of indices names."""
+    def select(self, keep: Array | slice) -> Runs:
+        """Those that a boolean mask, an array of indices or a slice names."""
         return Runs(*(getattr(self, field.name)[keep] for field in fields(self)))
 
 

@@ -83,6 +83,7 @@ def plan_windows(imagery: Imagery, request: PredictionRequest) -> PredictionPlan
         request.classes,
         request.threshold,
         request.scores_whole_images,
+        request.marker_threshold,
     )
     strips = tuple(_strips(imagery, request, model))
     jobs = tuple((strip.block, view) for strip in strips for view in strip.views)

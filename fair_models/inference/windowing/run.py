@@ -14,7 +14,13 @@ from fair_models.inference.imagery.failures import Failures
 from fair_models.inference.network.session import Session
 from fair_models.inference.parts import NO_IMAGERY, Processing, to_percent
 from fair_models.inference.windowing import masks
-from fair_models.inference.windowing.detections import Detections, FoundObjects, detections, wrong
+from fair_models.inference.windowing.detections import (
+    MARKER_THRESHOLD,
+    Detections,
+    FoundObjects,
+    detections,
+    wrong,
+)
 from fair_models.inference.windowing.masks import Runs
 from fair_models.inference.windows import Padding, Rectangle, View, pad
 from fair_models.types import Array
@@ -37,6 +43,7 @@ class Model:
     classes: Class names; the position is the index, 0 the background.
     threshold: Least probability or score of a class that is not the background.
     whole_images: Whether it scores each chip as a whole.
+    marker_threshold: Least probability of an interior.
     """
 
     session: Session
@@ -46,6 +53,7 @@ class Model:
     classes: Sequence[str]
     threshold: float
     whole_images: bool = False
+    marker_threshold: float = MARKER_THRESHOLD
 
     @property
     def padding(self) -> Padding:
@@ -105,6 +113,7 @@ class WindowResult:
     found: Boxes and points in the core.
     scores: Scores of the source, each with the core's number of pixels.
     pixels: Pixels of the core that are imagery and count.
+    markers: Interiors of objects in that mask, as runs; None where the model does not tell objects apart.
     """
 
     source: str
@@ -113,6 +122,7 @@ class WindowResult:
     found: Sequence[FoundObjects]
     scores: Sequence[tuple[int, Mapping[str, float]]]
     pixels: int = 0
+    markers: Runs | None = None
 
 
 def read(block: Block, view: View, model: Model) -> LoadedWindow:
@@ -157,9 +167,10 @@ def postprocess(ran: NetworkOutput, model: Model, as_raster: bool) -> list[Windo
     for at, (view, valid) in enumerate(zip(ran.views, ran.valid, strict=True)):
         outputs = {name: values[at] for name, values in ran.outputs.items()}
         parts = model.processing.postprocess(outputs, view.window, model.params)
-        said = detections(view, parts, valid, model.classes, model.threshold)
+        said = detections(view, parts, valid, model.classes, model.threshold, model.marker_threshold)
         if said.mask is not None and model.whole_images:
-            raise wrong("a RasterPart, and its task is to score images as wholes")
+            name = "a RasterPart" if said.mask.markers is None else "an InstancePart"
+            raise wrong(f"{name}, and its task is to score images as wholes")
         made.append(_result(view, valid, said, as_raster))
     return made
 
@@ -172,8 +183,11 @@ def _result(view: View, valid: Array, said: Detections, as_raster: bool) -> Wind
     if as_raster:
         classes = np.where(valid, mask.classes, np.uint8(NO_IMAGERY))
         raster = Raster(view.core, classes, to_percent(mask.probability, valid))
-    found = masks.of_mask(mask.classes, mask.probability, view.core.row, view.core.column)
-    return WindowResult(view.window.source, found, raster, said.found, said.scores, pixels)
+    place = view.core.row, view.core.column
+    found, markers = masks.of_mask(mask.classes, mask.probability, *place), None
+    if mask.markers is not None:
+        markers = masks.of_mask(mask.classes * mask.markers, mask.probability, *place)
+    return WindowResult(view.window.source, found, raster, said.found, said.scores, pixels, markers)
 
 
 def _preprocessed(pixels: Array, view: View, model: Model) -> Array:

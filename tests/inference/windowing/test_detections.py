@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fair_models.errors import Invalid
-from fair_models.inference.parts import FeaturePart, Part, RasterPart, Scores, Window
+from fair_models.inference.parts import FeaturePart, InstancePart, Part, RasterPart, Scores, Window
 from fair_models.inference.windowing.detections import Detections, detections, mean_scores
 from fair_models.inference.windows import Rectangle, View, WindowRule, cut
 from fair_models.types import Array
@@ -118,3 +118,55 @@ def test_parts_that_do_not_fit_are_refused_with_the_reason(part: Part, reason: s
 
     with pytest.raises(Invalid, match=reason):
         said(view, [part], valid)
+
+
+def test_interiors_are_markers_where_they_reach_their_threshold_and_lie_in_the_mask() -> None:
+    view, valid = whole(1, 5)
+    valid[0, 4] = False
+    probabilities = np.array([[[0.2, 0.2, 0.9, 0.2, 0.1]], [[0.8, 0.8, 0.1, 0.1, 0.9]], [[0, 0, 0, 0.7, 0]]])
+    interior = np.array([[0.69, 0.7, 1, 0.8, 1]], np.float32)
+
+    mask = detections(view, [InstancePart(probabilities, interior)], valid, CLASSES, 0.5, 0.7).mask
+
+    assert mask is not None
+    assert mask.classes.tolist() == [[1, 1, 0, 2, 0]]
+    assert mask.markers is not None
+    assert mask.markers.tolist() == [[False, True, False, True, False]]
+
+
+def test_a_mask_without_interiors_has_no_markers() -> None:
+    view, valid = whole()
+
+    mask = said(view, [RasterPart(np.ones((3, 40, 40), np.float32))], valid).mask
+
+    assert mask is not None
+    assert mask.markers is None
+
+
+def test_interiors_are_those_of_the_core() -> None:
+    view = View(Window(0, 0, 8, 8, "chip"), Rectangle(2, 3, 4, 5), Rectangle(0, 0, 8, 8))
+    interior = np.random.default_rng(0).random((8, 8)).astype(np.float32)
+
+    mask = said(view, [InstancePart(np.ones((3, 8, 8), np.float32), interior)], np.ones((4, 5), bool)).mask
+
+    assert mask is not None
+    assert mask.markers is not None
+    assert (mask.markers == (interior[2:6, 3:8] >= 0.5)).all()
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "interior", "what"),
+    [
+        (np.ones((3, 40, 40)), np.ones((40, 39)), r"interior of shape \(40, 39\) instead of \(40, 40\)"),
+        (np.ones((3, 40, 40)), np.ones((1, 40, 40)), r"interior of shape \(1, 40, 40\) instead of"),
+        (np.ones((4, 40, 40)), np.ones((40, 40)), r"probabilities of shape \(4, 40, 40\) instead of \(3,"),
+        (np.ones((3, 40, 40)), np.full((40, 40), np.nan), "interior that has other than finite numbers"),
+    ],
+)
+def test_an_instance_part_that_does_not_fit_is_refused(
+    probabilities: Array, interior: Array, what: str
+) -> None:
+    view, valid = whole()
+
+    with pytest.raises(Invalid, match=rf"InstancePart with (an )?{what}"):
+        said(view, [InstancePart(probabilities, interior)], valid)
