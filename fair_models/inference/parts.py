@@ -16,6 +16,12 @@ NO_IMAGERY = 255
 SCALE = 0.01
 """Confidence is kept in per cent: value x 0.01 is the probability."""
 
+MARKER_THRESHOLD = 0.5
+"""Least probability of an interior of an object where nothing else is asked for."""
+
+REACH_M = 3.0
+"""How far markers grow where nothing else is asked for, in metres."""
+
 
 @dataclass(frozen=True)
 class Window:

@@ -15,9 +15,8 @@ from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.reading import ModelInput
 from fair_models.inference.imagery.sources.source import ImagerySource
 from fair_models.inference.network.session import Session
-from fair_models.inference.parts import Processing
+from fair_models.inference.parts import MARKER_THRESHOLD, REACH_M, Processing
 from fair_models.inference.repeating import Original
-from fair_models.inference.windowing.detections import MARKER_THRESHOLD
 from fair_models.inference.windows import DEFAULT_MULTIPLE_PX
 from fair_models.params import PredictParams
 
@@ -48,7 +47,7 @@ _BOUNDS = {
     "simplify_m": _Bounds(0, 1000, 0),
     "nms_iou": _Bounds(0, 1, 0.5),
     "marker_threshold": _Bounds(0, 1, MARKER_THRESHOLD),
-    "marker_reach_m": _Bounds(0, 50, 3),
+    "marker_reach_m": _Bounds(0, 50, REACH_M),
 }
 """Inference parameters that the library itself reads."""
 

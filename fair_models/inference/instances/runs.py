@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fair_models.inference.outlines import edges as edge
-from fair_models.inference.windowing import masks
+from fair_models.inference.windowing import links, masks
+from fair_models.inference.windowing.links import ranges
 from fair_models.inference.windowing.masks import Runs
 from fair_models.types import Array
 
@@ -46,20 +46,20 @@ def number_runs(runs: Runs, markers: Runs, width: int, reach_px: int, band_px: i
         reach_px: Steps from pixel to pixel that a marker grows at most.
         band_px: Pixels that are grown over at a time, about.
     """
-    region, count = edge.groups(*edge.meetings(runs, width), len(runs))
+    region, count = links.groups(*links.meetings(runs, width), len(runs))
     marked = np.zeros(count, bool)
     marked[region[_holders(runs, markers, width)]] = True
     through = marked[region]
     alone = runs.select(~through)
     parts, numbers = [alone], [region[~through]]
-    marker, marker_count = edge.groups(*edge.meetings(markers, width), len(markers))
+    marker, marker_count = links.groups(*links.meetings(markers, width), len(markers))
     left: list[Runs] = []
     for grown, found in _grown_bands(runs.select(through), markers, marker, width, reach_px, band_px):
         parts.append(grown.select(found > 0))
         numbers.append(count + found[found > 0] - 1)
         left.append(grown.select(found == 0))
     unreached = masks.stacked(masks.none(), *left)
-    further, _ = edge.groups(*edge.meetings(unreached, width), len(unreached))
+    further, _ = links.groups(*links.meetings(unreached, width), len(unreached))
     together = masks.stacked(*parts, unreached)
     named = np.concatenate([*numbers, count + marker_count + further])
     order = np.lexsort((together.starts, together.rows))
@@ -141,7 +141,7 @@ class _Pixels:
         right, left = np.arange(1, count + 1), np.arange(-1, count - 1)
         right[offsets[1:] - 1] = left[offsets[:-1]] = count
         below, above = np.full(count, count), np.full(count, count)
-        upper, lower = edge.meetings(runs, width)
+        upper, lower = links.meetings(runs, width)
         first = np.maximum(runs.starts[upper], runs.starts[lower])
         shared = np.minimum(runs.stops[upper], runs.stops[lower]) - first
         high = ranges(offsets[upper] + first - runs.starts[upper], shared)
@@ -195,9 +195,3 @@ class _Pixels:
         totals = np.add.reduceat(self.values[place], begins)
         made = Runs(self.runs.rows[within], starts, starts + lengths, self.runs.classes[within], totals)
         return made, numbers[begins].astype(np.int64)
-
-
-def ranges(begins: Array, lengths: Array) -> Array:
-    """Whole numbers from each of the begins on, so many as its length, one after the other."""
-    before = np.cumsum(lengths) - lengths
-    return np.asarray(np.arange(int(lengths.sum())) + np.repeat(begins - before, lengths))

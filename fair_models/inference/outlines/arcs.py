@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fair_models.inference.instances.runs import ranges
+from fair_models.inference.windowing.links import ranges
 from fair_models.types import Array
 
 LONGEST_EDGE_PX = 512
@@ -264,7 +264,7 @@ class _Sides:
 def _distinct(numbers: Array) -> Array:
     """Ascending, each once. NumPy's own way by hashes is slower where most occur twice."""
     ascending = np.sort(numbers)
-    return ascending[np.append(True, ascending[1:] != ascending[:-1])]
+    return np.asarray(ascending[np.append(True, ascending[1:] != ascending[:-1])])
 
 
 def _rotated(sides: _Sides, nodes: Array) -> Array:

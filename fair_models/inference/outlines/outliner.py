@@ -10,9 +10,9 @@ import numpy as np
 
 from fair_models.inference.imagery.georeference import pixel_size_m
 from fair_models.inference.instances import growth
-from fair_models.inference.instances.finder import InstanceFinder
 from fair_models.inference.outlines import neighbours, vectorise
 from fair_models.inference.outlines.features import Features, concatenate, none
+from fair_models.inference.outlines.instances import InstanceFinder
 from fair_models.inference.outlines.regions import RegionFinder, Regions
 from fair_models.inference.outlines.suppression import Suppressor
 from fair_models.inference.parts import NO_IMAGERY

@@ -11,6 +11,7 @@ import numpy as np
 
 from fair_models.inference.outlines import edges as edge
 from fair_models.inference.outlines.edges import Edges
+from fair_models.inference.windowing import links
 from fair_models.inference.windowing import masks as run
 from fair_models.inference.windowing.masks import Runs
 from fair_models.types import Array
@@ -102,7 +103,7 @@ class RegionFinder:
             it is cut into strips.
         """
         above, everything = len(self._above), run.stacked(self._above, runs)
-        upper, lower = edge.meetings(everything, self._width)
+        upper, lower = links.meetings(everything, self._width)
         region, count = self._regions(upper, lower, len(everything))
         of_run, of_open = region[: len(everything)], region[len(everything) :]
         found = edge.of_runs(everything, upper, lower, above, stop)
@@ -129,7 +130,7 @@ class RegionFinder:
         """The region of each run, then of each region that was open, and how many regions there are."""
         one = np.concatenate((upper, np.arange(len(self._above))))
         other = np.concatenate((lower, runs + self._region_above))
-        return edge.groups(one, other, runs + len(self._open.first))
+        return links.groups(one, other, runs + len(self._open.first))
 
     def _keep(self, last: Runs, region: Array, found: Edges, known: _Known, goes_on: Array) -> None:
         number = np.cumsum(goes_on) - 1

@@ -13,16 +13,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fair_models.errors import Invalid
-from fair_models.inference.parts import Embedding, FeaturePart, InstancePart, Part, RasterPart, Scores
+from fair_models.inference.parts import (
+    MARKER_THRESHOLD,
+    Embedding,
+    FeaturePart,
+    InstancePart,
+    Part,
+    RasterPart,
+    Scores,
+)
 from fair_models.inference.windows import View
 from fair_models.types import Array
 
 SEAM_PX = 8
 """How far into a neighbour's core a window answers for boxes and points: two networks' middles of one object
 differ by less."""
-
-MARKER_THRESHOLD = 0.5
-"""Least probability of an interior where nothing else is asked for."""
 
 
 @dataclass(frozen=True)

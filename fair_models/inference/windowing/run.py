@@ -12,10 +12,9 @@ from fair_models.errors import Invalid, InvalidImagery, Unavailable
 from fair_models.inference.imagery.blocks import Block
 from fair_models.inference.imagery.failures import Failures
 from fair_models.inference.network.session import Session
-from fair_models.inference.parts import NO_IMAGERY, Processing, to_percent
+from fair_models.inference.parts import MARKER_THRESHOLD, NO_IMAGERY, Processing, to_percent
 from fair_models.inference.windowing import masks
 from fair_models.inference.windowing.detections import (
-    MARKER_THRESHOLD,
     Detections,
     FoundObjects,
     detections,

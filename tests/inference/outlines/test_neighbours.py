@@ -13,7 +13,7 @@ from fair_models.inference.outlines.features import Features, concatenate
 from fair_models.inference.outlines.regions import Regions
 from fair_models.inference.request import OutlineParams
 from fair_models.types import Array
-from tests.inference.instances.test_finder import cuts, in_strips
+from tests.inference.outlines.test_instances import cuts, in_strips
 
 GRID = Grid("EPSG:32645", (0.3, 0.0, 353_000.0, 0.0, -0.3, 3_057_000.0), 700, 900)
 

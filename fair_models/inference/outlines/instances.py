@@ -16,7 +16,7 @@ from fair_models.inference.instances.runs import NumberedRuns, number_runs
 from fair_models.inference.outlines import edges as edge
 from fair_models.inference.outlines.holes import Places, filled, nowhere
 from fair_models.inference.outlines.regions import Regions
-from fair_models.inference.windowing import masks
+from fair_models.inference.windowing import links, masks
 from fair_models.inference.windowing.masks import Runs
 from fair_models.types import Array
 
@@ -81,13 +81,13 @@ class InstanceFinder:
         above = len(self._recent)
         everything = masks.stacked(self._recent, runs)
         if self._near_px is None:
-            one, other = edge.meetings(everything, self._width)
+            one, other = links.meetings(everything, self._width)
         else:
-            one, other = edge.near(everything, self._width, self._near_px)
+            one, other = links.near(everything, self._width, self._near_px)
         count = len(everything)
         one = np.concatenate((one, np.arange(above)))
         other = np.concatenate((other, count + self._group_recent))
-        group, self._count = edge.groups(one, other, count + self._count)
+        group, self._count = links.groups(one, other, count + self._count)
         of_run, of_open = group[:count], group[count:]
         last_row = np.full(self._count, -1)
         np.maximum.at(last_row, of_run, everything.rows)
@@ -187,7 +187,7 @@ def _outlined(found: NumberedRuns, group: Array, width: int) -> Regions:
     number, runs = place[found.numbers], found.runs
     apart = Runs(runs.rows, runs.starts, runs.stops, number, runs.totals)
     stop = int(runs.rows[-1]) + 2 if len(runs) else 0
-    edges = edge.of_runs(apart, *edge.meetings(apart, width), 0, stop)
+    edges = edge.of_runs(apart, *links.meetings(apart, width), 0, stop)
     totals = np.bincount(number, runs.totals, minlength=count)
     pixels = np.bincount(number, runs.stops - runs.starts, minlength=count)
     first = np.full(count, np.iinfo(np.int64).max)

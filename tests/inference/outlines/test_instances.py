@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rasterio.features import rasterize
 
 from fair_models.inference.instances import growth
-from fair_models.inference.instances.finder import InstanceFinder
+from fair_models.inference.outlines.instances import InstanceFinder
 from fair_models.inference.outlines.regions import RegionFinder, Regions
 from fair_models.inference.windowing import masks
 from fair_models.types import Array
