@@ -122,7 +122,7 @@ def measure(fold: Fold, chips: Path, labels: Path, folder: Path) -> Measured:
         for file in chips.glob(f"{name}.*"):
             shutil.copy2(file, only)
     seconds = predict(fold.trained, only, folder / "prediction")
-    found = folder / "prediction" / "prediction.geojson"
+    found = folder / "prediction" / "predictions.geojson"
     return Measured(fold, score(read(found), read(labels), ground(only)), seconds)
 
 
@@ -296,7 +296,7 @@ def perfect(chips: Path, labels: Path, folder: Path) -> Score:
     session = identity(folder / "identity.onnx")
     classes = ("background", "building")
     run(file, folder / "prediction", session, processing, Input(), classes, params, "instance-segmentation")
-    return score(read(folder / "prediction" / "prediction.geojson"), read(labels), where)
+    return score(read(folder / "prediction" / "predictions.geojson"), read(labels), where)
 
 
 def identity(path: Path) -> Any:
