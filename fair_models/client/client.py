@@ -163,6 +163,10 @@ class Client(Reader):
 
         Yields:
             State changes, log lines and progress, in order.
+
+        Raises:
+            NotFound: There is no such run.
+            Unavailable: No server answers, or the disk of a local one stays full, so that it notes no end.
         """
         yield from Follower(self, run_id).events(poll_s)
 
@@ -177,9 +181,12 @@ class Client(Reader):
         Raises:
             NotFound: There is no such run.
             TimeoutError: It is not over yet. It continues.
+            Unavailable: No server answers, or the disk of a local one stays full, so that it notes no end.
         """
         until = None if timeout_s is None else time.monotonic() + timeout_s
+        disk = self.disk_watch()
         while not (run := self.run(run_id)).state.is_final:
+            disk.look(run)
             if until is not None and time.monotonic() + poll_s > until:
                 raise TimeoutError(
                     f"Run {run.name} is {run.state.status} after {timeout_s:g} s; it continues"

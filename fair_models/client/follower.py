@@ -29,6 +29,7 @@ class Follower:
 
     def __init__(self, reader: Reader, run_id: str) -> None:
         self._reader = reader
+        self._disk = reader.disk_watch()
         self._run_id = run_id
         self._states: dict[str, RunState] = {}
         self._names: dict[str, str] = {}
@@ -44,6 +45,7 @@ class Follower:
             yield from self._look(run)
             if run.state.is_final:
                 break
+            self._disk.look(run)
             time.sleep(poll_s)
         yield from self._last_lines(poll_s)
 

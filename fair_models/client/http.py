@@ -34,6 +34,9 @@ _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _LITTLE_BYTES = 2**20
 """Less free space than this ends a local server: its database cannot be written."""
 
+_TRIES_ON_A_FULL_DISK = 4
+"""Tries of a request where the disk is full, some 1.4 s: what filled it may be gone with its run."""
+
 _PAGE = 200
 """Maximum number of entries that the server returns in one answer."""
 
@@ -71,7 +74,8 @@ class Http:
         home: Path | None = None,
     ) -> None:
         self.api_url = api_url.rstrip("/")
-        self._timeout_s, self._auth, self._home = timeout_s, auth, home
+        self.home = home
+        self._timeout_s, self._auth = timeout_s, auth
         self._pauses_s = pauses_s
         self._answered = False
         self._opened: httpx.Client | None = None
@@ -123,31 +127,41 @@ class Http:
 
         client = self._client()
         until = time.monotonic() + _LAST_TRY_S
-        for pause_s in (*self._pauses_s, None):
+        for tries, pause_s in enumerate((*self._pauses_s, None), 1):
             try:
                 answer = client.request(method, path, json=body)
             except httpx.TransportError as error:
                 is_away = isinstance(error, httpx.ConnectError) and not self._answered
-                if pause_s is None or is_away or time.monotonic() > until:
+                if pause_s is None or is_away or self._is_in_vain(tries, until):
                     raise self._unavailable(str(error) or type(error).__name__) from error
             else:
                 self._answered = True
                 if answer.status_code not in _TRANSIENT:
                     return _content(answer)
-                if pause_s is None or time.monotonic() > until:
+                if pause_s is None or self._is_in_vain(tries, until):
                     raise self._unavailable(f"it answers {answer.status_code}")
             time.sleep(pause_s * random.uniform(1 - _SPREAD, 1 + _SPREAD))  # noqa: S311 - no secret
         raise AssertionError("unreachable")
 
+    def full_disk(self) -> int | None:
+        """Free bytes of the disk of a local server where they are too few; else, or elsewhere, None."""
+        if self.home is None or not self.home.is_dir():
+            return None
+        free = shutil.disk_usage(self.home).free
+        return free if free < _LITTLE_BYTES else None
+
+    def _is_in_vain(self, tries: int, until: float) -> bool:
+        """Whether a further try is not worth its pause."""
+        return time.monotonic() > until or (tries >= _TRIES_ON_A_FULL_DISK and self.full_disk() is not None)
+
     def _unavailable(self, reason: str) -> Unavailable:
-        if self._home is not None and self._home.is_dir():
-            free = shutil.disk_usage(self._home).free
-            if free < _LITTLE_BYTES:
-                return Unavailable(
-                    f"No Prefect server answers at {self.api_url} ({reason}). The disk is full, "
-                    f"{free} bytes are free in {self._home}, and a server cannot run so: "
-                    "make room there, then start it again with `fair-models up`"
-                )
+        free = self.full_disk()
+        if free is not None:
+            return Unavailable(
+                f"No Prefect server answers at {self.api_url} ({reason}). The disk is full, "
+                f"{free} bytes are free in {self.home}, and a server cannot run so: "
+                "make room there, then start it again with `fair-models up`"
+            )
         return Unavailable(
             f"No Prefect server answers at {self.api_url} ({reason}). "
             "Start a local one with `fair-models up`, or set PREFECT_API_URL to one that runs"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from fair_models.client import keys, logs
+from fair_models.client.disk_watch import DiskWatch
 from fair_models.client.events import LogLine
 from fair_models.client.http import Http
 from fair_models.client.logs import LineFilter
@@ -26,6 +27,10 @@ class Reader:
     def __init__(self, http: Http) -> None:
         self._http = http
         self._flows: dict[str, str] = {}
+
+    def disk_watch(self) -> DiskWatch:
+        """What ends the wait for a run where the disk of a local server stays full."""
+        return DiskWatch(self._http)
 
     def deployment(self, name: str) -> Json:
         """A deployment as the server returns it, with `parameter_openapi_schema`."""

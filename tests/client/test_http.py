@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from fair_models.client import Client, http
+from fair_models.client import Client, disk_watch, http
 from fair_models.client.http import Http, Refused
+from fair_models.client.runs import read_run
 from fair_models.errors import NotFound, Unavailable
 
 Answer = tuple[int, Any]
@@ -67,6 +69,61 @@ def test_where_a_full_disk_ended_the_local_server_the_error_names_the_folder() -
     assert shutil.disk_usage(full).free == 0
     with pytest.raises(Unavailable, match=r"0 bytes are free in /proc.*make room there.*fair-models up"):
         Http(no_answer_at(), 5, home=full).get("/thing")
+
+
+@pytest.mark.parametrize("answers_first", [True, False])
+def test_a_server_that_a_full_disk_keeps_from_answering_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, answers_first: bool
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("fair_models.client.http.time.sleep", slept.append)
+    with server((200, {}), (503, {})) as (address, _):
+        connection = Http(address, 5, home=Path("/proc"))
+        assert connection.get("/thing") == {}
+        if answers_first:
+            with pytest.raises(Unavailable, match=r"it answers 503\). The disk is full"):
+                connection.get("/thing")
+    if not answers_first:  # it ended
+        with pytest.raises(Unavailable, match="The disk is full"):
+            connection.get("/thing")
+
+    assert len(slept) == 3
+
+
+RUNNING = {
+    **dict.fromkeys(("id", "name", "flow_id"), str(uuid4())),
+    "created": "2026-01-01T00:00:00+00:00",
+    "state": {"type": "RUNNING", "name": "Running"},
+}
+
+
+@pytest.mark.parametrize("way", ["wait", "follow"])
+def test_a_run_that_a_full_disk_keeps_from_ending_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(disk_watch, "FULL_S", 0.0)
+    answers: list[Answer] = [(200, RUNNING), (200, {"name": "promote"}), (200, [])]
+    with server(*answers) as (address, _), Client(address) as client:
+        client._http.home = Path("/proc")
+        with pytest.raises(Unavailable, match=rf"disk is full, 0 bytes.*fair-models follow {RUNNING['id']}"):
+            client.wait(str(RUNNING["id"])) if way == "wait" else list(client.follow(str(RUNNING["id"])))
+
+
+def test_a_disk_that_was_full_for_a_moment_ends_no_wait(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = read_run(RUNNING, "promote")
+    connection = Http(no_answer_at(), 5, home=Path("/proc"))
+    watch = disk_watch.DiskWatch(connection)
+    watch.look(run)
+    connection.home = tmp_path  # has room
+    watch.look(run)
+    monkeypatch.setattr(disk_watch, "FULL_S", 1e-9)
+    connection.home = Path("/proc")
+    watch.look(run)  # full again, as of now
+
+    with pytest.raises(Unavailable):
+        watch.look(run)
 
 
 def test_a_disk_with_room_and_a_home_that_is_not_there_yet_are_not_blamed(tmp_path: Path) -> None:
