@@ -19,7 +19,7 @@ from fair_models.data.images.grid import LONLAT
 from fair_models.data.images.orientation import UPRIGHT
 from fair_models.data.progress import ChipProgress, ignore_progress, reported
 from fair_models.data.splits import Split
-from fair_models.data.vectors import coco, label_pixels, labels
+from fair_models.data.vectors import coco, label_pixels, labels, masks
 from fair_models.data.vectors.label_pixels import Drawn
 from fair_models.data.vectors.labels import Labels
 from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
@@ -30,6 +30,7 @@ from fair_models.types import Array, BBox, Json
 REPAIRS = {
     **labels.REPAIRS,
     **coco.REPAIRS,
+    **masks.REPAIRS,
     "touching_no_chip": "labels that touch no chip, left out",
     "overlapping": "pairs of labels that overlap by more than a pixel; there the smaller one counts",
     "smaller_than_a_pixel": "labels that cover the middle of no pixel, which no model can learn from",
@@ -75,6 +76,7 @@ class PreparedDataset:
     zoom_choice: Which of several zooms was taken and why, in a sentence; empty where there was one.
     ignored_note: What to do where labels of other values take much of the ground; empty where they do not.
     objects_note: Which labels do not tell objects apart; empty where all do.
+    are_masks: Whether its labels were connected pixels of masks.
     """
 
     chips: Path
@@ -99,6 +101,7 @@ class PreparedDataset:
     zoom_choice: str = ""
     ignored_note: str = ""
     objects_note: str = ""
+    are_masks: bool = False
 
 
 def rules_of(params: IngestDatasetParams) -> ImageryRules:
@@ -117,6 +120,7 @@ class CheckedDataset:
     drawn: What the labels draw on the chips.
     read: How many chips were read in which way, by the names of `REPAIRS`.
     are_boxes: Whether the labels are boxes and no outlines.
+    are_masks: Whether they are connected pixels of masks.
     """
 
     chips: Sequence[Chip]
@@ -127,6 +131,7 @@ class CheckedDataset:
     drawn: Drawn
     read: Mapping[str, int]
     are_boxes: bool = False
+    are_masks: bool = False
     zooms: Mapping[int, int] = field(default_factory=dict)
 
     @property
@@ -162,7 +167,7 @@ def check(params: IngestDatasetParams, progress: ChipProgress = ignore_progress)
     source = locate(params.chips, params.labels)
     wrong: list[Invalid] = []
     kept: list[Chip] = []
-    is_coco, are_boxes = coco.is_coco(source.labels), False
+    is_coco, are_masks, are_boxes = coco.is_coco(source.labels), source.labels.is_dir(), False
     try:
         found = chips.find(source.chips, rules=rules_of(params))
         kept = zooms.choose(found, params.zoom, source.chips, params.gsd_m)
@@ -170,11 +175,13 @@ def check(params: IngestDatasetParams, progress: ChipProgress = ignore_progress)
     except InvalidImagery as error:
         wrong.append(error)
     try:
-        if is_coco and wrong:
+        if (is_coco or are_masks) and wrong:
             raise wrong[0]  # chips say where pixels lie
         if is_coco:
             found_labels = coco.read(source.labels, params.class_names, kept, params.class_values)
             known, are_boxes = found_labels.labels, found_labels.are_boxes
+        elif are_masks:
+            known = masks.read(source.labels, params.class_names, kept, params.class_values)
         else:
             known = labels.read(source.labels, params.class_names, params.class_property, params.class_values)
     except InvalidLabels as error:
@@ -193,7 +200,16 @@ def check(params: IngestDatasetParams, progress: ChipProgress = ignore_progress)
     except Invalid as error:
         raise InvalidLabels(str(source.labels), [str(error)]) from error
     checked = CheckedDataset(
-        kept, known, touching, len(found) - len(kept), imagery, drawn, read, are_boxes, zooms.counts(found)
+        chips=kept,
+        labels=known,
+        touching=touching,
+        other_zoom=len(found) - len(kept),
+        imagery=imagery,
+        drawn=drawn,
+        read=read,
+        are_boxes=are_boxes,
+        are_masks=are_masks,
+        zooms=zooms.counts(found),
     )
     if reasons := _nothing_to_learn(checked, params.class_names):
         raise InvalidLabels(str(source.labels), reasons)

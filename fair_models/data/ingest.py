@@ -78,6 +78,7 @@ def prepare(
         zoom_choice=_zoom_choice(params, checked),
         ignored_note=_ignored_note(params, checked),
         objects_note="" if checked.are_boxes else _objects_note(params, checked),
+        are_masks=checked.are_masks,
         rules=rules_of(params),
         keywords=_of_boxes(params.keywords) if checked.are_boxes else (),
         from_osm=_have_osm_ids(checked.labels),
@@ -116,6 +117,11 @@ def _objects_note(params: IngestDatasetParams, checked: CheckedDataset) -> str:
     """Which labels no model can learn from to tell objects apart, and what to do."""
     if not any("segmentation" in word for word in params.keywords):
         return ""
+    if checked.are_masks:
+        return (
+            "Labels of masks are connected pixels: objects that touch are one label, and a model learns them "
+            "as one; draw each as a polygon of its own, where a model is to tell them apart"
+        )
     found = [reason for name, each in checked.drawn.blocks.items() if (reason := each.undivided(name))]
     if not found:
         return ""

@@ -47,8 +47,9 @@ class IngestDatasetParams(Params):
     labels: Location | None = Field(
         None,
         description="File with the labels: GeoJSON, GeoPackage, Shapefile, FlatGeobuf or GeoParquet (also "
-        "as .gz or .zip), or COCO with outlines or boxes. For captioned images: the JSON, CSV or text "
-        "file with the captions. Default: labels.geojson, or captions.json, .csv or .txt, beside the chips.",
+        "as .gz or .zip), or COCO with outlines or boxes. Or a folder with a mask for each chip, of "
+        "its name. For captioned images: the JSON, CSV or text file with the captions. Default: "
+        "labels.geojson, or captions.json, .csv or .txt, beside the chips.",
     )
     captions: Literal["none", "given", "from-labels"] = Field(
         "none",

@@ -11,6 +11,7 @@ from pathlib import Path
 from pystac import Item
 
 from fair_models.catalog.items import building, datasets, versions
+from fair_models.catalog.items.dataset import CONNECTED, OBJECTS
 from fair_models.catalog.items.datasets import DatasetFacts
 from fair_models.catalog.protocol import Catalog, ItemKey
 from fair_models.catalog.schemas import keywords
@@ -170,7 +171,7 @@ def _with_judged_paths(params: IngestDatasetParams) -> IngestDatasetParams:
     else:
         found = locate(chips, labels)
     locations.local_folder(found.chips)
-    locations.local_path(found.labels)
+    locations.local_folder(found.labels)
     return params.model_copy(update={"chips": chips, "labels": labels})
 
 
@@ -213,6 +214,7 @@ def _item(
             fields={
                 **origin[1].fields,
                 **({"fair:zoom_choice": prepared.zoom_choice} if prepared.zoom_choice else {}),
+                **({OBJECTS: CONNECTED} if prepared.are_masks else {}),
             },
         )
     )

@@ -75,6 +75,7 @@ def plan_run(base: Item, dataset: Item, params: FinetuneParams, *, is_trained: b
             labels=_file(data, assets.LABELS),
             split=_file(data, assets.SPLIT),
             class_counts=dict(data.class_counts),
+            connected=data.has_connected_objects,
         ),
         input=_input(model, data),
         classes=classes,

@@ -7,13 +7,17 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
+import rasterio
 import shapely
+from PIL import Image
 from pystac import Item
 
 from fair_models.catalog import validation
 from fair_models.catalog.items import assets
+from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.data.splits import Split
 from fair_models.data.synthetic import make_settlement
@@ -175,6 +179,30 @@ def test_labels_that_do_not_tell_objects_apart_are_noted(
 
     [note] = notes
     assert "labels of building do not tell objects apart" in note
+
+
+def test_a_dataset_of_masks_says_that_its_objects_are_connected_pixels(
+    settlement: Path, catalog: LocalCatalog, store: LocalStore, tmp_path: Path
+) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for path in (settlement / "input").glob("*.tif"):
+        with rasterio.open(path) as chip:
+            values = np.zeros(chip.shape, np.uint8)
+        values[5:20, 5:30] = 1
+        Image.fromarray(values).save(masks / f"{path.stem}.png")
+    params = IngestDatasetParams(
+        name="town", title="Town", chips=str(settlement), labels=str(masks), license="ODbL-1.0"
+    )
+    notes: list[str] = []
+
+    item = ingest(params, catalog, store, note=notes.append)
+
+    assert item.properties["fair:instances"] == "connected"
+    assert DatasetItem(item).has_connected_objects
+    assert "connected pixels" in notes[0]
+    town = ingest(params.model_copy(update={"labels": None}), catalog, store)
+    assert not DatasetItem(town).has_connected_objects
 
 
 def test_a_licence_that_nobody_chose_is_noted(

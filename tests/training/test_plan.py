@@ -134,6 +134,12 @@ def test_the_config_names_exact_items_and_their_files_by_digest(base, town):
     assert config.data.split.checksum == "1220" + "f" * 64
 
 
+def test_the_config_says_whether_objects_are_connected_pixels(base, town):
+    assert not plan_run(base, town, wish()).data.connected
+    town.properties["fair:instances"] = "connected"
+    assert plan_run(base, town, wish()).data.connected
+
+
 def test_the_config_says_what_code_to_call_and_what_the_network_takes(base, town):
     config = plan_run(base, town, wish(seed=5))
 

@@ -312,3 +312,13 @@ def test_objects_of_a_class_that_all_are_smaller_than_a_pixel_are_told(make_conf
         preparation.prepare(config, loaded, Plain())
     only = config.model_copy(update={"thing_classes": ["building"]})
     assert preparation.prepare(only, loaded, Plain())
+
+
+def test_labels_that_are_connected_pixels_train_with_a_note(make_config):
+    config = make_config(task=APART)
+    masks = config.model_copy(update={"data": config.data.model_copy(update={"connected": True})})
+    loaded = LoadedSamples(numbered(BLOCK, BLOCK), numbered(BLOCK))
+
+    [note] = preparation.prepare(masks, loaded, Plain()).notes
+
+    assert "objects that touch are one there" in note

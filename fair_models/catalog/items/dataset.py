@@ -13,6 +13,12 @@ from fair_models.types import Json
 SLICE = "fair:slice"
 """Property of a dataset that is a part of another one: which one, and what belongs to it."""
 
+OBJECTS = "fair:instances"
+"""Property of a dataset that says what an object of its labels is, where that is not each label of people."""
+
+CONNECTED = "connected"
+"""Objects are connected pixels of masks: those that touch are one."""
+
 
 class DatasetItem(RegistryItem):
     """A typed view of a dataset's item: labels, split, chips. Datasets of others may lack any of it."""
@@ -46,6 +52,11 @@ class DatasetItem(RegistryItem):
     def repairs(self) -> Mapping[str, int]:
         """What was repaired or left out, as counts by name."""
         return self._field("fair:repairs", {})
+
+    @property
+    def has_connected_objects(self) -> bool:
+        """Whether its labels are connected pixels of masks, which tell no objects apart that touch."""
+        return self.properties.get(OBJECTS) == CONNECTED
 
     @property
     def split(self) -> Json:

@@ -16,15 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import shapely
 from shapely import MultiPolygon, Polygon
 
 from fair_models.class_names import ANY_VALUE, option
-from fair_models.data.images import antimeridian
 from fair_models.data.images.chips import Chip, shortened
-from fair_models.data.images.grid import to_lonlat
-from fair_models.data.vectors import coco_outlines, geojson, labels, outlines
+from fair_models.data.vectors import coco_outlines, geojson, labels, pixel_shapes
 from fair_models.data.vectors.labels import Labels
+from fair_models.data.vectors.pixel_shapes import INSET_PX
 from fair_models.errors import InvalidDocument, InvalidLabels
 from fair_models.store import documents
 from fair_models.types import Array, Json
@@ -40,9 +38,6 @@ REPAIRS = {
 
 ID_PROPERTY = "coco:id"
 """The property of a label that names the annotation it comes from."""
-
-INSET_PX = 1e-3
-"""How far labels stay away from the edge of their chip: rounded, they would touch the next one too."""
 
 _MEMBERS = ("images", "annotations", "categories")
 _PEEK_BYTES = 64 * 1024
@@ -121,7 +116,7 @@ def read(
     for number, annotation in enumerate(document.annotations):
         chip, name = placed[annotation["image_id"]], document.names[annotation["category_id"]]
         drawn, happened = _drawn(annotation, chip, are_boxes)
-        if drawn is not None and (reason := _too_large(number, drawn)):
+        if drawn is not None and (reason := pixel_shapes.too_large(number, drawn)):
             too_large.append(reason)
         if name not in classes and "malformed" not in happened:
             happened = ["background_value" if name == labels.BACKGROUND else "other_class"]
@@ -244,7 +239,7 @@ def _other_sizes(document: _Document, placed: Mapping[Any, Chip | None]) -> Iter
         if chip is not None and None not in said and said != (chip.width, chip.height):
             yield (
                 f"{image['file_name']} is {said[0]} x {said[1]} px there and {chip.width} x {chip.height} px "
-                "among the chips; use the images that the boxes were drawn on"
+                "among the chips; use the images that were annotated"
             )
 
 
@@ -262,20 +257,12 @@ def _drawn(
         return None, happened
     if annotation.get("iscrowd"):
         happened = [*happened, "crowd"]
-    left, top, right, bottom = whole.bounds
-    kept = shapely.box(INSET_PX, INSET_PX, chip.width - INSET_PX, chip.height - INSET_PX)
-    if kept.covers(whole):
-        return whole, happened
-    inside = outlines.polygonal(shapely.intersection(whole, kept))
-    if inside.is_empty:
+    inside = pixel_shapes.inside(whole, chip)
+    if inside is None:
         return None, ["off_image"]
+    left, top, right, bottom = whole.bounds
     beyond = max(-left, -top, right - chip.width, bottom - chip.height)
     return inside, [*happened, "clipped"] if beyond > INSET_PX else happened
-
-
-def _too_large(number: int, drawn: Polygon | MultiPolygon) -> str | None:
-    rings = sum(1 + len(part.interiors) for part in shapely.get_parts([drawn]))
-    return geojson.too_large(number, rings, int(shapely.get_num_coordinates(drawn)))
 
 
 def _box(annotation: Json, chip: Chip | None) -> tuple[Polygon | None, list[str]]:
@@ -313,7 +300,8 @@ def _on_map(
     shapes: list[Array] = [np.empty(0, dtype=object)]
     for name, listed in drawn.items():
         numbers += [number for number, _ in listed]
-        shapes.append(_placed(np.array([shape for _, shape in listed], dtype=object), chips[name]))
+        drawn_there = np.array([shape for _, shape in listed], dtype=object)
+        shapes.append(pixel_shapes.on_map(drawn_there, chips[name]))
     order = np.argsort(numbers)
     annotations = [document.annotations[numbers[at]] for at in order]
     return Labels(
@@ -322,15 +310,6 @@ def _on_map(
         [{ID_PROPERTY: each["id"]} if _is_number(each.get("id")) else {} for each in annotations],
         counts,
     )
-
-
-def _placed(shapes: Array, chip: Chip) -> Array:
-    columns, rows = shapely.get_coordinates(shapes).T
-    places = np.column_stack(to_lonlat(chip.crs, *chip.grid.places(columns, rows)))
-    moved = antimeridian.normal(shapely.set_coordinates(shapes, places))
-    broken = ~shapely.is_valid(moved)
-    moved[broken] = [outlines.mended(shape) for shape in moved[broken]]
-    return moved
 
 
 def _without_label(missing: Sequence[str], document: _Document, are_boxes: bool) -> str:

@@ -62,6 +62,10 @@ class DataRef(_Part):
     class_counts: dict[str, dict[str, int]] = Field(
         default={}, description="Labels of each class on the sides `train` and `held_out`."
     )
+    connected: bool = Field(
+        False,
+        description="Whether its objects are connected pixels of masks, so that those that touch are one.",
+    )
 
 
 class InputSpec(_Part):

@@ -44,7 +44,7 @@ def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -
         IncompatibleDataset: Whole samples are classified and those of a side are all of one class; those
             of a side have nothing to learn from or to measure on; or objects are to be told apart and no
             whole one is there to learn from, the labels do not tell them apart, or a class has none as large
-            as a pixel.
+            as a pixel. Labels that are connected pixels of masks are taken as they are, with a note.
     """
     sides = {"train": samples.train, "held_out": samples.held_out}
     empty = [side for side, those in sides.items() if not len(those)]
@@ -61,7 +61,7 @@ def prepare(config: RunConfig, samples: LoadedSamples, processing: Processing) -
         for side, those in sides.items()
         if (reason := _single_class(side, those) or unlabelled(config.task, side, those))
     ]
-    if not unfit and config.task == INSTANCES:
+    if not unfit and config.task == INSTANCES and not config.data.connected:
         unfit += _without_whole_objects(samples.train) or _untold(config, samples)
     if unfit:
         raise IncompatibleDataset(config.base_model, config.dataset, unfit)
@@ -125,6 +125,11 @@ def _notes(config: RunConfig, sides: Mapping[str, Samples]) -> Iterator[str]:
     """What a model of objects cannot learn, or be measured on, from labels that number none."""
     if config.task != INSTANCES:
         return
+    if config.data.connected:
+        yield (
+            "Its labels are connected pixels of masks: objects that touch are one there, it has learnt them "
+            "as one, and metrics of objects count them so. Train it on outlines of single objects"
+        )
     said = {
         "train": "Its labels tell no objects apart: it has learnt where each class is, and predicts objects "
         "that touch as one. Train it on outlines of single objects",
