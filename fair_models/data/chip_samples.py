@@ -133,6 +133,7 @@ def load_samples(
             list(classes),
             instances=np.stack(objects) if objects else None,
             pixel_m=np.array([sample.pixel_m for sample in made]),
+            things=things,
         )
 
     held_out = samples(split.held_out)

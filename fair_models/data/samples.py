@@ -31,6 +31,7 @@ class Samples:
         (n, height, width); 0 is no object: the background, a class whose objects are not told apart, and
         what counts neither way. Pixels of one number have one class. None: the labels tell no objects apart.
     pixel_m: height of a pixel of each image on the ground, in metres, float64, shape (n,). None: not known.
+    things: classes whose objects are told apart. None: not known.
     """
 
     images: Array
@@ -41,6 +42,7 @@ class Samples:
     places: Array | None = None
     instances: Array | None = None
     pixel_m: Array | None = None
+    things: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.images) == len(self.targets) == len(self.names):
@@ -55,16 +57,19 @@ class Samples:
     def select(self, indices: Sequence[int]) -> Samples:
         """These samples, in this order."""
         index = np.asarray(indices, dtype=int)
+        places, instances, pixel_m = (
+            None if known is None else known[index] for known in (self.places, self.instances, self.pixel_m)
+        )
         return Samples(
             self.images[index],
             self.targets[index],
             [self.names[i] for i in index],
             self.classes,
             self.validation,
-            *(
-                None if known is None else known[index]
-                for known in (self.places, self.instances, self.pixel_m)
-            ),
+            places,
+            instances,
+            pixel_m,
+            self.things,
         )
 
 
@@ -86,6 +91,7 @@ def joined(parts: Sequence[Samples]) -> Samples:
         places=_known_of_some([part.places for part in parts], [(len(part), 2) for part in parts]),
         instances=np.concatenate(instances) if len(instances) == len(parts) else None,
         pixel_m=_known_of_some([part.pixel_m for part in parts], [(len(part),) for part in parts]),
+        things=parts[0].things,
     )
 
 

@@ -25,8 +25,8 @@ class InstanceRule:
     min_area_m2: Smaller objects are none. None: those of fewer than `SMALLEST_OBJECT_PX` pixels, and likewise
         where the size of a pixel is not known.
     erosion_m: How far from its outline the interior of a true object begins, in metres.
-    things: Classes whose objects are told apart. None: all but the background and those that occur in the
-        samples without a number.
+    things: Classes whose objects are told apart. None: those that the samples say; where they say none, all
+        but the background and those that occur without a number.
     pixel_m: Height of a pixel on the ground, in metres, where samples do not say it. None: not known; then
         interiors grow without a bound, and `erosion_m` counts pixels.
     """
@@ -52,8 +52,9 @@ class InstanceRule:
 
     def thing_indices(self, samples: Samples) -> list[int]:
         """Positions of the classes whose objects are told apart."""
-        if self.things is not None:
-            return [index for index, name in enumerate(samples.classes) if index and name in self.things]
+        named = self.things if self.things is not None else samples.things
+        if named is not None:
+            return [index for index, name in enumerate(samples.classes) if index and name in named]
         if samples.instances is None:
             return []
         numbered = samples.instances > 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,9 +68,9 @@ def load(config: RunConfig, store: Store, cache: Path) -> LoadedSamples:
                 _write(getattr(samples, side), unfinished, side)
             if samples.train.validation is not None:
                 _write(samples.train.validation, unfinished, VALIDATION)
-    train, held_out = (_read(folder, side, config.classes) for side in SIDES)
+    train, held_out = (_read(folder, side, config) for side in SIDES)
     if (folder / f"{VALIDATION}-names.json").is_file():
-        train = replace(train, validation=_read(folder, VALIDATION, config.classes))
+        train = replace(train, validation=_read(folder, VALIDATION, config))
     return LoadedSamples(train=train, held_out=held_out)
 
 
@@ -130,16 +129,17 @@ def _write(samples: Samples, folder: Path, side: str) -> None:
     (folder / f"{side}-names.json").write_bytes(orjson.dumps(list(samples.names)))
 
 
-def _read(folder: Path, side: str, classes: Sequence[str]) -> Samples:
+def _read(folder: Path, side: str, config: RunConfig) -> Samples:
     places, instances, pixel_m = (_array(folder / f"{side}-{name}.npy") for name in _OPTIONAL)
     return Samples(
         images=np.load(folder / f"{side}-images.npy", mmap_mode="c", allow_pickle=False),
         targets=np.load(folder / f"{side}-targets.npy", mmap_mode="c", allow_pickle=False),
         names=orjson.loads((folder / f"{side}-names.json").read_bytes()),
-        classes=classes,
+        classes=config.classes,
         places=places,
         instances=instances,
         pixel_m=pixel_m,
+        things=config.things,
     )
 
 

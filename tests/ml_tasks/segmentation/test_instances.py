@@ -245,6 +245,7 @@ def test_classes_are_told_apart_as_the_rule_says_or_as_the_samples_number_them()
     assert replace(RULE, things=[]).thing_indices(samples) == []
     samples.targets[samples.targets == 2] = 0
     assert RULE.thing_indices(samples) == [1, 2]
+    assert RULE.thing_indices(replace(samples, things=["building"]).select([0, 1])) == [1]
 
 
 def test_the_entries_that_the_documents_give_an_item_name_what_is_measured():
