@@ -201,7 +201,8 @@ def _chips(
     used = feedback.reviewed(known, found)
     if not found.labels:
         wrong = (
-            "everything was rejected, and a dataset needs labels: draw what is there, with the verdict added"
+            "everything was rejected, and a dataset needs labels: draw what is there, with the verdict "
+            "added, or judge a prediction that goes beyond, over chips that do hold what is mapped"
         )
     elif not used:
         wrong = (

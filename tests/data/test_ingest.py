@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import orjson
+import pyogrio
 import pytest
 import shapely
 from PIL import Image
@@ -451,3 +452,32 @@ def test_a_chip_with_more_labels_than_can_be_told_apart_is_refused(
     with pytest.raises(InvalidLabels, match="has 31 labels, at most 30 can be told apart"):
         ingest(folder, tmp_path / "work", labels=str(folder / "parts.geojson"))
     assert not (tmp_path / "work").exists()
+
+
+def test_background_alone_is_refused_in_each_form_with_what_to_do_with_the_chips(tmp_path: Path) -> None:
+    nothing = folder_of(tmp_path / "nothing", [])
+    fields = folder_of(tmp_path / "fields", everywhere(0.0002, kind="field"))
+    layer = tmp_path / "empty.gpkg"
+    pyogrio.raw.write(
+        layer, np.array([], object), [], [], geometry_type="Polygon", crs="EPSG:4326", driver="GPKG"
+    )
+    mapped = {"classes": ["building", "background=field"], "class_property": "kind"}
+    way = "into one folder with chips that have labels.*chips without a label count as background"
+
+    with pytest.raises(InvalidLabels, match=f"it holds no features.*{way}"):
+        ingest(nothing, tmp_path / "work")
+    with pytest.raises(InvalidLabels, match=f"it holds no features.*{way}"):
+        ingest(nothing, tmp_path / "work", labels=str(layer))
+    with pytest.raises(InvalidLabels, match=f"all its 4 features mean background.*{way}"):
+        ingest(fields, tmp_path / "work", **mapped)
+
+
+def test_chips_of_background_beside_chips_with_labels_count_as_background(tmp_path: Path) -> None:
+    both = folder_of(tmp_path / "both", everywhere(0.0002))
+    for index in range(2, 4):  # beside them, without a label
+        png_without_place(both, type(TILE)(TILE.x + index, TILE.y, 19))
+
+    prepared = ingest(both, tmp_path / "work")
+
+    assert prepared.repairs["without_labels"] == 2
+    assert prepared.chip_count == 6

@@ -119,7 +119,12 @@ FAR = {"type": "Polygon", "coordinates": [[[10, 20], [10.1, 20], [10.1, 20.1], [
         (of_bands(3, "uint16"), "OAM-", "its pixels are uint16", "gdal_translate -ot Byte -scale"),
         (one_chip, "1 chips", "too few", "chips"),
         (no_labels_file, "labels.geojson", "there is no such file", "name the file (labels)"),
-        (labels_of(None, 0), "labels.geojson", "it holds no features", "map some buildings"),
+        (
+            labels_of(None, 0),
+            "labels.geojson",
+            "it holds no features",
+            "into one folder with chips that have",
+        ),
         (
             labels_of(LINE),
             "labels.geojson",

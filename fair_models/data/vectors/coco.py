@@ -326,11 +326,15 @@ def _without_label(missing: Sequence[str], document: _Document, are_boxes: bool)
 def _nothing_left(
     document: _Document, counts: Mapping[str, int], classes: Sequence[str], are_boxes: bool
 ) -> str:
+    total = len(document.annotations)
+    if counts["background_value"] == total:
+        there = f"all its {total} annotations mean {labels.BACKGROUND}" if total else "it has no annotation"
+        return f"{there}, and {labels.BACKGROUND_ALONE}"
     what = {**labels.REPAIRS, **REPAIRS}
     left_out = ", ".join(f"{count} {what[name]}" for name, count in counts.items() if count)
     said = ", ".join(sorted(set(document.names.values()))) or "none"
     kind = "boxes" if are_boxes else "outlines"
     return (
-        f"none of its {len(document.annotations)} {kind} can be used: {left_out or 'it has no annotation'}; "
+        f"none of its {total} {kind} can be used: {left_out}; "
         f"its categories are {said}, asked for were {', '.join(classes)}; use their own chips and classes"
     )

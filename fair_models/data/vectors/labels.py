@@ -37,6 +37,13 @@ OLDER_CLASS_PROPERTY = "fair:class"
 IGNORED_PROPERTY = "ignored"
 """Stored labels in which this is true have no class: their ground counts neither way."""
 
+BACKGROUND_ALONE = (
+    "a dataset without any label trains nothing. Where there is nothing to map, put these chips into one "
+    "folder with chips that have labels, with all labels in one file, and ingest that: chips without a label "
+    "count as background"
+)
+"""Why chips of background alone are refused, and how they come to use."""
+
 _DISPLACED = "orig_class"
 """Where a property `class` of somebody else's meaning goes when labels are written."""
 
@@ -428,7 +435,9 @@ def _nothing_left(
     class_property: str | None,
 ) -> list[str]:
     if total == 0:
-        return ["it holds no features; map some buildings, or name the right file"]
+        return [f"it holds no features. If it is the right file: {BACKGROUND_ALONE}"]
+    if known.mended.get("background_value") == total:
+        return [f"all its {total} features mean {BACKGROUND}, and {BACKGROUND_ALONE}"]
     left_out = [f"{count} {REPAIRS[name]}" for name, count in known.mended.items() if count]
     reason = f"none of its {total} features is a usable polygon: {', '.join(left_out)}"
     if known.mended["other_class"] and class_property:

@@ -156,7 +156,7 @@ def test_content_decides_what_is_coco(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"images": [], "annotations": []}, "none of its 0 boxes can be used: it has no annotation"),
+        ({"images": [], "annotations": []}, "it has no annotation, and a dataset without any label trains"),
         ({"categories": None}, "categories is no list of objects"),
         ({"categories": [{"id": 7, "name": "tree"}]}, "its categories are tree, asked for were building"),
         ({"categories": [{"name": "building"}]}, "1 of categories have no id"),
@@ -181,6 +181,15 @@ def test_a_file_that_does_not_fit_together_is_refused(
     with pytest.raises(InvalidLabels, match=reason):
         prepare(params(chips, path), tmp_path / "work")
     assert not (tmp_path / "work").exists()
+
+
+def test_boxes_that_all_mean_background_are_refused_with_what_to_do_with_the_chips(
+    chips: Path, tmp_path: Path
+) -> None:
+    path = write(tmp_path, document(names_in(chips)))
+
+    with pytest.raises(InvalidLabels, match=r"all its 12 annotations mean background.*into one folder"):
+        prepare(params(chips, path, classes=["tree", "background=Building"]), tmp_path / "work")
 
 
 def test_images_of_another_size_than_the_chips_are_refused(chips: Path, tmp_path: Path) -> None:
