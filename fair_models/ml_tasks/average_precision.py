@@ -25,9 +25,20 @@ def average_precision(right: Array, weights: Array, wanted: float) -> Array | No
     """
     if not wanted:
         return None
-    hits, all_found = np.cumsum(right * weights, axis=1), np.cumsum(weights)
-    precision = np.divide(hits, all_found, out=np.zeros(hits.shape), where=all_found > 0)
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    envelope = np.hstack([envelope, np.zeros((len(envelope), 1))])
-    at = [np.searchsorted(row, _RECALLS, side="left") for row in hits / wanted]
-    return np.array([row[position].mean() for row, position in zip(envelope, at, strict=True)])
+    found = np.cumsum(weights)
+    return np.array([_mean_precision(np.flatnonzero(row), weights, found, wanted) for row in right])
+
+
+def _mean_precision(hits_at: Array, weights: Array, found: Array, wanted: float) -> float:
+    """Of one row: precision is largest, and recall grows, at right objects alone: no other is looked at.
+
+    Args:
+        hits_at: Positions of the right objects.
+        weights: How often each object counts.
+        found: Sum of the weights up to each object.
+        wanted: How many true objects there are.
+    """
+    hits, all_found = np.cumsum(weights[hits_at]), found[hits_at]
+    precision = np.divide(hits, all_found, out=np.zeros(len(hits)), where=all_found > 0)
+    envelope = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
+    return float(envelope[np.searchsorted(hits / wanted, _RECALLS, side="left")].mean())
