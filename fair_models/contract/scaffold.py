@@ -27,7 +27,7 @@ from fair_models.store.digests import checksum_file
 from fair_models.types import VERSION_SUFFIX, Json, Name
 
 FILES = Path(__file__).with_name("scaffold_files")
-"""One folder of templates for each ML task, named as in `mlm:tasks`."""
+"""One folder of templates for tasks that share them, with the words of each task, named as in `mlm:tasks`."""
 
 LICENSE = "Apache-2.0"
 """What a new contribution says until its author says otherwise."""
@@ -53,7 +53,7 @@ class Scaffold:
 
 def tasks() -> list[str]:
     """ML tasks that a contribution can be made for."""
-    return sorted(path.name for path in FILES.iterdir() if path.is_dir())
+    return sorted(_words_files())
 
 
 def folder_name(name: str) -> str:
@@ -123,14 +123,16 @@ def _task_problems(task: str) -> Iterator[str]:
 
 
 def _write(draft: Path, name: str, package: str, task: str) -> None:
+    of_task = _words_files()[task]
     words = {
         "name": name,
         "title": name.replace("-", " ").capitalize(),
         "folder": draft.name,
         "package": package,
         "license": LICENSE,
+        **_task_words(of_task),
     }
-    source = FILES / task
+    source = of_task.parent
     code = [path for path in _templates(source) if path.suffixes[-2:] == [".py", _ENDING]]
     _render(source, code, draft, words)
     with tempfile.TemporaryDirectory(prefix="fair-new-code-") as temporary:
@@ -140,6 +142,24 @@ def _write(draft: Path, name: str, package: str, task: str) -> None:
         words |= _facts(loader.load_pipeline(archive, checksum, f"{package}.pipeline"))
         _render(source, [path for path in _templates(source) if path not in code], draft, words)
         loader.load_module(archive, checksum, f"{package}.weights").make(draft)
+
+
+def _words_files() -> dict[str, Path]:
+    """Where the words of each task are."""
+    return {path.stem: path for path in FILES.glob("*/*.json")}
+
+
+def _task_words(path: Path) -> dict[str, str]:
+    """What the templates say of a task. What one task has more than others goes before what all have."""
+    said: Json = json.loads(path.read_text(encoding="utf-8"))
+    said["more_inference_values"] = {entry["key"]: entry["default"] for entry in said["more_inference"]}
+    said["more_fields"] = "".join(f"{line}\n" for line in said["more_fields"])
+    said["more_part_tests"] = "".join(f"    {line}\n" for line in said["more_part_tests"])
+    more = {"more_inference_values", "more_inference", "more_metrics", "more_properties"}
+    inner = {key: f"{_inner_json(said[key])},\n" if said[key] else "" for key in more}
+    return {
+        key: value if isinstance(value, str) else json.dumps(value) for key, value in said.items()
+    } | inner
 
 
 def _templates(source: Path) -> list[Path]:

@@ -60,7 +60,9 @@ def test_it_is_imported_as_its_folder_says(pristine: Path, tmp_path: Path) -> No
     assert contributions.read(pristine).entrypoint == "street_roofs.pipeline"
 
 
-def test_its_own_tests_pass_where_it_lies(folder: Path) -> None:
+@pytest.mark.parametrize("task", scaffold.tasks())
+def test_its_own_tests_pass_where_it_lies(tmp_path: Path, task: str) -> None:
+    folder = scaffold.create("street-roofs", tmp_path / "street_roofs", task).folder
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder.name],
         cwd=folder.parent,
@@ -80,14 +82,28 @@ def test_making_its_weights_again_gives_the_same_files(folder: Path) -> None:
     assert (folder / "stac-item.json").read_bytes() == item
 
 
-def test_its_files_hold_no_word_that_was_not_filled_in(pristine: Path) -> None:
+@pytest.mark.parametrize("task", scaffold.tasks())
+def test_its_files_hold_no_word_that_was_not_filled_in(tmp_path: Path, task: str) -> None:
+    made = scaffold.create("street-roofs", tmp_path / "street_roofs", task).folder
     files = [
-        path for path in pristine.rglob("*") if path.suffix in {"", ".py", ".md", ".json"} and path.is_file()
+        path for path in made.rglob("*") if path.suffix in {"", ".py", ".md", ".json"} and path.is_file()
     ]
     texts = {path.name: path.read_text(encoding="utf-8") for path in files}
     assert len(texts) == 8
     texts["Dockerfile"] = texts["Dockerfile"].replace("FROM ${", "FROM {")  # Docker's own words
     assert [name for name, text in texts.items() if "$" in text or "FOLDER." in text] == []
+
+
+def test_a_new_model_of_objects_says_so_in_its_item(tmp_path: Path) -> None:
+    made = scaffold.create("street-roofs", tmp_path / "street_roofs", "instance-segmentation")
+
+    properties = contributions.read(made.folder).template["properties"]
+
+    assert properties["mlm:tasks"] == ["instance-segmentation", "semantic-segmentation"]
+    assert properties["mlm:output"][0]["result"]["shape"] == [-1, 3, -1, -1]
+    assert properties["fair:thing_classes"] == ["building"]
+    assert properties["mlm:hyperparameters"]["inference.marker_reach_m"] == 3
+    assert "training.erosion_m" in properties["mlm:hyperparameters"]
 
 
 def test_weights_of_another_network_are_told_until_their_digest_is_noted(folder: Path) -> None:
