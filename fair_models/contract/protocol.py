@@ -24,8 +24,8 @@ class Pipeline(Protocol):
     `params` is an instance of the contribution's own `Params`: the hyperparameters of the item that start
     with `training.`, without that prefix. A network's state is a torch state dict of what `build` returns.
 
-    `evaluate` may have a fifth parameter `inference` with a default: the inference parameters without their
-    prefix, as predictions of the model use them. A module may be `Calibrating` and `MakingAssets` too.
+    `evaluate` and `calibrate` may have a fifth parameter `inference` with a default: the inference parameters
+    without their prefix, as predictions of the model use them. A module may be `Calibrating` and `MakingAssets` too.
     """
 
     @property

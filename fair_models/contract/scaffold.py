@@ -154,8 +154,9 @@ def _task_words(path: Path) -> dict[str, str]:
     said: Json = json.loads(path.read_text(encoding="utf-8"))
     said["more_inference_values"] = {entry["key"]: entry["default"] for entry in said["more_inference"]}
     said["more_fields"] = "".join(f"{line}\n" for line in said["more_fields"])
+    said["more_properties"] = "".join(f"    {line},\n" for line in said["more_properties"])
     said["more_part_tests"] = "".join(f"    {line}\n" for line in said["more_part_tests"])
-    more = {"more_inference_values", "more_inference", "more_metrics", "more_properties"}
+    more = {"more_inference_values", "more_inference", "first_metrics", "object_metrics"}
     inner = {key: f"{_inner_json(said[key])},\n" if said[key] else "" for key in more}
     return {
         key: value if isinstance(value, str) else json.dumps(value) for key, value in said.items()

@@ -81,6 +81,8 @@ class PredictionRequest:
     processing: The model's `preprocess` and `postprocess`.
     input: Bands, sample size, ground sample distance and resampling of the model.
     classes: Class names; the position is the index, 0 the background.
+    thing_classes: Those whose objects are told apart where the model says where interiors are. Empty: all but
+        the background.
     params: Inference parameters without their prefix. The library reads `confidence_threshold` (0 to 1; 0.5),
         `min_area_m2` (0), `simplify_m` (0), `nms_iou` (0 to 1; 0.5), `output` ("point" makes points of
         boxes), and of models that tell objects apart `marker_threshold` (0 to 1; 0.5) and `marker_reach_m`
@@ -127,6 +129,7 @@ class PredictionRequest:
     model_id: str = "unregistered-v1"
     model_href: str = "unregistered"
     task: str = "semantic-segmentation"
+    thing_classes: Sequence[str] = ()
     multiple_px: int = DEFAULT_MULTIPLE_PX
     max_pixels: int = MAX_PIXELS
 
@@ -156,6 +159,13 @@ class PredictionRequest:
     def marker_threshold(self) -> float:
         """Least probability of a pixel of an object's interior."""
         return self._number("marker_threshold")
+
+    @property
+    def things(self) -> list[int] | None:
+        """Indices of the classes whose objects are told apart. None: all but the background."""
+        if not self.thing_classes:
+            return None
+        return [index for index, name in enumerate(self.classes) if index and name in self.thing_classes]
 
     @property
     def marker_reach_m(self) -> float:

@@ -55,11 +55,11 @@ def features(request: PredictionRequest) -> Features:
         return concatenate(list(stream(imagery, request)))
 
 
-def expected(image: Array, reach_m: float = 3.0) -> Array:
+def expected(image: Array, reach_m: float = 3.0, things: Sequence[int] = (1, 2)) -> Array:
     """Objects of the town, as an array."""
     inside, interior, tank = image / np.float32(255)
     classes = np.where(inside >= 0.5, np.where(tank >= 0.5, 2, 1), 0).astype(np.uint8)
-    markers = (interior >= 0.5) & (classes > 0)
+    markers = (interior >= 0.5) & np.isin(classes, things)
     return growth.number_objects(classes, markers, growth.steps(reach_m, PIXEL_M))
 
 
@@ -75,6 +75,21 @@ def test_polygons_are_the_objects_of_the_whole_image(town: Path, tmp_path: Path)
     drawn = rasterize(zip(places, range(1, len(places) + 1), strict=True), out_shape=SIZE, dtype="int32")
     assert len(found) == numbers.max() > 150
     assert (growth.in_order(drawn) == numbers).all()
+
+
+def test_classes_that_are_connected_ground_are_outlined_as_before(town: Path, tmp_path: Path) -> None:
+    params = {"simplify_m": 0, "min_area_m2": 0}
+    apart = features(asked(town, tmp_path, copy_of(tmp_path, 64), params=params))
+
+    session = copy_of(tmp_path, 64)
+    found = features(asked(town, tmp_path, session, params=params, thing_classes=["building"]))
+
+    numbers = expected(quarter(*SIZE), things=[1])
+    assert len(found) == numbers.max()
+    tanks = [shapely.union_all(each.geometry[each.classes == 2]) for each in (apart, found)]
+    assert (found.classes == 2).sum() < (apart.classes == 2).sum()
+    assert tanks[0].symmetric_difference(tanks[1]).area < 1e-3 * tanks[0].area
+    assert (found.classes == 1).sum() == (apart.classes == 1).sum()
 
 
 def _pixels(grid: Any, places: Array) -> Array:

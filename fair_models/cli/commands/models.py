@@ -33,7 +33,13 @@ def new_model(
             "with underscores for hyphens."
         ),
     ] = None,
-    task: Annotated[str, typer.Option(help="What the model does.")] = "semantic-segmentation",
+    task: Annotated[
+        str,
+        typer.Option(
+            help="What the model does: instance-segmentation (one polygon for each object) or "
+            "semantic-segmentation (a class for each pixel)."
+        ),
+    ] = "instance-segmentation",
     json: Json = False,
 ) -> None:
     """Make a folder for a new model: complete, small, and ready to be changed."""

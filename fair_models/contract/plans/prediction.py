@@ -83,6 +83,7 @@ def plan_prediction(
         model_id=model.id,
         model_href=model.href,
         task=model.task,
+        thing_classes=model.thing_classes,
     )
 
 

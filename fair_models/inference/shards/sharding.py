@@ -199,7 +199,7 @@ def digest_of(work: Prepared) -> str:
         [area, request.zoom],
         sidecar.with_prefix(request.params),
         [request.input.bands, request.input.size_px, request.input.gsd_m, request.input.resampling],
-        [list(request.classes), request.task, request.multiple_px, request.as_raster],
+        [list(request.classes), request.things, request.task, request.multiple_px, request.as_raster],
         request.most_failed > 0,
         request.rules.model_dump(),
         [[shard.start, shard.stop] for shard in plan.shards],

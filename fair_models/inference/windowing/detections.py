@@ -80,6 +80,7 @@ def detections(
     classes: Sequence[str],
     threshold: float,
     marker_threshold: float = MARKER_THRESHOLD,
+    things: Sequence[int] | None = None,
 ) -> Detections:
     """What the parts of one window say of its core.
 
@@ -90,6 +91,7 @@ def detections(
         classes: Class names; the position is the index, 0 the background.
         threshold: Least probability of a class that is not the background.
         marker_threshold: Least probability of an interior.
+        things: Indices of the classes whose objects are told apart. Default: all but the background.
 
     Raises:
         Invalid: The parts do not fit the window or the classes.
@@ -99,7 +101,7 @@ def detections(
         if isinstance(part, RasterPart | InstancePart):
             mask = _mask(view, part, valid, len(classes), threshold)
             if isinstance(part, InstancePart):
-                mask = replace(mask, markers=_markers(view, part, mask.classes, marker_threshold))
+                mask = replace(mask, markers=_markers(view, part, mask.classes, marker_threshold, things))
         elif isinstance(part, FeaturePart):
             found.append(_found(view, part, valid, len(classes), threshold))
         elif isinstance(part, Embedding):
@@ -135,14 +137,17 @@ def _mask(view: View, part: RasterPart | InstancePart, valid: Array, classes: in
     return Mask(best * chosen, np.where(valid, probability, 0).astype(np.float32))
 
 
-def _markers(view: View, part: InstancePart, classes: Array, threshold: float) -> Array:
+def _markers(
+    view: View, part: InstancePart, classes: Array, threshold: float, things: Sequence[int] | None
+) -> Array:
     interior, expected = np.asarray(part.interior), (view.window.height, view.window.width)
     if interior.shape != expected:
         raise wrong(f"an InstancePart with an interior of shape {interior.shape} instead of {expected}")
     interior = view.crop(interior)
     if not np.isfinite(interior).all():
         raise wrong("an InstancePart with an interior that has other than finite numbers")
-    return np.asarray((interior >= threshold) & (classes > 0))
+    told_apart = classes > 0 if things is None else np.isin(classes, things)
+    return np.asarray((interior >= threshold) & told_apart)
 
 
 def _found(view: View, part: FeaturePart, valid: Array, known: int, threshold: float) -> FoundObjects:

@@ -84,6 +84,7 @@ def plan_windows(imagery: Imagery, request: PredictionRequest) -> PredictionPlan
         request.threshold,
         request.scores_whole_images,
         request.marker_threshold,
+        request.things,
     )
     strips = tuple(_strips(imagery, request, model))
     jobs = tuple((strip.block, view) for strip in strips for view in strip.views)

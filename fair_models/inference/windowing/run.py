@@ -43,6 +43,7 @@ class Model:
     threshold: Least probability or score of a class that is not the background.
     whole_images: Whether it scores each chip as a whole.
     marker_threshold: Least probability of an interior.
+    things: Indices of the classes whose objects are told apart. None: all but the background.
     """
 
     session: Session
@@ -53,6 +54,7 @@ class Model:
     threshold: float
     whole_images: bool = False
     marker_threshold: float = MARKER_THRESHOLD
+    things: Sequence[int] | None = None
 
     @property
     def padding(self) -> Padding:
@@ -166,7 +168,9 @@ def postprocess(ran: NetworkOutput, model: Model, as_raster: bool) -> list[Windo
     for at, (view, valid) in enumerate(zip(ran.views, ran.valid, strict=True)):
         outputs = {name: values[at] for name, values in ran.outputs.items()}
         parts = model.processing.postprocess(outputs, view.window, model.params)
-        said = detections(view, parts, valid, model.classes, model.threshold, model.marker_threshold)
+        said = detections(
+            view, parts, valid, model.classes, model.threshold, model.marker_threshold, model.things
+        )
         if said.mask is not None and model.whole_images:
             name = "a RasterPart" if said.mask.markers is None else "an InstancePart"
             raise wrong(f"{name}, and its task is to score images as wholes")

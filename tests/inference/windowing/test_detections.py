@@ -134,6 +134,18 @@ def test_interiors_are_markers_where_they_reach_their_threshold_and_lie_in_the_m
     assert mask.markers.tolist() == [[False, True, False, True, False]]
 
 
+def test_interiors_of_classes_that_are_connected_ground_are_no_markers() -> None:
+    view, valid = whole(1, 4)
+    probabilities = np.array([[[0, 0, 0, 0.9]], [[1, 1, 0, 0.1]], [[0, 0, 1, 0]]], np.float32)
+    part = InstancePart(probabilities, np.array([[1, 0, 1, 1]], np.float32))
+
+    mask = detections(view, [part], valid, CLASSES, 0.5, 0.5, things=[1]).mask
+
+    assert mask is not None
+    assert mask.markers is not None
+    assert mask.markers.tolist() == [[True, False, False, False]]
+
+
 def test_a_mask_without_interiors_has_no_markers() -> None:
     view, valid = whole()
 
