@@ -25,7 +25,8 @@ class Pipeline(Protocol):
     with `training.`, without that prefix. A network's state is a torch state dict of what `build` returns.
 
     `evaluate` and `calibrate` may have a fifth parameter `inference` with a default: the inference parameters
-    without their prefix, as predictions of the model use them. A module may be `Calibrating` and `MakingAssets` too.
+    without their prefix, as predictions of the model use them. A module may be `Calibrating` and
+    `MakingAssets` too.
     """
 
     @property
