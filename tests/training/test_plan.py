@@ -189,6 +189,13 @@ def test_the_config_says_whose_objects_are_told_apart_where_the_model_says_it(ba
     assert config.things == ["building"]
 
 
+def test_a_config_that_tells_objects_of_no_class_apart_is_refused(base, town):
+    text = plan_run(base, town, wish()).to_zenml().replace("thing_classes: []", "thing_classes: [roof]")
+
+    with pytest.raises(InvalidParameters, match=r"thing_classes names roof, the classes .* are building"):
+        RunConfig.from_zenml(text)
+
+
 def test_the_config_says_how_many_labels_of_each_class_there_are(base, town):
     counts = plan_run(base, town, wish()).data.class_counts
 

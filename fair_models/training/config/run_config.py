@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fair_models import place_fields
 from fair_models.errors import InvalidParameters
@@ -154,6 +154,15 @@ class RunConfig(_Part):
     threads: int | None = Field(
         None, ge=1, le=256, description="CPU threads. Default: as many as there are cores."
     )
+
+    @model_validator(mode="after")
+    def _things_are_classes(self) -> Self:
+        if foreign := [name for name in self.thing_classes if name not in self.classes[1:]]:
+            raise ValueError(
+                f"thing_classes names {', '.join(foreign)}, the classes besides the background are "
+                f"{', '.join(self.classes[1:])}"
+            )
+        return self
 
     @property
     def things(self) -> list[str]:
