@@ -6,24 +6,33 @@ Without imagery it invents a settlement of 4608 x 3584 px, in which windows of 1
 they have to, and uses the U-Net's initial weights. With labels the U-Net is trained on the chips first; it
 matters little how well it finds buildings here, only that it looks as far around as a trained one does. An
 object is cut where it ends at an internal edge, over 3 px or more, and goes on beyond it in the reference.
+
+Objects are counted twice: as connected pixels of the mask, and as polygons of a model that tells them apart,
+where what is most surely a building is the interior of one.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import shapely
 
 from fair_models.data.chip_samples import LoadedSamples
+from fair_models.data.images.grid import LONLAT
 from fair_models.data.samples import Samples
 from fair_models.inference import windows
+from fair_models.inference.imagery.georeference import moved, pixels_of
 from fair_models.inference.imagery.reading import Block, open_imagery
 from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.network.session import Session, open_session
+from fair_models.inference.outlines.features import concatenate
+from fair_models.inference.parts import InstancePart, Part, Processing, RasterPart, Window
 from fair_models.inference.request import PredictionRequest
 from fair_models.inference.streaming import stream
 from fair_models.inference.windows import Rectangle
@@ -36,6 +45,8 @@ CLASSES = ("background", "building")
 EVERYTHING_PX = 8192
 MIN_CUT_PX = 3
 SEED = 999
+MOST_SURELY = 0.9
+"""Least probability of a building that is the interior of one."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,11 @@ def main() -> None:
         show("each chip by itself", alone, reference, edges(reference.shape, 256, 0))
         for size, margin in CUTS:
             found = objects(chips, session, size, margin)
+            show(f"{size} px, margin {margin}", found, reference, edges(reference.shape, size, margin))
+        reference = instances(chips, session, EVERYTHING_PX, 0)
+        print(f"{reference.max()} objects that are told apart in one window over everything")
+        for size, margin in CUTS:
+            found = instances(chips, session, size, margin)
             show(f"{size} px, margin {margin}", found, reference, edges(reference.shape, size, margin))
 
 
@@ -151,22 +167,64 @@ def objects(chips: Path, session: Session, size_px: int, margin_px: int) -> Arra
     """Objects of the largest block with windows of a size, as `Mask.objects`."""
     from models.unet_segmentation import processing
 
-    windows.DEFAULT_SIZE_PX, windows.DEFAULT_MARGIN_PX = size_px, margin_px
-    request = PredictionRequest(
-        imagery=parse_source(chips),
-        output=chips,
-        session=session,
-        processing=processing,
-        input=Input(),
-        classes=CLASSES,
-        params={},
-    )
+    request = _request(chips, session, processing, size_px, margin_px)
     with open_imagery(chips, request.input) as imagery:
         (_,) = imagery.blocks
         mask = Mask()
         for _ in stream(imagery, request, rasters=[mask]):
             pass
     return mask.objects
+
+
+def instances(chips: Path, session: Session, size_px: int, margin_px: int) -> Array:
+    """Polygons of a model that tells objects apart: number of each pixel's polygon, shape (height, width)."""
+    from rasterio.features import rasterize
+
+    request = _request(chips, session, MostSurely(), size_px, margin_px, marker_threshold=MOST_SURELY)
+    with open_imagery(chips, request.input) as imagery:
+        (block,) = imagery.blocks
+        found = concatenate(list(stream(imagery, request)))
+        shapes = shapely.transform(
+            found.geometry, lambda places: pixels_of(block.grid, moved(places, LONLAT, block.grid.crs))
+        )
+        size = block.grid.height, block.grid.width
+    return np.asarray(rasterize(zip(shapes, range(1, len(shapes) + 1), strict=True), size, dtype="int32"))
+
+
+class MostSurely:
+    """The U-Net's processing with interiors: how sure it is of a building."""
+
+    def preprocess(self, window: Array) -> Array:
+        """As the U-Net's."""
+        from models.unet_segmentation import processing
+
+        return np.asarray(processing.preprocess(window))
+
+    def postprocess(
+        self, outputs: Mapping[str, Array], window: Window, params: Mapping[str, Any]
+    ) -> Sequence[Part]:
+        """What the U-Net says of a window, and where it is most sure."""
+        from models.unet_segmentation import processing
+
+        (part,) = processing.postprocess(outputs, window, params)
+        if not isinstance(part, RasterPart):
+            raise TypeError(f"The U-Net's postprocess returned {type(part).__name__}, not a RasterPart")
+        return [InstancePart(part.probabilities, part.probabilities[1])]
+
+
+def _request(
+    chips: Path, session: Session, processing: Processing, size_px: int, margin_px: int, **params: float
+) -> PredictionRequest:
+    windows.DEFAULT_SIZE_PX, windows.DEFAULT_MARGIN_PX = size_px, margin_px
+    return PredictionRequest(
+        imagery=parse_source(chips),
+        output=chips,
+        session=session,
+        processing=processing,
+        input=Input(),
+        classes=CLASSES,
+        params=params,
+    )
 
 
 def edges(shape: Sequence[int], size_px: int, margin_px: int) -> tuple[list[int], list[int]]:

@@ -189,6 +189,7 @@ class Prediction(Outcome):
         "pmtiles",
         "classes",
         "confidence",
+        "instances",
         "preview",
         "item",
     )
@@ -205,6 +206,7 @@ class Prediction(Outcome):
         description="COG with the class of each pixel; the folder where there are several, one for each area."
     )
     confidence: str | None = Field(description="COG with the confidence of each pixel in per cent; likewise.")
+    instances: str | None = Field(description="COG with the id of each pixel's polygon; likewise.")
     preview: str | None = Field(description="Picture of it over the imagery.")
     item: str = Field(description="STAC item with the digests of the files, the model and the parameters.")
     engine: str = Field(

@@ -22,7 +22,10 @@ from fair_models.params import PredictParams
 
 logger = logging.getLogger(__name__)
 
-FORMATS = ("geoparquet", "geojson", "flatgeobuf", "pmtiles", "classes", "confidence", "preview")
+RASTERS = ("classes", "confidence", "instances")
+"""Formats that say something of each pixel."""
+
+FORMATS = ("geoparquet", "geojson", "flatgeobuf", "pmtiles", *RASTERS, "preview")
 """All formats. Their files are assets of the item under the same keys."""
 
 DEFAULT_FORMATS = ("geoparquet", "geojson", "preview")
@@ -31,6 +34,7 @@ MAX_PIXELS = 50_000_000_000
 """Most pixels at the model's resolution: a square of 58 km at 0.26 m, a week's work for two cores."""
 
 _MAX_CLASSES = 255
+BOX_TASKS = frozenset({"object-detection"})
 WHOLE_IMAGE_TASKS = frozenset({"classification", "scene-classification", "regression"})
 
 
@@ -90,6 +94,7 @@ class PredictionRequest:
     formats: Which files, of `FORMATS`.
     holes: Whether holes of polygons are kept, or filled.
     regularise: Whether outlines get right angles where their shape has them.
+    merge: Whether connected pixels of a class are one polygon, even if the model tells objects apart.
     exclude: GeoJSON or GeoParquet of existing features; what they cover is left out.
     exclude_overlap: Features of which existing ones cover more than this part are left out, 0 to 1.
     area: What counts of the imagery. Default: all.
@@ -117,6 +122,7 @@ class PredictionRequest:
     formats: Sequence[str] = DEFAULT_FORMATS
     holes: bool = True
     regularise: bool = False
+    merge: bool = False
     exclude: Path | None = None
     exclude_overlap: float = 0.5
     area: Area | None = None
@@ -141,7 +147,7 @@ class PredictionRequest:
     @property
     def as_raster(self) -> bool:
         """Whether a raster is among the formats."""
-        return not {"classes", "confidence"}.isdisjoint(self.formats)
+        return not set(RASTERS).isdisjoint(self.formats)
 
     @property
     def outline(self) -> OutlineParams:
@@ -205,11 +211,13 @@ def check_request(request: PredictionRequest) -> None:
         for name in request.formats
         if name not in FORMATS
     ]
-    rasters = [name for name in ("classes", "confidence") if name in request.formats]
+    rasters = [name for name in RASTERS if name in request.formats]
     if rasters and request.scores_whole_images:
         problems.append(
             f"it scores images as wholes and says nothing of pixels: leave out {', '.join(rasters)}"
         )
+    if "instances" in request.formats and request.task in BOX_TASKS:
+        problems.append("it finds boxes or points and says nothing of pixels: leave out instances")
     if not 2 <= len(request.classes) <= _MAX_CLASSES:
         problems.append(
             f"it has {len(request.classes)} classes, 2 to {_MAX_CLASSES} with the background are possible"

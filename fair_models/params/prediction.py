@@ -15,7 +15,9 @@ from fair_models.params.fields import (
 )
 from fair_models.types import Reference
 
-Format = Literal["geoparquet", "geojson", "flatgeobuf", "pmtiles", "classes", "confidence", "preview"]
+Format = Literal[
+    "geoparquet", "geojson", "flatgeobuf", "pmtiles", "classes", "confidence", "instances", "preview"
+]
 """A kind of file that a prediction writes."""
 
 
@@ -67,8 +69,8 @@ class PredictParams(Params):
         default=["geoparquet", "geojson", "preview"],
         min_length=1,
         description="Files to write. Polygons: geoparquet, geojson, flatgeobuf, pmtiles (tiles for web "
-        "maps). Rasters, as Cloud Optimized GeoTIFF: classes, confidence. A picture: preview. Default: "
-        "geoparquet, geojson, preview.",
+        "maps). Rasters, as Cloud Optimized GeoTIFF: classes, confidence, instances (the id of each pixel's "
+        "polygon). A picture: preview. Default: geoparquet, geojson, preview.",
     )
     holes: bool = Field(
         True, description="Keep holes in polygons, such as courtyards. false fills them. Default: true."
@@ -77,6 +79,11 @@ class PredictParams(Params):
         False,
         description="Make corners of outlines right angles, as most roofs have them. Outlines that this "
         "would change much are kept as they are. Default: false.",
+    )
+    merge: bool = Field(
+        False,
+        description="Write connected pixels of a class as one polygon, even if the model tells objects "
+        "apart. Other models always do so. Default: false.",
     )
     exclude: Location | None = Field(
         None,

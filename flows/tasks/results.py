@@ -107,6 +107,7 @@ def predicted(found: PredictionResult, model: str) -> Prediction:
         pmtiles=files.get("pmtiles"),
         classes=_raster(found, "classes"),
         confidence=_raster(found, "confidence"),
+        instances=_raster(found, "instances"),
         preview=files.get("preview"),
         item=str(found.folder / ITEM),
         engine=_engine(found.item["properties"]["fair:engine"]),

@@ -195,6 +195,42 @@ def test_a_higher_threshold_of_markers_leaves_objects_that_touch_together(town: 
     assert high < low / 2
 
 
+class Merged(MaskAndInterior):
+    """The same model without interiors."""
+
+    def postprocess(
+        self, outputs: Mapping[str, Array], window: Window, params: Mapping[str, Any]
+    ) -> Sequence[Part]:
+        (part,) = super().postprocess(outputs, window, params)
+        assert isinstance(part, InstancePart)
+        return [RasterPart(part.probabilities)]
+
+
+@pytest.mark.parametrize("holes", [False, True])
+def test_merged_objects_are_what_a_model_without_interiors_gives(
+    town: Path, tmp_path: Path, holes: bool
+) -> None:
+    session, formats = copy_of(tmp_path, 64), ["geojson", "geoparquet", "classes", "preview"]
+    merged = predict(asked(town, tmp_path / "a", session, merge=True, holes=holes, formats=formats))
+    plain = predict(asked(town, tmp_path / "b", session, holes=holes, formats=formats, processing=Merged()))
+
+    assert sum(merged.counts.values()) < 100
+    assert [file.checksum for file in merged.files] == [file.checksum for file in plain.files]
+
+
+def test_objects_of_other_classes_than_the_things_are_connected_pixels(town: Path, tmp_path: Path) -> None:
+    session = copy_of(tmp_path)
+
+    def asked_for(**changes: Any) -> Features:
+        return features(asked(town, tmp_path, session, params={"min_area_m2": 0}, **changes))
+
+    everything, buildings, merged = asked_for(), asked_for(thing_classes=["building"]), asked_for(merge=True)
+
+    counts = [np.bincount(each.classes, minlength=3)[1:].tolist() for each in (everything, buildings, merged)]
+    assert counts[1] == [counts[0][0], counts[2][1]]
+    assert counts[0][1] > counts[2][1]
+
+
 @pytest.mark.parametrize(
     ("params", "reason"),
     [

@@ -71,6 +71,7 @@ def plan_prediction(
         formats=params.formats,
         holes=params.holes,
         regularise=params.regularise,
+        merge=params.merge,
         exclude=exclude,
         exclude_overlap=params.exclude_overlap,
         area=area,

@@ -107,7 +107,7 @@ class Outliner:
     ) -> RegionFinder | InstanceFinder | None:
         """What finds the objects of a block; None before one of its windows has said anything."""
         width, request = strip.area.width, self._request
-        if any(window.markers is not None for window in windows):
+        if any(window.markers is not None for window in windows) and not request.merge:
             pixel_m = pixel_size_m(strip.block.grid)
             reach_px = growth.steps(request.marker_reach_m, max(pixel_m))
             near_px = neighbours.near_px(request.outline, pixel_m)

@@ -16,6 +16,7 @@ from fair_models.inference.parts import NO_IMAGERY, SCALE
 from fair_models.inference.repeating import ID_PROPERTY
 from fair_models.inference.writing.geoparquet import GeoParquetSink, features_in
 from fair_models.inference.writing.layers import write_flatgeobuf, write_geojson, write_pmtiles
+from fair_models.inference.writing.numbers import KIND, NO_DATA, NumberFiles
 from fair_models.inference.writing.preview import draw
 from fair_models.inference.writing.rasters import Kind, RasterFiles, class_colour
 from fair_models.inference.writing.sidecar import OutputFile, output_file
@@ -78,6 +79,7 @@ class Outputs:
         self._sink = GeoParquetSink(folder / PARQUET, classes)
         kinds = [kind for kind in _KINDS if kind in formats]
         self._rasters = RasterFiles(folder, kinds, classes, blocks)
+        self._numbers = NumberFiles(folder, blocks)
 
     def __enter__(self) -> Outputs:
         return self
@@ -88,11 +90,13 @@ class Outputs:
         if kind is not None:
             self._sink.abandon()
             self._rasters.abandon()
+            self._numbers.abandon()
 
     @property
-    def rasters(self) -> list[RasterFiles]:
-        """Where strips go: one sink, or none where no raster was asked for."""
-        return [self._rasters] if self._rasters.kinds else []
+    def rasters(self) -> list[RasterFiles | NumberFiles]:
+        """Where strips go: none where no raster was asked for."""
+        pixels = [self._rasters] if self._rasters.kinds else []
+        return [*pixels, *([self._numbers] if KIND in self._formats else [])]
 
     @property
     def tally(self) -> Tally:
@@ -109,6 +113,7 @@ class Outputs:
         self._counts.update(features.classes.tolist())
         self._area_m2 += float(np.sum(features.area_m2[features.classes > 0]))
         self._sink.write(features)
+        self._numbers.add(len(features))
 
     def finish(self, caption: str, doing: Callable[[str], None]) -> list[OutputFile]:
         """Write what is made of the whole.
@@ -130,6 +135,9 @@ class Outputs:
             *(file for name in _DERIVED for file in self._derived(name)),
             *(file for kind in self._rasters.kinds for file in self._raster_files(kind)),
         ]
+        if KIND in self._formats:
+            doing("drawing the numbers of instances")
+            files += self._number_files()
         if "preview" in self._formats:
             doing("drawing the preview")
             draw(self._blocks, self._read, self._classes, caption, self._folder / PREVIEW)
@@ -162,6 +170,17 @@ class Outputs:
         paths = self._rasters.paths.get(kind, [])
         title, fields = _raster_fields(kind, self._classes)
         return [self._file(path.name, path.stem, title, "data", fields=fields) for path in sorted(paths)]
+
+    def _number_files(self) -> list[OutputFile]:
+        fields = {
+            "description": "id of the feature that the middle of a pixel lies in, 0 where it lies in none",
+            "data_type": "uint32",
+            "nodata": NO_DATA,
+        }
+        return [
+            self._file(path.name, path.stem, "Number of each pixel's feature (COG)", "data", fields=fields)
+            for path in self._numbers.finish(self._sink.path)
+        ]
 
     def _file(self, name: str, key: str, title: str, *roles: str, fields: Any = None) -> OutputFile:
         return output_file(self._folder, name, key, title, *roles, fields=fields)

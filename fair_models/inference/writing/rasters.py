@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["classes", "confidence"]
 
-_TILE_PX = 512
+TILE_PX = 512
+"""Height and width of tiles."""
+
 _CACHE_BYTES = 64 * 2**20
 _GROUND = (236, 236, 236)
 """Colour of the background class, so that what was found stands out."""
@@ -53,7 +55,7 @@ class RasterFiles:
     classes: Sequence[str]
     blocks: Sequence[Block]
     paths: dict[Kind, list[Path]] = field(default_factory=dict)
-    _open: dict[tuple[Kind, int], _Rows] = field(default_factory=dict)
+    _open: dict[tuple[Kind, int], Rows] = field(default_factory=dict)
 
     def write(self, block: Block, rows: Rectangle, classes: Array, confidence: Array) -> None:
         """Add the next strip of a block. The last one finishes its files.
@@ -74,12 +76,12 @@ class RasterFiles:
         values: dict[Kind, Array] = {"classes": classes, "confidence": confidence}
         for kind in self.kinds:
             final = self._path(kind, number)
-            with _told(final):
+            with told(final):
                 if (kind, number) not in self._open:
-                    self._open[kind, number] = _Rows(_created(final, kind, self.classes, block.grid))
+                    self._open[kind, number] = Rows(_created(final, kind, self.classes, block.grid))
                 if self._open[kind, number].add(rows, values[kind]):
                     self._open.pop((kind, number)).dataset.close()
-                    _optimise(_unfinished(final), final, kind)
+                    optimise(unfinished(final), final, "MODE" if kind == "classes" else "AVERAGE")
                     self.paths.setdefault(kind, []).append(final)
 
     def abandon(self) -> None:
@@ -89,12 +91,22 @@ class RasterFiles:
         self._open.clear()
 
     def _path(self, kind: Kind, number: int) -> Path:
-        if len(self.blocks) == 1:
-            return self.folder / f"{kind}.tif"
-        return self.folder / f"{kind}-{number + 1:0{len(str(len(self.blocks)))}}.tif"
+        return raster_path(self.folder, kind, number, len(self.blocks))
 
 
-class _Rows:
+def raster_path(folder: Path, kind: str, number: int, count: int) -> Path:
+    """Where the raster of a block lies: `classes.tif`, or `classes-01.tif` and so on where there are several.
+
+    Args:
+        folder: Where all of them lie.
+        kind: What it says, e.g. "classes".
+        number: Position of the block, from 0 on.
+        count: How many blocks there are.
+    """
+    return folder / (f"{kind}.tif" if count == 1 else f"{kind}-{number + 1:0{len(str(count))}}.tif")
+
+
+class Rows:
     """Rows on their way to a tiled file: it gets whole tiles, so that none is written twice."""
 
     def __init__(self, dataset: Any) -> None:
@@ -110,7 +122,7 @@ class _Rows:
             raise ValueError(f"{rows} is not the strip from row {expected} on, {width} px wide")
         self._waiting = np.concatenate([self._waiting, values])
         ended = expected + rows.height == height
-        self._write(len(self._waiting) if ended else len(self._waiting) // _TILE_PX * _TILE_PX)
+        self._write(len(self._waiting) if ended else len(self._waiting) // TILE_PX * TILE_PX)
         return bool(ended)
 
     def _write(self, count: int) -> None:
@@ -124,27 +136,7 @@ class _Rows:
 
 def _created(final: Path, kind: Kind, classes: Sequence[str], grid: Any) -> Any:
     """The tiled file that rows go to, with all that the final one says about them."""
-    import rasterio
-    from affine import Affine
-
-    dataset = rasterio.open(
-        _unfinished(final),
-        "w",
-        driver="GTiff",
-        height=grid.height,
-        width=grid.width,
-        count=1,
-        dtype="uint8",
-        nodata=NO_IMAGERY,
-        crs=grid.crs,
-        transform=Affine(*grid.transform),
-        tiled=True,
-        blockxsize=_TILE_PX,
-        blockysize=_TILE_PX,
-        compress="deflate",
-        zlevel=1,
-        bigtiff="if_safer",
-    )
+    dataset = tiled_file(unfinished(final), grid, "uint8", NO_IMAGERY)
     dataset.set_band_description(1, kind)
     if kind == "classes":
         dataset.write_colormap(1, {index: class_colour(index) for index in range(len(classes))})
@@ -155,27 +147,61 @@ def _created(final: Path, kind: Kind, classes: Sequence[str], grid: Any) -> Any:
     return dataset
 
 
-def _optimise(source: Path, final: Path, kind: Kind) -> None:
+def tiled_file(path: Path, grid: Any, kind: str, nodata: int) -> Any:
+    """A new tiled GeoTIFF of one band over a grid, open to be written."""
+    import rasterio
+    from affine import Affine
+
+    return rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=grid.height,
+        width=grid.width,
+        count=1,
+        dtype=kind,
+        nodata=nodata,
+        crs=grid.crs,
+        transform=Affine(*grid.transform),
+        tiled=True,
+        blockxsize=TILE_PX,
+        blockysize=TILE_PX,
+        compress="deflate",
+        zlevel=1,
+        bigtiff="if_safer",
+    )
+
+
+def optimise(source: Path, final: Path, resampling: str) -> None:
+    """Make a Cloud Optimized GeoTIFF of a tiled file, which goes.
+
+    Args:
+        source: The tiled file.
+        final: The new one.
+        resampling: How GDAL makes its overviews, e.g. "MODE".
+    """
     from rasterio.shutil import copy
 
     copy(
         source,
         final,
         driver="COG",
-        BLOCKSIZE=_TILE_PX,
+        BLOCKSIZE=TILE_PX,
         COMPRESS="DEFLATE",
         BIGTIFF="IF_SAFER",
-        OVERVIEW_RESAMPLING="MODE" if kind == "classes" else "AVERAGE",
+        OVERVIEW_RESAMPLING=resampling,
     )
     source.unlink()
 
 
-def _unfinished(final: Path) -> Path:
+def unfinished(final: Path) -> Path:
+    """Where a file lies until it is finished."""
     return final.with_name(f".{final.name}{UNFINISHED}")
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
+    """Say what GDAL could not write. Raises Unavailable."""
     import rasterio
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
