@@ -53,6 +53,22 @@ def test_features_are_tinted_where_they_lie_and_holes_are_not(tmp_path: Path) ->
     assert not cyan[:side, side // 2 + 10 :].any()
 
 
+def test_neighbours_that_touch_have_a_line_between_them(tmp_path: Path) -> None:
+    write_png_chip(tmp_path / "chips", CORNER, grey(256, 256))
+    west, south, east, north = lonlat_bounds(CORNER)
+    middle = (west + east) / 2
+    houses = [one(shapely.box(west, south, middle, north)), one(shapely.box(middle, south, east, north))]
+
+    drawn = draw(tmp_path / "chips", concatenate(houses), tmp_path / "preview.png")
+
+    side = drawn.shape[1]
+    row = drawn[side // 2].astype(int)
+    inside, seam = row[side // 4], row[side // 2 - 4 : side // 2 + 4]
+    assert (row[3 * side // 4] == inside).all()
+    assert (seam == preview.colour(1)).all(axis=1).any()
+    assert (seam.sum(axis=1) < inside.sum() - 100).any()
+
+
 def test_points_are_dots(tmp_path: Path) -> None:
     write_png_chip(tmp_path / "chips", CORNER, grey(256, 256))
     west, south, east, north = lonlat_bounds(CORNER)
