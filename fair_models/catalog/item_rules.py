@@ -309,10 +309,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
 
 def _channels(sizes: dict[str, int], output: Json) -> list[str]:
     reasons = []
-    classes, wanted = len(output["classification:classes"]), model_classes.channels(output)
-    what = "the number of classes"
+    classes = len(output["classification:classes"])
+    wanted, what = classes + model_classes.further_channels(output), "the number of classes"
     if wanted > classes:
-        what = f"the number of classes ({classes}) and one more for the interiors of objects"
+        what = f"the number of classes ({classes}) and at least one more for the interiors of objects"
     for dimension, size in sizes.items():
         single = size == 1 and wanted == 2
         if dimension in _CLASS_DIMENSIONS and size not in {-1, wanted} and not single:

@@ -10,16 +10,18 @@ from torch import Tensor, nn
 
 from fair_models.sdk import weights
 from fair_models.sdk.networks import Padded, doubled
-from fair_models.sdk.segmentation import training
+from fair_models.sdk.segmentation import instances
 
 from .encoder import FACTORS, Encoder
 
 CLASSES = 2
+CHANNELS = CLASSES + 2
+"""Scores of each class, of boundaries of buildings, and of contacts between them."""
 CLASSIFIER = ("fc",)
 """Layers of the published network that a segmentation has no use for."""
 
 
-class Params(training.Params):
+class Params(instances.Params):
     """Hyperparameters of the training.
 
     Smaller steps and fewer epochs than those of a network that starts from nothing.
@@ -56,15 +58,15 @@ def adopt(network: ResNetUNet, tensors: Mapping[str, Tensor]) -> None:
     weights.put(network.encoder, found, "published ResNet-34")
 
 
-train, evaluate, export = training.train, training.evaluate, training.export
-calibrate = training.calibrate
+train, evaluate, export = instances.train, instances.evaluate, instances.export
+calibrate = instances.calibrate
 
 
 class ResNetUNet(Padded):
     """U-Net (https://arxiv.org/abs/1505.04597) over the features of a ResNet-34.
 
     Takes float32 of shape (n, 3, height, width), any height and width from 32 px up. Gives scores of shape
-    (n, 2, height, width).
+    (n, 4, height, width).
     """
 
     def __init__(self, width: int) -> None:
@@ -78,10 +80,10 @@ class ResNetUNet(Padded):
             blocks.append(_block(coarse + skip, outputs))
             coarse = outputs
         self.decoder = nn.ModuleList(blocks)
-        self.head = nn.Conv2d(coarse, CLASSES, kernel_size=3, padding=1)
+        self.head = nn.Conv2d(coarse, CHANNELS, kernel_size=3, padding=1)
 
     def scores(self, pixels: Tensor) -> Tensor:
-        """Scores of each class for each pixel."""
+        """Scores of each class, of boundaries and of contacts for each pixel."""
         *above, features = self.encoder(pixels)
         for block, skip in zip(self.decoder, [*reversed(above), None], strict=True):
             features = doubled(features)

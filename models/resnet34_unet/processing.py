@@ -1,4 +1,4 @@
-"""RGB windows in, building probabilities out. Numpy only."""
+"""RGB windows in, probabilities of buildings and of their interiors out. Numpy only."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 """Of red, green and blue over the photographs that the encoder's weights have seen, for pixels in 0 to 1."""
 
-postprocess = segmentation.class_probabilities
+postprocess = segmentation.class_and_interior
 
 
 def preprocess(window: Array) -> Array:

@@ -10,17 +10,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fair_models.sdk.networks import Padded, doubled
-from fair_models.sdk.segmentation import training
+from fair_models.sdk.segmentation import instances
 
 BANDS = 3
 CLASSES = 2
+CHANNELS = CLASSES + 2
+"""Scores of each class, of boundaries of buildings, and of contacts between them."""
 LEVELS = 5
 MOST_CHANNELS = 64
 
 
-class Params(training.Params):
+class Params(instances.Params):
     """Hyperparameters of the training."""
 
+    epochs: int = Field(160, ge=1, le=1000, description="Passes over the training chips (1 to 1000).")
     width: int = Field(16, ge=4, le=64, description="Channels of the first level (4 to 64).")
 
 
@@ -29,15 +32,15 @@ def build(params: Params) -> UNet:
     return UNet(params.width)
 
 
-train, evaluate, export = training.train, training.evaluate, training.export
-calibrate = training.calibrate
+train, evaluate, export = instances.train, instances.evaluate, instances.export
+calibrate = instances.calibrate
 
 
 class UNet(Padded):
     """U-Net that starts at half resolution (https://arxiv.org/abs/1505.04597).
 
     Takes float32 of shape (n, 3, height, width) in [0, 1], any height and width from 32 px up. Gives scores
-    of shape (n, 2, height, width). Channels double from level to level up to 64: deeper levels of a
+    of shape (n, 4, height, width). Channels double from level to level up to 64: deeper levels of a
     footprint model gain little from more, and the network stays fast without a GPU.
     """
 
@@ -48,10 +51,10 @@ class UNet(Padded):
         self.down = nn.ModuleList([_block(channels[0], channels[0])])
         self.down.extend(_block(upper, lower) for upper, lower in pairwise(channels))
         self.up = nn.ModuleList(_block(lower + upper, upper) for lower, upper in pairwise(reversed(channels)))
-        self.head = nn.Conv2d(channels[0], CLASSES, kernel_size=1)
+        self.head = nn.Conv2d(channels[0], CHANNELS, kernel_size=1)
 
     def scores(self, pixels: Tensor) -> Tensor:
-        """Scores of each class for each pixel."""
+        """Scores of each class, of boundaries and of contacts for each pixel."""
         features = self.stem(pixels)
         levels: list[Tensor] = []
         for number, block in enumerate(self.down):

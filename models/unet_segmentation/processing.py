@@ -1,6 +1,6 @@
-"""RGB windows in, building probabilities out. Numpy only."""
+"""RGB windows in, probabilities of buildings and of their interiors out. Numpy only."""
 
 from fair_models.sdk import segmentation
 
 preprocess = segmentation.scale_to_unit
-postprocess = segmentation.class_probabilities
+postprocess = segmentation.class_and_interior

@@ -20,7 +20,7 @@ from . import pipeline, processing
 
 FOLDER = Path(__file__).parent
 WEIGHTS_FILE = FOLDER / "weights" / "initial.safetensors"
-RECIPE = pretraining.Recipe("semantic-segmentation", ("background", "building"), size_px=256, gsd_m=0.3)
+RECIPE = pretraining.Recipe("instance-segmentation", ("background", "building"), size_px=256, gsd_m=0.3)
 
 SEEDS = (101, 102, 103, 104, 105, 106)
 """Settlements that are learnt from. Those of the demo and of `fair-models sample` are not among them."""

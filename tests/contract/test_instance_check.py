@@ -176,7 +176,7 @@ def test_a_contribution_is_tried_with_the_inference_parameters_of_its_item(contr
             -1,
             "the network gives 2 scores for the classes background, building: let it have one for each class",
         ),
-        (2, "should be 3, the number of classes (2) and one more for the interiors of objects"),
+        (2, "should be 3, the number of classes (2) and at least one more for the interiors of objects"),
     ],
 )
 def test_a_network_without_a_channel_for_interiors_is_told(contribution: Any, said: int, reason: str) -> None:

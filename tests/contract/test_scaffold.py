@@ -100,10 +100,10 @@ def test_a_new_model_of_objects_says_so_in_its_item(tmp_path: Path) -> None:
     properties = contributions.read(made.folder).template["properties"]
 
     assert properties["mlm:tasks"] == ["instance-segmentation", "semantic-segmentation"]
-    assert properties["mlm:output"][0]["result"]["shape"] == [-1, 3, -1, -1]
+    assert properties["mlm:output"][0]["result"]["shape"] == [-1, 4, -1, -1]
     assert properties["fair:thing_classes"] == ["building"]
-    assert properties["mlm:hyperparameters"]["inference.marker_reach_m"] == 3
-    assert "training.erosion_m" in properties["mlm:hyperparameters"]
+    assert properties["mlm:hyperparameters"]["inference.marker_reach_m"] == 5
+    assert "training.boundary_m" in properties["mlm:hyperparameters"]
 
 
 def test_weights_of_another_network_are_told_until_their_digest_is_noted(folder: Path) -> None:

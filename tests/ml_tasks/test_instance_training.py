@@ -15,7 +15,13 @@ PROCESSING = SimpleNamespace(
     preprocess=segmentation.scale_to_unit, postprocess=segmentation.class_and_interior
 )
 PARAMS = instance_training.Params(
-    epochs=30, batch_size=4, learning_rate=0.02, precision="float32", augment=False, erosion_m=0.3
+    epochs=30,
+    batch_size=4,
+    learning_rate=0.02,
+    precision="float32",
+    augment=False,
+    boundary_m=0.3,
+    contact_m=0.3,
 )
 CLASSES = ["background", "building"]
 
@@ -23,7 +29,7 @@ CLASSES = ["background", "building"]
 def network() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(
-        nn.Conv2d(3, 16, 5, padding=2), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 3, 3, padding=1)
+        nn.Conv2d(3, 16, 5, padding=2), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 4, 3, padding=1)
     )
 
 
@@ -94,25 +100,29 @@ def test_samples_without_numbered_objects_teach_classes_alone():
 
     assert evaluation.metrics["fair:building_iou"] > 0.9
     assert evaluation.metrics["fair:instance_f1"] is None
-    assert torch.allclose(before[-1].bias[2], after[-1].bias[2]), "no loss reaches the channel of interiors"
+    assert torch.allclose(before[-1].bias[2:], after[-1].bias[2:]), "no loss reaches the other channels"
 
 
-def test_the_interior_begins_at_its_distance_from_the_outline():
+def test_boundaries_and_contacts_have_their_widths():
     data = samples(1)
-    aims = instance_training._with_interiors(data, 0.6)[0]
+    params = PARAMS.model_copy(update={"boundary_m": 0.6, "contact_m": 0.3})
 
-    # Two pixels of 0.3 m at each side are nearer than 0.6 m: of 8 x 12 pixels 4 x 8 are left, twice.
-    assert (aims[1] == 1).sum() == 2 * 4 * 8
-    assert (aims[0] == data.targets[0]).all()
+    classes, boundary, contact = instance_training._aims(data, params)[0]
+
+    # Of 8 x 12 pixels of 0.3 m, 4 x 8 lie further than 0.6 m from the outline. Along the wall one pixel on
+    # either side is within 0.3 m of the other roof, and one above and below it.
+    assert (boundary == 1).sum() == 2 * (8 * 12 - 4 * 8)
+    assert (contact == 1).sum() == 2 * (12 + 2)
+    assert (classes == data.targets[0]).all()
 
 
-def test_ground_that_does_not_count_has_no_interior_either_way():
+def test_ground_that_does_not_count_has_no_boundary_either_way():
     data = samples(1)
     data.targets[0, :, :10] = IGNORE
 
-    aims = instance_training._with_interiors(data, 0.3)[0]
+    aims = instance_training._aims(data, PARAMS)[0]
 
-    assert (aims[1, :, :10] == IGNORE).all()
+    assert (aims[:, :, :10] == IGNORE).all()
 
 
 def test_classes_and_interiors_are_varied_together():
@@ -137,9 +147,11 @@ def test_post_processing_without_interiors_is_refused():
         instance_training.evaluate(network(), samples(1), processing, PARAMS)
 
 
-def test_probabilities_of_interiors_are_averaged_over_nine_pixels():
-    logits = np.full((3, 5, 5), -100, np.float32)
-    logits[2, 2, 2] = 100
+def test_interiors_are_neither_boundary_nor_contact_averaged_over_nine_pixels():
+    logits = np.full((4, 5, 5), -100, np.float32)
+    logits[1] = 100
+    logits[2] = 100
+    logits[2, 2, 2] = -100
 
     (part,) = segmentation.class_and_interior({"logits": logits}, Window(0, 0, 5, 5, "chip"), {})
 
@@ -147,3 +159,15 @@ def test_probabilities_of_interiors_are_averaged_over_nine_pixels():
     assert part.interior.sum() == pytest.approx(1)
     assert part.probabilities.sum(axis=0) == pytest.approx(1)
     assert part.interior.dtype == part.probabilities.dtype == np.float32
+
+
+@pytest.mark.parametrize("channel", [2, 3])
+def test_a_boundary_or_a_contact_is_enough_to_end_an_interior(channel):
+    logits = np.full((4, 5, 5), -100, np.float32)
+    logits[1] = 100
+    logits[channel, :, 2] = 100
+
+    (part,) = segmentation.class_and_interior({"logits": logits}, Window(0, 0, 5, 5, "chip"), {})
+
+    assert part.interior[:, 2] == pytest.approx(2 / 3)
+    assert part.interior[:, [0, 4]] == pytest.approx(1)

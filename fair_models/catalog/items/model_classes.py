@@ -20,7 +20,7 @@ THINGS = "fair:thing_classes"
 """Classes whose objects are told apart, as buildings are; the others are connected ground, as roads are."""
 
 INSTANCES = "instance-segmentation"
-"""The task of a network that has one output more than classes: where the interiors of objects are."""
+"""The task of a network that has more channels than classes: they say where the interiors of objects are."""
 
 _DIMENSIONS = {"channel", "channels", "class", "classes"}
 
@@ -48,12 +48,18 @@ def of_properties(properties: Json) -> tuple[list[str], list[str]]:
     return names, reasons
 
 
-def channels(output: Json) -> int:
-    """How many channels a network has for the classes of an output of an item's `mlm:output`.
+def further_channels(output: Json) -> int:
+    """How many channels a network has besides those of classes, by an output of an item's `mlm:output`.
 
-    One for each class, and one more for the interiors of objects where the task is to tell them apart.
+    None, but where the task is to tell objects apart: then at least one says where their interiors are. A
+    network may have more for it, such as boundaries and contacts, as far as the shape says so.
     """
-    return len(output["classification:classes"]) + (INSTANCES in output.get("tasks", ()))
+    if INSTANCES not in output.get("tasks", ()):
+        return 0
+    result = output["result"]
+    sizes: dict[str, int] = dict(zip(result["dim_order"], result["shape"], strict=False))
+    said = max((size for name, size in sizes.items() if name in _DIMENSIONS), default=0)
+    return max(1, said - len(output["classification:classes"]))
 
 
 def things_among(
@@ -98,8 +104,8 @@ def following(item: Item, classes: Sequence[str], things: Sequence[str] = ()) ->
     if told_apart:
         changed.properties[THINGS] = told_apart
     output = changed.properties["mlm:output"][0]
-    more = channels(output) - len(output["classification:classes"])
-    _resize(output["result"], channels(output), len(classes) + more)
+    more = further_channels(output)
+    _resize(output["result"], len(own) + more, len(classes) + more)
     output["classification:classes"] = _entries(output["classification:classes"], classes)
     metrics = changed.properties["fair:metrics_spec"]
     changed.properties["fair:metrics_spec"] = list(_metrics(metrics, own, classes))

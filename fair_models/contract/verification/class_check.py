@@ -81,12 +81,16 @@ def _size_problem(template: Json, size: int, said: int) -> str | None:
     """Why a network cannot have so many scores; None where it can."""
     own = classes.of_template(template)
     apart = instance_check.tells_objects_apart(template)
-    cure = "one for each class, and one more for the interiors of objects" if apart else "one for each class"
+    cure = (
+        "one for each class, and at least one more for the interiors of objects"
+        if apart
+        else "one for each class"
+    )
     if said not in {-1, size}:
         return (
             f"the network gives {size} scores, mlm:output[0].result.shape says {said}: let both have {cure}"
         )
-    if apart and own and size != len(own) + 1:
+    if apart and own and size <= len(own):
         return f"the network gives {size} scores for the classes {', '.join(own)}: let it have {cure}"
     return None
 

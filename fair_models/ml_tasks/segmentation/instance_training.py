@@ -1,8 +1,9 @@
 """Training, evaluation and export of networks that tell objects of a class apart. Needs torch.
 
-A network gives scores of each class and, in one more channel, of the interiors of objects: pixels that lie
-further from an object's outline than a distance. Interiors of neighbours do not touch, so each is the marker
-of one object. `docs/explanation/instances.md` says what else was tried.
+A network gives scores of each class and, in two more channels, of boundaries (pixels of an object near its
+outline) and of contacts (pixels near to two objects), as RAMP does (https://rampml.global). What of a class
+is neither is an interior. Interiors of neighbours do not touch, so each is the marker of one object.
+`docs/explanation/instances.md` says what else was tried.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from fair_models.inference.parts import InstancePart, Processing, Window
 from fair_models.ml_tasks import training_loop
 from fair_models.ml_tasks.results import Evaluation, Report
 from fair_models.ml_tasks.segmentation import augmentation, evaluation, training
-from fair_models.ml_tasks.segmentation.instances import InstanceRule, interiors
+from fair_models.ml_tasks.segmentation.instances import InstanceRule, contacts, interiors
 from fair_models.ml_tasks.segmentation.processing import OUTPUT
 from fair_models.types import Array
 
@@ -30,32 +31,44 @@ from fair_models.types import Array
 class Params(training.Params):
     """Hyperparameters that every model of objects has. A contribution adds its own."""
 
-    erosion_m: float = Field(
+    boundary_m: float = Field(
+        0.6,
+        ge=0,
+        le=5,
+        description="How wide the boundary of an object is, from its outline inwards, in metres (0 to 5); "
+        "more keeps neighbours apart, and leaves small objects without an interior.",
+    )
+    contact_m: float = Field(
         0.5,
         ge=0,
         le=5,
-        description="How far from its outline the interior of an object begins, in metres (0 to 5); more "
-        "keeps neighbours apart, and leaves small objects without an interior.",
+        description="How near to two objects a pixel is that counts as their contact, in metres (0 to 5).",
     )
-    interior_weight: float = Field(
-        1.0, ge=0, le=10, description="Weight of the loss of interiors beside that of classes (0 to 10)."
+    boundary_weight: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="Weight of the losses of boundaries and contacts beside that of classes (0 to 10).",
     )
 
 
 def train(
     network: nn.Module, samples: Samples, processing: Processing, params: Params, seed: int, report: Report
 ) -> None:
-    """Fit the network to the samples, in place, as `training.train` does, and to interiors of objects.
+    """Fit the network to the samples, in place, as `training.train` does, and to where objects end and meet.
 
-    Interiors cost binary cross-entropy and Dice. Samples that number no objects teach classes alone.
+    Boundaries and contacts cost binary cross-entropy and Dice each. Samples that number no objects teach
+    classes alone.
 
     Args:
-        network: Gives scores of shape (n, classes + 1, height, width); the last channel is that of interiors.
+        network: Gives scores of shape (n, classes + 2, height, width); the last channels are of boundaries
+            and of contacts.
         samples: Images, masks and numbered objects; pixels of `IGNORE` are not learnt from.
         processing: The contribution's own; `preprocess` is applied to every varied sample.
         params: Hyperparameters.
         seed: Everything random derives from it.
-        report: Called after each epoch with `loss`, `cross_entropy`, `dice`, `interior`, `learning_rate`.
+        report: Called after each epoch with `loss`, `cross_entropy`, `dice`, `boundary`, `contact`,
+            `learning_rate`.
 
     Raises:
         Invalid: There is no sample.
@@ -63,11 +76,14 @@ def train(
     """
 
     def losses(scores: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
-        values = training.class_losses(scores[:, :-1], targets[:, 0], params.dice_weight)
-        interior = _interior_loss(scores[:, -1], targets[:, 1], params.dice_weight)
-        return {**values, "loss": values["loss"] + params.interior_weight * interior, "interior": interior}
+        values = training.class_losses(scores[:, :-2], targets[:, 0], params.dice_weight)
+        boundary, contact = (
+            _loss_where(scores[:, at], targets[:, at], params.dice_weight) for at in (-2, -1)
+        )
+        loss = values["loss"] + params.boundary_weight * (boundary + contact)
+        return {**values, "loss": loss, "boundary": boundary, "contact": contact}
 
-    aimed = replace(samples, targets=_with_interiors(samples, params.erosion_m))
+    aimed = replace(samples, targets=_aims(samples, params))
     task = training_loop.Task(losses, augmentation.vary)
     training_loop.fit(task, network, aimed, processing, params, seed, report)
 
@@ -82,10 +98,10 @@ def evaluate(
     """Measure the network on held-out samples, after the contribution's own post-processing.
 
     Args:
-        network: Gives scores of shape (n, classes + 1, height, width).
+        network: Gives scores of shape (n, classes + 2, height, width).
         samples: Images, masks and numbered objects that the network has not learnt from.
         processing: The contribution's own.
-        params: Hyperparameters; `batch_size` and `erosion_m` are used.
+        params: Hyperparameters; `batch_size` and `boundary_m` are used.
         inference: Inference parameters without their prefix: with them masks and objects are those of
             predictions.
 
@@ -134,21 +150,25 @@ def calibrate(
 export = training.export
 
 
-def _with_interiors(samples: Samples, erosion_m: float) -> Array:
-    """Class and interior of each pixel, uint8, shape (n, 2, height, width).
+def _aims(samples: Samples, params: Params) -> Array:
+    """Class, boundary and contact of each pixel, uint8, shape (n, 3, height, width).
 
-    Interiors are 1, all else 0, and `IGNORE` where the class is, or where no objects are numbered.
+    Boundaries and contacts are 1, all else 0; `IGNORE` where the class is, or where no objects are numbered.
     """
-    aims = np.full((len(samples), 2, *samples.targets.shape[1:]), IGNORE, np.uint8)
+    aims = np.full((len(samples), 3, *samples.targets.shape[1:]), IGNORE, np.uint8)
     aims[:, 0] = samples.targets
     if samples.instances is not None:
-        for at, size_m in enumerate(InstanceRule().pixel_sizes(samples)):
-            inside = interiors(samples.instances[at], erosion_m / (size_m or 1))
-            aims[at, 1] = np.where(samples.targets[at] == IGNORE, IGNORE, inside)
+        for aim, numbers, size_m in zip(
+            aims, samples.instances, InstanceRule().pixel_sizes(samples), strict=True
+        ):
+            pixel_m, ignored = size_m or 1, aim[0] == IGNORE
+            boundary = (numbers > 0) & ~interiors(numbers, params.boundary_m / pixel_m)
+            contact = contacts(numbers, round(params.contact_m / pixel_m))
+            aim[1:] = np.where(ignored, IGNORE, np.stack([boundary, contact]))
     return aims
 
 
-def _interior_loss(scores: Tensor, targets: Tensor, dice_weight: float) -> Tensor:
+def _loss_where(scores: Tensor, targets: Tensor, dice_weight: float) -> Tensor:
     """Binary cross-entropy and soft Dice over the pixels that count; zero where none does."""
     counted = (targets != IGNORE).float()
     truth = (targets == 1).float()
@@ -156,12 +176,12 @@ def _interior_loss(scores: Tensor, targets: Tensor, dice_weight: float) -> Tenso
     entropy = (each * counted).sum() / counted.sum().clamp(min=1)
     likely = scores.sigmoid() * counted
     dice = 1 - (2 * (likely * truth).sum() + 1) / (likely.sum() + truth.sum() + 1)
-    return entropy + dice_weight * dice
+    return entropy + dice_weight * dice * (counted.sum() > 0)
 
 
 def _rule(params: Params, inference: Mapping[str, Any]) -> InstanceRule:
     known = {name: inference[name] for name in _RULED if name in inference}
-    return InstanceRule(erosion_m=params.erosion_m, **known)
+    return InstanceRule(erosion_m=params.boundary_m, **known)
 
 
 _RULED = ("marker_threshold", "marker_reach_m", "min_area_m2")

@@ -168,6 +168,26 @@ def interiors(instances: Array, erosion_px: float) -> Array:
     return inside
 
 
+def contacts(instances: Array, reach_px: int) -> Array:
+    """Pixels that are near to two objects at once.
+
+    Args:
+        instances: Number of the object of each pixel, unsigned integer, shape (height, width); 0 is none.
+        reach_px: How many rows and columns away a pixel of an object may be.
+
+    Returns:
+        bool, same shape: true on either side of where objects touch, and on ground between near ones.
+    """
+    # scipy costs a third of a second to import, and predictions need none of this.
+    from scipy import ndimage
+
+    size, highest = 2 * reach_px + 1, np.iinfo(instances.dtype).max
+    largest = ndimage.maximum_filter(instances, size)
+    smallest = ndimage.minimum_filter(np.where(instances > 0, instances, highest), size)
+    near: Array = (largest > 0) & (largest != smallest)
+    return near
+
+
 def classes_of(numbers: Array, classes: Array, count: int) -> Array:
     """Class of each of `count` objects whose pixels have one class, shape (count,)."""
     known = np.zeros(count + 1, np.int64)

@@ -41,12 +41,15 @@ def class_probabilities(
 def class_and_interior(
     outputs: Mapping[str, Array], window: Window, params: Mapping[str, Any]
 ) -> Sequence[Part]:
-    """Turn scores of each class, and of the interiors of objects, into probabilities.
+    """Turn scores of each class, of boundaries and of contacts of objects into probabilities.
 
-    Interiors are averaged over 3 x 3 pixels, so that single pixels make no objects of their own.
+    An interior is what of a class is neither boundary nor contact: the probability that a pixel is no
+    background, times that it is neither of the two, of which the greater counts. It is averaged over 3 x 3
+    pixels, so that single pixels make no objects of their own.
 
     Args:
-        outputs: `logits`: float32, shape (classes + 1, height, width), any range; the last is of interiors.
+        outputs: `logits`: float32, shape (classes + 2, height, width), any range; the last two are of
+            boundaries and of contacts.
         window: Where the pixels lie; not needed here.
         params: Inference parameters; thresholds are applied after the windows are joined, not here.
 
@@ -55,7 +58,8 @@ def class_and_interior(
         1 in each pixel; and of interiors, float32, shape (height, width); all in [0, 1].
     """
     logits = np.asarray(outputs[OUTPUT], dtype=np.float32)
-    return [InstancePart(softmax(logits[:-1]), _averaged(sigmoid(logits[-1])))]
+    classes, between = softmax(logits[:-2]), sigmoid(logits[-2:].max(axis=0))
+    return [InstancePart(classes, _averaged((1 - classes[0]) * (1 - between)))]
 
 
 def _averaged(values: Array) -> Array:

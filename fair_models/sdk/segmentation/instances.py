@@ -1,7 +1,7 @@
 """Instance segmentation, a polygon for each object: training, evaluation and export. Needs torch.
 
-For networks that give scores of each class and, in one more channel, of the interiors of objects; their
-post-processing is `sdk.segmentation.class_and_interior`.
+For networks that give scores of each class and, in two more channels, of boundaries and contacts of objects;
+their post-processing is `sdk.segmentation.class_and_interior`.
 """
 
 from fair_models.ml_tasks.segmentation.instance_training import Params, calibrate, evaluate, export, train

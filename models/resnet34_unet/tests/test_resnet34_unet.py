@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fair_models.errors import InvalidContribution
-from fair_models.inference.parts import RasterPart, Window
+from fair_models.inference.parts import InstancePart, Window
 from models.resnet34_unet import pipeline, processing
 from models.resnet34_unet.tests import layout
 
@@ -28,15 +28,15 @@ def test_the_network_has_24_million_weights_as_its_item_says() -> None:
     item = json.loads((FOLDER / "stac-item.json").read_text(encoding="utf-8"))
     with torch.device("meta"):
         network = pipeline.build(pipeline.Params())
-    assert sum(weight.numel() for weight in network.parameters()) == 24_436_514
-    assert item["properties"]["mlm:total_parameters"] == 24_436_514
+    assert sum(weight.numel() for weight in network.parameters()) == 24_436_804
+    assert item["properties"]["mlm:total_parameters"] == 24_436_804
 
 
 @pytest.mark.parametrize(("height", "columns"), [(32, 32), (64, 96), (45, 99)])
 def test_scores_have_the_size_of_the_input(height: int, columns: int) -> None:
     network = pipeline.build(NARROW).eval()
     with torch.no_grad():
-        assert network(torch.zeros(1, 3, height, columns)).shape == (1, 2, height, columns)
+        assert network(torch.zeros(1, 3, height, columns)).shape == (1, 4, height, columns)
 
 
 def test_published_weights_go_into_the_encoder_and_nowhere_else() -> None:
@@ -94,7 +94,7 @@ def test_processing_centres_pixels_and_gives_probabilities() -> None:
     window = Window(0, 0, 32, 32, "grey")
     (part,) = processing.postprocess({"logits": np.zeros((2, 32, 32), np.float32)}, window, {})
 
-    assert isinstance(part, RasterPart)
+    assert isinstance(part, InstancePart)
     assert part.probabilities.sum(axis=0) == pytest.approx(np.ones((32, 32)))
 
 

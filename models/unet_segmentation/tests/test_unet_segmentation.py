@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from fair_models.contract.contribution import note_weights
-from fair_models.inference.parts import RasterPart, Window
+from fair_models.inference.parts import InstancePart, Window
 from fair_models.ml_tasks import weights
 from fair_models.store.digests import checksum_file
 from models.unet_segmentation import pipeline, processing
@@ -28,7 +28,7 @@ def pretrained() -> nn.Module:
 
 def test_the_network_has_half_a_million_weights() -> None:
     network = pipeline.build(pipeline.Params())
-    assert sum(weight.numel() for weight in network.parameters()) == 490_610
+    assert sum(weight.numel() for weight in network.parameters()) == 490_644
 
 
 @pytest.mark.parametrize("width", [4, 16, 64])
@@ -36,7 +36,7 @@ def test_the_network_has_half_a_million_weights() -> None:
 def test_scores_have_the_size_of_the_input(width: int, height: int, columns: int) -> None:
     network = pipeline.build(pipeline.Params(width=width)).eval()
     with torch.no_grad():
-        assert network(torch.zeros(1, 3, height, columns)).shape == (1, 2, height, columns)
+        assert network(torch.zeros(1, 3, height, columns)).shape == (1, 4, height, columns)
 
 
 def test_the_initial_weights_are_small_enough_to_be_checked_in() -> None:
@@ -84,6 +84,6 @@ def test_processing_turns_pixels_and_scores_into_probabilities(pretrained: nn.Mo
 
     (part,) = processing.postprocess({"logits": scores}, Window(0, 0, 64, 64, "noise"), {})
 
-    assert isinstance(part, RasterPart)
+    assert isinstance(part, InstancePart)
     assert part.probabilities.shape == (2, 64, 64)
     assert part.probabilities.sum(axis=0) == pytest.approx(np.ones((64, 64)))

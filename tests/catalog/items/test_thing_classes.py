@@ -52,7 +52,7 @@ def test_an_item_of_instances_with_a_channel_for_interiors_keeps_the_profile() -
         (
             [P, "mlm:output", 0, "result", "shape"],
             [-1, 2, -1, -1],
-            "has 2 in channel, should be 3, the number of classes (2) and one more for the interiors",
+            "has 2 in channel, should be 3, the number of classes (2) and at least one more for the",
         ),
         (
             [P, "mlm:output", 0, "tasks"],
