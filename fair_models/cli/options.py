@@ -239,7 +239,8 @@ def _reason(model: type[BaseModel], error: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in error["loc"] if part != "[key]")
     if error["type"] == "string_pattern_mismatch" and field in model.model_fields:
         return f"{where}: {error['input']!r} does not match what is allowed: {text_of(model, field)}"
-    return f"{where}: {str(error['msg']).removeprefix('Value error, ')}"
+    told = str(error["msg"]).removeprefix("Value error, ")
+    return f"{where}: {told}" if where else told
 
 
 def _no_example() -> str:

@@ -19,9 +19,10 @@ from fair_models.data.images.grid import LONLAT
 from fair_models.data.images.orientation import UPRIGHT
 from fair_models.data.progress import ChipProgress, ignore_progress, reported
 from fair_models.data.splits import Split
-from fair_models.data.vectors import coco, label_pixels, labels, masks
+from fair_models.data.vectors import coco, label_pixels, labels, mapped_area, masks
 from fair_models.data.vectors.label_pixels import Drawn
 from fair_models.data.vectors.labels import Labels
+from fair_models.data.vectors.mapped_area import Outline
 from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.params import IngestDatasetParams
@@ -31,6 +32,10 @@ REPAIRS = {
     **labels.REPAIRS,
     **coco.REPAIRS,
     **masks.REPAIRS,
+    "tiles_without_imagery": "tiles of the area without imagery, of which there is no chip",
+    "chips_outside_area": "chips that lie wholly outside of the area, left out",
+    "labels_outside_area": "labels that lie wholly outside of the area, left out",
+    "over_area_edge": "chips that reach beyond the area; what lies outside counts neither way",
     "touching_no_chip": "labels that touch no chip, left out",
     "overlapping": "pairs of labels that overlap by more than a pixel; there the smaller one counts",
     "smaller_than_a_pixel": "labels that cover the middle of no pixel, which no model can learn from",
@@ -121,6 +126,7 @@ class CheckedDataset:
     read: How many chips were read in which way, by the names of `REPAIRS`.
     are_boxes: Whether the labels are boxes and no outlines.
     are_masks: Whether they are connected pixels of masks.
+    area: What the area left out, by the names of `REPAIRS`; empty where none was given.
     """
 
     chips: Sequence[Chip]
@@ -133,6 +139,7 @@ class CheckedDataset:
     are_boxes: bool = False
     are_masks: bool = False
     zooms: Mapping[int, int] = field(default_factory=dict)
+    area: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def labelled(self) -> list[str]:
@@ -154,23 +161,27 @@ class CheckedDataset:
         return {name: found[name] for name in (labels.BACKGROUND, *classes)}
 
 
-def check(params: IngestDatasetParams, progress: ChipProgress = ignore_progress) -> CheckedDataset:
+def check(
+    params: IngestDatasetParams, progress: ChipProgress = ignore_progress, area: Outline | None = None
+) -> CheckedDataset:
     """Read chips and labels; all that is wrong with either is reported together.
 
     Args:
         params: Where chips and labels lie, and what they mean.
         progress: Called after each chip that was read with how many were, and how many there are.
+        area: What was looked at, in longitude and latitude; nothing counts outside of it. Default: all chips.
 
     Raises:
         Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them).
     """
-    source = locate(params.chips, params.labels)
+    source = locate(params.chips_folder, params.labels)
     wrong: list[Invalid] = []
     kept: list[Chip] = []
     is_coco, are_masks, are_boxes = coco.is_coco(source.labels), source.labels.is_dir(), False
     try:
         found = chips.find(source.chips, rules=rules_of(params))
-        kept = zooms.choose(found, params.zoom, source.chips, params.gsd_m)
+        of_zoom = zooms.choose(found, params.zoom, source.chips, params.gsd_m)
+        kept = of_zoom if area is None else _in_area(of_zoom, area, source)
         imagery, read = _decode_all(kept, source, progress)
     except InvalidImagery as error:
         wrong.append(error)
@@ -190,6 +201,7 @@ def check(params: IngestDatasetParams, progress: ChipProgress = ignore_progress)
         raise Invalid(f"Dataset {params.name} cannot be ingested. {'. '.join(map(str, wrong))}") from wrong[0]
     if wrong:
         raise wrong[0]
+    known, by_area = (known, {}) if area is None else _looked_at(known, kept, len(of_zoom), area, source)
     touching = {chip.name: known.touching(chip.grid) for chip in kept}
     if not any(len(indices) for indices in touching.values()):
         where = _counted_from_the_south(kept, known) or _far_away(footprint.bbox(footprint.of(kept)), known)
@@ -203,26 +215,82 @@ def check(params: IngestDatasetParams, progress: ChipProgress = ignore_progress)
         chips=kept,
         labels=known,
         touching=touching,
-        other_zoom=len(found) - len(kept),
+        other_zoom=len(found) - len(of_zoom),
         imagery=imagery,
         drawn=drawn,
         read=read,
         are_boxes=are_boxes,
         are_masks=are_masks,
         zooms=zooms.counts(found),
+        area=by_area,
     )
     if reasons := _nothing_to_learn(checked, params.class_names):
         raise InvalidLabels(str(source.labels), reasons)
     return checked
 
 
+def _in_area(found: Sequence[Chip], area: Outline, source: DatasetFolder) -> list[Chip]:
+    """The chips that have ground in an area.
+
+    Raises:
+        InvalidImagery: None has.
+    """
+    kept = mapped_area.chips_in(found, area)
+    if not kept:
+        theirs = footprint.bbox(footprint.of(found))
+        raise InvalidImagery(
+            str(source.chips),
+            [
+                f"none of its {len(found)} chips lies in the area: the chips lie within {_shown(theirs)}, "
+                f"the area within {_shown(antimeridian.bbox([area]))} (west, south, east, north); correct "
+                "the area"
+            ],
+        )
+    return kept
+
+
+def _looked_at(
+    known: Labels, kept: Sequence[Chip], chip_count: int, area: Outline, source: DatasetFolder
+) -> tuple[Labels, Mapping[str, int]]:
+    """Labels in an area, with the ground of chips outside of it; and what was left out, by `REPAIRS`.
+
+    Raises:
+        InvalidLabels: No label lies in the area.
+    """
+    inside = mapped_area.labels_in(known, area)
+    if not len(inside):
+        theirs = antimeridian.bbox(known.outlines)
+        raise InvalidLabels(
+            str(source.labels),
+            [
+                f"none of its {len(known)} polygons lies in the area: they lie within {_shown(theirs)}, "
+                f"the area within {_shown(antimeridian.bbox([area]))} (west, south, east, north); correct "
+                "the area, or use labels of it"
+            ],
+        )
+    beyond = mapped_area.outside(kept, area)
+    if known.outside is not None:  # of the dataset that these labels were stored with
+        beyond = labels.of_outlines([*known.outside.outlines, *beyond.outlines])
+    counts = {
+        "chips_outside_area": chip_count - len(kept),
+        "labels_outside_area": len(known) - len(inside),
+        "over_area_edge": sum(len(beyond.touching(chip.grid)) > 0 for chip in kept),
+    }
+    return inside.without(beyond), counts
+
+
 def _with_ignored_on(kept: Sequence[Chip], known: Labels) -> Labels:
     """The labels with those to ignore that touch a chip; others are not stored."""
-    ignored = known.ignored
-    if ignored is None:
-        return known
-    on_chips = [np.empty(0, dtype=int), *(ignored.touching(chip.grid) for chip in kept)]
-    return known.ignoring(ignored.select(np.unique(np.concatenate(on_chips))))
+    if known.ignored is not None:
+        known = known.ignoring(_on(kept, known.ignored))
+    if known.outside is not None:
+        known = known.without(_on(kept, known.outside))
+    return known
+
+
+def _on(kept: Sequence[Chip], ground: Labels) -> Labels:
+    on_chips = [np.empty(0, dtype=int), *(ground.touching(chip.grid) for chip in kept)]
+    return ground.select(np.unique(np.concatenate(on_chips)))
 
 
 def _nothing_to_learn(checked: CheckedDataset, classes: Sequence[str]) -> list[str]:
@@ -315,9 +383,7 @@ def _ways(chip: Chip, decoded: Decoded) -> dict[str, bool]:
 
 
 def _far_away(around: BBox, known: Labels) -> str:
-    where = ", ".join(f"{value:.5f}" for value in around)
     south, west, north, east = bounds = antimeridian.bbox(known.outlines)
-    theirs = ", ".join(f"{value:.5f}" for value in bounds)
     swapped = shapely.intersects(shapely.box(west, south, east, north), antimeridian.box(*around))
     remedy = (
         "longitude and latitude are swapped in the labels, longitude comes first"
@@ -325,9 +391,13 @@ def _far_away(around: BBox, known: Labels) -> str:
         else "use labels of the same area"
     )
     return (
-        f"none of its {len(known)} polygons touches a chip: the chips lie within ({where}), the labels "
-        f"within ({theirs}) (west, south, east, north); {remedy}"
+        f"none of its {len(known)} polygons touches a chip: the chips lie within {_shown(around)}, the "
+        f"labels within {_shown(bounds)} (west, south, east, north); {remedy}"
     )
+
+
+def _shown(box: BBox) -> str:
+    return f"({', '.join(f'{value:.5f}' for value in box)})"
 
 
 def repairs_of(checked: CheckedDataset, split: Split, area: Polygon | MultiPolygon) -> dict[str, int]:
@@ -338,6 +408,7 @@ def repairs_of(checked: CheckedDataset, split: Split, area: Polygon | MultiPolyg
     finest_m = min(chip.gsd_m for chip in checked.chips)
     counts = {
         **checked.labels.mended,
+        **checked.area,
         "touching_no_chip": len(checked.labels) - len(on_chips),
         "overlapping": 0 if checked.are_boxes else label_pixels.overlapping(outlines, finest_m),
         "smaller_than_a_pixel": int((~checked.drawn.visible[on_chips]).sum()),

@@ -24,6 +24,7 @@ from fair_models.data.splits import Split
 from fair_models.data.texts import captioned_ingest
 from fair_models.data.vectors import labels
 from fair_models.data.vectors.labels import Labels
+from fair_models.data.vectors.mapped_area import Outline
 from fair_models.params import IngestDatasetParams
 from fair_models.store.archive import pack
 
@@ -36,7 +37,10 @@ _SHOWN = 5
 
 
 def prepare(
-    params: IngestDatasetParams, work_folder: Path, progress: ChipProgress = ignore_progress
+    params: IngestDatasetParams,
+    work_folder: Path,
+    progress: ChipProgress = ignore_progress,
+    area: Outline | None = None,
 ) -> PreparedDataset:
     """Check and mend a dataset, split it, write its three files. Nothing is written where anything is wrong.
 
@@ -44,18 +48,19 @@ def prepare(
         params: Where chips and labels lie, which classes they mean, how to split.
         work_folder: Where chips.zip, labels.geojson and split.json are written.
         progress: Called after each chip that was read.
+        area: What was looked at, in longitude and latitude; nothing counts outside of it. Default: all chips.
 
     Raises:
         Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them); the
             message lists everything that was found.
     """
     if params.captions != "none":
-        return captioned_ingest.prepare(params, work_folder, progress)
-    checked = check(params, progress)
+        return captioned_ingest.prepare(params, work_folder, progress, area)
+    checked = check(params, progress, area)
     split = splits.by_area(
         checked.chips, params.held_out_ratio, params.seed, params.buffer_m, checked.drawn.labelled
     )
-    area = footprint.of(checked.chips)
+    covered = footprint.of(checked.chips)
     sides = {"train": split.train, "held_out": split.held_out}
     created = sorted(chip.created for chip in checked.chips if chip.created)
     chips_path, labels_path, split_path = _write(work_folder, checked, split)
@@ -68,13 +73,13 @@ def prepare(
         gsd_m=round(float(np.median([chip.gsd_m for chip in checked.chips])), 4),
         zooms=zooms.counts(checked.chips),
         bands=BANDS,
-        bbox=footprint.bbox(area),
-        geometry=footprint.geometry(area),
+        bbox=footprint.bbox(covered),
+        geometry=footprint.geometry(covered),
         created=(created[0], created[-1]) if created else None,
         label_counts=checked.count(params.class_names, checked.labelled),
         class_counts={side: checked.count(params.class_names, names) for side, names in sides.items()},
         chip_counts={side: checked.count_chips(params.class_names, names) for side, names in sides.items()},
-        repairs=repairs_of(checked, split, area),
+        repairs=repairs_of(checked, split, covered),
         zoom_choice=_zoom_choice(params, checked),
         ignored_note=_ignored_note(params, checked),
         objects_note="" if checked.are_boxes else _objects_note(params, checked),

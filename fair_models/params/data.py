@@ -1,11 +1,12 @@
 """Parameters of flows that make datasets."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fair_models import class_names
 from fair_models.class_names import ClassName
+from fair_models.errors import Invalid
 from fair_models.imagery_rules import Fill
 from fair_models.licences import License
 from fair_models.params.fields import (
@@ -38,11 +39,32 @@ class IngestDatasetParams(Params):
     description: Prose = Field(
         "", max_length=4000, description="What the area is and how it was mapped, up to 4000 characters."
     )
-    chips: Location = Field(
+    chips: Location | None = Field(
+        None,
         description="Folder with image chips, or a folder in the fAIr layout (input/ with chips and "
         "labels.geojson). Or the STAC item of a dataset, its file or https address: its chips, labels, "
         "classes, keywords, licence and providers are used where you give none. Paths are as the worker "
-        "sees them."
+        "sees them. Or give imagery, from which chips are cut.",
+    )
+    imagery: Location | None = Field(
+        None,
+        description="Imagery to cut chips from, in place of chips: georeferenced image (GeoTIFF or COG; also "
+        "https:// and s3://), folder of images, STAC item of imagery, or service of tiles: an address with "
+        "{z}, {x} and {y} (or {-y}) as JOSM, the Tasking Manager, iD or QGIS copy it (tms[1,22]:..., "
+        "type=xyz&url=...), a TileJSON, a WMS with service=WMS&layers=..., a WMTS with "
+        "service=WMTS&layer=... Paths are as the worker sees them. It needs labels.",
+    )
+    area: AreaText | None = Field(
+        None,
+        description="Area that was mapped: west,south,east,north in degrees (WGS 84), GeoJSON, or the path "
+        "or https address of a file of polygons. Chips and labels outside are left out; on chips that reach "
+        "beyond it, what lies outside counts neither in training nor in evaluation. A service of tiles "
+        "needs one. Default: all of the chips or imagery.",
+    )
+    chip_size_px: Literal[256, 512, 1024] = Field(
+        256,
+        description="With imagery: width and height of a chip in pixels, 256, 512 or 1024. A chip is one "
+        "tile of the web map. Default: 256.",
     )
     labels: Location | None = Field(
         None,
@@ -106,7 +128,8 @@ class IngestDatasetParams(Params):
         "nearest",
         description="What to do with a folder of chips of several zooms. nearest (default): keep the zoom "
         "whose ground resolution is nearest to gsd_m. most-frequent: keep the zoom with most chips. "
-        "resample: bring all chips to one ground resolution. A number, 14 to 23: keep that zoom.",
+        "resample: bring all chips to one ground resolution. A number, 14 to 23: keep that zoom. With "
+        "imagery: the zoom of the tiles that chips are, a number or nearest.",
     )
     gsd_m: float = Field(
         0.3,
@@ -123,6 +146,36 @@ class IngestDatasetParams(Params):
         "quarter of a side. kept: imagery.",
     )
     dry_run: bool = DRY_RUN
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """Rules that JSON Schema has no plain words for."""
+        if (self.chips is None) == (self.imagery is None):
+            given = "neither is given" if self.chips is None else "both are given"
+            raise ValueError(
+                f"chips or imagery: {given}; name a folder with chips, or imagery to cut chips from"
+            )
+        if self.captions == "given" and (self.imagery is not None or self.area is not None):
+            raise ValueError(
+                "captions: images with captions of their own are taken as they are; leave imagery and area "
+                "out"
+            )
+        if self.imagery is not None and self.labels is None:
+            raise ValueError("labels: no file lies beside imagery; name the file with the labels")
+        if self.imagery is not None and self.zoom in ("most-frequent", "resample"):
+            raise ValueError(f"zoom: {self.zoom} chooses among chips; give imagery a number, or leave it out")
+        return self
+
+    @property
+    def chips_folder(self) -> str:
+        """Where chips lie; of a request with imagery once they are cut.
+
+        Raises:
+            Invalid: They are not cut yet.
+        """
+        if self.chips is None:
+            raise Invalid(f"The chips of {self.name} are not cut yet from {self.imagery}; cut them first")
+        return self.chips
 
     @property
     def class_names(self) -> list[str]:

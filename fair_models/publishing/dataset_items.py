@@ -72,7 +72,7 @@ def settle(params: IngestDatasetParams, work: Path) -> IngestDatasetParams:
         InvalidItem: It cannot be taken; lists every reason.
         Unavailable: A server does not answer.
     """
-    read = item_documents.read(params.chips, work)
+    read = item_documents.read(params.chips_folder, work)
     item_documents.refuse_other_kinds(read, DATASETS)
     found = facts(read)
     values = {**_left_out(params, found.values), "chips": params.chips}
@@ -117,7 +117,7 @@ def look(params: IngestDatasetParams) -> None:
     Raises:
         As `settle` does, but for what only a download shows.
     """
-    path = locations.local_path(params.chips)
+    path = locations.local_path(params.chips_folder)
     read = item_documents.read(str(path), path.parent)
     item_documents.refuse_other_kinds(read, DATASETS)
     if reasons := problems(read, params):

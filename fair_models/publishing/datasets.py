@@ -21,9 +21,11 @@ from fair_models.data.folders import DatasetFolder, locate
 from fair_models.data.ingest import prepare
 from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.texts import captioned
-from fair_models.data.vectors import labels
+from fair_models.data.vectors import labels, polygons
+from fair_models.inference.imagery import areas
+from fair_models.inference.imagery.areas import Area
 from fair_models.params import IngestDatasetParams
-from fair_models.publishing import dataset_items
+from fair_models.publishing import cut_chips, dataset_items
 from fair_models.publishing.commit import (
     NewVersion,
     NoteListener,
@@ -33,6 +35,7 @@ from fair_models.publishing.commit import (
     ignore_plan,
     publish,
 )
+from fair_models.publishing.cut_chips import ChipsOfImagery
 from fair_models.publishing.workspace import work_folder
 from fair_models.store import locations
 from fair_models.store.protocol import Store, StoredFile
@@ -63,20 +66,23 @@ def ingest(
     origin: Callable[[Item | None], Origin] = lambda current: Origin(),
     *,
     progress: ChipProgress = ignore_progress,
+    cutting: ChipProgress = ignore_progress,
     note: NoteListener = ignore_note,
     is_own: bool = False,
 ) -> Item:
-    """Check, mend, split and store chips and labels, and publish them.
+    """Check, mend, split and store chips and labels, and publish them. Of imagery chips are cut first.
 
     The same chips and labels with the same facts again are no new version: the current item comes back.
 
     Args:
-        params: What lies where, and what it means; `chips` may name the item of a dataset.
+        params: What lies where, and what it means; `chips` may name the item of a dataset, `imagery` what
+            chips are cut from.
         catalog: Where the dataset is published.
         store: Where its bytes go.
         tell: Takes the plan before anything is changed.
         origin: Says what it derives from, given the version that is current now.
         progress: Called after each chip that was read.
+        cutting: Called after each tile of imagery that was cut.
         note: Takes what is to be known beside what the item counts; the log has it too.
         is_own: Whether the files are ours, and lie where the settings need not allow it.
 
@@ -85,16 +91,23 @@ def ingest(
 
     Raises:
         Invalid: Chips or labels lie where the settings do not allow it.
-        InvalidImagery: Chips that cannot be read or placed; lists every reason. Nothing was stored.
+        InvalidImagery: Chips or imagery that cannot be read or placed; lists every reason. Nothing was
+            stored.
         InvalidLabels: Labels that cannot be used; lists every reason. Nothing was stored.
         InvalidItem: What was asked for makes no valid item, e.g. an unknown keyword. Nothing was stored.
         Conflict: Somebody else published a version of this name meanwhile.
     """
+    area = None if params.area is None else areas.read(params.area)
     with work_folder("ingest") as folder, catalog.exclusive(DATASETS, params.name):
         params = with_keywords(params if is_own else _settled(params, folder))
-        prepared = prepare(params, folder, progress)
-        notes = [prepared.ignored_note, prepared.objects_note]
-        for sentence in [*notes, *([] if is_own else licence_notes(params, prepared))]:
+        made = cut_chips.NONE if params.imagery is None else cut_chips.cut(params, area, folder, cutting)
+        params = made.settled(params)
+        prepared = prepare(params, folder, progress, None if area is None else area.outline)
+        notes = [*_area_notes(area), *made.notes, prepared.ignored_note, prepared.objects_note]
+        for sentence in [
+            *notes,
+            *([] if is_own else licence_notes(params, prepared, of_imagery=made.gives_licence)),
+        ]:
             if sentence:
                 logger.warning(sentence)
                 note(sentence)
@@ -105,7 +118,7 @@ def ingest(
 
         def built(number: int, stored: Mapping[str, StoredFile]) -> Item:
             links = [(catalog.href(*key), key[1]) for key in source.derived]
-            return _item(params, prepared, number, stored, (links, source))
+            return _item(params, prepared, number, stored, (links, source, made))
 
         if current is not None:
             number = versions.split_id(current.id)[1] or 1
@@ -124,6 +137,11 @@ def ingest(
         return publish(new, catalog, store, tell=tell, dry_run=params.dry_run)
 
 
+def _area_notes(area: Area | None) -> list[str]:
+    """What was mended or left out of the polygons of an area."""
+    return [] if area is None else [f"Area: {each}" for each in polygons.repair_sentences(area.mended)]
+
+
 def with_keywords(params: IngestDatasetParams) -> IngestDatasetParams:
     """The request with the keywords that belong to its classes, where it names classes and no keywords.
 
@@ -137,9 +155,17 @@ def with_keywords(params: IngestDatasetParams) -> IngestDatasetParams:
     return params.model_copy(update={"keywords": keywords.of_classes(params.class_names, tasks)})
 
 
-def licence_notes(params: IngestDatasetParams, prepared: PreparedDataset) -> list[str]:
-    """What is to be said of a licence that nobody chose."""
-    if "license" in params.model_fields_set:
+def licence_notes(
+    params: IngestDatasetParams, prepared: PreparedDataset, *, of_imagery: bool = False
+) -> list[str]:
+    """What is to be said of a licence that nobody chose.
+
+    Args:
+        params: The request.
+        prepared: What was made of it.
+        of_imagery: Whether the licence is that of the imagery, which was said already.
+    """
+    if "license" in params.model_fields_set and not of_imagery:
         return []
     named = "openstreetmap" in params.provider.lower()
     if prepared.from_osm or named:
@@ -148,22 +174,27 @@ def licence_notes(params: IngestDatasetParams, prepared: PreparedDataset) -> lis
             f"whose data is under ODbL-1.0. No licence was given, so {params.license} is written: if so, "
             "ingest again with --license ODbL-1.0 --provider 'OpenStreetMap contributors'"
         ]
+    if of_imagery:
+        return []
     return [f"No licence was given, so {params.license} is written; say another one with --license"]
 
 
 def _settled(params: IngestDatasetParams, folder: Path) -> IngestDatasetParams:
     """The request with paths that may be read; of the item of a dataset, with what that says."""
-    if not dataset_items.names_item(params.chips):
+    if params.imagery is not None:
+        labels_file = locations.local_folder(str(params.labels))
+        return params.model_copy(update={"labels": str(labels_file)})
+    if not dataset_items.names_item(params.chips_folder):
         return _with_judged_paths(params)
     settled = dataset_items.settle(params, folder)
-    if not Path(settled.chips).is_relative_to(folder):  # what was downloaded is ours
-        locations.local_folder(locate(settled.chips, settled.labels).chips)
+    if not Path(settled.chips_folder).is_relative_to(folder):  # what was downloaded is ours
+        locations.local_folder(locate(settled.chips_folder, settled.labels).chips)
     return settled
 
 
 def _with_judged_paths(params: IngestDatasetParams) -> IngestDatasetParams:
     """The request with absolute paths, all of which may be read; see `hrefs`."""
-    chips = str(locations.local_path(params.chips))
+    chips = str(locations.local_path(params.chips_folder))
     labels = None if params.labels is None else str(locations.local_path(params.labels))
     if params.captions == "given":
         images, captions = captioned.locate(Path(chips), None if labels is None else Path(labels))
@@ -180,7 +211,7 @@ def _item(
     prepared: PreparedDataset,
     number: int,
     files: Mapping[str, StoredFile],
-    origin: tuple[Sequence[tuple[str, str]], Origin],
+    origin: tuple[Sequence[tuple[str, str]], Origin, ChipsOfImagery],
 ) -> Item:
     start, end = prepared.created or (None, None)
     return datasets.build(
@@ -207,12 +238,13 @@ def _item(
             start=start,
             end=end,
             source_imagery=params.source_imagery,
-            repairs={**prepared.repairs, **origin[1].repairs},
+            repairs={**origin[2].repairs, **prepared.repairs, **origin[1].repairs},
             bands=prepared.bands,
             rules=prepared.rules,
             derived_from=origin[0],
             fields={
                 **origin[1].fields,
+                **origin[2].fields,
                 **({"fair:zoom_choice": prepared.zoom_choice} if prepared.zoom_choice else {}),
                 **({OBJECTS: CONNECTED} if prepared.are_masks else {}),
             },

@@ -77,12 +77,22 @@ def ingest(params: IngestDatasetParams) -> PublishedItem:
 
     bar = artifacts.ProgressBar("ingest", f"Ingesting {params.name}")
 
+    def cut(done: int, total: int) -> None:
+        bar.show(done, 2 * total, f"{done} of {total} tiles of the imagery cut", with_time_left=True)
+
     def read(done: int, total: int) -> None:
-        bar.show(done, total, f"{done} of {total} chips read", with_time_left=True)
+        before = total if params.imagery is not None else 0
+        bar.show(before + done, before + total, f"{done} of {total} chips read", with_time_left=True)
 
     notes: list[str] = []
     item = datasets.ingest(
-        params, open_catalog(), open_store(), artifacts.write_changes, progress=read, note=notes.append
+        params,
+        open_catalog(),
+        open_store(),
+        artifacts.write_changes,
+        progress=read,
+        cutting=cut,
+        note=notes.append,
     )
     artifacts.write([cards.of_dataset(item)])
     return results.published(item, dry_run=params.dry_run, notes=notes)

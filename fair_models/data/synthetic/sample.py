@@ -13,12 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import orjson
-import rasterio
 import shapely
-from rasterio.transform import from_bounds
 from shapely import Polygon
 
-from fair_models.data.images import tiles
+from fair_models.data.images import chip_files, tiles
 from fair_models.data.synthetic.buildings import plan
 from fair_models.data.synthetic.picture import paint
 from fair_models.data.synthetic.settlement import ROOF_TAGS, Settlement
@@ -77,7 +75,7 @@ def make_settlement(
 
     for tile, pixels in _cut(picture, corner, size_px):
         part = "input" if tile.x < corner.x + columns else "prediction/input"
-        write_chip(folder / part / f"{tile.name}.tif", tile, pixels)
+        chip_files.write(folder / part / f"{tile.name}.tif", tile, pixels, coding=chip_files.JPEG)
     labels = _labels(town, corner, tile_m, columns * tile_m, classes)
     (folder / "input" / "labels.geojson").write_bytes(orjson.dumps(labels) + b"\n")
     return folder
@@ -108,29 +106,6 @@ def _cut(picture: Array, corner: tiles.Tile, size_px: int) -> Iterator[tuple[til
         for column in range(picture.shape[1] // size_px):
             window = picture[row * size_px : (row + 1) * size_px, column * size_px : (column + 1) * size_px]
             yield tiles.Tile(corner.x + column, corner.y + row, corner.z), window
-
-
-def write_chip(path: Path, tile: tiles.Tile, pixels: Array) -> None:
-    """Write a GeoTIFF in degrees. Within one tile the steps of Web Mercator are even to 0.001 px."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    height, width = pixels.shape[:2]
-    (west, east), (north, south) = tiles.lonlat(
-        np.array([tile.x, tile.x + 1]), np.array([tile.y, tile.y + 1]), tile.z
-    )
-    profile = {
-        "driver": "GTiff",
-        "height": height,
-        "width": width,
-        "count": 3,
-        "dtype": "uint8",
-        "crs": "EPSG:4326",
-        "transform": from_bounds(west, south, east, north, width, height),
-        "compress": "jpeg",
-        "photometric": "ycbcr",
-        "jpeg_quality": 90,
-    }
-    with rasterio.open(path, "w", **profile) as chip:
-        chip.write(np.moveaxis(pixels, -1, 0))
 
 
 def _labels(

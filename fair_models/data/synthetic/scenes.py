@@ -14,9 +14,9 @@ import orjson
 import shapely
 from shapely import LineString, Point, Polygon
 
-from fair_models.data.images import tiles
+from fair_models.data.images import chip_files, tiles
 from fair_models.data.synthetic.picture import paint
-from fair_models.data.synthetic.sample import PLACE, rings, write_chip
+from fair_models.data.synthetic.sample import PLACE, rings
 from fair_models.data.synthetic.settlement import ROOF_TAGS, STYLES, Building, Road, Settlement, Wing
 from fair_models.errors import Invalid
 from fair_models.types import Json
@@ -60,7 +60,8 @@ def make_scenes(folder: Path, *, seed: int, count: int, size_px: int = 64) -> Pa
         _, latitude = tiles.lonlat(0, tile.y + 0.5, ZOOM)
         width_m = tile.width_m * math.cos(math.radians(float(latitude)))
         scene = _plan(width_m, rng)
-        write_chip(folder / f"{tile.name}.tif", tile, paint(scene, size_px / width_m, rng))
+        pixels = paint(scene, size_px / width_m, rng)
+        chip_files.write(folder / f"{tile.name}.tif", tile, pixels, coding=chip_files.JPEG)
         features += _features(scene, tile, width_m)
     document = {"type": "FeatureCollection", "name": "labels", "features": features}
     (folder / "labels.geojson").write_bytes(orjson.dumps(document) + b"\n")

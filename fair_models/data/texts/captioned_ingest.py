@@ -16,6 +16,7 @@ from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.splits import Split
 from fair_models.data.texts import captioned, captioned_images, captions
 from fair_models.data.texts.captioned_images import CLASS, CaptionedImage
+from fair_models.data.vectors.mapped_area import Outline
 from fair_models.errors import Invalid
 from fair_models.params import IngestDatasetParams
 from fair_models.store.archive import pack
@@ -26,7 +27,10 @@ RATIO = 0.2
 
 
 def prepare(
-    params: IngestDatasetParams, work_folder: Path, progress: ChipProgress = ignore_progress
+    params: IngestDatasetParams,
+    work_folder: Path,
+    progress: ChipProgress = ignore_progress,
+    area: Outline | None = None,
 ) -> PreparedDataset:
     """Check a dataset of captions, split it 60/20/20 by image, write its three files.
 
@@ -34,6 +38,7 @@ def prepare(
         params: Where images and captions (or labels) lie, and how to split.
         work_folder: Where chips.zip, labels.geojson and split.json are written.
         progress: Called after each chip or image that was read.
+        area: What was looked at, where captions are made from labels. Default: all chips.
 
     Raises:
         Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them), or the
@@ -41,12 +46,12 @@ def prepare(
     """
     words = _keywords(params)
     images, repairs = (
-        _made(params, progress) if params.captions == "from-labels" else _given(params, progress)
+        _made(params, progress, area) if params.captions == "from-labels" else _given(params, progress)
     )
     ratio = params.held_out_ratio if "held_out_ratio" in params.model_fields_set else RATIO
     split = splits.by_image([image.name for image in images], ratio, params.seed)
     placed = [image.chip for image in images if image.chip is not None]
-    area = footprint.of(placed) if len(placed) == len(images) else None
+    covered = footprint.of(placed) if len(placed) == len(images) else None
     work_folder.mkdir(parents=True, exist_ok=True)
     paths = work_folder / "chips.zip", work_folder / "labels.geojson", work_folder / "split.json"
     pack({path.name: path for image in images for path in _files(image)}, paths[0])
@@ -58,12 +63,12 @@ def prepare(
         split=paths[2],
         split_spec=split.spec(),
         chip_count=len(images),
-        gsd_m=round(float(np.median([chip.gsd_m for chip in placed])), 4) if area else None,
+        gsd_m=round(float(np.median([chip.gsd_m for chip in placed])), 4) if covered else None,
         zooms=zooms.counts(placed),
         bands=dataset_check.BANDS,
         rules=dataset_check.rules_of(params),
-        bbox=footprint.bbox(area) if area else None,
-        geometry=footprint.geometry(area) if area else None,
+        bbox=footprint.bbox(covered) if covered else None,
+        geometry=footprint.geometry(covered) if covered else None,
         created=_created(placed),
         label_counts={CLASS: sum(len(image.captions) for image in images)},
         class_counts=_counts(images, split),
@@ -89,13 +94,15 @@ def _given(
     params: IngestDatasetParams, progress: ChipProgress
 ) -> tuple[list[CaptionedImage], dict[str, int]]:
     named = None if params.labels is None else Path(params.labels).expanduser()
-    folder, file = captioned.locate(Path(params.chips).expanduser(), named)
+    folder, file = captioned.locate(Path(params.chips_folder).expanduser(), named)
     return captioned_images.find(folder, file, dataset_check.rules_of(params), progress)
 
 
-def _made(params: IngestDatasetParams, progress: ChipProgress) -> tuple[list[CaptionedImage], dict[str, int]]:
+def _made(
+    params: IngestDatasetParams, progress: ChipProgress, area: Outline | None
+) -> tuple[list[CaptionedImage], dict[str, int]]:
     """Captions of map chips, each from the labels that lie on it."""
-    checked = dataset_check.check(params, progress)
+    checked = dataset_check.check(params, progress, area)
     images = [
         CaptionedImage(
             chip.path, chip.name, captions.describe(checked.labels, chip.grid, params.class_names), chip

@@ -37,7 +37,7 @@ class Drawn:
     labelled: Names of the chips where a pixel of the imagery has a class.
     whole: Class that each chip is as a whole by name, "background" among them. None: it has no imagery, or
         labels whose class is not known.
-    ignored_share: Part of the imagery where only labels lie whose class is not known, 0 to 1.
+    ignored_share: Part of the imagery in the area where only labels lie whose class is not known, 0 to 1.
     blocks: By class, on how many chips one label alone covers more than half of the imagery.
     """
 
@@ -80,8 +80,9 @@ def draw(
         visible[seen] = True
         if ((mask > 0) & (mask != IGNORE) & valid).any():
             labelled.add(chip.name)
-        imagery_px = int(valid.sum())
-        ignored_px += int(((mask == IGNORE) & valid).sum())
+        looked_at = valid & ~labels.outside_mask(known, chip.grid)
+        imagery_px = int(looked_at.sum())
+        ignored_px += int(((mask == IGNORE) & looked_at).sum())
         seen_px += imagery_px
         objects = {
             name: instances.count_on(known, seen[of_class[seen] == name], chip.grid) for name in blocks

@@ -37,6 +37,10 @@ OLDER_CLASS_PROPERTY = "fair:class"
 IGNORED_PROPERTY = "ignored"
 """Stored labels in which this is true have no class: their ground counts neither way."""
 
+OUTSIDE_PROPERTY = "outside_area"
+"""Ignored ground in which this is true too lies outside of the area that was looked at: labels that reach
+into it do not count there."""
+
 BACKGROUND_ALONE = (
     "a dataset without any label trains nothing. Where there is nothing to map, put these chips into one "
     "folder with chips that have labels, with all labels in one file, and ingest that: chips without a label "
@@ -66,6 +70,8 @@ class Labels:
     properties: Properties of each, as they were read.
     mended: What was repaired or left out on reading, by the names of `REPAIRS`.
     ignored: Labels without a class that is known: what lies there is no background either. None: none.
+    outside: Ground that nobody looked at, see `mapped_area`: nothing counts there, whatever labels say. None:
+        none.
     """
 
     outlines: Array
@@ -73,13 +79,14 @@ class Labels:
     properties: Sequence[Json]
     mended: Mapping[str, int] = field(default_factory=dict)
     ignored: Labels | None = None
+    outside: Labels | None = None
     _projected: dict[tuple[str, int], tuple[Array, STRtree]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.outlines)
 
     def select(self, indices: Iterable[int]) -> Labels:
-        """These labels, in this order. What is ignored stays."""
+        """These labels, in this order. What is ignored stays, as does what lies outside."""
         chosen = [int(index) for index in indices]
         return Labels(
             self.outlines[chosen],
@@ -87,11 +94,16 @@ class Labels:
             [self.properties[index] for index in chosen],
             self.mended,
             self.ignored,
+            self.outside,
         )
 
     def ignoring(self, ignored: Labels) -> Labels:
         """These labels with others to ignore; none where there are none."""
         return replace(self, ignored=ignored if len(ignored) else None, _projected=self._projected)
+
+    def without(self, outside: Labels) -> Labels:
+        """These labels with ground on which nothing counts; all of it where there is none."""
+        return replace(self, outside=outside if len(outside) else None, _projected=self._projected)
 
     def touching(self, grid: Grid) -> Array:
         """Indices of the labels that share area with a grid, in the order of the file."""
@@ -203,7 +215,7 @@ def read_stored(path: Path, classes: Sequence[str], class_property: str | None =
     """
     if wrong := _wrong_classes(classes, class_property, {}):
         raise InvalidLabels(str(path), wrong)
-    features = polygons.read(path)
+    features, outside = _divided(polygons.read(path))
     marked = [_is_ignored(feature.properties) for feature in features]
     stored = OLDER_CLASS_PROPERTY if class_property == CLASS_PROPERTY else class_property
     known, found = _sorted(
@@ -223,18 +235,27 @@ def read_stored(path: Path, classes: Sequence[str], class_property: str | None =
                 if is_ignored and feature.outline is not None
             ]
         )
-    )
+    ).without(outside)
+
+
+def of_outlines(outlines: Sequence[Polygon | MultiPolygon]) -> Labels:
+    """Ground to ignore, without properties, of outlines in longitude and latitude."""
+    return _labels([(outline, BACKGROUND, {}) for outline in outlines])
 
 
 def write(labels: Labels, path: Path) -> None:
     """Write labels as GeoJSON (RFC 7946); each names its class in the property `CLASS_PROPERTY`.
 
-    Those to ignore come last, with null for a class and true for `IGNORED_PROPERTY`.
+    Those to ignore come last, with null for a class and true for `IGNORED_PROPERTY`; after them the ground
+    outside of the area, with true for `OUTSIDE_PROPERTY` too.
     """
     features = _written(labels, [{CLASS_PROPERTY: name} for name in labels.names])
     if labels.ignored is not None:
         marker = {CLASS_PROPERTY: None, IGNORED_PROPERTY: True}
         features += _written(labels.ignored, [marker] * len(labels.ignored))
+    if labels.outside is not None:
+        marker = {CLASS_PROPERTY: None, IGNORED_PROPERTY: True, OUTSIDE_PROPERTY: True}
+        features += _written(labels.outside, [marker] * len(labels.outside))
     lines = b",\n".join(orjson.dumps(feature) for feature in features)
     path.write_bytes(b'{"type": "FeatureCollection", "features": [\n' + lines + b"\n]}\n")
 
@@ -257,7 +278,7 @@ def _without_class(properties: Json, said: Json) -> Json:
     kept = {
         name: value
         for name, value in properties.items()
-        if name not in (CLASS_PROPERTY, OLDER_CLASS_PROPERTY, IGNORED_PROPERTY)
+        if name not in (CLASS_PROPERTY, OLDER_CLASS_PROPERTY, IGNORED_PROPERTY, OUTSIDE_PROPERTY)
     }
     before = properties.get(CLASS_PROPERTY)
     if before is not None and before != said[CLASS_PROPERTY]:
@@ -285,7 +306,8 @@ def rasterise(
         width: Columns.
         crs: Coordinate reference system of the map.
         classes: Class names; the position is the index, 0 the background. Other labels are not drawn.
-        ignore: Value of pixels that lie in `labels.ignored` and in no label. Default: they are background.
+        ignore: Value of pixels that lie in `labels.ignored` and in no label, and of those that lie in
+            `labels.outside`. Default: both are drawn as if they were not there.
 
     Returns:
         Class index of each pixel, uint8, shape (height, width).
@@ -302,6 +324,9 @@ def rasterise(
     outlines, _ = labels.around(grid)
     inside = drawing_order(labels, grid, classes)
     shapes += [(outlines[label], index[labels.names[label]]) for label in inside]
+    if ignore is not None and labels.outside is not None:
+        beyond, _ = labels.outside.around(grid)
+        shapes += [(beyond[part], ignore) for part in labels.outside.touching(grid)]
     if not shapes:
         return np.zeros((height, width), dtype=np.uint8)
     mask: Mask = rasterize(
@@ -312,6 +337,22 @@ def rasterise(
         dtype=np.uint8,
     )
     return mask
+
+
+def outside_mask(labels: Labels, grid: Grid) -> Mask:
+    """Which pixels of a grid lie outside of the area with their middle, bool, shape (height, width)."""
+    from rasterio import Affine
+    from rasterio.features import rasterize
+
+    shape = grid.height, grid.width
+    if labels.outside is None:
+        return np.zeros(shape, bool)
+    parts = labels.outside.touching(grid)
+    if not len(parts):
+        return np.zeros(shape, bool)
+    outlines, _ = labels.outside.around(grid)
+    drawn = rasterize(outlines[parts], out_shape=shape, transform=Affine(*grid.transform), dtype=np.uint8)
+    return np.asarray(drawn, bool)
 
 
 def drawing_order(labels: Labels, grid: Grid, classes: Sequence[str]) -> list[int]:
@@ -338,6 +379,7 @@ def _sorted(
     values: Mapping[str, Sequence[str]],
 ) -> tuple[Labels, Counter[str]]:
     """Labels by class, what is to be ignored among them, and how many features have each value."""
+    features, outside = _divided(features)
     meant = {value: name for name in classes for value in values.get(name, (name,))}
     meant |= dict.fromkeys(values.get(BACKGROUND, ()), BACKGROUND)
     counts = Counter(dict.fromkeys(_ALWAYS, 0))
@@ -361,7 +403,18 @@ def _sorted(
             counts.update(feature.happened)
             kept.append((feature.outline, name, feature.properties))
     known = _labels(kept, dict(counts))
-    return known.ignoring(_labels(others)), found
+    return known.ignoring(_labels(others)).without(outside), found
+
+
+def _divided(features: Sequence[polygons.Feature]) -> tuple[list[polygons.Feature], Labels]:
+    """Features without the ground outside of an area that a dataset was stored with, and that ground."""
+    marked = [
+        _is_ignored(feature.properties) and feature.properties.get(OUTSIDE_PROPERTY) is True
+        for feature in features
+    ]
+    both = list(zip(features, marked, strict=True))
+    outlines = [feature.outline for feature, is_outside in both if is_outside and feature.outline is not None]
+    return [feature for feature, is_outside in both if not is_outside], of_outlines(outlines)
 
 
 def _labels(

@@ -25,6 +25,7 @@ from fair_models.inference.imagery.images import ImageReader
 from fair_models.inference.imagery.overlaps import Settled
 from fair_models.inference.imagery.pixels import ChipReader, PixelReader
 from fair_models.inference.imagery.remote import RemoteImage
+from fair_models.inference.imagery.rights import NOTHING_SAID, Rights
 from fair_models.inference.windows import Rectangle
 from fair_models.settings import current
 from fair_models.types import Json
@@ -79,6 +80,7 @@ class Imagery:
         zoom: Zoom of its tiles; None where it is no service of tiles.
         why_empty: Why no pixel of it counts, where that is so; None where it does not know.
         warnings: What people should know of it, once everything was read, in sentences.
+        rights: What its source says of its licence, and whom to name.
     """
 
     def __init__(
@@ -92,11 +94,13 @@ class Imagery:
         zoom: int | None = None,
         why_empty: Callable[[], str | None] = lambda: None,
         warnings: Callable[[], Sequence[str]] = list,
+        rights: Rights = NOTHING_SAID,
     ) -> None:
         self.name = name
         self.blocks = tuple(blocks)
         self.area = area
         self.zoom = zoom
+        self.rights = rights
         self.why_empty, self.warnings = why_empty, warnings
         self._close, self._facts, self._identity = close, facts, identity
 
@@ -127,7 +131,13 @@ class Imagery:
             self.zoom,
             self.why_empty,
             self.warnings,
+            self.rights,
         )
+
+    def under(self, rights: Rights) -> Imagery:
+        """The same imagery with what its source says of its licence, and whom to name."""
+        self.rights = rights
+        return self
 
     def facts(self) -> Json:
         """What the prediction's item says of it, once everything was read, e.g. its tiles.

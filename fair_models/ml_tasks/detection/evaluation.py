@@ -82,11 +82,14 @@ def _counting(samples: Samples, found: Sequence[Boxes], truth: Sequence[Boxes]) 
 
 
 def _on_ignored(boxes: Array, places: Array, truth: Array) -> Array:
-    """Which boxes lie with more than half of their area in one place to ignore, and on no true box."""
+    """Which boxes lie with more than half of their area on places to ignore, and on no true box."""
+    import shapely
+
     if not len(boxes) or not len(places):
         return np.zeros(len(boxes), dtype=bool)
     own = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    inside = _shared(boxes, places).max(axis=1) > _MIN_IGNORED * own
+    ground = shapely.union_all(shapely.box(*places.T))
+    inside = shapely.area(shapely.intersection(shapely.box(*boxes.T), ground)) > _MIN_IGNORED * own
     if not len(truth):
         return np.asarray(inside)
     shared, theirs = _shared(boxes, truth), (truth[:, 2:] - truth[:, :2]).prod(axis=1)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fair_models.data.images.grid import Grid
-from fair_models.data.vectors.labels import Labels
+from fair_models.data.vectors.labels import Labels, outside_mask
 from fair_models.errors import Invalid
 from fair_models.types import Array
 
@@ -26,6 +26,10 @@ SMALLEST_PX = 4
 _MIN_IMAGERY = 0.5
 """Share of a box that has to be imagery."""
 
+_HALF = 0.5
+_CELL_PX = 8
+"""Ground outside of the area is told in boxes of squares of this side, most of which lies outside."""
+
 
 def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Array) -> Array:
     """Say where objects are on a sample: a box around the part of each label that lies on imagery.
@@ -38,8 +42,9 @@ def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Arr
 
     Returns:
         x_min, y_min, x_max, y_max in pixels from the sample's top left corner, and the index of the class;
-        float32, shape (`MAX_BOXES`, 5); then the boxes of `labels.ignored` with the class `IGNORED`, as many
-        as there is room for; filled up with rows of class `FILLING`.
+        float32, shape (`MAX_BOXES`, 5); then boxes of what lies outside of the area, and the boxes of
+        `labels.ignored`, with the class `IGNORED`, as many as there is room for; filled up with rows of class
+        `FILLING`.
 
     Raises:
         Invalid: There are more boxes than `MAX_BOXES`.
@@ -55,7 +60,35 @@ def from_labels(labels: Labels, grid: Grid, classes: Sequence[str], imagery: Arr
             "or take labels away that are no single objects"
         )
     rows = np.column_stack([boxes[keep], numbers[keep]])
-    return filled_up(np.concatenate([rows, _ignored(labels, grid, imagery)])[:MAX_BOXES])
+    skipped = np.concatenate([_outside(labels, grid), _ignored(labels, grid, imagery)])
+    return filled_up(np.concatenate([rows, skipped])[:MAX_BOXES])
+
+
+def _outside(labels: Labels, grid: Grid) -> Array:
+    """Boxes that cover the ground outside of the area, none of which lies on others, shape (n, 5)."""
+    mask = outside_mask(labels, grid)
+    if not mask.any():
+        return np.empty((0, 5), np.float32)
+    beyond = [(0, -side % _CELL_PX) for side in mask.shape]
+    cells = np.pad(mask, beyond, mode="edge")
+    rows, columns = (side // _CELL_PX for side in cells.shape)
+    cells = cells.reshape(rows, _CELL_PX, columns, _CELL_PX).mean(axis=(1, 3)) > _HALF
+    found: list[tuple[int, int, int, int]] = []
+    open_runs: dict[tuple[int, int], int] = {}
+    for row in range(rows + 1):
+        runs = set(_runs(cells[row])) if row < rows else set()
+        for left, right in [run for run in open_runs if run not in runs]:
+            found.append((left, open_runs.pop((left, right)), right, row))
+        for run in runs:
+            open_runs.setdefault(run, row)
+    boxes = np.minimum(np.array(sorted(found)).reshape(-1, 4) * _CELL_PX, [*mask.shape[::-1]] * 2)
+    return np.column_stack([boxes, np.full(len(boxes), IGNORED)]).astype(np.float32)
+
+
+def _runs(cells: Array) -> list[tuple[int, int]]:
+    """First and last (exclusive) of the cells that are true and hang together."""
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], cells, [False]]).astype(np.int8)))
+    return [(int(left), int(right)) for left, right in ends.reshape(-1, 2)]
 
 
 def _ignored(labels: Labels, grid: Grid, imagery: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fair_models.errors import Invalid, InvalidImagery, NotFound, Unavailable
 from fair_models.imagery_rules import CURRENT, ImageryRules
+from fair_models.inference.imagery import rights
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.failures import Failures
 from fair_models.inference.imagery.reading import Imagery, ModelInput, image_of, open_imagery
@@ -23,6 +24,7 @@ from fair_models.store.locations import BucketKey, Download, LocalPath, WebAddre
 from fair_models.store.s3.reading import S3Ranges
 from fair_models.store.web.policy import DOCUMENT_BYTES, RetryPolicy, Web
 from fair_models.store.web.ranges import RangedFile, WebRanges
+from fair_models.types import Json
 
 _LIMITS = documents.Limits(DOCUMENT_BYTES)
 _WHERE = "a GeoTIFF, a STAC item, a TileJSON, or a template of tile addresses with {z}, {x} and {y}"
@@ -36,6 +38,7 @@ def open_source(
     retries: RetryPolicy | None = None,
     failures: Failures | None = None,
     rules: ImageryRules = CURRENT,
+    zoom_of_tiles_alone: bool = False,
 ) -> Imagery:
     """Open imagery: use it in a `with` block.
 
@@ -48,6 +51,9 @@ def open_source(
         retries: How often one host is asked. Default: as the settings say.
         failures: Notes chips and parts that cannot be read, where some may be. Default: none may.
         rules: By which rules it is read.
+        zoom_of_tiles_alone: Whether the zoom is that of a service's tiles, and not looked at where the
+            imagery is no service. Default: it also chooses among the chips of a folder, and other imagery
+            refuses it.
 
     Raises:
         NotFound: There is nothing there.
@@ -55,7 +61,8 @@ def open_source(
         Unavailable: A server does not answer.
     """
     with ExitStack() as stack:
-        opened = _Opening(model, area, zoom, retries, failures, rules, stack).open(imagery)
+        opening = _Opening(model, area, zoom, retries, failures, rules, stack, zoom_of_tiles_alone)
+        opened = opening.open(imagery)
         return opened.closing(stack.pop_all().close)
 
 
@@ -70,6 +77,7 @@ class _Opening:
     failures: Failures | None
     rules: ImageryRules
     stack: ExitStack
+    zoom_of_tiles_alone: bool = False
 
     @cached_property
     def web(self) -> Web:
@@ -112,7 +120,8 @@ class _Opening:
                 return self._described(documents.read_json(path, _LIMITS), place, key)
         if not path.is_dir():
             self._refuse_zoom(str(path))
-        return open_imagery(path, self.model, self.area, self.failures, self.rules, self.zoom)
+        zoom = None if self.zoom_of_tiles_alone else self.zoom
+        return open_imagery(path, self.model, self.area, self.failures, self.rules, zoom)
 
     def _described(self, document: Any, place: LocalPath | WebAddress, key: str) -> Imagery:
         """What a JSON document tells of."""
@@ -122,6 +131,10 @@ class _Opening:
             raise InvalidImagery(
                 locations.shown(str(place)), [f"it is neither a STAC item nor a TileJSON; give {_WHERE}"]
             )
+        return self._of_item(document, place, key).under(rights.of_item(document))
+
+    def _of_item(self, document: Json, place: LocalPath | WebAddress, key: str) -> Imagery:
+        """The image of a STAC item."""
         target = stac.image_href(document, key)
         found = locations.parse_location(target, place)
         if not isinstance(found, LocalPath):
@@ -163,7 +176,7 @@ class _Opening:
             ) from error
 
     def _refuse_zoom(self, imagery: str) -> None:
-        if self.zoom is not None:
+        if self.zoom is not None and not self.zoom_of_tiles_alone:
             raise Invalid(
                 f"Imagery {locations.shown(imagery)} is no service of tiles and has its own resolution: "
                 "leave the zoom out"

@@ -6,9 +6,7 @@ XYZ counts y from the north, TMS from the south ({-y}). Zooms and places are tho
 
 from __future__ import annotations
 
-import html
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 from fair_models.data.images.tiles import HALF_WORLD_M, Tile
 from fair_models.errors import InvalidDocument, InvalidImagery
 from fair_models.inference.imagery.areas import Area
+from fair_models.inference.imagery.rights import one_line
 from fair_models.inference.imagery.sources import addresses
 from fair_models.inference.imagery.sources.addresses import TileAddress
 from fair_models.store import locations
@@ -26,8 +25,6 @@ ZOOMS = (14, 22)
 
 TILE_PX = 256
 """Pixels along a tile's side, as most services have them."""
-
-_MARKUP = re.compile(r"<[^>]{0,2000}>")
 
 
 @dataclass(frozen=True)
@@ -126,15 +123,9 @@ def from_tilejson(document: dict[str, Any], href: str) -> Service:
             locations.shown(href), [f"its zooms or bounds are no numbers: {error}"]
         ) from error
     return Service(
-        name=_line(str(document.get("name") or services[0].name), 120),
+        name=one_line(str(document.get("name") or services[0].name), 120),
         address=lambda tile: services[(tile.x + tile.y) % len(services)].address(tile),
         zooms=zooms,
         bounds=(west, south, east, north),
-        attribution=_line(str(document.get("attribution") or ""), 1000),
+        attribution=one_line(str(document.get("attribution") or ""), 1000),
     )
-
-
-def _line(text: str, longest: int) -> str:
-    """Words of a service as one line without markup: attributions are written in HTML."""
-    plain = html.unescape(_MARKUP.sub(" ", text))
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in plain).split())[:longest]

@@ -26,6 +26,7 @@ from fair_models.inference.imagery.reading import (
     check_resampling,
     put_together,
 )
+from fair_models.inference.imagery.rights import Rights
 from fair_models.inference.imagery.sources import missing
 from fair_models.inference.imagery.sources.fetcher import LOSSY, Fetcher
 from fair_models.inference.imagery.sources.services import TILE_PX, Service
@@ -87,6 +88,7 @@ def open_tiles(
             zoom=zoom,
             why_empty=facts.why_empty,
             warnings=facts.warnings,
+            rights=Rights(attribution=service.attribution),
         )
 
 

@@ -1,0 +1,59 @@
+"""Chips as files: GeoTIFF in degrees, named by their tile as fAIr names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from fair_models.data.images import tiles
+from fair_models.types import Array
+
+LOSSLESS: Mapping[str, object] = {"compress": "deflate", "predictor": 2, "interleave": "pixel"}
+"""How pixels are coded that are to be the same ones when they are read."""
+
+JPEG: Mapping[str, object] = {"compress": "jpeg", "photometric": "ycbcr", "jpeg_quality": 90}
+"""How most chips of others are coded: a tenth of the bytes, and nearly the same pixels."""
+
+
+def write(
+    path: Path,
+    tile: tiles.Tile,
+    pixels: Array,
+    valid: Array | None = None,
+    coding: Mapping[str, object] = LOSSLESS,
+) -> None:
+    """Write a GeoTIFF in degrees. Within one tile the steps of Web Mercator are even to 0.001 px at zoom 19.
+
+    The same arguments give the same bytes.
+
+    Args:
+        path: The file; its folder is made if missing.
+        tile: Where it lies.
+        pixels: uint8, shape (height, width, 3).
+        valid: Which are imagery, bool, shape (height, width): others become a mask in the file. Default: all.
+        coding: How pixels are coded, `LOSSLESS` or `JPEG`.
+    """
+    import rasterio
+    from rasterio.transform import from_bounds
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width = pixels.shape[:2]
+    (west, east), (north, south) = tiles.lonlat(
+        np.array([tile.x, tile.x + 1]), np.array([tile.y, tile.y + 1]), tile.z
+    )
+    profile = {
+        "driver": "GTiff",
+        "height": height,
+        "width": width,
+        "count": 3,
+        "dtype": "uint8",
+        "crs": "EPSG:4326",
+        "transform": from_bounds(west, south, east, north, width, height),
+        **coding,
+    }
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **profile) as chip:
+        chip.write(np.moveaxis(pixels, -1, 0))
+        if valid is not None and not valid.all():
+            chip.write_mask(valid)

@@ -1,0 +1,1 @@
+"""From an area and imagery to the chips of a dataset."""
