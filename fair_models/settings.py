@@ -127,7 +127,8 @@ class Settings(BaseSettings):
     most_tiles: int = Field(
         50_000,
         ge=1,
-        description="Maximum number of tiles that one prediction reads from a service. Default: 50000.",
+        description="Maximum number of tiles that one prediction reads from a service, and of chips that are "
+        "cut from imagery for one dataset. Default: 50000.",
     )
     most_broken_tiles: float = Field(
         0.01,

@@ -143,7 +143,7 @@ def _opened(
     wanted = params.zoom if isinstance(params.zoom, int) else None
     model = ChipInput(_gsd_m(area, params), size_px)
     asked = None if wanted is None else wanted + finer
-    with open_source(source, model, area, asked, rules=rules, zoom_of_tiles_alone=True) as imagery:
+    with open_source(source, model, area, asked, rules=rules, first_look=True) as imagery:
         where = area or _all_of(imagery)
         zoom = wanted or (_nearest(where, params) if imagery.zoom is None else imagery.zoom - finer)
         tiles = tiles_of(where, zoom, settings.current().most_tiles, imagery.name)
@@ -181,14 +181,10 @@ def _of_service(
     same = zoom - _steps(tile_px)
     if same != at:
         try:
-            imagery = open_source(source, model, outlines, same, rules=rules)
+            with open_source(source, model, outlines, same, rules=rules, first_look=True) as imagery:
+                at = same if _tile_px(imagery) == tile_px else at
         except FairModelsError as error:
             logger.info("Tiles of zoom %d are used, for those of zoom %d cannot be had: %s", at, same, error)
-        else:
-            if _tile_px(imagery) == tile_px:
-                return imagery
-            with imagery:  # closes it: there is none of this size
-                pass
     return open_source(source, model, outlines, at, rules=rules)
 
 

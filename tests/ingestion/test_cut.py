@@ -21,7 +21,7 @@ from fair_models.ingestion.cut import CutChips
 from fair_models.params import IngestDatasetParams
 from fair_models.types import Array
 from tests.inference.tile_server import TileServer, png, send
-from tests.ingestion.conftest import ZOOM, Town
+from tests.ingestion.town import ZOOM, Town
 
 
 def cut_chips(imagery: Path | str, folder: Path, area: str | None = None, **more: object) -> CutChips:

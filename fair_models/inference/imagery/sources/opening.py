@@ -38,7 +38,7 @@ def open_source(
     retries: RetryPolicy | None = None,
     failures: Failures | None = None,
     rules: ImageryRules = CURRENT,
-    zoom_of_tiles_alone: bool = False,
+    first_look: bool = False,
 ) -> Imagery:
     """Open imagery: use it in a `with` block.
 
@@ -51,9 +51,8 @@ def open_source(
         retries: How often one host is asked. Default: as the settings say.
         failures: Notes chips and parts that cannot be read, where some may be. Default: none may.
         rules: By which rules it is read.
-        zoom_of_tiles_alone: Whether the zoom is that of a service's tiles, and not looked at where the
-            imagery is no service. Default: it also chooses among the chips of a folder, and other imagery
-            refuses it.
+        first_look: Whether it is opened to see what it is, and not read: the zoom counts for a service of
+            tiles alone, and of its tiles only one is asked for.
 
     Raises:
         NotFound: There is nothing there.
@@ -61,7 +60,7 @@ def open_source(
         Unavailable: A server does not answer.
     """
     with ExitStack() as stack:
-        opening = _Opening(model, area, zoom, retries, failures, rules, stack, zoom_of_tiles_alone)
+        opening = _Opening(model, area, zoom, retries, failures, rules, stack, first_look)
         opened = opening.open(imagery)
         return opened.closing(stack.pop_all().close)
 
@@ -77,7 +76,7 @@ class _Opening:
     failures: Failures | None
     rules: ImageryRules
     stack: ExitStack
-    zoom_of_tiles_alone: bool = False
+    first_look: bool = False
 
     @cached_property
     def web(self) -> Web:
@@ -120,7 +119,7 @@ class _Opening:
                 return self._described(documents.read_json(path, _LIMITS), place, key)
         if not path.is_dir():
             self._refuse_zoom(str(path))
-        zoom = None if self.zoom_of_tiles_alone else self.zoom
+        zoom = None if self.first_look else self.zoom
         return open_imagery(path, self.model, self.area, self.failures, self.rules, zoom)
 
     def _described(self, document: Any, place: LocalPath | WebAddress, key: str) -> Imagery:
@@ -163,20 +162,23 @@ class _Opening:
         min_zoom, max_zoom = services.ZOOMS
         if not min_zoom <= self.zoom <= max_zoom:
             raise Invalid(f"The zoom {self.zoom} is not one of {min_zoom} to {max_zoom}")
-        return open_tiles(service, self.area, self.zoom, self.model, self.web, self.rules)
+        return self._tiles_of(service, self.area, self.zoom)
 
     def _tiles_of_nearest_zoom(self, service: Service, area: Area) -> Imagery:
         zoom = services.nearest_zoom(service, area, self.model.gsd_m)
         try:
-            return open_tiles(service, area, zoom, self.model, self.web, self.rules)
+            return self._tiles_of(service, area, zoom)
         except Unavailable as error:
             raise Unavailable(
                 f"{error}. Zoom {zoom} was asked for, the nearest to the model's {self.model.gsd_m:g} m; "
                 "give the zoom (--zoom) for another"
             ) from error
 
+    def _tiles_of(self, service: Service, area: Area, zoom: int) -> Imagery:
+        return open_tiles(service, area, zoom, self.model, self.web, self.rules, fetch=not self.first_look)
+
     def _refuse_zoom(self, imagery: str) -> None:
-        if self.zoom is not None and not self.zoom_of_tiles_alone:
+        if self.zoom is not None and not self.first_look:
             raise Invalid(
                 f"Imagery {locations.shown(imagery)} is no service of tiles and has its own resolution: "
                 "leave the zoom out"

@@ -49,6 +49,8 @@ def open_tiles(
     model: ModelInput,
     web: Web,
     rules: ImageryRules = CURRENT,
+    *,
+    fetch: bool = True,
 ) -> Imagery:
     """The tiles of a service in an area, as one block. They are fetched while the first ones are read.
 
@@ -59,6 +61,7 @@ def open_tiles(
         model: Bands, ground sample distance and resampling.
         web: Asks for them; it is closed with the imagery.
         rules: By which rules they are read.
+        fetch: Whether they are fetched. Else nothing can be read.
 
     Raises:
         Invalid: The service has not this zoom or nothing in the area, or there are more tiles or pixels than
@@ -77,7 +80,8 @@ def open_tiles(
         reader = ChipReader(decode=lambda chip: _decoded(fetcher, chip, rules))
         stack.callback(reader.close)
         blocks = put_together(service.name, [_block(tiles, size_px, rules)], reader, model, area)
-        fetcher.start(tiles, limits.most_broken_tiles)
+        if fetch:
+            fetcher.start(tiles, limits.most_broken_tiles)
         facts = _TileReport(service, fetcher, tiles, area)
         return Imagery(
             service.name,

@@ -1,0 +1,248 @@
+"""Datasets from an area and an imagery address."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from pystac import Item
+
+from fair_models import prechecks
+from fair_models.catalog import validation
+from fair_models.catalog.items import assets
+from fair_models.catalog.items.dataset import DatasetItem
+from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.data import chip_samples
+from fair_models.data.images import chips, tiles
+from fair_models.data.samples import IGNORE
+from fair_models.data.splits import Split
+from fair_models.errors import FairModelsError, Invalid, NotFound
+from fair_models.inference.imagery import areas
+from fair_models.ml_tasks.registry import targets_for
+from fair_models.params import IngestDatasetParams
+from fair_models.publishing import datasets
+from fair_models.store.local import LocalStore
+from fair_models.types import DATASETS
+from tests.inference.tile_server import TileServer, failing
+from tests.ingestion.town import ZOOM, Town, make_town
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
+    return make_town(tmp_path_factory.mktemp("town"))
+
+
+@pytest.fixture
+def server(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TileServer]:
+    monkeypatch.setenv("FAIR_ALLOWED_HOSTS", '["127.0.0.1"]')
+    with TileServer(tmp_path, town.picture, town.corner).running() as running:
+        assert isinstance(running, TileServer)
+        yield running
+
+
+def params(town: Town, **fields: Any) -> IngestDatasetParams:
+    given = {"name": "town", "title": "Town", "labels": town.labels, "license": "CC0-1.0", **fields}
+    return IngestDatasetParams.model_validate(given)
+
+
+class Ingest:
+    """Ingests, and keeps what was said."""
+
+    def __init__(self, town: Town, catalog: LocalCatalog, store: LocalStore) -> None:
+        self.town, self.catalog, self.store = town, catalog, store
+        self.notes: list[str] = []
+
+    def __call__(self, **fields: Any) -> Item:
+        self.notes = []
+        return datasets.ingest(params(self.town, **fields), self.catalog, self.store, note=self.notes.append)
+
+    def bytes_of(self, item: Item, role: str) -> bytes:
+        return Path(self.store.fetch(*assets.file_ref(item, role))).read_bytes()
+
+
+@pytest.fixture
+def ingest(town: Town, catalog: LocalCatalog, store: LocalStore) -> Ingest:
+    return Ingest(town, catalog, store)
+
+
+def test_chips_of_a_mosaic_make_the_dataset_that_the_folder_makes(
+    ingest: Ingest, town: Town, tmp_path: Path
+) -> None:
+    image = town.in_web_mercator(tmp_path / "mosaic.tif")
+
+    of_folder = ingest(name="folder", chips=str(town.folder))
+    of_imagery = ingest(imagery=str(image), zoom=ZOOM)
+
+    assert validation.problems(of_imagery.to_dict(transform_hrefs=False)) == []
+    for role in ("labels", "split"):
+        assert ingest.bytes_of(of_imagery, role) == ingest.bytes_of(of_folder, role)
+    for name in ("fair:chip_count", "fair:class_counts", "fair:chip_counts", "gsd", "fair:split_spec"):
+        assert of_imagery.properties[name] == of_folder.properties[name]
+    assert of_imagery.bbox == of_folder.bbox
+    assert of_imagery.properties["fair:source_imagery"] == "mosaic.tif"
+
+
+def test_the_same_service_and_area_again_are_no_new_version(
+    ingest: Ingest, server: TileServer, town: Town
+) -> None:
+    request = {"imagery": server.url("{z}/{x}/{y}.png"), "area": town.area(), "zoom": ZOOM}
+
+    first, again = ingest(**request), ingest(**request)
+
+    assert again.to_dict() == first.to_dict()
+    assert len(server.asked) == 12  # the second time all tiles are in the cache
+    assert first.properties["fair:source_imagery"] == server.url("{z}/{x}/{y}.png")
+
+
+def test_what_was_fetched_before_a_failure_is_not_asked_for_again(
+    ingest: Ingest, server: TileServer, town: Town, catalog: LocalCatalog, store: LocalStore
+) -> None:
+    request = {"imagery": server.url("{z}/{x}/{y}.png"), "area": town.area(), "zoom": ZOOM}
+    last = server.all()[-1]
+    good = server.answers[server.path(last)]
+    server.answers[server.path(last)] = failing(403)
+    with pytest.raises(FairModelsError, match="could not be had"):
+        ingest(**request)
+    assert not list(catalog.search(DATASETS))
+    assert not list(store.hrefs())
+    fetched = [path for path in server.asked if path != server.path(last)]
+
+    server.answers[server.path(last)] = good
+    item = ingest(**request)
+
+    assert item.properties["fair:chip_count"] == 12
+    assert [path for path in server.asked if path != server.path(last)] == fetched
+
+
+def with_hole(town: Town) -> str:
+    """An area with a hole in its middle, as GeoJSON."""
+    outer = areas.read(town.area(0.4)).outline
+    hole = shapely.affinity.scale(outer, 0.3, 0.3)
+    return shapely.to_geojson(shapely.Polygon(outer.exterior.coords, [hole.exterior.coords]))
+
+
+@pytest.mark.parametrize("of", ["imagery", "chips"])
+def test_nothing_counts_outside_of_an_area_and_in_its_hole(
+    ingest: Ingest, town: Town, tmp_path: Path, of: str
+) -> None:
+    image = town.in_web_mercator(tmp_path / "mosaic.tif")
+    source = {"imagery": str(image), "zoom": ZOOM} if of == "imagery" else {"chips": str(town.folder)}
+    text = with_hole(town)
+
+    item = ingest(**source, area=text)
+
+    assert item.properties["fair:repairs"]["over_area_edge"] == 12
+    archive, labels, split = (tmp_path / name for name in ("chips.zip", "labels.geojson", "split.json"))
+    for path, role in ((archive, "data"), (labels, "labels"), (split, "split")):
+        path.write_bytes(ingest.bytes_of(item, role))
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(tmp_path / "chips")
+    samples = chip_samples.load_samples(
+        tmp_path / "chips",
+        labels,
+        Split.read(split),
+        ["background", "building"],
+        256,
+        0.26,
+        "average",
+        targets_for("semantic-segmentation"),
+        rules=DatasetItem(item).imagery_rules,
+    )
+    area = areas.read(text).outline
+    inside = sum(int(pixels_in(chip, area).sum()) for chip in chips.find(tmp_path / "chips"))
+    counted = sum(int((side.targets != IGNORE).sum()) for side in (samples.train, samples.held_out))
+    assert counted == pytest.approx(inside, rel=0.002)
+    assert (samples.train.targets == 1).any()
+
+
+def pixels_in(chip: chips.Chip, area: shapely.Polygon) -> np.ndarray:
+    rows, columns = np.mgrid[: chip.height, : chip.width] + 0.5
+    return shapely.contains_xy(area, *chip.grid.places(columns.ravel(), rows.ravel()))
+
+
+def test_licence_and_attribution_are_those_of_the_source(ingest: Ingest, town: Town, tmp_path: Path) -> None:
+    town.in_web_mercator(tmp_path / "mosaic.tif")
+    item = {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "id": "mosaic",
+        "properties": {"license": "CC-BY-NC-4.0", "providers": [{"name": "Flyers", "roles": ["licensor"]}]},
+        "assets": {"visual": {"href": "mosaic.tif", "type": "image/tiff", "roles": ["visual"]}},
+    }
+    (tmp_path / "item.json").write_text(json.dumps(item))
+
+    fields = {"imagery": str(tmp_path / "item.json"), "zoom": ZOOM}
+    plain = datasets.ingest(
+        IngestDatasetParams(name="plain", title="Town", labels=town.labels, **fields),
+        ingest.catalog,
+        ingest.store,
+        note=ingest.notes.append,
+    )
+    assert plain.properties["license"] == "CC-BY-NC-4.0"
+    assert plain.properties["fair:attribution"] == "Flyers"
+    assert any("CC-BY-NC-4.0 is written, which the imagery is under" in note for note in ingest.notes)
+    assert any("by Flyers" in note for note in ingest.notes)
+
+    chosen = ingest(**fields)
+    assert chosen.properties["license"] == "CC0-1.0"
+    assert chosen.properties["fair:imagery_license"] == "CC-BY-NC-4.0"
+
+
+def test_imagery_whose_licence_nobody_says_is_told(ingest: Ingest, town: Town, tmp_path: Path) -> None:
+    ingest(imagery=str(town.in_web_mercator(tmp_path / "mosaic.tif")), zoom=ZOOM)
+    assert any("does not say under which licence it is" in note for note in ingest.notes)
+
+
+REFUSED = {
+    "both": ({"chips": "a", "imagery": "b"}, "both are given; name a folder with chips, or imagery"),
+    "neither": ({}, "neither is given"),
+    "no labels": ({"imagery": "b", "labels": None}, "name the file with the labels"),
+    "no number": ({"imagery": "b", "zoom": "resample"}, "resample chooses among chips"),
+    "captions": ({"chips": "a", "area": "1,1,2,2", "captions": "given"}, "leave imagery and area out"),
+}
+
+
+@pytest.mark.parametrize("fields", REFUSED)
+def test_what_does_not_fit_together_is_refused(town: Town, fields: str) -> None:
+    given, said = REFUSED[fields]
+    with pytest.raises(ValueError, match=said):
+        params(town, **given)
+
+
+def test_mistakes_are_told_before_a_run_begins(
+    town: Town, catalog: LocalCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = str(town.in_web_mercator(tmp_path / "mosaic.tif"))
+    service = "https://tiles.example.org/{z}/{x}/{y}.png"
+
+    prechecks.check(params(town, imagery=image, area=town.area(), zoom=ZOOM), catalog)
+    prechecks.check(params(town, imagery=service, area=town.area(), zoom=ZOOM), catalog)
+    wrong: list[tuple[dict[str, Any], type[FairModelsError], str]] = [
+        ({"imagery": str(tmp_path / "none.tif")}, NotFound, "There is no imagery at"),
+        ({"imagery": image, "area": "85,27,85.1,27.1"}, Invalid, "no ground in common"),
+        ({"imagery": service}, Invalid, "is a service of tiles: give the area"),
+        ({"imagery": service, "area": "5,27,6,28", "zoom": 20}, Invalid, r"at most 50,000"),
+        ({"imagery": image, "labels": str(tmp_path / "none.geojson")}, NotFound, "There is no file"),
+        ({"chips": str(town.folder), "area": "5,27,4"}, Invalid, "it is no box"),
+    ]
+    for fields, kind, said in wrong:
+        with pytest.raises(kind, match=said):
+            prechecks.check(params(town, **fields), catalog)
+
+
+def test_an_area_of_several_parts_has_the_chips_of_each(ingest: Ingest, town: Town, tmp_path: Path) -> None:
+    image = town.in_web_mercator(tmp_path / "mosaic.tif")
+    x, y = town.corner.x, town.corner.y
+    parts = [tiles.Tile(x + column, y + row, ZOOM).outline for column in (0, 3) for row in (0, 1, 2)]
+    both = shapely.union_all([part.buffer(-1e-5) for part in parts])
+
+    item = ingest(imagery=str(image), zoom=ZOOM, area=shapely.to_geojson(both))
+
+    assert item.properties["fair:chip_count"] == 6
+    assert item.geometry["type"] == "MultiPolygon"
