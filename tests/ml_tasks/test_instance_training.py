@@ -171,3 +171,13 @@ def test_a_boundary_or_a_contact_is_enough_to_end_an_interior(channel):
 
     assert part.interior[:, 2] == pytest.approx(2 / 3)
     assert part.interior[:, [0, 4]] == pytest.approx(1)
+
+
+def test_pictures_show_where_one_object_ends_and_the_next_begins(trained):
+    data = samples(1, seed=1)
+
+    (picture,) = instance_training.evaluate(trained, data, PROCESSING, PARAMS).pictures.values()
+
+    rows, columns = np.nonzero(data.instances[0] == 2)
+    line = tuple(int(part) for part in picture[rows[20], 32 + 4 + columns.min()])
+    assert line == (255, 255, 0)

@@ -78,7 +78,7 @@ def evaluate(
         ends,
         guess,
         baseline_name=guess.names.get(f"fair:{classes[1]}_iou", metrics.guess_name(classes[0])),
-        pictures=_pictures(samples, predicted, [one[f"fair:{classes[1]}_iou"] for one in each]),
+        pictures=_pictures(samples, chips, [one[f"fair:{classes[1]}_iou"] for one in each]),
         curves=_curves(chips, classes),
         by_sample=each,
         confusion=evaluation.confusion(_pixels(counts, len(classes)), classes),
@@ -128,7 +128,8 @@ def best_marker_threshold(
             continue
         mask = mask_of(part.probabilities, part.probabilities.argmax(axis=0), threshold)
         for place, least in enumerate(MARKER_THRESHOLDS):
-            found = true.matches(at, mask, part.probabilities, part.interior, float(least))
+            objects = true.found(at, mask, part.probabilities, part.interior, float(least))
+            found = true.match(at, objects)
             pairs[place] += np.count_nonzero(found.ious > instance_metrics.PAIR)
             either[place] += len(found.ious) + found.wanted[true.things].sum()
     if not pairs.any():
@@ -145,6 +146,7 @@ class _Chip:
     above: As `calibration.above_thresholds`, for each class but the background.
     wanted: Pixels of each class but the background.
     matches: Its objects; None where none are told apart.
+    numbers: Number of the object of each pixel, for pictures; None likewise.
     has_interior: Whether the network says where interiors are.
     """
 
@@ -153,6 +155,7 @@ class _Chip:
     above: Array
     wanted: Array
     matches: SampleMatches | None
+    numbers: Array | None
     has_interior: bool
 
 
@@ -163,6 +166,7 @@ def _measured(samples: Samples, at: int, part: Likely, threshold: float | None, 
     confidence = probabilities.max(axis=0)
     mask = mask_of(probabilities, likeliest, threshold)
     interior = part.interior if isinstance(part, InstancePart) else None
+    objects = true.found(at, mask, probabilities, interior) if true.things else None
     return _Chip(
         predicted=mask,
         bins=calibration.bins_of(confidence[counted], (likeliest == truth)[counted]),
@@ -173,7 +177,8 @@ def _measured(samples: Samples, at: int, part: Likely, threshold: float | None, 
             ]
         ),
         wanted=np.array([(truth == index).sum() for index in range(1, len(probabilities))]),
-        matches=true.matches(at, mask, probabilities, interior) if true.things else None,
+        matches=true.match(at, objects) if objects else None,
+        numbers=objects.numbers.astype(np.uint16) if objects else None,
         has_interior=interior is not None,
     )
 
@@ -225,10 +230,16 @@ def _points(found: Array, right: Array, wanted: int) -> Iterator[tuple[float, fl
             yield float(hits / wanted), float(hits / count)
 
 
-def _pictures(samples: Samples, predicted: Array, scores: Sequence[float | None]) -> Mapping[str, Array]:
+def _pictures(
+    samples: Samples, chips: Sequence[_Chip], scores: Sequence[float | None]
+) -> Mapping[str, Array]:
     return {
         samples.names[index]: pictures.side_by_side(
-            samples.images[index], samples.targets[index], predicted[index]
+            samples.images[index],
+            samples.targets[index],
+            chips[index].predicted,
+            None if samples.instances is None else samples.instances[index],
+            chips[index].numbers,
         )
         for index in worst_median_best(scores)
     }

@@ -10,28 +10,39 @@ from fair_models.types import Array
 GAP_PX = 4
 
 
-def side_by_side(image: Array, truth: Array, predicted: Array) -> Array:
-    """Put a chip, its truth and its prediction beside each other.
+def side_by_side(
+    image: Array,
+    truth: Array,
+    predicted: Array,
+    true_objects: Array | None = None,
+    found_objects: Array | None = None,
+) -> Array:
+    """Put a chip, its truth and its prediction beside each other, with a line around each object.
 
     Args:
         image: uint8, shape (bands, height, width); the first three bands are shown.
         truth: Class index of each pixel, shape (height, width).
         predicted: Same shape.
+        true_objects: Number of the true object of each pixel, same shape. None: lines go around classes.
+        found_objects: Likewise of the prediction.
 
     Returns:
         RGB, uint8, shape (height, 3 * width + 2 * GAP_PX, 3).
     """
     chip = as_rgb(image)
     gap = np.full((chip.shape[0], GAP_PX, 3), 255, dtype=np.uint8)
-    return np.concatenate([chip, gap, _tint(chip, truth), gap, _tint(chip, predicted)], axis=1)
+    return np.concatenate(
+        [chip, gap, _tint(chip, truth, true_objects), gap, _tint(chip, predicted, found_objects)], axis=1
+    )
 
 
-def _tint(chip: Array, mask: Array) -> Array:
-    """Colour the classes, with a line along their edges."""
+def _tint(chip: Array, mask: Array, objects: Array | None) -> Array:
+    """Colour the classes, with a line along their edges and those of their objects."""
     picture = chip.astype(np.float32)
     edge = np.zeros(mask.shape, dtype=bool)
-    edge[1:] |= mask[1:] != mask[:-1]
-    edge[:, 1:] |= mask[:, 1:] != mask[:, :-1]
+    for apart in (mask,) if objects is None else (mask, objects):
+        edge[1:] |= apart[1:] != apart[:-1]
+        edge[:, 1:] |= apart[:, 1:] != apart[:, :-1]
     for index in range(1, int(mask[mask != 255].max(initial=0)) + 1):
         inside = mask == index
         picture[inside] = 0.6 * picture[inside] + 0.4 * np.array(tint(index), dtype=np.float32)

@@ -26,15 +26,15 @@ class TrueObjects:
         self._pixel_m = rule.pixel_sizes(samples)
         self.things: Sequence[int] = rule.thing_indices(samples) if samples.instances is not None else []
 
-    def matches(
+    def found(
         self,
         at: int,
         mask: Array,
         probabilities: Array,
         interior: Array | None,
         marker_threshold: float | None = None,
-    ) -> SampleMatches:
-        """What a prediction finds of one sample.
+    ) -> Objects:
+        """The objects of a prediction of one sample.
 
         Args:
             at: Position of the sample.
@@ -47,8 +47,7 @@ class TrueObjects:
         rule = self._rule
         if marker_threshold is not None:
             rule = replace(rule, marker_threshold=marker_threshold)
-        found = instances.found(mask, probabilities, interior, self.things, rule, self._pixel_m[at])
-        return self._match(at, found)
+        return instances.found(mask, probabilities, interior, self.things, rule, self._pixel_m[at])
 
     def by_class(self, matches: Sequence[SampleMatches]) -> dict[str, Matches]:
         """The matches of all samples, in their order, by the name of the class."""
@@ -62,7 +61,7 @@ class TrueObjects:
             index: Position of the class; 0 is the background, and then nothing is found.
         """
         whole = instances.everywhere(self._samples.targets.shape[1:], index)
-        matches = [self._match(at, whole) for at in range(len(self._samples))]
+        matches = [self.match(at, whole) for at in range(len(self._samples))]
         return instance_metrics.summarise(self.by_class(matches))
 
     def ceiling(self, *, with_interiors: bool) -> Measurement:
@@ -70,7 +69,7 @@ class TrueObjects:
         if not self.things:
             return instance_metrics.summarise({})
         matches = [
-            self._match(
+            self.match(
                 at,
                 instances.perfect(
                     self._samples.targets[at],
@@ -93,7 +92,8 @@ class TrueObjects:
         one: Array = numbers[at]
         return one
 
-    def _match(self, at: int, found: Objects) -> SampleMatches:
+    def match(self, at: int, found: Objects) -> SampleMatches:
+        """Which objects of one sample are which of the truth."""
         return instance_metrics.match(
             found,
             self._samples.targets[at],
