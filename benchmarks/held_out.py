@@ -23,6 +23,10 @@ from fair_models.ml_tasks.results import Evaluation
 from fair_models.types import Json
 
 if TYPE_CHECKING:
+    from pystac import Item
+
+    from fair_models.data.samples import Samples
+    from fair_models.store.protocol import Store
     from fair_models.training.config.run_config import RunConfig
     from fair_models.training.phases.model_code import ModelCode
 
@@ -86,6 +90,64 @@ def main() -> None:
     show(folds)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is planned, and its samples.
+
+    dataset: Item of the dataset.
+    """
+
+    config: RunConfig
+    dataset: Item
+    store: Store
+    train: Samples
+    held_out: Samples
+
+
+def prepare(
+    model: Path,
+    chips: Path,
+    labels: Path,
+    seed: int,
+    buffer_m: float,
+    overrides: Mapping[str, Any] | None = None,
+    ingest: Mapping[str, Any] | None = None,
+    random_start: bool = False,
+) -> Prepared:
+    """Ingest with the seed's split, and plan a training with the seed. See `train`."""
+    from fair_models.catalog.opening import open_catalog
+    from fair_models.params import FinetuneParams, IngestDatasetParams
+    from fair_models.publishing import datasets
+    from fair_models.publishing.register import register
+    from fair_models.settings import current
+    from fair_models.store.opening import open_store
+    from fair_models.training.phases import sample_cache
+    from fair_models.training.plan import plan_run
+
+    catalog, store = open_catalog(current()), open_store(current())
+    base = register.register_base_model(str(model), catalog, store, random_start=random_start)
+    wish = IngestDatasetParams(
+        name="area",
+        title="Area",
+        chips=str(chips.resolve()),
+        labels=str(labels.resolve()),
+        seed=seed,
+        buffer_m=buffer_m,
+        **(ingest or {}),
+    )
+    dataset = datasets.ingest(wish, catalog, store)
+    asked = FinetuneParams(
+        base_model=base.id,
+        dataset=dataset.id,
+        model_name="area-model",
+        overrides=dict(overrides or {}),
+        seed=seed,
+    )
+    config = plan_run(base, dataset, asked)
+    samples = sample_cache.load(config, store, current().cache_folder)
+    return Prepared(config, dataset, store, samples.train, samples.held_out)
+
+
 def train(
     model: Path,
     chips: Path,
@@ -108,41 +170,19 @@ def train(
         ingest: Further parameters of the ingest.
         random_start: Whether published weights are left alone.
     """
-    from fair_models.catalog.opening import open_catalog
     from fair_models.data.splits import Split
-    from fair_models.params import FinetuneParams, IngestDatasetParams
-    from fair_models.publishing import datasets
-    from fair_models.publishing.register import register
-    from fair_models.settings import current
-    from fair_models.store.opening import open_store
-    from fair_models.training.phases import calibration, fit, model_code, sample_cache
+    from fair_models.training.phases import calibration, fit, model_code
     from fair_models.training.phases.evaluation import evaluate
-    from fair_models.training.plan import plan_run
 
-    catalog, store = open_catalog(current()), open_store(current())
-    base = register.register_base_model(str(model), catalog, store, random_start=random_start)
-    wish = IngestDatasetParams(
-        name="area",
-        title="Area",
-        chips=str(chips.resolve()),
-        labels=str(labels.resolve()),
-        seed=seed,
-        buffer_m=buffer_m,
-        **(ingest or {}),
-    )
-    dataset = datasets.ingest(wish, catalog, store)
-    asked = FinetuneParams(
-        base_model=base.id, dataset=dataset.id, model_name="area-model", overrides=dict(overrides), seed=seed
-    )
-    config = plan_run(base, dataset, asked)
-    samples = sample_cache.load(config, store, current().cache_folder)
+    prepared = prepare(model, chips, labels, seed, buffer_m, overrides, ingest, random_start)
+    config, store = prepared.config, prepared.store
     code = model_code.load(config, store)
     before = time.process_time()
-    fitted = fit.fit(config, code, store, samples.train, report=lambda epoch: None)
+    fitted = fit.fit(config, code, store, prepared.train, report=lambda epoch: None)
     cpu_s = time.process_time() - before
-    calibrated = calibration.calibrate(config, code, fitted.weights, samples.train)
-    evaluation = evaluate(config, code, fitted.weights, samples.held_out, calibrated)
-    facts = dataset.properties
+    calibrated = calibration.calibrate(config, code, fitted.weights, prepared.train)
+    evaluation = evaluate(config, code, fitted.weights, prepared.held_out, calibrated)
+    facts = prepared.dataset.properties
     split = Split.read(store.fetch(config.data.split.href, config.data.split.checksum))
     trained = Trained(config, code, fitted.weights, calibrated, split.held_out)
     repairs = facts.get("fair:repairs", {})
