@@ -13,7 +13,7 @@ LONGEST_NAME = 40
 LONGEST = 1000
 
 ANY_VALUE = "*"
-"""All values that are not mapped otherwise; for the background alone."""
+"""All values that are not mapped otherwise."""
 
 NAME_PATTERN = rf"^[a-z][a-z0-9_-]{{0,{LONGEST_NAME - 1}}}$"
 PATTERN = rf"^[a-z][a-z0-9_-]{{0,{LONGEST_NAME - 1}}}(=[^\n\r]*[^\s,][^\n\r]*)?$"
@@ -24,7 +24,8 @@ _NAME = re.compile(rf"[a-z][a-z0-9_-]{{0,{LONGEST_NAME - 1}}}")
 RULE = (
     "A class is a lower-case word, as building or solar-panel (up to 40 letters, digits, - and _). Where the "
     "data has other values, they come behind =, with commas between them: building=Building, "
-    "building=yes,house, building=1"
+    "building=yes,house, building=1. Of OpenStreetMap they are tags: building=*, building=yes,house, "
+    "road=highway=primary,secondary"
 )
 """How classes are written, for forms and messages."""
 
@@ -77,8 +78,6 @@ def problem(text: str) -> str | None:
         )
     if equals and not any(value.strip() for value in listed.split(",")):
         return f"{name} has = without a value; write the values that mean it, as in {name}=yes,house"
-    if ANY_VALUE in parted(text)[1] and name != "background":
-        return f"{ANY_VALUE} stands for all other values, which can mean the background alone"
     if name == "background" and not equals:
         return "background is what no label covers; name it only with values, as in background=landuse"
     return None

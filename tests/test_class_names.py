@@ -33,7 +33,6 @@ def test_values_are_mapped_in_one_option_or_in_several() -> None:
         ("घर", "=घर"),
         ("building=", "building=yes,house"),
         ("building= , ", "building=yes,house"),
-        ("building=*", "background alone"),
         ("background", "background=landuse"),
     ],
 )

@@ -77,7 +77,8 @@ class PreparedDataset:
     rules: By which rules the chips were read.
     classes: Classes of its labels, where they are not those that were asked for.
     keywords: Its keywords, likewise.
-    from_osm: Whether its labels have ids of OpenStreetMap.
+    from_osm: Why its labels are known to come from OpenStreetMap; empty where they are not.
+    labels_time: Of when its labels are, in UTC, where they say so.
     zoom_choice: Which of several zooms was taken and why, in a sentence; empty where there was one.
     ignored_note: What to do where labels of other values take much of the ground; empty where they do not.
     objects_note: Which labels do not tell objects apart; empty where all do.
@@ -102,7 +103,8 @@ class PreparedDataset:
     rules: ImageryRules
     classes: Sequence[str] = ()
     keywords: Sequence[str] = ()
-    from_osm: bool = False
+    from_osm: str = ""
+    labels_time: datetime | None = None
     zoom_choice: str = ""
     ignored_note: str = ""
     objects_note: str = ""
@@ -194,7 +196,13 @@ def check(
         elif are_masks:
             known = masks.read(source.labels, params.class_names, kept, params.class_values)
         else:
-            known = labels.read(source.labels, params.class_names, params.class_property, params.class_values)
+            known = labels.read(
+                source.labels,
+                params.class_names,
+                params.class_property,
+                params.class_values,
+                around=_around(kept),
+            )
     except InvalidLabels as error:
         wrong.append(error)
     if len(wrong) > 1:
@@ -277,6 +285,14 @@ def _looked_at(
         "over_area_edge": sum(len(beyond.touching(chip.grid)) > 0 for chip in kept),
     }
     return inside.without(beyond), counts
+
+
+def _around(kept: Sequence[Chip]) -> BBox | None:
+    """What labels are read of, where a file has more; None where chips lie on both sides of 180°."""
+    if not kept:
+        return None
+    west, south, east, north = footprint.bbox(footprint.of(kept))
+    return (west, south, east, north) if west < east else None
 
 
 def _with_ignored_on(kept: Sequence[Chip], known: Labels) -> Labels:

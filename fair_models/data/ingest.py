@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,9 @@ from fair_models.data.texts import captioned_ingest
 from fair_models.data.vectors import labels
 from fair_models.data.vectors.labels import Labels
 from fair_models.data.vectors.mapped_area import Outline
+from fair_models.data.vectors.osm import origin
 from fair_models.params import IngestDatasetParams
 from fair_models.store.archive import pack
-
-_OSM_IDS = ("osm_id", "osm_way_id", "osm_type", "osmid", "osm:id", "@osmId")
 
 _MUCH_IGNORED = 0.2
 """Part of the ground from which on a note names the labels that are ignored, with the remedy."""
@@ -86,7 +86,8 @@ def prepare(
         are_masks=checked.are_masks,
         rules=rules_of(params),
         keywords=_of_boxes(params.keywords) if checked.are_boxes else (),
-        from_osm=_have_osm_ids(checked.labels),
+        from_osm=(from_osm := _from_osm(checked.labels)),
+        labels_time=_time_of(checked.labels) if from_osm else None,
     )
 
 
@@ -133,14 +134,17 @@ def _objects_note(params: IngestDatasetParams, checked: CheckedDataset) -> str:
     return f"{'; '.join(found)}; draw each as a polygon of its own, where a model is to tell them apart"
 
 
-def _have_osm_ids(known: Labels) -> bool:
-    """Whether most labels have an id of OpenStreetMap, as its exports write it."""
-    having = sum(
-        any(properties.get(name) not in (None, "") for name in _OSM_IDS)
-        or str(properties.get("@id", properties.get("id"))).startswith(("way/", "relation/", "node/"))
-        for properties in known.properties
-    )
-    return having > len(known) / 2
+def _from_osm(known: Labels) -> str:
+    """Why labels are known to come from OpenStreetMap; empty where they are not."""
+    if known.osm is not None:
+        return "their file is in a format of its data"
+    return "they have its ids" if origin.have_ids(known.properties) else ""
+
+
+def _time_of(known: Labels) -> datetime | None:
+    """Of when labels of OpenStreetMap are: the time of their file, else that of the newest of them."""
+    said = known.osm.time if known.osm else None
+    return said or origin.newest(known.properties)
 
 
 def _of_boxes(keywords: Sequence[str]) -> list[str]:

@@ -341,9 +341,8 @@ def _told(repairs: Mapping[str, Mapping[str, int]]) -> list[str]:
 def _exclusion(request: PredictionRequest, imagery: Imagery) -> Exclusion | None:
     if request.exclude is None:
         return None
-    return Exclusion(
-        request.exclude, request.exclude_overlap, antimeridian.bbox([sidecar.footprint(imagery.blocks)])
-    )
+    bounds = antimeridian.bbox([sidecar.footprint(imagery.blocks)])
+    return Exclusion(request.exclude, request.exclude_overlap, bounds, request.classes[1:])
 
 
 def _same(files: Sequence[OutputFile], original: Original | None) -> bool | None:

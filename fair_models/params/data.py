@@ -68,10 +68,11 @@ class IngestDatasetParams(Params):
     )
     labels: Location | None = Field(
         None,
-        description="File with the labels: GeoJSON, GeoPackage, Shapefile, FlatGeobuf or GeoParquet (also "
-        "as .gz or .zip), or COCO with outlines or boxes. Or a folder with a mask for each chip, of "
-        "its name. For captioned images: the JSON, CSV or text file with the captions. Default: "
-        "labels.geojson, or captions.json, .csv or .txt, beside the chips.",
+        description="File with the labels: GeoJSON, GeoPackage, Shapefile, FlatGeobuf, GeoParquet or "
+        "OpenStreetMap data (.osm, .osm.pbf, Overpass JSON), also as .gz or .zip; or COCO with outlines or "
+        "boxes. Or a folder with a mask for each chip, of its name. For captioned images: the JSON, CSV or "
+        "text file with the captions. Default: labels.geojson, or captions.json, .csv or .txt, beside the "
+        "chips.",
     )
     captions: Literal["none", "given", "from-labels"] = Field(
         "none",
@@ -87,13 +88,15 @@ class IngestDatasetParams(Params):
         description="Classes of the labels, without the background: lower-case words. With one class, "
         "every label is of it. Values of the data that differ are mapped: building=Building, "
         "building=yes,house, building=1. background=VALUES names values that mean none of the classes, "
-        "background=* means all others. The ground of labels with any other value is ignored. Default: "
-        "building.",
+        "background=* means all others. The ground of labels with any other value is ignored. Without "
+        "class_property they are OpenStreetMap tags: building=*, building=yes,house, "
+        "road=highway=primary,secondary; what has none of the tags is left out. Default: building.",
     )
     class_property: Line | None = Field(
         None,
         max_length=100,
-        description="Property of a label that names its class. Required with more than one class.",
+        description="Property of a label that names its class. Required with more than one class, unless "
+        "tags tell them.",
     )
     keywords: list[Annotated[str, Field(pattern=r"^[a-z][a-z-]*$", max_length=40)]] = Field(
         default=["building", "semantic-segmentation", "polygon"],
@@ -105,12 +108,13 @@ class IngestDatasetParams(Params):
     license: License = Field(
         "CC-BY-4.0",
         description="Licence of the data: an SPDX identifier (ODbL-1.0, CC0-1.0, ...), LicenseRef-<name>, "
-        "or other. Labels of OpenStreetMap are under ODbL-1.0. Default: CC-BY-4.0.",
+        "or other. Default: CC-BY-4.0; ODbL-1.0 where labels come from OpenStreetMap.",
     )
     provider: Line = Field(
         "",
         max_length=120,
-        description="Who made the labels, up to 120 characters, for example OpenStreetMap contributors.",
+        description="Who made the labels, up to 120 characters. Default: nobody; OpenStreetMap contributors "
+        "where labels come from there.",
     )
     source_imagery: Line | None = Field(
         None, max_length=2000, description="Where the imagery comes from: an address or a name."

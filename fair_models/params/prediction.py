@@ -87,9 +87,10 @@ class PredictParams(Params):
     )
     exclude: Location | None = Field(
         None,
-        description="File of existing polygons (GeoJSON, GeoParquet, GeoPackage, Shapefile, FlatGeobuf), "
-        "as the worker sees it. Results that they cover are left out, so that only what is not mapped yet "
-        "remains. Default: none.",
+        description="File of existing polygons (GeoJSON, GeoParquet, GeoPackage, Shapefile, FlatGeobuf, or "
+        "OpenStreetMap data: .osm, .osm.pbf, Overpass JSON, of which those with the tags of the model's "
+        "classes count), as the worker sees it. Results that they cover are left out, so that only what is "
+        "not mapped yet remains. Default: none.",
     )
     exclude_overlap: float = Field(
         0.5,

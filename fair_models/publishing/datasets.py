@@ -11,7 +11,7 @@ from pathlib import Path
 from pystac import Item
 
 from fair_models.catalog.items import building, datasets, versions
-from fair_models.catalog.items.dataset import CONNECTED, OBJECTS
+from fair_models.catalog.items.dataset import CONNECTED, LABELS_TIME, OBJECTS
 from fair_models.catalog.items.datasets import DatasetFacts
 from fair_models.catalog.protocol import Catalog, ItemKey
 from fair_models.catalog.schemas import keywords
@@ -22,6 +22,7 @@ from fair_models.data.ingest import prepare
 from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.texts import captioned
 from fair_models.data.vectors import labels, polygons
+from fair_models.data.vectors.osm import origin as osm
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.areas import Area
 from fair_models.params import IngestDatasetParams
@@ -111,6 +112,8 @@ def ingest(
             if sentence:
                 logger.warning(sentence)
                 note(sentence)
+        if not is_own:
+            params = with_terms(params, prepared, of_imagery=made.gives_licence)
         files = {"chips": prepared.chips, "labels": prepared.labels, "split": prepared.split}
         found = as_stored(files)
         current = versions.current(catalog, DATASETS, params.name)
@@ -167,16 +170,31 @@ def licence_notes(
     """
     if "license" in params.model_fields_set and not of_imagery:
         return []
-    named = "openstreetmap" in params.provider.lower()
-    if prepared.from_osm or named:
+    if why := _why_osm(params, prepared):
+        before = f" instead of {params.license}, which only the imagery is under" if of_imagery else ""
         return [
-            f"The labels seem to come from OpenStreetMap ({'its name' if named else 'they have its ids'}), "
-            f"whose data is under ODbL-1.0. No licence was given, so {params.license} is written: if so, "
-            "ingest again with --license ODbL-1.0 --provider 'OpenStreetMap contributors'"
+            f"The labels come from OpenStreetMap ({why}), whose data is under {osm.LICENSE}. No licence was "
+            f"given, so {osm.LICENSE} and {params.provider or osm.PROVIDER} are written{before}; if that is "
+            "wrong, say another one with --license and --provider"
         ]
     if of_imagery:
         return []
     return [f"No licence was given, so {params.license} is written; say another one with --license"]
+
+
+def with_terms(
+    params: IngestDatasetParams, prepared: PreparedDataset, *, of_imagery: bool = False
+) -> IngestDatasetParams:
+    """The request with the terms of OpenStreetMap's data, where labels are such and it says none."""
+    if not _why_osm(params, prepared):
+        return params
+    is_chosen = "license" in params.model_fields_set and not of_imagery
+    said: Json = {} if is_chosen else {"license": osm.LICENSE}
+    return params.model_copy(update=said if params.provider else {**said, "provider": osm.PROVIDER})
+
+
+def _why_osm(params: IngestDatasetParams, prepared: PreparedDataset) -> str:
+    return prepared.from_osm or ("its name" if "openstreetmap" in params.provider.lower() else "")
 
 
 def _settled(params: IngestDatasetParams, folder: Path) -> IngestDatasetParams:
@@ -247,6 +265,7 @@ def _item(
                 **origin[2].fields,
                 **({"fair:zoom_choice": prepared.zoom_choice} if prepared.zoom_choice else {}),
                 **({OBJECTS: CONNECTED} if prepared.are_masks else {}),
+                **({LABELS_TIME: building.timestamp(prepared.labels_time)} if prepared.labels_time else {}),
             },
         )
     )

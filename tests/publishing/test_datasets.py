@@ -26,6 +26,7 @@ from fair_models.params import IngestDatasetParams
 from fair_models.publishing.datasets import ingest
 from fair_models.store.local import LocalStore
 from fair_models.types import DATASETS
+from tests.data.vectors.osm.osm_files import TIME, OsmMap
 
 Ingest = Any
 
@@ -311,5 +312,32 @@ def test_a_licence_that_nobody_chose_is_said_aloud(
     for number, feature in enumerate(document["features"], 1):
         feature["properties"]["osm_id"] = number
     path.write_bytes(orjson.dumps(document))
-    publish()
-    assert "--license ODbL-1.0" in caplog.text
+    said = publish().properties
+    assert "The labels come from OpenStreetMap (they have its ids)" in caplog.text
+    assert said["license"] == "ODbL-1.0"
+    assert [each["name"] for each in said["providers"]] == ["OpenStreetMap contributors"]
+    assert "fair:labels_datetime" not in said
+
+
+def test_labels_of_openstreetmap_bring_licence_makers_and_time(
+    publish: Ingest, settlement: Path, tmp_path: Path
+) -> None:
+    folder = settlement / "input"
+    document = orjson.loads((folder / "labels.geojson").read_bytes())
+    drawn = OsmMap()
+    for number, feature in enumerate(document["features"], 1):
+        drawn.way(number, map(tuple, feature["geometry"]["coordinates"][0]), {"building": "yes"})
+    from_geojson = publish()
+    (folder / "labels.geojson").unlink()
+    for path in (drawn.xml(tmp_path / "a.osm"), drawn.pbf(tmp_path / "a.osm.pbf")):
+        item = publish(labels=str(path), name=f"of-{path.suffix[1:]}")
+
+        said = item.properties
+        assert validation.problems(item.to_dict(transform_hrefs=False)) == []
+        assert said["license"] == "ODbL-1.0"
+        assert [each["name"] for each in said["providers"]] == ["OpenStreetMap contributors"]
+        assert said["fair:labels_datetime"] == TIME
+        assert said["fair:class_counts"] == from_geojson.properties["fair:class_counts"]
+    chosen = publish(labels=str(path), license="CC0-1.0", provider="The mappers of Banepa").properties
+    assert chosen["license"] == "CC0-1.0"
+    assert [each["name"] for each in chosen["providers"]] == ["The mappers of Banepa"]

@@ -19,6 +19,9 @@ OBJECTS = "fair:instances"
 CONNECTED = "connected"
 """Objects are connected pixels of masks: those that touch are one."""
 
+LABELS_TIME = "fair:labels_datetime"
+"""Property of a dataset that says of when its labels are, in UTC, where they say so."""
+
 
 class DatasetItem(RegistryItem):
     """A typed view of a dataset's item: labels, split, chips. Datasets of others may lack any of it."""

@@ -33,11 +33,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-Form = Literal["json", "geopackage", "shapefile", "flatgeobuf", "geoparquet", "gzip", "zip"]
+Form = Literal[
+    "json",
+    "geopackage",
+    "shapefile",
+    "flatgeobuf",
+    "geoparquet",
+    "osm-xml",
+    "osm-pbf",
+    "gzip",
+    "zip",
+]
 
 TAKEN = (
-    "GeoJSON (also with a feature on each line), GeoPackage, Shapefile, FlatGeobuf, GeoParquet, and any of "
-    "them as .gz or .zip"
+    "GeoJSON (also with a feature on each line), GeoPackage, Shapefile, FlatGeobuf, GeoParquet, data of "
+    "OpenStreetMap (.osm, .osm.pbf, JSON of Overpass), and any of them as .gz or .zip"
 )
 """What is read, in words."""
 
@@ -48,13 +58,17 @@ _PEEK_BYTES = 64 * 1024
 _ROWS = 20_000
 _PIECE = 1 << 20
 _MAX_MEMBERS = 10_000
-_ENDINGS = {"geopackage": ".gpkg", "shapefile": ".shp", "flatgeobuf": ".fgb"}
+_ENDINGS: dict[Form, str] = {"geopackage": ".gpkg", "shapefile": ".shp", "flatgeobuf": ".fgb"}
 _BESIDE_SHP = (".shx", ".dbf", ".prj", ".cpg")
 _UNPACKED = frozenset(
     {".shp", *_BESIDE_SHP, ".gpkg", ".fgb", ".parquet", ".geoparquet", ".json", ".geojson"}
-    | {".geojsonl", ".geojsons", ".geojsonseq", ".ndjson", ".jsonl"}
+    | {".geojsonl", ".geojsons", ".geojsonseq", ".ndjson", ".jsonl", ".osm", ".pbf"}
 )
 _GPKG_IDS = (b"GPKG", b"GP10", b"GP11")
+_OSM_XML = re.compile(rb"\s*(<\?xml[^>]*\?>)?\s*(<!--.{0,4000}?-->\s*)*<osm[\s>]", re.DOTALL)
+_OSM_PBF = re.compile(rb"\x00\x00.{2}\x0a\x09OSMHeader", re.DOTALL)
+_POINTS_ELSEWHERE = re.compile(rb"<(OGR|GDAL|VRT)|opengis\.net", re.IGNORECASE)
+"""What GDAL's drivers that follow addresses look for anywhere in the first bytes of a file."""
 _WITHOUT_SYSTEM = re.compile(r"undefined|unknown|engcrs|local_cs", re.IGNORECASE)
 
 
@@ -83,9 +97,8 @@ class _Foreign:
         return f"it is {self.name}, which is not read; {self.remedy}"
 
 
-def _by_ogr2ogr(name: str, layer: str = "") -> _Foreign:
-    more = f" {layer}" if layer else ""
-    return _Foreign(name, f"convert it with `ogr2ogr -t_srs EPSG:4326 -f GPKG labels.gpkg FILE{more}`")
+def _by_ogr2ogr(name: str) -> _Foreign:
+    return _Foreign(name, "convert it with `ogr2ogr -t_srs EPSG:4326 -f GPKG labels.gpkg FILE`")
 
 
 _VRT = _Foreign("a GDAL VRT, which only points to other data", "name that data itself")
@@ -94,8 +107,6 @@ _MARKS: tuple[tuple[re.Pattern[bytes], _Foreign], ...] = tuple(
     for pattern, foreign in (
         (rb"\s*(<\?xml.{0,2000}?)?<OGRVRTDataSource", _VRT),
         (rb"\s*<.{0,4000}?<kml[\s>]|\s*<kml[\s>]", _by_ogr2ogr("KML")),
-        (rb"\s*<.{0,4000}?<osm[\s>]|\s*<osm[\s>]", _by_ogr2ogr("OpenStreetMap XML", "multipolygons")),
-        (rb".{0,12}OSMHeader", _by_ogr2ogr("OpenStreetMap PBF", "multipolygons")),
         (rb"\s*<.{0,4000}?<gpx[\s>]|\s*<gpx[\s>]", _by_ogr2ogr("GPX")),
         (rb"\s*<.{0,8000}?opengis\.net/gml", _by_ogr2ogr("GML")),
         (rb"\s*<", _by_ogr2ogr("XML")),
@@ -158,6 +169,10 @@ def _form(path: Path, head: bytes) -> Form:
     if head.startswith(b"\x1f\x8b"):
         return "gzip"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if _OSM_PBF.match(head):
+        return "osm-pbf"
+    if _OSM_XML.match(text) and not _POINTS_ELSEWHERE.search(head):
+        return "osm-xml"
     if text.startswith((b"{", b"[", b"\x1e")):
         return "json"
     if path.suffix.lower() in (".dbf", ".prj", ".cpg", ".sbn", ".qix"):

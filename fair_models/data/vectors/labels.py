@@ -22,8 +22,11 @@ from fair_models.class_names import ANY_VALUE, option
 from fair_models.data.images import antimeridian
 from fair_models.data.images.grid import LONLAT, Grid, repeats_after, reproject
 from fair_models.data.vectors import polygons
+from fair_models.data.vectors.osm import census, origin, tags
+from fair_models.data.vectors.osm.origin import OsmFile
+from fair_models.data.vectors.osm.tags import Query, Tag, TagRules
 from fair_models.errors import InvalidLabels
-from fair_models.types import Affine6, Array, Json, Mask
+from fair_models.types import Affine6, Array, BBox, Json, Mask
 
 BACKGROUND = "background"
 """The class at index 0: what no label covers."""
@@ -72,6 +75,7 @@ class Labels:
     ignored: Labels without a class that is known: what lies there is no background either. None: none.
     outside: Ground that nobody looked at, see `mapped_area`: nothing counts there, whatever labels say. None:
         none.
+    osm: The file in a format of OpenStreetMap that they come from. None: they come from another one.
     """
 
     outlines: Array
@@ -80,6 +84,7 @@ class Labels:
     mended: Mapping[str, int] = field(default_factory=dict)
     ignored: Labels | None = None
     outside: Labels | None = None
+    osm: OsmFile | None = None
     _projected: dict[tuple[str, int], tuple[Array, STRtree]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -95,6 +100,7 @@ class Labels:
             self.mended,
             self.ignored,
             self.outside,
+            self.osm,
         )
 
     def ignoring(self, ignored: Labels) -> Labels:
@@ -144,6 +150,7 @@ class Labels:
 REPAIRS = {
     **polygons.REPAIRS,
     "other_class": "labels without a class or of one that was not asked for; their ground counts neither way",
+    "other_tags": "features without a tag that was asked for, left out",
     "background_value": "labels whose value was said to mean background, left out",
 }
 """What `Labels.mended` counts."""
@@ -165,40 +172,66 @@ def read(
     classes: Sequence[str],
     class_property: str | None = None,
     values: Mapping[str, Sequence[str]] | None = None,
+    around: BBox | None = None,
 ) -> Labels:
     """Read labels of people. What is broken is mended, other geometries are left out; all is counted.
 
     Args:
         path: A file of polygons, see `polygons.read`.
         classes: Classes to read, without the background.
-        class_property: Property that names a label's class. With one class it may be left out: then every
-            label is of that class.
+        class_property: Property that names a label's class. Left out where tags do so: of data of
+            OpenStreetMap, and where `values` has any. With one class and no values every label of another
+            file is of that class.
         values: Values of that property that mean a class, by class; by "background" those that mean none.
-            Default: each class is meant by its own name.
+            Default: each class is meant by its own name. Without a property they are tags, see `osm.tags`.
+        around: West, south, east, north of what is read of data of OpenStreetMap. Default: all.
 
     Returns:
-        Labels of these classes. Those of other values, or without one, are among `ignored`.
+        Labels of these classes. Those of other values of the property, or without one, are among `ignored`;
+        what has none of the tags is left out.
 
     Raises:
         InvalidLabels: The file cannot be used, or a class has no label; the message has the values that there
             are, and how to map them.
     """
-    wrong = _wrong_classes(classes, class_property, values or {})
-    if wrong:
-        raise InvalidLabels(str(path), wrong)
     if not path.exists():
         raise InvalidLabels(
             str(path),
             ["there is no such file; put labels.geojson among the chips, or name the file (labels)"],
         )
-    known, found = _sorted(polygons.read(path), classes, class_property, values or {})
+    osm = None if path.is_dir() else origin.of_file(path)
+    rules = _tag_rules(classes, class_property, values or {}, osm)
+    wrong = _wrong_classes(classes, class_property, values or {}, rules)
+    if wrong:
+        raise InvalidLabels(str(path), wrong)
+    wanted = rules
+    if osm and class_property is not None:
+        wanted = TagRules({"": [Tag(class_property)]})
+    query = Query(wanted, around)
+    features = polygons.read(path, query)
+    known, found = _sorted(features, classes, class_property, values or {}, rules)
     missing = [name for name in classes if name not in set(known.names)]
+    if missing and wanted is not None:
+        count = sum(found.values())
+        if osm or (count and not known.mended.get("background_value") == count):
+            raise InvalidLabels(str(path), [_without_tags(path, missing, query, features, osm)])
     if not len(known):
         total = sum(found.values())
         raise InvalidLabels(str(path), _nothing_left(total, known, found, classes, class_property))
     if missing:
         raise InvalidLabels(str(path), [_without_label(missing, known, found, class_property)])
-    return known
+    return replace(known, osm=osm)
+
+
+def _tag_rules(
+    classes: Sequence[str],
+    class_property: str | None,
+    values: Mapping[str, Sequence[str]],
+    osm: OsmFile | None,
+) -> TagRules | None:
+    """The tags that classes mean; None where a property or the file as a whole says them."""
+    are_mapped = any(list(each) != [name] for name, each in values.items())
+    return tags.rules(classes, values) if class_property is None and (osm or are_mapped) else None
 
 
 def read_stored(path: Path, classes: Sequence[str], class_property: str | None = CLASS_PROPERTY) -> Labels:
@@ -213,7 +246,7 @@ def read_stored(path: Path, classes: Sequence[str], class_property: str | None =
     Raises:
         InvalidLabels: The file cannot be used, or none of its labels is of these classes.
     """
-    if wrong := _wrong_classes(classes, class_property, {}):
+    if wrong := _wrong_classes(classes, class_property, {}, None):
         raise InvalidLabels(str(path), wrong)
     features, outside = _divided(polygons.read(path))
     marked = [_is_ignored(feature.properties) for feature in features]
@@ -377,6 +410,7 @@ def _sorted(
     classes: Sequence[str],
     class_property: str | None,
     values: Mapping[str, Sequence[str]],
+    rules: TagRules | None = None,
 ) -> tuple[Labels, Counter[str]]:
     """Labels by class, what is to be ignored among them, and how many features have each value."""
     features, outside = _divided(features)
@@ -389,10 +423,15 @@ def _sorted(
     for feature in features:
         value = value_of(feature.properties, class_property) if class_property else classes[0]
         name = _class_of(value, meant) if class_property else classes[0]
+        if rules is not None:
+            name = rules.class_of(feature.properties)
+        is_other = rules is not None and name is None
         if class_property is None and _is_ignored(feature.properties):
-            name = None
+            name, is_other = None, False
         found["nothing" if value is None else value] += 1
-        if feature.outline is None:
+        if is_other:
+            counts["other_tags"] += 1
+        elif feature.outline is None:
             counts.update(feature.happened)
         elif name == BACKGROUND:
             counts["background_value"] += 1
@@ -432,6 +471,8 @@ def value_of(properties: Mapping[str, Any], class_property: str) -> str | None:
     if value is None and class_property in (CLASS_PROPERTY, OLDER_CLASS_PROPERTY):
         other = OLDER_CLASS_PROPERTY if class_property == CLASS_PROPERTY else CLASS_PROPERTY
         value = polygons.named(properties, other)
+    if value is None:
+        value = tags.value(properties, class_property)
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, bool):
@@ -449,7 +490,8 @@ def class_said(properties: Mapping[str, Any]) -> str | None:
 def _class_of(value: str | None, meant: Mapping[str, str]) -> str | None:
     if value is not None and value in meant:
         return meant[value]
-    return meant.get(ANY_VALUE)
+    rest = meant.get(ANY_VALUE)
+    return rest if value is not None or rest == BACKGROUND else None
 
 
 def _is_ignored(properties: Mapping[str, Any]) -> bool:
@@ -457,7 +499,10 @@ def _is_ignored(properties: Mapping[str, Any]) -> bool:
 
 
 def _wrong_classes(
-    classes: Sequence[str], class_property: str | None, values: Mapping[str, Sequence[str]]
+    classes: Sequence[str],
+    class_property: str | None,
+    values: Mapping[str, Sequence[str]],
+    rules: TagRules | None,
 ) -> list[str]:
     reasons = []
     if not classes:
@@ -466,18 +511,59 @@ def _wrong_classes(
         reasons.append(f"a class is named twice in {', '.join(classes)}; name each once")
     if BACKGROUND in classes:
         reasons.append(f"{BACKGROUND} is what no label covers; do not name it as a class")
+    if rules is not None:
+        return [*reasons, *rules.twice()]
     if class_property is None and len(classes) > 1:
         reasons.append(
-            f"there are {len(classes)} classes; name the property that tells them (class_property)"
+            f"there are {len(classes)} classes; name the property that tells them (class_property), or the "
+            f"tags that mean each, as {option(classes[0], [f'{classes[0]}=*'])}"
         )
-    elif class_property is None and any(list(each) != [name] for name, each in values.items()):
-        reasons.append("values are mapped onto classes; name the property that has them (class_property)")
     owners: dict[str, str] = {}
     for name, each in values.items():
         for value in each:
             if owners.setdefault(value, name) != name:
                 reasons.append(f"the value {value!r} means {owners[value]} and {name}; map it once")
     return reasons
+
+
+def _without_tags(
+    path: Path,
+    missing: Sequence[str],
+    query: Query,
+    features: Sequence[polygons.Feature],
+    osm: OsmFile | None,
+) -> str:
+    """Why no polygon has the tags of a class: what there is instead, or where it is."""
+    assert query.rules is not None  # noqa: S101 - asked for by tags
+    asked = query.rules.told(missing) or query.rules.told(query.rules.classes)
+    flat = [each for each in features if each.outline is None and "other_geometry" in each.happened]
+    bare = sum(query.rules.class_of(each.properties) in (*missing, "") for each in flat)
+    counted = (
+        census.of_file(path, query)
+        if osm
+        else census.count([(each.properties, each.outline) for each in features], query)
+    )
+    reason = f"no polygon is {' or '.join(missing)} by its tags ({asked})"
+    if bare:
+        return (
+            f"{reason}; {bare:,} lines and points have them, which have no area: make polygons of them "
+            "first, for example in QGIS with Vector, Geoprocessing Tools, Buffer"
+        )
+    if counted.wanted and query.around and counted.bounds and len(missing) == len(query.rules.classes):
+        theirs, chips = (
+            ", ".join(f"{each:.5f}" for each in bounds) for bounds in (counted.bounds, query.around)
+        )
+        return (
+            f"{reason} where the chips are: the chips lie within ({chips}), the file's {counted.wanted:,} "
+            f"polygons of these tags within ({theirs}) (west, south, east, north); use data of the same area"
+        )
+    if not counted.told:
+        return f"{reason}: the file has no polygon at all; export the area with its ways and their nodes"
+    other = next(iter(counted.values or {f"{key}=*": 1 for key in counted.keys}))
+    return (
+        f"{reason}: its polygons have {counted.told}; ask for those that mean it, for example "
+        f"{option(missing[0], [other])}, or leave the class out"
+    )
 
 
 def _nothing_left(

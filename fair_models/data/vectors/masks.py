@@ -147,7 +147,7 @@ def _meaning(
         reason = f"nothing says which values of the masks mean {', '.join(unmapped)}; map them, as {spelled}"
         raise InvalidLabels(str(folder), [reason])
     index = {name: number for number, name in enumerate([BACKGROUND, *classes])}
-    rest = 0 if ANY_VALUE in said.get(BACKGROUND, ()) else _UNKNOWN
+    rest = next((index[name] for name, each in said.items() if ANY_VALUE in each), _UNKNOWN)
     meaning: dict[int | None, int] = {0: 0, None: 1 if unmapped else rest}
     return meaning | {int(value): index[name] for value, name in listed.items()}
 

@@ -1,5 +1,7 @@
 """The one reader of polygons: labels, existing features, areas and feedback all come through here.
 
+Of data of OpenStreetMap only what is asked for by tags is read, see `osm.tags`.
+
 Whatever the format, polygons inside of geometry collections are used, other reference systems are reprojected
 (GeoJSON in another one is refused), outlines are mended and cut at the antimeridian, and all that is left out
 is counted under a name of `REPAIRS`.
@@ -20,7 +22,9 @@ from shapely import MultiPolygon, Polygon
 from fair_models.data.images.grid import LONLAT, reproject
 from fair_models.data.vectors import files as vector_files
 from fair_models.data.vectors import geojson, outlines, reference_systems
-from fair_models.data.vectors.files import Form, VectorRows
+from fair_models.data.vectors.files import VectorRows
+from fair_models.data.vectors.osm import extracts, overpass
+from fair_models.data.vectors.osm.tags import Query
 from fair_models.errors import Invalid, InvalidLabels
 from fair_models.types import Array, Json
 
@@ -71,11 +75,13 @@ class _Batch:
     example: tuple[float, float] | None = None
 
 
-def read(path: Path) -> list[Feature]:
+def read(path: Path, query: Query | None = None) -> list[Feature]:
     """The features of a file, all of them, in its order.
 
     Args:
-        path: GeoJSON, GeoPackage, Shapefile, FlatGeobuf or GeoParquet, also packed; its content decides.
+        path: GeoJSON, GeoPackage, Shapefile, FlatGeobuf, GeoParquet or data of OpenStreetMap, also packed;
+            its content decides.
+        query: What is wanted of data of OpenStreetMap. Default: its polygons. Other files are read whole.
 
     Raises:
         InvalidLabels: It cannot be read, is too large, of a format that is not read, in a reference system
@@ -83,7 +89,7 @@ def read(path: Path) -> list[Feature]:
         Unavailable: It cannot be opened now.
     """
     found: list[Feature] = []
-    for batch in _checked(str(path), _batches(path, properties=True)):
+    for batch in _checked(str(path), _batches(path, query or Query(), properties=True)):
         found += _features(batch)
         if len(found) > geojson.MAX_FEATURES:
             raise InvalidLabels(
@@ -109,9 +115,9 @@ def of_document(document: Any, name: str) -> list[Feature]:
     return [each for batch in _checked(name, [_of_document(document, name)]) for each in _features(batch)]
 
 
-def batches(path: Path) -> Iterator[tuple[Array, Mapping[str, int]]]:
+def batches(path: Path, query: Query | None = None) -> Iterator[tuple[Array, Mapping[str, int]]]:
     """Outlines alone, some thousand at a time, with counts by the names of `REPAIRS`. Raises as `read`."""
-    for batch in _checked(str(path), _batches(path, properties=False)):
+    for batch in _checked(str(path), _batches(path, query or Query(), properties=False)):
         kept = np.array([each is not None for each in batch.outlines], dtype=bool)
         yield batch.outlines[kept], Counter(name for names in batch.happened for name in names)
 
@@ -184,16 +190,25 @@ def _checked(name: str, batches: Iterable[_Batch]) -> Iterator[_Batch]:
         )
 
 
-def _batches(path: Path, *, properties: bool) -> Iterator[_Batch]:
+def _batches(path: Path, query: Query, *, properties: bool) -> Iterator[_Batch]:
     with vector_files.unpacked(path) as files:
         for file, form in files:
-            if form == "json":
-                try:
-                    yield _of_document(geojson.document(file), str(path))
-                except InvalidLabels as error:
-                    raise InvalidLabels(str(path), error.reasons) from error
-            else:
-                yield from _of_rows(path, file, form, properties)
+            try:
+                if form == "json":
+                    yield _of_json(geojson.document(file), str(path), query)
+                elif form == "osm-xml" or form == "osm-pbf":
+                    yield from _of_rows(path, extracts.rows(path, file, form, query))
+                else:
+                    yield from _of_rows(path, vector_files.rows(file, form, properties=properties))
+            except InvalidLabels as error:
+                raise InvalidLabels(str(path), error.reasons) from error
+
+
+def _of_json(document: Any, name: str, query: Query) -> _Batch:
+    if not overpass.is_answer(document):
+        return _of_document(document, name)
+    features = overpass.features(document, name, query)
+    return _of_document({"type": "FeatureCollection", "features": features}, name)
 
 
 def _of_document(document: Any, name: str) -> _Batch:
@@ -228,14 +243,11 @@ def _beyond(geometry: Any) -> Iterator[tuple[float, float]]:
             yield from _beyond(each)
 
 
-def _of_rows(path: Path, file: Path, form: Form, properties: bool) -> Iterator[_Batch]:
+def _of_rows(path: Path, parts: Iterator[VectorRows]) -> Iterator[_Batch]:
     first = 0
-    try:
-        for part in vector_files.rows(file, form, properties=properties):
-            yield _of_shapes(path, part, first)
-            first += len(part.shapes)
-    except InvalidLabels as error:
-        raise InvalidLabels(str(path), error.reasons) from error
+    for part in parts:
+        yield _of_shapes(path, part, first)
+        first += len(part.shapes)
 
 
 def _of_shapes(path: Path, part: VectorRows, first: int) -> _Batch:

@@ -12,6 +12,8 @@ import numpy as np
 
 from fair_models.data.images import antimeridian
 from fair_models.data.vectors import geojson, polygons
+from fair_models.data.vectors.osm import census, origin
+from fair_models.data.vectors.osm.tags import Query, rules
 from fair_models.errors import InvalidFeatures, InvalidLabels
 from fair_models.inference.outlines.features import Features, concatenate
 from fair_models.types import Array
@@ -34,18 +36,22 @@ class Exclusion:
             points are left out where they lie in an existing polygon.
         bounds: West, south, east, north of the imagery, west > east over the antimeridian: what lies outside
             is not held.
+        classes: What is predicted. Of data of OpenStreetMap only polygons with the tags of these classes
+            count, as building=* of building. Default: all its polygons.
 
     Raises:
         InvalidFeatures: The file is missing, of another kind, broken, or has too many features there.
         Unavailable: The file cannot be read.
     """
 
-    def __init__(self, path: Path, ratio: float, bounds: Sequence[float]) -> None:
+    def __init__(
+        self, path: Path, ratio: float, bounds: Sequence[float], classes: Sequence[str] = ()
+    ) -> None:
         import shapely
 
         self.ratio = ratio
         self.left_out = 0
-        self._shapes, self.mended = _existing(path, bounds)
+        self._shapes, self.mended = _existing(path, bounds, classes)
         self._tree = shapely.STRtree(self._shapes)
 
     def __len__(self) -> int:
@@ -87,7 +93,7 @@ class Exclusion:
         return np.asarray(covered)
 
 
-def _existing(path: Path, bounds: Sequence[float]) -> tuple[Array, Counter[str]]:
+def _existing(path: Path, bounds: Sequence[float], classes: Sequence[str]) -> tuple[Array, Counter[str]]:
     """Polygons around the imagery, and what happened to those of the whole file on reading."""
     import shapely
 
@@ -100,8 +106,10 @@ def _existing(path: Path, bounds: Sequence[float]) -> tuple[Array, Counter[str]]
     held: list[Any] = []
     counts: Counter[str] = Counter()
     total = 0
+    west, south, east, north = bounds
+    query = Query(rules(classes) if classes else None, (west, south, east, north) if west < east else None)
     try:
-        for outlines, happened in polygons.batches(path):
+        for outlines, happened in polygons.batches(path, query):
             counts.update(happened)
             total += len(outlines)
             held += outlines[shapely.intersects(around, outlines)].tolist()
@@ -113,9 +121,26 @@ def _existing(path: Path, bounds: Sequence[float]) -> tuple[Array, Counter[str]]
                         "smaller area"
                     ],
                 )
+        if classes and not total and (reason := _without_tags(path, query)):
+            raise InvalidFeatures(str(path), [reason])
     except InvalidLabels as error:
         raise InvalidFeatures(str(path), error.reasons) from error
     for sentence in polygons.repair_sentences(counts):
         logger.warning("Existing features %s: %s", path.name, sentence)
     logger.info("%d of %d existing polygons lie around the imagery", len(held), total)
     return np.array(held, dtype=object), counts
+
+
+def _without_tags(path: Path, query: Query) -> str:
+    """Why data of OpenStreetMap has nothing of what is predicted, there or elsewhere; empty where it has."""
+    if query.rules is None or origin.of_file(path) is None:
+        return ""
+    counted = census.of_file(path, query)
+    if counted.wanted:
+        return ""
+    asked = query.rules.told(query.rules.classes)
+    return (
+        f"none of its polygons has the tags of what is predicted ({asked}), they have "
+        f"{counted.told or 'none'}; export the features to leave out as a GeoPackage of their own, of which "
+        "all polygons count"
+    )

@@ -386,8 +386,8 @@ def test_oddities_of_other_formats_are_counted_under_the_same_names(tmp_path: Pa
     ("content", "name", "said"),
     [
         (b'<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2"/>', "a.kml", "it is KML"),
-        (b'<?xml version="1.0"?>\n<osm version="0.6"/>', "a.osm", "OpenStreetMap XML.*FILE multipolygons"),
-        (b"\x00\x00\x00\x0d\x0a\x09OSMHeader\x18", "a.pbf", "OpenStreetMap PBF"),
+        (b"<!-- <OGRVRTDataSource> --><osm version='0.6'></osm>", "a.osm", "it is XML, which is not read"),
+        (b"<osm generator='<ogrwfsdatasource>'></osm>", "a.osm", "it is XML, which is not read"),
         (b'<gml:FeatureCollection xmlns:gml="http://www.opengis.net/gml">', "a.gml", "it is GML"),
         (b"  0\nSECTION\n  2\nHEADER\n", "a.dxf", "it is DXF"),
         (b"id,wkt\n1,POINT(1 2)\n", "a.csv", "it is CSV"),

@@ -15,6 +15,7 @@ from fair_models.inference.outlines import exclusion
 from fair_models.inference.outlines.exclusion import Exclusion
 from fair_models.inference.outlines.features import Features
 from fair_models.inference.writing.geoparquet import GeoParquetSink
+from tests.data.vectors.osm.osm_files import OsmMap
 
 UNIT = 1e-4
 EVERYWHERE = (85.0, 27.0, 86.0, 28.0)
@@ -176,3 +177,25 @@ def test_a_parquet_without_geometry_or_in_another_encoding_is_refused(tmp_path: 
     ):
         with pytest.raises(InvalidFeatures, match=reason):
             Exclusion(path, 0.5, EVERYWHERE)
+
+
+@pytest.mark.parametrize("form", ["a.osm", "a.osm.pbf", "a.json"])
+def test_of_openstreetmap_only_what_is_predicted_covers_anything(tmp_path: Path, form: str) -> None:
+    made = OsmMap()
+    for number, (shape, tags) in enumerate(
+        [
+            (box(0, 0, 10, 10), {"building": "yes"}),
+            (box(0, 0, 100, 100), {"landuse": "residential"}),
+            (box(20, 20, 30, 30), {"building": "no"}),
+        ],
+        1,
+    ):
+        made.way(number, shape.exterior.coords, tags)
+    path = {"a.osm": made.xml, "a.osm.pbf": made.pbf, "a.json": made.overpass}[form](tmp_path / form)
+    predicted = features(box(1, 1, 9, 9), box(21, 21, 29, 29))
+
+    assert list(Exclusion(path, 0.5, EVERYWHERE, ["building"]).new(predicted).source) == ["chip-1"]
+    assert list(Exclusion(path, 0.5, EVERYWHERE).new(predicted).source) == []
+    assert len(Exclusion(path, 0.5, (10.0, 10.0, 11.0, 11.0), ["building"])) == 0
+    with pytest.raises(InvalidFeatures, match=r"tags of what is predicted \(natural=wood.*building=\* \(2\)"):
+        Exclusion(path, 0.5, EVERYWHERE, ["tree"])
