@@ -68,6 +68,8 @@ class TileViews:
         for index in sorted(self._tree.query(tile.outline).tolist()):
             block = self._blocks[index]
             found, inside = view(block.native, block.reader, grid)
+            if inside.all() and not valid.any():  # nearly always
+                return found, inside
             new = inside & ~valid
             np.copyto(pixels, found, where=new)
             valid |= new

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,10 +100,12 @@ def ingest(
         Conflict: Somebody else published a version of this name meanwhile.
     """
     area = None if params.area is None else areas.read(params.area)
-    with work_folder("ingest") as folder, catalog.exclusive(DATASETS, params.name):
+    with work_folder("ingest") as folder, ExitStack() as stack:
         params = with_keywords(params if is_own else _settled(params, folder))
         made = cut_chips.NONE if params.imagery is None else cut_chips.cut(params, area, folder, cutting)
         params = made.settled(params)
+        # Imagery may take hours to come: the name is not held meanwhile.
+        stack.enter_context(catalog.exclusive(DATASETS, params.name))
         prepared = prepare(params, folder, progress, None if area is None else area.outline)
         notes = [*_area_notes(area), *made.notes, prepared.ignored_note, prepared.objects_note]
         for sentence in [

@@ -98,6 +98,8 @@ def test_the_same_service_and_area_again_are_no_new_version(
     assert again.to_dict() == first.to_dict()
     assert len(server.asked) == 12  # the second time all tiles are in the cache
     assert first.properties["fair:source_imagery"] == server.url("{z}/{x}/{y}.png")
+    assert first.get_single_link("source") is None  # a template leads nowhere
+    assert validation.problems(first.to_dict(transform_hrefs=False)) == []
 
 
 def test_what_was_fetched_before_a_failure_is_not_asked_for_again(

@@ -45,7 +45,7 @@ class DatasetFacts:
     created: When it was ingested.
     class_property: Property of the stored labels that names their class. None where none does.
     start, end: When the imagery was taken, where that is known. Both or none.
-    source_imagery: Where the imagery comes from: an href (which gets a link) or a name.
+    source_imagery: Where the imagery comes from: an href (which gets a link), a template of tiles, or a name.
     repairs: What was repaired or left out, as counts by name.
     bands: Names of the chips' bands.
     rules: By which rules the chips were read.
@@ -88,7 +88,7 @@ class DatasetFacts:
 def build(facts: DatasetFacts) -> Item:
     """The item of one version of a dataset."""
     links = [building.link("derived_from", href, title) for href, title in facts.derived_from]
-    if facts.source_imagery and "://" in facts.source_imagery:
+    if facts.source_imagery and "://" in facts.source_imagery and "{" not in facts.source_imagery:
         links.append(
             building.link("source", facts.source_imagery, "Imagery", "image/tiff; application=geotiff")
         )
