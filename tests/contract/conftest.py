@@ -137,8 +137,11 @@ def _know_pixels_alone(properties: dict[str, Any]) -> None:
     known |= {f"inference.{name}" for name in ("confidence_threshold", "min_area_m2", "simplify_m")}
     spec = [entry for entry in properties["fair:hyperparameters_spec"] if entry["key"] in known]
     properties["fair:hyperparameters_spec"] = spec
-    values = properties["mlm:hyperparameters"]
-    properties["mlm:hyperparameters"] = {key: value for key, value in values.items() if key in known}
+    values = {key: value for key, value in properties["mlm:hyperparameters"].items() if key in known}
+    # The epochs are those of `training.Params`, not of the repository's own model.
+    values["training.epochs"] = training.Params().epochs
+    next(each for each in spec if each["key"] == "training.epochs")["default"] = training.Params().epochs
+    properties["mlm:hyperparameters"] = values
 
 
 @pytest.fixture

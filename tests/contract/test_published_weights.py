@@ -159,7 +159,7 @@ def test_weights_of_a_whole_network_with_other_classes_are_refused(
     text = (folder / "pipeline.py").read_text(encoding="utf-8")
     (folder / "pipeline.py").write_text(text.replace("def adopt(", "def adopt_no_more("), encoding="utf-8")
 
-    with pytest.raises(InvalidContribution, match=r"head.weight has the shape \(21, .*network takes \(2, "):
+    with pytest.raises(InvalidContribution, match=r"head.weight has the shape \(21, .*network takes \(4, "):
         _settled(folder, tmp_path)
 
 

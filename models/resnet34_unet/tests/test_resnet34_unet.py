@@ -92,7 +92,7 @@ def test_processing_centres_pixels_and_gives_probabilities() -> None:
     assert processing.preprocess(grey).dtype == np.float32
 
     window = Window(0, 0, 32, 32, "grey")
-    (part,) = processing.postprocess({"logits": np.zeros((2, 32, 32), np.float32)}, window, {})
+    (part,) = processing.postprocess({"logits": np.zeros((4, 32, 32), np.float32)}, window, {})
 
     assert isinstance(part, InstancePart)
     assert part.probabilities.sum(axis=0) == pytest.approx(np.ones((32, 32)))
