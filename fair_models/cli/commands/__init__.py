@@ -27,6 +27,7 @@ COMMANDS = {
             "List what is published, page by page: all of it, or what conditions match.",
         ),
         "show": ("items", "Show one item; with --json the whole STAC item."),
+        "export-dataset": ("exports", "Write a dataset for other tools: fAIr, COCO, YOLO or masks."),
         "rank": ("ranking", "Find the chips that a sentence describes, or the captions of an image."),
     },
     "Trainings": {
