@@ -70,7 +70,7 @@ def on_map(shapes: Array, grid: Grid) -> Array:
     """
     import shapely
 
-    placed = _placed(shapes, grid, LONLAT, COORDINATE_DECIMALS)
+    placed = rounded(shapes, grid)
     if not len(placed):
         return placed
     placed = antimeridian.normal(placed)
@@ -78,6 +78,11 @@ def on_map(shapes: Array, grid: Grid) -> Array:
     mended = shapely.make_valid(placed[crossing], method="structure", keep_collapsed=False)
     placed[crossing] = shapely.set_precision(mended, 10.0**-COORDINATE_DECIMALS)
     return np.asarray(shapely.orient_polygons(placed))
+
+
+def rounded(shapes: Array, grid: Grid) -> Array:
+    """Shapes in longitude and latitude with the decimals that are written, as they lie: see `on_map`."""
+    return _placed(shapes, grid, LONLAT, COORDINATE_DECIMALS)
 
 
 def areas_m2(shapes: Array, grid: Grid) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fair_models.inference.outlines import right_angles
@@ -21,6 +23,10 @@ REMARKS = {
 """What the counts of outlines mean that people are told of."""
 
 
+Place = Callable[[Array], Array]
+"""Brings shapes in pixels to where they are written, shape (n,) to (n,)."""
+
+
 def near_px(params: OutlineParams, pixel_m: tuple[float, float]) -> int | None:
     """How many pixels lie between objects, at most, whose outlines may meet when both have moved.
 
@@ -31,13 +37,17 @@ def near_px(params: OutlineParams, pixel_m: tuple[float, float]) -> int | None:
     Returns:
         None where outlines stay where they are.
     """
-    return (
-        int(2 * _move_m(params, pixel_m) / min(pixel_m)) if params.simplify_m or params.regularise else None
-    )
+    if not (params.simplify_m or params.regularise):
+        return None
+    return int(2 * _move_m(params, pixel_m) / min(pixel_m) + 0.1)  # a little more: places are rounded
 
 
 def shaped(
-    regions: Regions, group: Array, pixel_m: tuple[float, float], params: OutlineParams
+    regions: Regions,
+    group: Array,
+    pixel_m: tuple[float, float],
+    params: OutlineParams,
+    place: Place = lambda shapes: shapes,
 ) -> tuple[Array, int]:
     """Outlines of objects as they are asked for. Those of neighbours keep sharing their edges.
 
@@ -50,22 +60,24 @@ def shaped(
         group: Number of the group of each, in ascending order, int64, shape (n,).
         pixel_m: Width and height of a pixel on the ground, in metres.
         params: What is done.
+        place: Brings shapes to where they are written. What is rounded there counts: it may bring a vertex
+            to the other side of an edge.
 
     Returns:
         Polygons in pixels, shape (n,), in the same order; and how many got no right angles because they share
         an edge.
     """
     mesh = mesh_of(regions.outlines, group)
-    arcs = mesh.arcs
     if params.simplify_m:
         tolerance_m = min(params.simplify_m, _move_m(params, pixel_m))
-        arcs = _simplified(mesh, regions.classes, tolerance_m, np.array(pixel_m))
-    arcs = Arcs.of_lines(with_short_edges(arcs.lines()))
+        arcs = _simplified(mesh, regions.classes, tolerance_m, np.array(pixel_m), place)
+    else:
+        arcs = Arcs.of_lines(with_short_edges(mesh.arcs.lines()))
     made = mesh.outlines(arcs)
     if not params.regularise:
         return made, 0
     shared = mesh.shared
-    return _regular(made, regions, ~shared, pixel_m, params), int(shared.sum())
+    return _regular(made, regions, ~shared, pixel_m, params, place), int(shared.sum())
 
 
 def _move_m(params: OutlineParams, pixel_m: tuple[float, float]) -> float:
@@ -76,7 +88,7 @@ def _move_m(params: OutlineParams, pixel_m: tuple[float, float]) -> float:
     return min(asked, MAX_MOVE_PX * min(pixel_m))
 
 
-def _simplified(mesh: Mesh, classes: Array, tolerance_m: float, scale: Array) -> Arcs:
+def _simplified(mesh: Mesh, classes: Array, tolerance_m: float, scale: Array, place: Place) -> Arcs:
     """Arcs with fewer vertices, as few as leave polygons what they were.
 
     Each arc is simplified alone. Where that makes a polygon wrong, its arcs are simplified with half of the
@@ -89,9 +101,9 @@ def _simplified(mesh: Mesh, classes: Array, tolerance_m: float, scale: Array) ->
     lines = _scaled(shapely.simplify(metres, tolerance_m), 1 / scale)
     halved, kept = np.zeros(len(lines), bool), np.zeros(len(lines), bool)
     while True:
-        arcs = Arcs.of_lines(lines)
+        arcs = Arcs.of_lines(with_short_edges(lines))
         again = np.zeros(len(lines), bool)
-        again[mesh.used[_wrong(mesh, arcs, classes)[mesh.polygon_of_use]]] = True
+        again[mesh.used[_wrong(mesh, arcs, classes, place)[mesh.polygon_of_use]]] = True
         again &= ~kept
         if not again.any():
             return arcs
@@ -102,7 +114,7 @@ def _simplified(mesh: Mesh, classes: Array, tolerance_m: float, scale: Array) ->
         lines[kept] = exact[kept]
 
 
-def _wrong(mesh: Mesh, arcs: Arcs, classes: Array) -> Array:
+def _wrong(mesh: Mesh, arcs: Arcs, classes: Array, place: Place) -> Array:
     """Which polygons arcs do not make as they should: flat, invalid, or on another one of their class."""
     import shapely
 
@@ -112,7 +124,7 @@ def _wrong(mesh: Mesh, arcs: Arcs, classes: Array) -> Array:
         made = np.zeros(len(classes), bool)
         made[ring_polygon[flat]] = True
         return made
-    outlines = mesh.outlines(arcs)
+    outlines = place(mesh.outlines(arcs))
     return np.asarray(~shapely.is_valid(outlines) | _on_others(outlines, classes))
 
 
@@ -129,7 +141,12 @@ def _on_others(outlines: Array, classes: Array) -> Array:
 
 
 def _regular(
-    outlines: Array, regions: Regions, free: Array, pixel_m: tuple[float, float], params: OutlineParams
+    outlines: Array,
+    regions: Regions,
+    free: Array,
+    pixel_m: tuple[float, float],
+    params: OutlineParams,
+    place: Place,
 ) -> Array:
     """Right angles for those that are free to have them, as long as they stay clear of the others."""
     import shapely
@@ -143,7 +160,7 @@ def _regular(
     own = own[changed]
     made[own] = with_short_edges(_scaled(regular[changed], 1 / scale))
     while len(own):
-        wrong = np.isin(own, np.flatnonzero(_on_others(made, regions.classes)))
+        wrong = np.isin(own, np.flatnonzero(_on_others(place(made), regions.classes)))
         if not wrong.any():
             break
         made[own[wrong]] = outlines[own[wrong]]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from fair_models.data.images.grid import Grid
-from fair_models.inference.imagery.georeference import areas_m2, on_map, pixel_size_m
+from fair_models.inference.imagery.georeference import areas_m2, on_map, pixel_size_m, rounded
 from fair_models.inference.outlines import neighbours, right_angles
 from fair_models.inference.outlines.arcs import with_short_edges
 from fair_models.inference.outlines.features import Features, none
@@ -46,7 +46,9 @@ def polygons(
     if regions.group is None:
         outlines = with_short_edges(shaped(regions.outlines, pixel_size_m(grid), params))
     else:
-        outlines, still = neighbours.shaped(regions, regions.group, pixel_size_m(grid), params)
+        outlines, still = neighbours.shaped(
+            regions, regions.group, pixel_size_m(grid), params, lambda shapes: rounded(shapes, grid)
+        )
         if still and remarks is not None:
             remarks[neighbours.NOT_REGULAR] += still
     area_m2 = areas_m2(outlines, grid)
