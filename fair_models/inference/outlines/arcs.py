@@ -59,6 +59,39 @@ class Arcs:
         vertices, which = shapely.get_coordinates(lines, return_index=True)
         return cls.of(vertices, np.bincount(which, minlength=len(lines)))
 
+    def times(self, scale: Array) -> Arcs:
+        """The same, larger or smaller along each axis."""
+        return Arcs(self.vertices * scale, self.offsets)
+
+    def where(self, chosen: Array, others: Arcs) -> Arcs:
+        """These where `chosen` is true, and elsewhere the others."""
+        lengths = np.where(chosen, self.lengths, others.lengths)
+        begins = np.where(chosen, self.offsets[:-1], others.offsets[:-1] + len(self.vertices))
+        return Arcs.of(np.concatenate((self.vertices, others.vertices))[ranges(begins, lengths)], lengths)
+
+    def simplified(self, tolerance: float) -> Arcs:
+        """With as few vertices as leave each arc within the tolerance of what it was; its ends stay.
+
+        Rings keep an area. An arc may come to cross another one, or itself.
+        """
+        import shapely
+
+        lines = self.lines()
+        rings = (self.vertices[self.offsets[:-1]] == self.vertices[self.offsets[1:] - 1]).all(axis=1)
+        # Keeping the topology takes five times as long.
+        for chosen, keep in ((rings, True), (~rings, False)):
+            lines[chosen] = shapely.simplify(lines[chosen], tolerance, preserve_topology=keep)
+        return Arcs.of_lines(lines)
+
+    def with_short_edges(self) -> Arcs:
+        """With further vertices on edges longer than `LONGEST_EDGE_PX`."""
+        edges = np.diff(self.vertices, axis=0)
+        within = np.ones(len(edges), bool)
+        within[self.offsets[1:-1] - 1] = False
+        if not (np.hypot(*edges[within].T) > LONGEST_EDGE_PX).any():
+            return self
+        return Arcs.of_lines(with_short_edges(self.lines()))
+
 
 @dataclass(frozen=True)
 class Mesh:

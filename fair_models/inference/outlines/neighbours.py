@@ -72,7 +72,7 @@ def shaped(
         tolerance_m = min(params.simplify_m, _move_m(params, pixel_m))
         arcs = _simplified(mesh, regions.classes, tolerance_m, np.array(pixel_m), place)
     else:
-        arcs = Arcs.of_lines(with_short_edges(mesh.arcs.lines()))
+        arcs = mesh.arcs.with_short_edges()
     made = mesh.outlines(arcs)
     if not params.regularise:
         return made, 0
@@ -94,24 +94,20 @@ def _simplified(mesh: Mesh, classes: Array, tolerance_m: float, scale: Array, pl
     Each arc is simplified alone. Where that makes a polygon wrong, its arcs are simplified with half of the
     tolerance, and where even that does, they stay as they are.
     """
-    import shapely
-
-    exact = mesh.arcs.lines()
-    metres = _scaled(exact, scale)
-    lines = _scaled(shapely.simplify(metres, tolerance_m), 1 / scale)
-    halved, kept = np.zeros(len(lines), bool), np.zeros(len(lines), bool)
+    exact = mesh.arcs.times(scale)
+    arcs = exact.simplified(tolerance_m).times(1 / scale).with_short_edges()
+    halved, kept, half = np.zeros(len(arcs), bool), np.zeros(len(arcs), bool), None
     while True:
-        arcs = Arcs.of_lines(with_short_edges(lines))
-        again = np.zeros(len(lines), bool)
+        again = np.zeros(len(arcs), bool)
         again[mesh.used[_wrong(mesh, arcs, classes, place)[mesh.polygon_of_use]]] = True
         again &= ~kept
         if not again.any():
             return arcs
         kept |= again & halved
         halved |= again
-        once = again & ~kept
-        lines[once] = _scaled(shapely.simplify(metres[once], tolerance_m / 2), 1 / scale)
-        lines[kept] = exact[kept]
+        half = half or exact.simplified(tolerance_m / 2)
+        less = exact.where(kept, half)
+        arcs = less.times(1 / scale).with_short_edges().where(again, arcs)
 
 
 def _wrong(mesh: Mesh, arcs: Arcs, classes: Array, place: Place) -> Array:
@@ -135,8 +131,7 @@ def _on_others(outlines: Array, classes: Array) -> Array:
     found = np.zeros(len(outlines), bool)
     for index in np.unique(classes):
         own = np.flatnonzero(classes == index)
-        if not shapely.coverage_is_valid(outlines[own]):
-            found[own] = ~shapely.is_empty(shapely.coverage_invalid_edges(outlines[own]))
+        found[own] = ~shapely.is_empty(shapely.coverage_invalid_edges(outlines[own]))
     return found
 
 
