@@ -15,8 +15,8 @@ from fair_models.inference.windowing.links import ranges
 from fair_models.inference.windowing.masks import Runs
 from fair_models.types import Array
 
-BAND_PX = 1_000_000
-"""Pixels with a class that are grown over at a time, about: each takes some 60 bytes."""
+BAND_PX = 300_000
+"""Pixels with a class that are grown over at a time, about: each takes some 100 bytes."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class _Pixels:
     offsets: Position of the first pixel of each run, and the number of pixels, int64, shape (runs + 1,).
     numbers: Number of each pixel, int32, shape (pixels + 1,); 0 where it has none. The last is no pixel: what
         lies beside others that are of another class or the background.
-    beside: Positions of the pixels of its class below, right of, left of and above each pixel.
+    beside: Positions of the pixels of its class below, right of, left of and above each pixel, int32.
     values: Probability of each, float64, shape (pixels,).
     width: Columns of the block.
     """
@@ -138,9 +138,9 @@ class _Pixels:
         lengths = runs.stops - runs.starts
         offsets = np.append(0, np.cumsum(lengths))
         count = int(offsets[-1])
-        right, left = np.arange(1, count + 1), np.arange(-1, count - 1)
+        right, left = (np.arange(at, count + at, dtype=np.int32) for at in (1, -1))
         right[offsets[1:] - 1] = left[offsets[:-1]] = count
-        below, above = np.full(count, count), np.full(count, count)
+        below, above = (np.full(count, count, np.int32) for _ in range(2))
         upper, lower = links.meetings(runs, width)
         first = np.maximum(runs.starts[upper], runs.starts[lower])
         shared = np.minimum(runs.stops[upper], runs.stops[lower]) - first
