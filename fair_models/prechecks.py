@@ -128,6 +128,10 @@ def _ingest(params: IngestDatasetParams, catalog: Catalog, files: bool) -> None:
 
 
 def _look_at_labels(params: IngestDatasetParams) -> None:
+    from fair_models.publishing import osm_labels
+
+    if osm_labels.asked(params).address:
+        return
     if params.labels is not None and not locations.local_path(params.labels).exists():
         raise NotFound(f"There is no file {params.labels} with labels. Name it, or put it among the chips")
 

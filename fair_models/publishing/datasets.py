@@ -27,7 +27,7 @@ from fair_models.data.vectors.osm import origin as osm
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.areas import Area
 from fair_models.params import IngestDatasetParams
-from fair_models.publishing import cut_chips, dataset_items
+from fair_models.publishing import cut_chips, dataset_items, osm_labels
 from fair_models.publishing.commit import (
     NewVersion,
     NoteListener,
@@ -101,9 +101,14 @@ def ingest(
     """
     area = None if params.area is None else areas.read(params.area)
     with work_folder("ingest") as folder, ExitStack() as stack:
-        params = with_keywords(params if is_own else _settled(params, folder))
+        from_osm = osm_labels.AskedLabels() if is_own else osm_labels.asked(params)
+        params = with_keywords(params if is_own else _settled(from_osm.without(params), folder))
+        if area is not None:  # before chips are cut, which takes longer
+            params = from_osm.settled(params, area, folder)
         made = cut_chips.NONE if params.imagery is None else cut_chips.cut(params, area, folder, cutting)
         params = made.settled(params)
+        if area is None:
+            params = from_osm.settled(params, None, folder)
         # Imagery may take hours to come: the name is not held meanwhile.
         stack.enter_context(catalog.exclusive(DATASETS, params.name))
         prepared = prepare(params, folder, progress, None if area is None else area.outline)
@@ -202,6 +207,8 @@ def _why_osm(params: IngestDatasetParams, prepared: PreparedDataset) -> str:
 
 def _settled(params: IngestDatasetParams, folder: Path) -> IngestDatasetParams:
     """The request with paths that may be read; of the item of a dataset, with what that says."""
+    if params.imagery is not None and params.labels is None:
+        return params
     if params.imagery is not None:
         labels_file = locations.local_folder(str(params.labels))
         return params.model_copy(update={"labels": str(labels_file)})

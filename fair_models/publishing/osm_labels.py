@@ -1,0 +1,85 @@
+"""Labels of an ingest that are asked of OpenStreetMap for the area of its chips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fair_models.data.dataset_check import rules_of
+from fair_models.data.folders import locate
+from fair_models.data.images import antimeridian, chips, footprint
+from fair_models.data.vectors.osm import overpass_service, tags
+from fair_models.data.vectors.osm.tags import Tag, TagRules
+from fair_models.errors import Invalid
+from fair_models.inference.imagery.areas import Area
+from fair_models.params import IngestDatasetParams
+from fair_models.store import locations
+from fair_models.types import BBox
+
+ANSWER = "osm-labels.json"
+
+
+@dataclass(frozen=True)
+class AskedLabels:
+    """Labels that a service is to be asked for.
+
+    address: The service; empty where labels lie in a file.
+    """
+
+    address: str = ""
+
+    def without(self, params: IngestDatasetParams) -> IngestDatasetParams:
+        """The request without its service, which is no file to look for."""
+        return params.model_copy(update={"labels": None}) if self.address else params
+
+    def settled(self, params: IngestDatasetParams, area: Area | None, folder: Path) -> IngestDatasetParams:
+        """The request with the file of the answer.
+
+        Args:
+            params: The request; its chips lie on this machine.
+            area: Its area. Default: what is asked for are the surroundings of its chips.
+            folder: Where the answer goes.
+
+        Raises:
+            As `overpass_service.ask` does; `Invalid` where the area reaches over 180 degrees too.
+        """
+        if not self.address:
+            return params
+        path = overpass_service.ask(self.address, _rules(params), _around(params, area), folder / ANSWER)
+        return params.model_copy(update={"labels": str(path)})
+
+
+def asked(params: IngestDatasetParams) -> AskedLabels:
+    """The service that a request names in place of a file of labels.
+
+    Raises:
+        Invalid: It names another address, one that is not allowed, or captions are to come from there.
+    """
+    if params.labels is None or not locations.is_web(params.labels):
+        return AskedLabels()
+    if not overpass_service.is_service(params.labels):
+        raise Invalid(
+            f"labels: {locations.shown(params.labels)} is no service of Overpass, whose address ends with "
+            f"{overpass_service.ENDING}; download the file and name that"
+        )
+    locations.parse_web(params.labels)
+    if params.captions == "given":
+        raise Invalid("labels: captions lie in a file, OpenStreetMap has none; name the file")
+    return AskedLabels(params.labels)
+
+
+def _rules(params: IngestDatasetParams) -> TagRules:
+    if params.class_property is not None:
+        return TagRules({name: [Tag(params.class_property)] for name in params.class_names})
+    return tags.rules(params.class_names, params.class_values)
+
+
+def _around(params: IngestDatasetParams, area: Area | None) -> BBox:
+    if area is not None:
+        west, south, east, north = antimeridian.bbox([area.outline])
+    else:
+        folder = locate(params.chips_folder, None).chips
+        west, south, east, north = footprint.bbox(footprint.of(chips.find(folder, rules=rules_of(params))))
+    if west > east:
+        raise Invalid("labels: the area reaches over 180°; ingest each side of it with its own area")
+    return west, south, east, north
