@@ -23,6 +23,7 @@ from fair_models.data.vectors import coco, label_pixels, labels, mapped_area, ma
 from fair_models.data.vectors.label_pixels import Drawn
 from fair_models.data.vectors.labels import Labels
 from fair_models.data.vectors.mapped_area import Outline
+from fair_models.data.vectors.osm import origin
 from fair_models.errors import Invalid, InvalidImagery, InvalidLabels
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.params import IngestDatasetParams
@@ -147,6 +148,21 @@ class CheckedDataset:
     def labelled(self) -> list[str]:
         """Names of the chips that have labels."""
         return [name for name, indices in self.touching.items() if len(indices)]
+
+    @property
+    def from_osm(self) -> str:
+        """Why the labels are known to come from OpenStreetMap; empty where they are not."""
+        if self.labels.osm is not None:
+            return "their file is in a format of its data"
+        return "they have its ids" if origin.have_ids(self.labels.properties) else ""
+
+    @property
+    def labels_time(self) -> datetime | None:
+        """Of when labels of OpenStreetMap are: the time of their file, else that of the newest of them."""
+        if not self.from_osm:
+            return None
+        said = self.labels.osm.time if self.labels.osm else None
+        return said or origin.newest(self.labels.properties)
 
     def on(self, names: Iterable[str]) -> Array:
         """Indices of the labels that touch any of these chips, each once."""

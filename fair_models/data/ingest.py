@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +23,7 @@ from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.splits import Split
 from fair_models.data.texts import captioned_ingest
 from fair_models.data.vectors import labels
-from fair_models.data.vectors.labels import Labels
 from fair_models.data.vectors.mapped_area import Outline
-from fair_models.data.vectors.osm import origin
 from fair_models.params import IngestDatasetParams
 from fair_models.store.archive import pack
 
@@ -86,8 +83,8 @@ def prepare(
         are_masks=checked.are_masks,
         rules=rules_of(params),
         keywords=_of_boxes(params.keywords) if checked.are_boxes else (),
-        from_osm=(from_osm := _from_osm(checked.labels)),
-        labels_time=_time_of(checked.labels) if from_osm else None,
+        from_osm=checked.from_osm,
+        labels_time=checked.labels_time,
     )
 
 
@@ -132,19 +129,6 @@ def _objects_note(params: IngestDatasetParams, checked: CheckedDataset) -> str:
     if not found:
         return ""
     return f"{'; '.join(found)}; draw each as a polygon of its own, where a model is to tell them apart"
-
-
-def _from_osm(known: Labels) -> str:
-    """Why labels are known to come from OpenStreetMap; empty where they are not."""
-    if known.osm is not None:
-        return "their file is in a format of its data"
-    return "they have its ids" if origin.have_ids(known.properties) else ""
-
-
-def _time_of(known: Labels) -> datetime | None:
-    """Of when labels of OpenStreetMap are: the time of their file, else that of the newest of them."""
-    said = known.osm.time if known.osm else None
-    return said or origin.newest(known.properties)
 
 
 def _of_boxes(keywords: Sequence[str]) -> list[str]:

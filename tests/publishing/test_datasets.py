@@ -338,6 +338,8 @@ def test_labels_of_openstreetmap_bring_licence_makers_and_time(
         assert [each["name"] for each in said["providers"]] == ["OpenStreetMap contributors"]
         assert said["fair:labels_datetime"] == TIME
         assert said["fair:class_counts"] == from_geojson.properties["fair:class_counts"]
+    sentences = publish(labels=str(path), name="sentences", captions="from-labels").properties
+    assert (sentences["license"], sentences["fair:labels_datetime"]) == ("ODbL-1.0", TIME)
     chosen = publish(labels=str(path), license="CC0-1.0", provider="The mappers of Banepa").properties
     assert chosen["license"] == "CC0-1.0"
     assert [each["name"] for each in chosen["providers"]] == ["The mappers of Banepa"]

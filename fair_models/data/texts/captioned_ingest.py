@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -45,9 +46,8 @@ def prepare(
             keywords name another task; the message lists everything that was found.
     """
     words = _keywords(params)
-    images, repairs = (
-        _made(params, progress, area) if params.captions == "from-labels" else _given(params, progress)
-    )
+    made = _made(params, progress, area) if params.captions == "from-labels" else _given(params, progress)
+    images = made.images
     ratio = params.held_out_ratio if "held_out_ratio" in params.model_fields_set else RATIO
     split = splits.by_image([image.name for image in images], ratio, params.seed)
     placed = [image.chip for image in images if image.chip is not None]
@@ -73,9 +73,11 @@ def prepare(
         label_counts={CLASS: sum(len(image.captions) for image in images)},
         class_counts=_counts(images, split),
         chip_counts={},
-        repairs=repairs,
+        repairs=made.repairs,
         classes=(CLASS,),
         keywords=words,
+        from_osm=made.from_osm,
+        labels_time=made.labels_time,
     )
 
 
@@ -90,17 +92,23 @@ def _keywords(params: IngestDatasetParams) -> list[str]:
     return list(params.keywords)
 
 
-def _given(
-    params: IngestDatasetParams, progress: ChipProgress
-) -> tuple[list[CaptionedImage], dict[str, int]]:
+@dataclass(frozen=True)
+class _Captioned:
+    """Images with captions, what was left out, and what `PreparedDataset` says of labels they come from."""
+
+    images: list[CaptionedImage]
+    repairs: dict[str, int]
+    from_osm: str = ""
+    labels_time: datetime | None = None
+
+
+def _given(params: IngestDatasetParams, progress: ChipProgress) -> _Captioned:
     named = None if params.labels is None else Path(params.labels).expanduser()
     folder, file = captioned.locate(Path(params.chips_folder).expanduser(), named)
-    return captioned_images.find(folder, file, dataset_check.rules_of(params), progress)
+    return _Captioned(*captioned_images.find(folder, file, dataset_check.rules_of(params), progress))
 
 
-def _made(
-    params: IngestDatasetParams, progress: ChipProgress, area: Outline | None
-) -> tuple[list[CaptionedImage], dict[str, int]]:
+def _made(params: IngestDatasetParams, progress: ChipProgress, area: Outline | None) -> _Captioned:
     """Captions of map chips, each from the labels that lie on it."""
     checked = dataset_check.check(params, progress, area)
     images = [
@@ -111,7 +119,8 @@ def _made(
     ]
     names = tuple(image.name for image in images)
     whole = Split("image", RATIO, 0.0, params.seed, "", names, (), ())
-    return images, dataset_check.repairs_of(checked, whole, footprint.of(checked.chips))
+    repairs = dataset_check.repairs_of(checked, whole, footprint.of(checked.chips))
+    return _Captioned(images, repairs, checked.from_osm, checked.labels_time)
 
 
 def _files(image: CaptionedImage) -> list[Path]:
