@@ -39,7 +39,8 @@ NOTES = {
 """What `Export.counts` counts."""
 
 _COCO = "annotations.coco.json"
-_DIGITS = 4
+_DIGITS = 7
+"""Digits of a pixel that COCO gets: with four, an edge through a pixel's middle came back beside it."""
 
 
 @dataclass(frozen=True)
