@@ -32,7 +32,7 @@ from fair_models.inference.imagery.reading import Block, open_imagery
 from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.outlines.features import concatenate
-from fair_models.inference.parts import InstancePart, Part, Processing, RasterPart, Window
+from fair_models.inference.parts import InstancePart, Part, Processing, Window
 from fair_models.inference.request import PredictionRequest
 from fair_models.inference.streaming import stream
 from fair_models.inference.windows import Rectangle
@@ -207,8 +207,8 @@ class MostSurely:
         from models.unet_segmentation import processing
 
         (part,) = processing.postprocess(outputs, window, params)
-        if not isinstance(part, RasterPart):
-            raise TypeError(f"The U-Net's postprocess returned {type(part).__name__}, not a RasterPart")
+        if not isinstance(part, InstancePart):
+            raise TypeError(f"The U-Net's postprocess returned {type(part).__name__}, not an InstancePart")
         return [InstancePart(part.probabilities, part.probabilities[1])]
 
 

@@ -43,6 +43,7 @@ TEXTS = {
     "resampling",
     "rules",
     "tags",
+    "thing_classes",
     "values",
 }
 """Parameters that any text is right for and that are never opened. A new one belongs here, or is marked."""
@@ -87,6 +88,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "repeat-prediction": {"prediction": INSIDE, "output": INSIDE},
     "audit": {"report": "{inside}/x.json"},
 }
+OTHERS = {
+    "ingest-dataset": {"name": "town", "title": "Town", "imagery": INSIDE, "labels": INSIDE, "area": INSIDE}
+}
+"""Requests with what does not go together with the example."""
+
 EXAMPLES["predict-shards"] = {"prediction": EXAMPLES["predict"], "digest": "0" * 32, "first": 0, "last": 0}
 
 
@@ -101,9 +107,12 @@ def marked() -> list[tuple[str, str]]:
 
 
 def asked(name: str, inside: Path, replaced: str = "", by: str = "") -> BaseModel:
-    values = json.loads(json.dumps(EXAMPLES[name]).replace("{inside}", str(inside)))
+    *above, last = replaced.split(".")
+    example = EXAMPLES[name]
+    if replaced and not above and last not in example:
+        example = OTHERS.get(name, example)
+    values = json.loads(json.dumps(example).replace("{inside}", str(inside)))
     if replaced:
-        *above, last = replaced.split(".")
         part = values
         for key in above:
             part = part[key]

@@ -184,8 +184,18 @@ def test_a_dataset_says_what_its_labels_are() -> None:
     assert item.properties["label:properties"] == ["class"]
     assert item.properties["label:overviews"][0]["counts"] == [{"name": "building", "count": 1200}]
     assert item.properties["fair:repairs"] == {"repaired": 3, "left_out": 2}
-    assert [link.href for link in item.links if link.rel == "source"]
     assert item.assets["chips"].extra_fields["bands"][0] == {"name": "red", "data_type": "uint8"}
+
+
+@pytest.mark.parametrize(
+    ("imagery", "linked"), [("https://example.org/mosaic.tif", 1), ("https://example.org/{z}/{x}/{y}", 0)]
+)
+def test_imagery_that_can_be_opened_is_linked_and_a_template_of_tiles_is_not(
+    imagery: str, linked: int
+) -> None:
+    item = dataset_item(source_imagery=imagery)
+    assert len([link for link in item.links if link.rel == "source"]) == linked
+    assert item.properties["fair:source_imagery"] == imagery
 
 
 def test_a_dataset_of_rasters_and_one_of_unknown_origin_are_valid() -> None:
