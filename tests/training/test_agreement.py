@@ -19,6 +19,7 @@ from fair_models.data.synthetic import make_settlement
 from fair_models.inference.network.openvino import open_openvino
 from fair_models.inference.network.session import open_session
 from fair_models.inference.parts import InstancePart, Part, Processing, Scores, Window
+from fair_models.ml_tasks import segmentation
 from fair_models.ml_tasks.segmentation.instances import InstanceRule, Objects
 from fair_models.training.phases import quantization
 from fair_models.training.phases.agreement import ObjectRule, Quick, instance_f1, mask_iou, quicken
