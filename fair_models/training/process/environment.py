@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from filelock import FileLock
 
@@ -82,6 +84,7 @@ def zenml_client(settings: Settings) -> Any:
         set_custom_source_root(str(root))
         # Two processes that set up one database at once would spoil it.
         with FileLock(settings.home / "zenml" / "opening.lock"):
+            _set_aside_half_made(settings)
             try:
                 client = Client()
                 client.zen_store  # noqa: B018 - opens the database
@@ -93,6 +96,29 @@ def zenml_client(settings: Settings) -> Any:
                     f"ZenML cannot be opened: {full}. Make room there, then try again"
                 ) from error
             return client
+
+
+def _set_aside_half_made(settings: Settings) -> None:
+    """Move a database away whose set-up was killed: ZenML refuses it for ever, and nothing is in it yet.
+
+    ZenML makes the tables first and notes their version last. SQLite keeps the tables of a set-up that ended
+    in between. Call it under the lock.
+    """
+    database = settings.home / "zenml" / "local_stores" / "default_zen_store" / "zenml.db"
+    if not database.is_file():
+        return
+    with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as opened:
+        try:
+            tables = {name for (name,) in opened.execute("SELECT name FROM sqlite_master")}
+            noted = "alembic_version" in tables and opened.execute("SELECT 1 FROM alembic_version").fetchone()
+        except sqlite3.Error:
+            return  # no database, or one in use: ZenML says what is wrong
+    if tables and not noted:
+        aside = database.with_name("zenml.db.half-made")
+        database.replace(aside)
+        logging.getLogger(LOGGER_NAME).warning(
+            "The set-up of ZenML's database was broken off; it is made anew, the half is %s", aside
+        )
 
 
 def _refuse_second_home(settings: Settings) -> None:
