@@ -105,11 +105,11 @@ def test_samples_without_numbered_objects_teach_classes_alone():
 
 def test_boundaries_and_contacts_have_their_widths():
     data = samples(1)
-    params = PARAMS.model_copy(update={"boundary_m": 0.6, "contact_m": 0.3})
+    params = PARAMS.model_copy(update={"boundary_m": 0.54, "contact_m": 0.3})
 
     classes, boundary, contact = instance_training._aims(data, params)[0]
 
-    # Of 8 x 12 pixels of 0.3 m, 4 x 8 lie further than 0.6 m from the outline. Along the wall one pixel on
+    # Of 8 x 12 pixels of 0.3 m, 4 x 8 lie further than 0.54 m from the outline. Along the wall one pixel on
     # either side is within 0.3 m of the other roof, and one above and below it.
     assert (boundary == 1).sum() == 2 * (8 * 12 - 4 * 8)
     assert (contact == 1).sum() == 2 * (12 + 2)
