@@ -158,3 +158,12 @@ class Unavailable(FairModelsError):
 
 class Unsettled(Unavailable):
     """A change that counts, although it is not in place yet. Whoever reads or writes next goes on with it."""
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error of another library says, to be followed by a sentence of ours: without its own full stop.
+
+    Returns:
+        Its text; the name of its kind where it has none.
+    """
+    return str(error).strip().rstrip(".") or type(error).__name__

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from fair_models.errors import Corrupted, InvalidContribution, InvalidDocument, NotFound
+from fair_models.errors import Corrupted, InvalidContribution, InvalidDocument, NotFound, reason_of
 from fair_models.ml_tasks.weights_file import SAFETENSORS, STATE_DICTS
 from fair_models.store import documents
 from fair_models.store.atomic import write_bytes
@@ -149,7 +149,7 @@ def read(path: Path) -> Mapping[str, Tensor]:
             tensors: dict[str, Tensor] = load_file(path)
         except (SafetensorError, *_BROKEN) as error:
             raise Corrupted(
-                f"Weights {path} cannot be read as safetensors: {error}. Write them again."
+                f"Weights {path} cannot be read as safetensors: {reason_of(error)}. Write them again."
             ) from error
         return tensors
     if path.suffix in STATE_DICTS:
@@ -214,7 +214,7 @@ def _read_state_dict(path: Path) -> Mapping[str, Tensor]:
         ) from error
     except _BROKEN as error:
         raise Corrupted(
-            f"Weights {path} cannot be read as a torch state dict: {error}. Write them again."
+            f"Weights {path} cannot be read as a torch state dict: {reason_of(error)}. Write them again."
         ) from error
     if not isinstance(content, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()

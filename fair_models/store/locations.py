@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 
 from fair_models import settings
-from fair_models.errors import Invalid, Unavailable
+from fair_models.errors import Invalid, Unavailable, reason_of
 from fair_models.store import hosts
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def local_path(href: str | Path, folder: Path | None = None) -> Path:
         path = ((folder or Path.cwd()) / written.expanduser()).resolve()
         path.exists()
     except (ValueError, RuntimeError) as error:
-        raise Invalid(f"{str(href)!r} is no path: {error}. Name a file or folder") from error
+        raise Invalid(f"{str(href)!r} is no path: {reason_of(error)}. Name a file or folder") from error
     except PermissionError as error:
         raise Unavailable(f"{href} cannot be read: {error.strerror}. Check the permissions") from error
     except OSError as error:
@@ -227,7 +227,9 @@ def joined(address: str, href: str) -> str:
     try:
         return urljoin(address, href)
     except ValueError as error:
-        raise Invalid(f"{shown(href)!r} is no address: {error}. Write one relative to the item") from error
+        raise Invalid(
+            f"{shown(href)!r} is no address: {reason_of(error)}. Write one relative to the item"
+        ) from error
 
 
 def parse_web(href: str | httpx.URL) -> WebAddress:
@@ -330,7 +332,9 @@ def _parsed(href: str | httpx.URL) -> httpx.URL:
         address.host.encode("idna")  # names that mean nothing are only found when they are decoded
         str(address).encode()
     except (httpx.InvalidURL, ValueError, TypeError) as error:
-        raise Invalid(f"{shown(href)!r} is no address: {error}. Write https://host/path") from error
+        raise Invalid(
+            f"{shown(href)!r} is no address: {reason_of(error)}. Write https://host/path"
+        ) from error
     if address.scheme not in {"https", "http"}:
         scheme = address.scheme or "none"
         raise Invalid(

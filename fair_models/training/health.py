@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from fair_models.errors import FairModelsError, Invalid, Unavailable
+from fair_models.errors import FairModelsError, Invalid, Unavailable, reason_of
 from fair_models.settings import Settings
 from fair_models.training.mlflow_tracking import open_client, open_experiment
 from fair_models.training.process import stack
@@ -41,7 +41,7 @@ def use_zenml(settings: Settings) -> str:
         raise
     except Exception as error:  # ZenML raises whatever its database or its connection raised
         raise Unavailable(
-            f"The {where} does not answer: {type(error).__name__}: {error}. "
+            f"The {where} does not answer: {type(error).__name__}: {reason_of(error)}. "
             "Check ZENML_STORE_URL and its API key, or the block fair-models-tracking"
         ) from error
     name = stack.arrange(client, settings)
@@ -59,8 +59,8 @@ def _use_artifacts(client: Any) -> str:
         store.remove(path)
     except Exception as error:  # s3fs raises its own, the folder's those of the system
         raise Unavailable(
-            f"ZenML's files in {store.path} cannot be written and read: {type(error).__name__}: {error}. "
-            "Check FAIR_ZENML_ARTIFACTS and the credentials of the store"
+            f"ZenML's files in {store.path} cannot be written and read: {type(error).__name__}: "
+            f"{reason_of(error)}. Check FAIR_ZENML_ARTIFACTS and the credentials of the store"
         ) from error
     if not same:
         raise Unavailable(f"ZenML's files in {store.path} come back changed: check what serves them")
@@ -84,7 +84,7 @@ def use_mlflow(settings: Settings) -> str:
         raise Invalid(f"MLflow is not installed ({error.name}). {_INSTALL}") from error
     except Exception as error:  # MLflow raises what its database or its connection raised
         raise Unavailable(
-            f"MLflow at {settings.mlflow_uri} does not answer: {type(error).__name__}: {error}. "
+            f"MLflow at {settings.mlflow_uri} does not answer: {type(error).__name__}: {reason_of(error)}. "
             "Check MLFLOW_TRACKING_URI, its user and password; trainings go on without curves"
         ) from error
     try:
@@ -96,7 +96,8 @@ def use_mlflow(settings: Settings) -> str:
     except Exception as error:  # as above, and whatever serves its files raised
         raise Unavailable(
             f"MLflow at {settings.mlflow_uri} answers, and its files cannot be written and read: "
-            f"{type(error).__name__}: {error}. Check where it keeps artifacts, and who may write there"
+            f"{type(error).__name__}: {reason_of(error)}. Check where it keeps artifacts, "
+            "and who may write there"
         ) from error
     if got != said:
         raise Unavailable(f"MLflow's file {run.info.artifact_uri}/{_FILE} comes back changed")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fair_models.contract.code import loader
-from fair_models.errors import FairModelsError, TrainingFailed
+from fair_models.errors import FairModelsError, TrainingFailed, reason_of
 from fair_models.ml_tasks.results import Report
 from fair_models.settings import Settings, current
 from fair_models.store.opening import open_store
@@ -67,7 +67,7 @@ def run(
                 ) from error
             raise TrainingFailed(
                 f"Training {config.model_name} from {config.base_model} on {config.dataset} failed: "
-                f"{type(error).__name__}: {error}. The run {name} has the whole log."
+                f"{type(error).__name__}: {reason_of(error)}. The run {name} has the whole log."
             ) from error
         return _completed(client, settings, name, config.tags)
 

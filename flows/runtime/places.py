@@ -21,7 +21,7 @@ from prefect.exceptions import ObjectNotFound
 
 from fair_models import settings
 from fair_models.catalog.protocol import Catalog
-from fair_models.errors import FairModelsError, Invalid
+from fair_models.errors import FairModelsError, Invalid, reason_of
 from fair_models.store.protocol import Store
 
 NAME = "default"
@@ -113,7 +113,7 @@ def _load(kind: str) -> dict[str, str]:
         block_class: type[Block] = getattr(import_module(module), name)
     except ImportError as error:
         raise Invalid(
-            f'A block {name} is saved as "{NAME}", and this environment cannot load it: {error}. '
+            f'A block {name} is saved as "{NAME}", and this environment cannot load it: {reason_of(error)}. '
             "Install the extras: fair-models[aws,pgstac]"
         ) from error
     return cast(Connection, block_class.load(NAME)).environment()

@@ -16,7 +16,7 @@ from PIL import Image
 from fair_models.data.images import tiles
 from fair_models.inference.imagery.areas import Area, read
 from fair_models.types import Array
-from tests.store.web_server import Answer, WebServer
+from tests.store.web_server import Answer, WebServer, break_off, send
 
 TILE_PX = 256
 
@@ -25,18 +25,6 @@ def png(pixels: Array) -> bytes:
     buffer = BytesIO()
     Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1))).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def send(
-    request: BaseHTTPRequestHandler, body: bytes, status: int = 200, kind: str = "image/png", **headers: str
-) -> None:
-    request.send_response(status)
-    request.send_header("Content-Type", kind)
-    request.send_header("Content-Length", str(len(body)))
-    for name, value in headers.items():
-        request.send_header(name.replace("_", "-"), value)
-    request.end_headers()
-    request.wfile.write(body)
 
 
 class TileServer(WebServer):
@@ -122,11 +110,7 @@ def page(request: BaseHTTPRequestHandler) -> None:
 
 def broken_off(request: BaseHTTPRequestHandler) -> None:
     """Fewer bytes than were told, and the connection is gone."""
-    request.send_response(200)
-    request.send_header("Content-Length", "5000")
-    request.end_headers()
-    request.wfile.write(b"\x89PNG")
-    request.close_connection = True
+    break_off(request, b"\x89PNG", promised=5000)
 
 
 def in_parts(body: bytes, asked: list[tuple[int, int]], **headers: str) -> Answer:

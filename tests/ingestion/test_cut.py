@@ -20,8 +20,9 @@ from fair_models.ingestion import cut
 from fair_models.ingestion.cut import CutChips
 from fair_models.params import IngestDatasetParams
 from fair_models.types import Array
-from tests.inference.tile_server import TileServer, png, send
+from tests.inference.tile_server import TileServer, png
 from tests.ingestion.town import ZOOM, Town
+from tests.store.web_server import send
 
 
 def cut_chips(imagery: Path | str, folder: Path, area: str | None = None, **more: object) -> CutChips:

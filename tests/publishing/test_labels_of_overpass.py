@@ -24,7 +24,7 @@ from fair_models.store.local import LocalStore
 from fair_models.store.web.policy import RetryPolicy
 from fair_models.types import DATASETS
 from tests.data.vectors.osm.osm_files import TIME, OsmMap
-from tests.store.web_server import WebServer
+from tests.store.web_server import WebServer, break_off, send
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -61,11 +61,12 @@ class Overpass:
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         self.queries += parse_qs(urlsplit(request.path).query)["data"]
         status = self.failures.pop(0) if self.failures else 200
-        request.send_response(status)
-        request.send_header("Content-Length", str(self.promised if status == 200 else 4))
-        request.end_headers()
-        request.wfile.write(self.body if status == 200 else b"busy")
-        request.close_connection = True
+        if status != 200:
+            send(request, b"busy", status)
+        elif self.promised > len(self.body):
+            break_off(request, self.body, self.promised)
+        else:
+            send(request, self.body)
 
 
 @pytest.fixture

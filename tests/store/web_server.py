@@ -13,6 +13,27 @@ from urllib.parse import unquote, urlsplit
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
+def send(
+    request: BaseHTTPRequestHandler, body: bytes, status: int = 200, kind: str = "image/png", **headers: str
+) -> None:
+    request.send_response(status)
+    request.send_header("Content-Type", kind)
+    request.send_header("Content-Length", str(len(body)))
+    for name, value in headers.items():
+        request.send_header(name.replace("_", "-"), value)
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def break_off(request: BaseHTTPRequestHandler, body: bytes, promised: int) -> None:
+    """Give the beginning of a body of `promised` bytes, and hang up."""
+    request.send_response(200)
+    request.send_header("Content-Length", str(promised))
+    request.send_header("Connection", "close")
+    request.end_headers()
+    request.wfile.write(body)
+
+
 class _Server(ThreadingHTTPServer):
     """One that says nothing where somebody hangs up in the middle of an answer."""
 

@@ -14,7 +14,7 @@ from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import ProjError
 
 from fair_models.data.images import antimeridian
-from fair_models.errors import Invalid
+from fair_models.errors import Invalid, reason_of
 from fair_models.types import Affine6, Array
 
 LONLAT = "EPSG:4326"
@@ -267,7 +267,7 @@ def _transformer(source: str, target: str) -> Transformer:
         return Transformer.from_crs(source, target, always_xy=True)
     except ProjError as error:
         raise Invalid(
-            f"There is no way from {source} to {target}: {error}. Reproject the data first"
+            f"There is no way from {source} to {target}: {reason_of(error)}. Reproject the data first"
         ) from error
 
 

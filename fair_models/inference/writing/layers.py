@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from fair_models.errors import Unavailable
+from fair_models.errors import Unavailable, reason_of
 from fair_models.inference.writing.geoparquet import GEOMETRY, batches, geometry_types, row_count, schema
 from fair_models.store.atomic import translate_os_errors
 
@@ -86,7 +86,8 @@ def _write(parquet: Path, path: Path, driver: str, **options: Any) -> None:
         )
     except (CRSError, DataLayerError, DataSourceError, FeatureError, GeometryError, OSError) as error:
         raise Unavailable(
-            f"Cannot write {path}: {error}. Check the free space and the permissions, then try again"
+            f"Cannot write {path}: {reason_of(error)}. Check the free space and the permissions, "
+            "then try again"
         ) from error
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fair_models.errors import Unavailable
+from fair_models.errors import Unavailable, reason_of
 from fair_models.inference.parts import NO_IMAGERY, SCALE
 from fair_models.inference.windows import Rectangle
 from fair_models.inference.writing.preview import colour
@@ -211,5 +211,6 @@ def told(path: Path) -> Iterator[None]:
             yield
     except (RasterioError, CPLE_BaseError, OSError) as error:
         raise Unavailable(
-            f"Cannot write {path}: {error}. Check the free space and the permissions, then try again"
+            f"Cannot write {path}: {reason_of(error)}. Check the free space and the permissions, "
+            "then try again"
         ) from error

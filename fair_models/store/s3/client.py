@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fair_models.errors import FairModelsError, Invalid, NotFound, Unavailable
+from fair_models.errors import FairModelsError, Invalid, NotFound, Unavailable, reason_of
 
 ATTEMPTS = 5
 """How often a request is made that fails for a reason that may pass, with growing waits between."""
@@ -118,7 +118,8 @@ def translate_errors(name: str, bucket: str, *, ours: bool = True) -> Iterator[N
         raise _no_s3(name) from error
     except BotoCoreError as error:
         raise Unavailable(
-            f"{name} cannot be had from {endpoint()}: {error}. Try again later, or correct AWS_ENDPOINT_URL"
+            f"{name} cannot be had from {endpoint()}: {reason_of(error)}. Try again later, "
+            "or correct AWS_ENDPOINT_URL"
         ) from error
 
 
@@ -147,7 +148,7 @@ def _refusal(error: Any, name: str, bucket: str, ours: bool) -> FairModelsError:
         return _no_s3(name)
     if code in _BUSY:
         return Unavailable(f"{name} cannot be had now: {endpoint()} says {code}. Try again later")
-    return Unavailable(f"{name} cannot be had: {error}. Try again later")
+    return Unavailable(f"{name} cannot be had: {reason_of(error)}. Try again later")
 
 
 def no_bucket(bucket: str) -> Unavailable:

@@ -15,7 +15,7 @@ import httpcore
 import httpx
 
 from fair_models import __version__
-from fair_models.errors import Invalid, NotFound, Unavailable
+from fair_models.errors import Invalid, NotFound, Unavailable, reason_of
 from fair_models.store import hosts, locations
 from fair_models.store.locations import WebAddress
 
@@ -193,8 +193,7 @@ def translate_errors(asked: str) -> Iterator[None]:
     except httpcore.TimeoutException as error:
         raise Unavailable(f"{asked} is too slow: no answer in time; try again later") from error
     except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-        reason = str(error) or type(error).__name__
-        raise Unavailable(f"{asked} cannot be had: {reason}. Try again later") from error
+        raise Unavailable(f"{asked} cannot be had: {reason_of(error)}. Try again later") from error
     except httpcore.UnsupportedProtocol as error:
         raise Invalid(f"{asked} cannot be read: {error}") from error
 

@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -25,6 +25,9 @@ from fair_models.store.web.connections import CheckedBackend, Timeouts
 
 DOCUMENT_BYTES = 5_000_000
 """Largest description of a service or item that is read."""
+
+_NEW_CONNECTION = "connection.connect_tcp.started"
+"""What httpcore traces where no open connection is left for a request."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +103,11 @@ class Web:
             Invalid: A redirect or a machine behind the address is not allowed, or the answer is too large
                 or not for us.
             NotFound: Nothing lies there.
-            Unavailable: The server is busy, does not answer or breaks off, however often it is asked.
+            Unavailable: The server is busy, does not answer or breaks off, however often it is asked. The
+                last status that it gave is named, if it gave one.
         """
         asked, limiter, right = address.shown, self._limiter(address.url.host), frozenset(right)
+        busy: Unavailable | None = None
         for failures in range(1, self.retries.attempts + 1):
             retry_after: float | None = None
             try:
@@ -113,12 +118,18 @@ class Web:
                         _Largest(largest_bytes, right if not cut else frozenset()),
                         tuple(headers),
                     )
+            except Unavailable as error:
+                failed = error
+            else:
                 retry_after = retry_after_s(answer.headers.get("retry-after", ""))
-                connections.check_status(asked, answer.status, right)
-                return answer
-            except Unavailable:
-                if failures == self.retries.attempts or self._closed.is_set():
-                    raise
+                try:
+                    connections.check_status(asked, answer.status, right)
+                except Unavailable as error:
+                    failed = busy = error
+                else:
+                    return answer
+            if failures == self.retries.attempts or self._closed.is_set():
+                raise busy or failed
             wait_s = self.retries.wait_s(failures, retry_after)
             if retry_after is not None:
                 limiter.hold_for(wait_s)
@@ -140,18 +151,43 @@ class Web:
     ) -> Answer:
         self._time.over = time.monotonic() + self._timeouts.total_s
         for _ in range(connections.MAX_REDIRECTS + 1):
-            with self._pool.stream(
-                "GET",
-                connections.request_url(address),
-                headers=connections.headers(address, headers),
-                extensions=connections.timeouts(self._timeouts.step_s),
-            ) as response:
+            with self._response(address, headers) as response:
                 onward = connections.onward(address, response)
                 if onward is None:
                     connections.check_plain(asked, response)
                     return _answer(response, asked, largest)
             address = onward
         raise connections.too_many_redirects(asked, connections.MAX_REDIRECTS)
+
+    @contextmanager
+    def _response(
+        self, address: WebAddress, headers: Iterable[tuple[str, str]]
+    ) -> Iterator[httpcore.Response]:
+        """The answer to one request.
+
+        Servers close connections that were kept open, often just as the next request is sent. That says
+        nothing about the server, so the request goes out again, at the latest over a new connection.
+        """
+        with ExitStack() as stack:
+            response: httpcore.Response | None = None
+            while response is None:
+                steps: list[str] = []
+                try:
+                    response = stack.enter_context(
+                        self._pool.stream(
+                            "GET",
+                            connections.request_url(address),
+                            headers=connections.headers(address, headers),
+                            extensions={
+                                **connections.timeouts(self._timeouts.step_s),
+                                "trace": lambda step, _, steps=steps: steps.append(step),
+                            },
+                        )
+                    )
+                except (httpcore.NetworkError, httpcore.RemoteProtocolError):
+                    if _NEW_CONNECTION in steps:
+                        raise
+            yield response
 
     def _limiter(self, host: str) -> RateLimiter:
         with self._lock:

@@ -40,8 +40,9 @@ from tests.data.layouts import (
     turned_bytes,
     undefined,
 )
-from tests.inference.tile_server import TileServer, send
+from tests.inference.tile_server import TileServer
 from tests.inference.tiny import Input, grey
+from tests.store.web_server import send
 
 RGB = np.moveaxis(picture(), -1, 0)
 GREY = np.repeat(np.asarray(Image.fromarray(picture()).convert("L"))[None], 3, axis=0)

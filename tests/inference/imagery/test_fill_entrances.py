@@ -19,8 +19,9 @@ from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.windows import Rectangle
 from fair_models.store.web.policy import RetryPolicy
 from fair_models.types import Array
-from tests.inference.tile_server import TILE_PX, TileServer, send
+from tests.inference.tile_server import TILE_PX, TileServer
 from tests.inference.tiny import CORNER, Input, blobs, write_geotiff
+from tests.store.web_server import send
 
 ROWS, COLUMNS = 2, 3
 QUICK = RetryPolicy(per_second=1000, attempts=1)

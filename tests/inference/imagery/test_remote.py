@@ -27,10 +27,10 @@ from fair_models.inference.windows import Rectangle
 from fair_models.store.web.policy import RetryPolicy
 from fair_models.store.web.ranges import CHUNK_BYTES
 from fair_models.types import Array
-from tests.inference.tile_server import failing, in_parts, send
+from tests.inference.tile_server import failing, in_parts
 from tests.inference.tiny import Input, blobs, request_for, write_geotiff
 from tests.store.faulty_proxy import proxying
-from tests.store.web_server import WebServer
+from tests.store.web_server import WebServer, send
 
 UTM = "EPSG:32645"
 QUICK = RetryPolicy(per_second=1000, attempts=3, first_wait_s=0.01)

@@ -16,7 +16,7 @@ from fair_models.store import locations
 from fair_models.store.download import download
 from fair_models.store.protocol import StoredFile
 from fair_models.store.web.connections import MAX_REDIRECTS, Timeouts
-from tests.store.web_server import WebServer
+from tests.store.web_server import WebServer, break_off
 
 CONTENT = b"weights" * 1000
 CHECKSUM = "1220" + hashlib.sha256(CONTENT).hexdigest()
@@ -237,11 +237,7 @@ def test_each_answer_that_is_no_file_is_told(
 
 
 def broken_off(request: BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.send_header("Content-Length", "1000")
-    request.end_headers()
-    request.wfile.write(b"half")
-    request.close_connection = True
+    break_off(request, b"half", promised=1000)
 
 
 def no_http(request: BaseHTTPRequestHandler) -> None:

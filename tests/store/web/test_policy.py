@@ -17,7 +17,7 @@ from fair_models.errors import Invalid, NotFound, Unavailable
 from fair_models.store.locations import parse_web
 from fair_models.store.web.policy import RetryPolicy, Web, retry_after_s
 from fair_models.store.web.tile_cache import TileCache
-from tests.store.web_server import WebServer
+from tests.store.web_server import WebServer, send
 
 QUICK = RetryPolicy(per_second=1000, attempts=3, first_wait_s=0.01)
 
@@ -65,6 +65,46 @@ def test_what_is_missing_is_asked_for_once_and_what_fails_as_often_as_was_said(
     with pytest.raises(Unavailable, match="the server says 503"):
         web.get(parse_web(server.url("busy")), largest_bytes=100)
     assert server.asked == ["/file", "/missing", "/busy", "/busy", "/busy"]
+
+
+def silent(request: BaseHTTPRequestHandler) -> None:
+    """Hang up without an answer."""
+    request.close_connection = True
+
+
+def test_a_connection_that_was_closed_meanwhile_is_no_failure_of_the_server(server: WebServer) -> None:
+    known: set[tuple[str, int]] = set()
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        if request.client_address in known:
+            silent(request)
+        else:
+            known.add(request.client_address)
+            send(request, b"content")
+
+    server.answers["/file"] = answer
+    web = Web(replace(QUICK, attempts=1))
+    for _ in range(3):
+        assert web.get(parse_web(server.url("file")), largest_bytes=100).body == b"content"
+    web.close()
+    assert len(known) == 3
+    assert len(server.asked) == 5
+
+
+def test_the_last_status_is_told_where_the_server_breaks_off_after_it(server: WebServer, web: Web) -> None:
+    answers = [lambda request: request.send_error(504), silent, silent]
+    server.answers["/busy"] = lambda request: answers.pop(0)(request)
+    with pytest.raises(Unavailable, match="the server says 504"):
+        web.get(parse_web(server.url("busy")), largest_bytes=100)
+
+
+def test_a_server_that_never_answers_is_told_in_whole_sentences(server: WebServer, web: Web) -> None:
+    server.answers["/busy"] = silent
+    with pytest.raises(Unavailable) as error:
+        web.get(parse_web(server.url("busy")), largest_bytes=100)
+    assert str(error.value) == (
+        f"{server.url('busy')} cannot be had: Server disconnected without sending a response. Try again later"
+    )
 
 
 def test_threads_that_share_it_ask_one_host_no_more_at_once_than_was_said(server: WebServer) -> None:

@@ -27,8 +27,9 @@ from fair_models.inference.request import PredictionRequest
 from fair_models.inference.windows import Rectangle
 from fair_models.store.web.policy import RetryPolicy
 from fair_models.types import Array
-from tests.inference.tile_server import TILE_PX, TileServer, broken_off, failing, page, png, send
+from tests.inference.tile_server import TILE_PX, TileServer, broken_off, failing, page, png
 from tests.inference.tiny import Input, blobs, grey, request_for, write_geotiff
+from tests.store.web_server import send
 
 CORNER = tiles.Tile(386690, 220241, 19)
 QUICK = RetryPolicy(per_second=1000, attempts=3, first_wait_s=0.01)
