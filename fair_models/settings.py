@@ -198,6 +198,38 @@ class Settings(BaseSettings):
         description='Labels of the nodes for each accelerator that items name, as a JSON object: {"cuda": '
         '{"accelerator": "nvidia"}}.',
     )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#@]+$",
+        description="Address of the registry service as people reach it, e.g. https://models.example.org. "
+        "Links that it writes begin with it. Default: the address that was asked.",
+    )
+    web_port: int = Field(
+        8000, ge=1, le=65535, description="Port of the local registry service, 1 to 65535. Default: 8000."
+    )
+    web_auth: Literal["off", "tokens", "oidc"] = Field(
+        "off",
+        description="How callers of the registry service sign in. off (default): not at all; it then "
+        "listens on this machine only.",
+    )
+    web_max_body_bytes: int = Field(
+        10 * 2**20,
+        ge=1024,
+        description="Maximum size of the body of a request to the registry service, in bytes; uploads have "
+        "limits of their own. Default: 10 MiB.",
+    )
+    web_timeout_s: float = Field(
+        300.0,
+        gt=0,
+        le=3600,
+        description="Seconds within which the registry service has to begin its answer, above 0 to 3600. "
+        "Default: 300.",
+    )
+    web_cors_origins: Annotated[tuple[str, ...], *Listed] = Field(
+        (),
+        description="Origins of websites whose scripts may read from the registry service, e.g. "
+        "https://browser.example.org, separated by commas. Default: none.",
+    )
 
     @field_validator("home", "schema_cache")
     @classmethod

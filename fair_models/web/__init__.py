@@ -1,0 +1,1 @@
+"""The registry service: everything of the registry over HTTP, in one application."""

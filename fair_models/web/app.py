@@ -1,0 +1,80 @@
+"""The application: one for everything that the registry offers over HTTP."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+
+from fair_models.settings import Settings, current
+from fair_models.web import health, metrics, openapi, problems
+from fair_models.web.middleware import Limits, Observation, SecurityHeaders
+from fair_models.web.registry import Registry
+from fair_models.web.requests import REQUEST_ID_HEADER
+
+_DESCRIPTION = (
+    "Models that map the world from imagery: find them, read their files, start and follow work. "
+    "`/stac` is a STAC API for any STAC client; `/api` is for everything else. "
+    "Errors are [problem+json](https://www.rfc-editor.org/rfc/rfc9457) with a stable `type`."
+)
+_NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
+_COMPRESSED_FROM_BYTES = 1000
+
+
+def create_app(registry: Registry | None = None) -> FastAPI:
+    """The service over a registry.
+
+    Args:
+        registry: What it serves. Default: the registry of the settings (FAIR_CATALOG, FAIR_STORE, FAIR_HOME).
+
+    Raises:
+        Invalid: The settings are wrong.
+    """
+    served = registry or Registry.open(current())
+    numbers = metrics.Metrics()
+    app = FastAPI(
+        title="fair-models",
+        version=version("fair-models"),
+        description=_DESCRIPTION,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        middleware=_middleware(served.settings, numbers),
+    )
+    app.state.registry, app.state.metrics = served, numbers
+    app.state.checks = health.Checks(served)
+    app.include_router(health.router)
+    app.include_router(metrics.router)
+    problems.install(app)
+    openapi.install(app)
+    return app
+
+
+def _middleware(settings: Settings, numbers: metrics.Metrics) -> list[Middleware]:
+    """From the outermost to the innermost."""
+    over_https = (settings.public_url or "").startswith("https://")
+    found = [
+        Middleware(Observation, metrics=numbers),
+        Middleware(SecurityHeaders, over_https=over_https),
+        Middleware(Limits, max_body_bytes=settings.web_max_body_bytes, timeout_s=settings.web_timeout_s),
+        Middleware(
+            GZipMiddleware,
+            minimum_size=_COMPRESSED_FROM_BYTES,
+            compresslevel=5,
+            exclude_content_types=_NOT_COMPRESSED,
+        ),
+    ]
+    if settings.web_cors_origins:
+        found.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=[*settings.web_cors_origins],
+                allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
+                allow_headers=["Authorization", "Content-Type", "If-None-Match", REQUEST_ID_HEADER],
+                expose_headers=["ETag", "Link", "Location", "Retry-After", REQUEST_ID_HEADER],
+            )
+        )
+    return found
