@@ -25,8 +25,8 @@ import orjson
 import pystac
 
 from benchmarks.publish_cost import dataset
+from fair_models.audit.audit_run import look
 from fair_models.audit.rules import RULES, Rule
-from fair_models.audit.run import look
 from fair_models.audit.scope import Scope
 from fair_models.catalog.items import base_models, local_models
 from fair_models.catalog.local.catalog import LocalCatalog

@@ -73,7 +73,7 @@ def plan(home: Path, epochs: int) -> RunConfig:
     from fair_models.publishing.register import register
     from fair_models.settings import current
     from fair_models.store.opening import open_store
-    from fair_models.training.plan import plan_run
+    from fair_models.training.finetune_plan import plan_run
 
     catalog, store = open_catalog(current()), open_store(current())
     make_settlement(home / "settlement", seed=1)

@@ -121,8 +121,8 @@ def prepare(
     from fair_models.publishing.register import register
     from fair_models.settings import current
     from fair_models.store.opening import open_store
+    from fair_models.training.finetune_plan import plan_run
     from fair_models.training.phases import sample_cache
-    from fair_models.training.plan import plan_run
 
     catalog, store = open_catalog(current()), open_store(current())
     base = register.register_base_model(str(model), catalog, store, random_start=random_start)

@@ -23,7 +23,7 @@ from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.prediction import PredictionRequest, predict
 from fair_models.inference.streaming import ahead, stream
 from fair_models.inference.windowing.plan import plan_windows
-from fair_models.inference.windowing.run import batches, read
+from fair_models.inference.windowing.window_steps import batches, read
 from fair_models.types import Array
 
 

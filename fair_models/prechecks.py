@@ -55,17 +55,17 @@ def check(params: Params, catalog: Catalog, *, files: bool = True) -> None:
 
 
 def _finetune(params: FinetuneParams, catalog: Catalog, files: bool) -> None:
-    from fair_models.training import plan, references
+    from fair_models.training import finetune_plan, references
 
-    plan.plan_run(*plan.find_items(catalog, params, references.ledger_here), params)
+    finetune_plan.plan_run(*finetune_plan.find_items(catalog, params, references.ledger_here), params)
 
 
 def _search(params: SearchParams, catalog: Catalog, files: bool) -> None:
-    from fair_models.training import plan, references
+    from fair_models.training import finetune_plan, references
     from fair_models.training.config import overrides
     from fair_models.training.search.space import candidates
 
-    base, dataset = plan.find_items(catalog, params, references.ledger_here)
+    base, dataset = finetune_plan.find_items(catalog, params, references.ledger_here)
     candidates(base, params.vary, params.method, params.seed)
     overrides.refuse_both(base, params)
     wish = FinetuneParams(
@@ -75,7 +75,7 @@ def _search(params: SearchParams, catalog: Catalog, files: bool) -> None:
         overrides=params.overrides,
         seed=params.seed,
     )
-    plan.plan_run(base, dataset, wish)
+    finetune_plan.plan_run(base, dataset, wish)
 
 
 def _predict(params: PredictParams, catalog: Catalog, files: bool) -> None:

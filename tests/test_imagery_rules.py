@@ -17,8 +17,8 @@ from fair_models.inference.prediction import CONFIG, predict
 from fair_models.inference.repeating import settle
 from fair_models.params import FinetuneParams, PredictParams, RepeatParams
 from fair_models.training.config.run_config import RunConfig
+from fair_models.training.finetune_plan import plan_run
 from fair_models.training.phases import sample_cache
-from fair_models.training.plan import plan_run
 from tests.catalog import item_factory
 from tests.inference.tiny import CORNER, grey, request_for, write_network, write_png_chip
 

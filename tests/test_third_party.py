@@ -38,9 +38,9 @@ from fair_models.store.digests import checksum_file
 from fair_models.store.local import LocalStore
 from fair_models.store.naming import key
 from fair_models.training import launch
+from fair_models.training.finetune_plan import plan_run
 from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
 from fair_models.training.phases import quantization
-from fair_models.training.plan import plan_run
 from fair_models.types import LOCAL_MODELS
 from tests.inference.tile_server import TileServer
 from tests.inference.tiny import CORNER, blobs

@@ -13,7 +13,7 @@ from fair_models.audit.asset_rules import damage_of, held
 from fair_models.audit.findings import Problem
 from fair_models.audit.scope import Entry, Scope
 from fair_models.catalog.items import assets
-from fair_models.contract.code.archive import LARGEST_FILE_BYTES, MANIFEST
+from fair_models.contract.code.code_archive import LARGEST_FILE_BYTES, MANIFEST
 from fair_models.contract.code.signatures import PIPELINE_FUNCTIONS
 from fair_models.errors import Invalid, NotFound
 from fair_models.store.archive import BROKEN

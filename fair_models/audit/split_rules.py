@@ -100,7 +100,7 @@ def same_images(chips: Path, split: Path) -> list[tuple[str, str]]:
         Invalid: A name is on several sides, or images of the split are missing.
         Corrupted: The archive cannot be unpacked.
     """
-    from fair_models.data.images import files as imagery
+    from fair_models.data.images import file_kinds as imagery
     from fair_models.data.splits import Split
     from fair_models.store.archive import unpack
     from fair_models.store.digests import checksum_file

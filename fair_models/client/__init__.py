@@ -17,7 +17,7 @@ from fair_models.client.events import Event, LogLine, Progress, StateChange
 from fair_models.client.keys import RunEnded
 from fair_models.client.published import Published
 from fair_models.client.requests import Request
-from fair_models.client.results import Results
+from fair_models.client.run_results import Results
 from fair_models.client.runs import FlowRun, RunState
 from fair_models.client.status import Status
 

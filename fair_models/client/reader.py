@@ -14,7 +14,7 @@ from fair_models.client.disk_watch import DiskWatch
 from fair_models.client.events import LogLine
 from fair_models.client.http import Http
 from fair_models.client.logs import LineFilter
-from fair_models.client.results import Results, read_results
+from fair_models.client.run_results import Results, read_results
 from fair_models.client.runs import FlowRun, RunState, read_run
 from fair_models.client.status import Status
 from fair_models.errors import Invalid, NotFound

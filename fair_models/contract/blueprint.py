@@ -15,10 +15,10 @@ from fair_models.catalog.items import hyperparameters
 from fair_models.contract import classes
 from fair_models.contract.call import called
 from fair_models.contract.code import loader
-from fair_models.contract.code.archive import pack_code
+from fair_models.contract.code.code_archive import pack_code
 from fair_models.contract.contribution import Contribution
 from fair_models.contract.files import extras
-from fair_models.contract.files.export import export_network
+from fair_models.contract.files.network_file import export_network
 from fair_models.contract.protocol import Pipeline
 from fair_models.contract.verification import class_check, export_check, instance_check
 from fair_models.errors import FairModelsError, InvalidContribution, Unavailable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fair_models.catalog import validation
 from fair_models.catalog.items import base_models
 from fair_models.contract.code import imports, loader
-from fair_models.contract.code.archive import pack_code
+from fair_models.contract.code.code_archive import pack_code
 from fair_models.contract.contribution import (
     COLLECTION_FOLDER,
     ITEM_FILE,
@@ -22,7 +22,7 @@ from fair_models.contract.contribution import (
     read,
     read_template,
 )
-from fair_models.contract.files import published
+from fair_models.contract.files import published_weights
 from fair_models.contract.protocol import Pipeline
 from fair_models.contract.verification.hyperparameters import specification_problems
 from fair_models.errors import FairModelsError, Invalid, InvalidContribution, Unavailable
@@ -105,7 +105,7 @@ def check(folder: Path, work_folder: Path, *, random_start: bool = False) -> Che
         unseen = _not_checked(f"{ITEM_FILE} does not name all parts", *_CODE, *_NETWORK)
         found = [*reasons, *error.reasons, *_item_problems(template, {}), unseen]
         return Checked(folder.name, _unique(found))
-    weights = published.problems(contribution.published) if contribution.published else None
+    weights = published_weights.problems(contribution.published) if contribution.published else None
     elsewhere = _package_problem(contribution)
     names = [elsewhere] if elsewhere else _name_problems(contribution)
     reasons += [*(weights or _weights_problems(contribution)), *names]

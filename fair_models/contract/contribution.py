@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fair_models.contract.files import published
-from fair_models.contract.files.published import PublishedWeights
+from fair_models.contract.files import published_weights
+from fair_models.contract.files.published_weights import PublishedWeights
 from fair_models.errors import InvalidContribution, InvalidDocument, NotFound
 from fair_models.store import atomic, documents
 from fair_models.store.digests import checksum_file
@@ -61,7 +61,7 @@ class Contribution:
     def published(self) -> PublishedWeights | None:
         """The weights on the web that it starts from; None for a contribution that ships its own."""
         having = [asset for asset in assets_of(self.template) if "mlm:weights" in asset["roles"]]
-        return published.of_asset(having[0]) if having else None
+        return published_weights.of_asset(having[0]) if having else None
 
     @property
     def weights_command(self) -> str:

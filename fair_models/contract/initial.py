@@ -11,10 +11,10 @@ import torch
 from fair_models.contract import blueprint
 from fair_models.contract.call import called
 from fair_models.contract.code import loader
-from fair_models.contract.code.archive import pack_code
+from fair_models.contract.code.code_archive import pack_code
 from fair_models.contract.contribution import Contribution, assets_of
-from fair_models.contract.files import published
-from fair_models.contract.files.published import PublishedWeights
+from fair_models.contract.files import published_weights
+from fair_models.contract.files.published_weights import PublishedWeights
 from fair_models.errors import InvalidContribution
 from fair_models.ml_tasks import weights
 from fair_models.store.digests import checksum_file
@@ -46,7 +46,7 @@ def settle(contribution: Contribution, folder: Path, *, random_start: bool = Fal
     source = contribution.published
     if source is None:
         return contribution
-    reasons = [] if random_start else list(published.problems(source))
+    reasons = [] if random_start else list(published_weights.problems(source))
     if reasons:
         raise InvalidContribution(contribution.name, reasons)
     if contribution.own_pipeline:
@@ -62,7 +62,7 @@ def settle(contribution: Contribution, folder: Path, *, random_start: bool = Fal
 
 
 def _network(contribution: Contribution, source: PublishedWeights | None, folder: Path) -> torch.nn.Module:
-    file = published.fetch(source) if source is not None else None
+    file = published_weights.fetch(source) if source is not None else None
     archive = folder / "initial-code.zip"
     pack_code(contribution.folder, archive)
     pipeline = loader.load_pipeline(archive, checksum_file(archive), contribution.entrypoint)
@@ -94,5 +94,5 @@ def _told(template: Json, path: Path, source: PublishedWeights | None) -> Json:
         if source is None:
             asset["title"] = "Initial weights, random"
         else:
-            asset[published.SOURCE_FIELD] = source.to_json()
+            asset[published_weights.SOURCE_FIELD] = source.to_json()
     return told

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from fair_models.contract.code import loader
-from fair_models.contract.code.archive import pack_code
+from fair_models.contract.code.code_archive import pack_code
 from fair_models.contract.contribution import package_of
 from fair_models.contract.verification import hyperparameters
 from fair_models.errors import Conflict, Invalid

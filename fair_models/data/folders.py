@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fair_models.data.images import files
+from fair_models.data.images import file_kinds
 
 _CHIP_FOLDERS = ("input", "chips")
 _LABELS = "labels.geojson"
@@ -31,7 +31,7 @@ def locate(chips: str, labels: str | None) -> DatasetFolder:
     """
     folder = Path(chips).expanduser()
     found = folder
-    if folder.is_dir() and not any(files.is_meant_as_image(path) for path in folder.iterdir()):
+    if folder.is_dir() and not any(file_kinds.is_meant_as_image(path) for path in folder.iterdir()):
         found = next((folder / name for name in _CHIP_FOLDERS if (folder / name).is_dir()), folder)
     if labels is not None:
         return DatasetFolder(found, Path(labels).expanduser())

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from fair_models.doctor import machine, places, server, tracking
+from fair_models.doctor import machine, registry_places, server, trackers
 from fair_models.errors import FairModelsError
 from fair_models.settings import Settings
 
@@ -14,14 +14,14 @@ Check = Callable[[Settings], str]
 """Uses one part. Says what works, or raises with what is wrong and what to do."""
 
 CHECKS: Mapping[str, Check] = {
-    "store": places.store,
-    "catalogue": places.catalogue,
-    "official schemas": places.official_schemas,
+    "store": registry_places.store,
+    "catalogue": registry_places.catalogue,
+    "official schemas": registry_places.official_schemas,
     "Prefect": server.api,
     "work pools": server.pools,
     "deployments": server.deployments,
-    "ZenML": tracking.zenml,
-    "MLflow": tracking.mlflow,
+    "ZenML": trackers.zenml,
+    "MLflow": trackers.mlflow,
     "disk": machine.disk,
     "extras": machine.extras,
     "GDAL": machine.gdal,

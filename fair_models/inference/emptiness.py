@@ -12,7 +12,7 @@ from fair_models.inference.imagery.blocks import Block
 from fair_models.inference.imagery.failures import Failure
 from fair_models.inference.imagery.reading import Imagery
 from fair_models.inference.imagery.sources.source import ImagerySource
-from fair_models.inference.windowing.run import WindowResult
+from fair_models.inference.windowing.window_steps import WindowResult
 from fair_models.inference.windows import Rectangle
 from fair_models.store import locations
 

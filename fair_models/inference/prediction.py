@@ -22,13 +22,13 @@ from fair_models.inference.emptiness import Watch
 from fair_models.inference.imagery.failures import Failure, Failures, check
 from fair_models.inference.imagery.reading import REMARKS, Imagery
 from fair_models.inference.imagery.sources.opening import open_source
-from fair_models.inference.outlines import neighbours
+from fair_models.inference.outlines import near_shapes
 from fair_models.inference.outlines.exclusion import Exclusion
 from fair_models.inference.repeating import ITEM, Original
 from fair_models.inference.request import PredictionRequest, check_request, with_zoom
 from fair_models.inference.streaming import Crew, all_windows, give_back, outlined
 from fair_models.inference.windowing.plan import PredictionPlan, plan_windows
-from fair_models.inference.windowing.run import WindowResult
+from fair_models.inference.windowing.window_steps import WindowResult
 from fair_models.inference.writing import sidecar
 from fair_models.inference.writing.outputs import PREVIEW, Outputs, Tally
 from fair_models.inference.writing.sidecar import OutputFile
@@ -317,7 +317,7 @@ def _notes(request: PredictionRequest, imagery: Imagery, outlines: Mapping[str, 
     remedy = "register or train a new version of the model and predict with that"
     note = imagery_rules.note(request.rules, request.model_id, remedy)
     counted = [f"{count:,} {REMARKS[name]}" for name, count in imagery.remarks().items()]
-    counted += [f"{count:,} {neighbours.REMARKS[name]}" for name, count in outlines.items()]
+    counted += [f"{count:,} {near_shapes.REMARKS[name]}" for name, count in outlines.items()]
     return [note, *counted] if note else counted
 
 

@@ -23,7 +23,13 @@ from fair_models.inference.outlines.features import Features
 from fair_models.inference.outlines.outliner import Outliner
 from fair_models.inference.request import PredictionRequest
 from fair_models.inference.windowing.plan import PredictionPlan, Strip, plan_windows
-from fair_models.inference.windowing.run import WindowResult, batches, postprocess_each, read_or_note, run
+from fair_models.inference.windowing.window_steps import (
+    WindowResult,
+    batches,
+    postprocess_each,
+    read_or_note,
+    run,
+)
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 

@@ -15,8 +15,8 @@ from fair_models.store.atomic import sync_file, sync_folder, temporary_beside, t
 from fair_models.store.digests import PREFIX, hex_of
 from fair_models.store.locations import BucketKey, Download
 from fair_models.store.protocol import StoredFile
-from fair_models.store.s3 import reading
-from fair_models.store.s3.client import open_client
+from fair_models.store.s3 import bucket_reading
+from fair_models.store.s3.boto import open_client
 from fair_models.store.web import connections
 from fair_models.store.web.connections import CheckedBackend, Timeouts
 
@@ -95,7 +95,7 @@ def _answer(place: Download, redirects: int, timeouts: Timeouts) -> Iterator[Ite
     """The bytes that an address gives, at its end or that of its redirects."""
     if isinstance(place, BucketKey):
         client = open_client()
-        yield reading.pieces(client, reading.find(client, place.bucket, place.key))
+        yield bucket_reading.pieces(client, bucket_reading.find(client, place.bucket, place.key))
         return
     address, asked = place, place.shown
     deadline = time.monotonic() + timeouts.total_s

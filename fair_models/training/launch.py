@@ -18,7 +18,7 @@ from fair_models.training.ledger import Ledger, ModelVersion, open_ledger
 from fair_models.training.mlflow_tracking import MlflowRun, Outcome
 from fair_models.training.process import full_disk, stack
 from fair_models.training.process.environment import LOGGER_NAME, zenml_client
-from fair_models.training.process.progress import reporting_to
+from fair_models.training.process.epoch_progress import reporting_to
 from fair_models.training.process.termination import asking, ending_on_request
 
 logger = logging.getLogger(LOGGER_NAME)

@@ -27,7 +27,7 @@ from fair_models.numbers import shown, with_interval
 from fair_models.settings import current
 from fair_models.training.config.run_config import RunConfig
 from fair_models.training.mlflow_tracking import MlflowRun, Outcome
-from fair_models.training.process import progress, software, termination
+from fair_models.training.process import epoch_progress, software, termination
 from fair_models.training.process.environment import LOGGER_NAME
 
 MLFLOW_RUN_ID = "mlflow_run_id"
@@ -68,7 +68,7 @@ class TrackedRun:
         values = " ".join(f"{name} {shown(value)}" for name, value in epoch.values.items())
         logger.info("epoch %d/%d %s", epoch.number, epoch.total, values)
         self.mlflow.epoch(epoch)
-        progress.tell(epoch)
+        epoch_progress.tell(epoch)
 
     def fitted(self, seconds: float, threads: int) -> None:
         """Log that the training itself is over: its wall time in seconds, and the CPU threads it used."""

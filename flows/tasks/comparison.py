@@ -14,7 +14,7 @@ from fair_models.params import CompareParams, SliceDatasetParams
 from fair_models.reports.artifacts import Card
 from flows.runtime import artifacts
 from flows.runtime.places import open_catalog, open_store
-from flows.runtime.policy import task
+from flows.runtime.task_policy import task
 from flows.tasks import results
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from fair_models.outcomes import Prediction, ShardsMade
 from fair_models.params import PredictParams, PredictShardsParams, RepeatParams
 from flows.runtime import artifacts
 from flows.runtime.places import open_catalog, open_store
-from flows.runtime.policy import task
 from flows.runtime.shards import OpenPrediction, OwnShards, PendingShards
 from flows.runtime.sub_runs import SubRunShards
+from flows.runtime.task_policy import task
 from flows.tasks import results
 
 if TYPE_CHECKING:

@@ -39,8 +39,8 @@ from fair_models.reports.artifacts import Card, Table
 from fair_models.training.config.run_config import RunConfig
 from flows.runtime import announcements, artifacts, dead_trainings
 from flows.runtime.places import open_catalog, open_store
-from flows.runtime.policy import task
 from flows.runtime.runtimes import progress_of, run_train, tables_of
+from flows.runtime.task_policy import task
 from flows.tasks import results, upkeep_rows
 
 if TYPE_CHECKING:
@@ -113,17 +113,17 @@ def collect_verdicts(params: CollectFeedbackParams) -> PublishedItem:
 @task
 def fetch_items(params: FinetuneParams | SearchParams) -> tuple[Item, Item]:
     """Find the exact items of two references, and check the name of the new model."""
-    from fair_models.training import plan, references
+    from fair_models.training import finetune_plan, references
 
-    return plan.find_items(open_catalog(), params, references.ledger_here)
+    return finetune_plan.find_items(open_catalog(), params, references.ledger_here)
 
 
 @task
 def plan_run(base: Item, dataset: Item, params: FinetuneParams) -> RunConfig:
     """Make the run config; check compatibility and overrides."""
-    from fair_models.training import plan
+    from fair_models.training import finetune_plan
 
-    config = plan.plan_run(base, dataset, params)
+    config = finetune_plan.plan_run(base, dataset, params)
     text = f"```yaml\n{config.to_zenml()}```"
     artifacts.write([Card("run-config", text, f"Run config of {config.model_name}")])
     return config
@@ -252,12 +252,12 @@ def clean_old_runs(params: CleanRunsParams) -> CleanedRuns:
 @task
 def audit_catalog(params: AuditParams) -> AuditSummary:
     """Run the rules over the whole catalogue, repair if asked, write the report and emit an event."""
-    from fair_models.audit import report_file, run
+    from fair_models.audit import audit_run, report_file
     from fair_models.training.ledger import open_ledger
 
     current = settings.current()
     report_file.check(params.report)
-    report = run.audit(open_catalog(), open_store(), open_ledger(current), params)
+    report = audit_run.audit(open_catalog(), open_store(), open_ledger(current), params)
     said = report.to_json()
     artifacts.write(
         [

@@ -19,8 +19,8 @@ from fair_models.params import SearchParams
 from fair_models.reports.artifacts import Table
 from flows.runtime import artifacts
 from flows.runtime.places import open_store
-from flows.runtime.policy import task
 from flows.runtime.runtimes import run_train
+from flows.runtime.task_policy import task
 
 if TYPE_CHECKING:
     from pystac import Item

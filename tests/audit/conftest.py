@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pystac import Item
 
+from fair_models.audit.audit_run import audit
 from fair_models.audit.findings import Finding, Report
-from fair_models.audit.run import audit
 from fair_models.catalog.changes import transitions
 from fair_models.catalog.items import base_models, datasets
 from fair_models.catalog.local.catalog import LocalCatalog

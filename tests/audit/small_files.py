@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from fair_models.contract.code.archive import pack_code
+from fair_models.contract.code.code_archive import pack_code
 from fair_models.data.splits import Split
 from fair_models.store.archive import pack
 

@@ -155,8 +155,8 @@ def test_a_sample_of_one_and_digests_read_everything(catalog: LocalCatalog, stor
 def test_a_damaged_file_is_found_on_the_day_that_it_is_read(
     run: Callable[..., Report], catalog: LocalCatalog, store: LocalStore
 ) -> None:
+    from fair_models.audit.audit_run import look
     from fair_models.audit.rules import select
-    from fair_models.audit.run import look
 
     path = Path(catalog.get(LOCAL_MODELS, "banepa-roofs-v2").assets["checkpoint"].href)
     path.chmod(0o644)

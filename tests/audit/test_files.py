@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 import pytest
 
+from fair_models.audit.audit_run import audit
 from fair_models.audit.findings import Finding, Report
-from fair_models.audit.run import audit
 from fair_models.catalog.local import journal
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.local.journal import Step

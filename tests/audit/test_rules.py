@@ -57,7 +57,7 @@ def test_a_registry_made_by_publishing_has_no_findings(run: Run) -> None:
 
 
 def test_an_empty_registry_has_no_findings(run: Run, tmp_path: Path, store: LocalStore) -> None:
-    from fair_models.audit.run import audit
+    from fair_models.audit.audit_run import audit
     from fair_models.params import AuditParams
 
     report = audit(LocalCatalog(tmp_path / "nothing"), store, None, AuditParams())

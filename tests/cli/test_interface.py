@@ -15,7 +15,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from fair_models.cli import run
+from fair_models.cli import followed_run
 from fair_models.cli.app import app
 from fair_models.cli.options import How
 
@@ -89,7 +89,7 @@ def requested(command: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, 
             }
         )
 
-    monkeypatch.setattr(run, "do", do)
+    monkeypatch.setattr(followed_run, "do", do)
     monkeypatch.setattr("getpass.getuser", lambda: "somebody")
     monkeypatch.chdir("/")
     done = CliRunner().invoke(app, command)

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress as Bars
 
-from fair_models.cli import output, run
+from fair_models.cli import followed_run, output
 from fair_models.client import LogLine
 from fair_models.client.runs import read_run
 
@@ -30,7 +30,7 @@ def test_who_stops_following_is_told_which_run_goes_on_and_how_to_cancel_it() ->
     trained = read_run(
         {"id": "4f", "name": "fine-tune roofs", "created": "2026-11-28T00:00:00+00:00"}, "finetune"
     )
-    with pytest.raises(KeyboardInterrupt) as stopped, run.leaving(trained):
+    with pytest.raises(KeyboardInterrupt) as stopped, followed_run.leaving(trained):
         raise KeyboardInterrupt
     for words in ("fine-tune roofs continues", "fair-models follow 4f", "fair-models cancel 4f"):
         assert words in str(stopped.value)
@@ -38,7 +38,7 @@ def test_who_stops_following_is_told_which_run_goes_on_and_how_to_cancel_it() ->
 
 def test_a_traceback_is_shown_once_however_many_runs_tell_it() -> None:
     console = Console(file=io.StringIO(), width=200)
-    screen = run.Screen(Bars(console=console), verbose=True)
+    screen = followed_run.Screen(Bars(console=console), verbose=True)
     told = 'Traceback (most recent call last):\n  File "a.py", line 1\nNotFound: There is no roofs'
 
     def line(message: str) -> LogLine:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fair_models.contract.code.archive import pack_code
+from fair_models.contract.code.code_archive import pack_code
 from fair_models.ml_tasks import weights
 from fair_models.store.digests import checksum_file
 

@@ -2,7 +2,7 @@ import zipfile
 
 import pytest
 
-from fair_models.contract.code.archive import LARGEST_FILE_BYTES, pack_code
+from fair_models.contract.code.code_archive import LARGEST_FILE_BYTES, pack_code
 from fair_models.errors import InvalidContribution
 
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 from torch import nn
 
-from fair_models.contract.files.export import export_network
+from fair_models.contract.files.network_file import export_network
 from fair_models.errors import InvalidContribution
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fair_models.contract.code import loader
-from fair_models.contract.code.archive import MANIFEST
+from fair_models.contract.code.code_archive import MANIFEST
 from fair_models.store.digests import checksum_file
 from tests.fuzzing import fuzz, mutated_bytes, only_our_errors
 

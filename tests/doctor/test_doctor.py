@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fair_models.cli.app import app
-from fair_models.doctor import checking, machine, places, tracking
+from fair_models.doctor import checking, machine, registry_places, trackers
 from fair_models.errors import FairModelsError, Invalid, Unavailable
 from fair_models.settings import current
 
@@ -29,7 +29,7 @@ def run(*arguments: str) -> Any:
 
 
 def test_a_store_in_a_folder_is_used_and_left_as_it_was(home: Path) -> None:
-    assert str(home / "store") in places.store(current())
+    assert str(home / "store") in registry_places.store(current())
     assert [path for path in (home / "store").rglob("*") if path.is_file()] == []
 
 
@@ -37,19 +37,19 @@ def test_a_store_in_a_bucket_is_used_and_left_as_it_was(
     home: Path, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAIR_STORE", f"s3://{s3_bucket}/fair")
-    assert f"s3://{s3_bucket}/fair" in places.store(current())
+    assert f"s3://{s3_bucket}/fair" in registry_places.store(current())
     monkeypatch.setenv("FAIR_STORE", f"s3://{s3_bucket}-gone/fair")
     with pytest.raises(FairModelsError, match=f"{s3_bucket}-gone"):
-        places.store(current())
+        registry_places.store(current())
 
 
 def test_a_catalogue_that_cannot_be_reached_is_told_without_its_password(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "no model yet" in places.catalogue(current())
+    assert "no model yet" in registry_places.catalogue(current())
     monkeypatch.setenv("FAIR_CATALOG", "postgresql://fair:hiddenPassword@127.0.0.1:9/pgstac")
     with pytest.raises(Unavailable) as raised:
-        places.catalogue(current())
+        registry_places.catalogue(current())
     assert "hiddenPassword" not in str(raised.value)
 
 
@@ -58,31 +58,31 @@ def test_schemas_that_are_required_and_absent_are_named_with_the_way_to_have_the
 ) -> None:
     monkeypatch.setenv("FAIR_OFFICIAL_SCHEMAS", "required")
     monkeypatch.setenv("FAIR_SCHEMA_CACHE", str(shared_schemas))
-    assert "are there" in places.official_schemas(current())
-    from fair_models.doctor.places import schemas
+    assert "are there" in registry_places.official_schemas(current())
+    from fair_models.doctor.registry_places import schemas
 
     monkeypatch.setattr(
         schemas, "check", lambda item, folder: schemas.OfficialResult([], ["https://x/a.json"])
     )
     with pytest.raises(Invalid, match="neither cached"):
-        places.official_schemas(current())
+        registry_places.official_schemas(current())
 
 
 def test_zenml_is_used_with_the_stack_that_the_settings_ask_for(home_for_tests: Path) -> None:
-    assert "stack default" in tracking.zenml(current())
+    assert "stack default" in trackers.zenml(current())
 
 
 def test_mlflow_is_used_down_to_its_files_and_always_in_one_run(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}")
-    assert tracking.mlflow(current()) == tracking.mlflow(current())
+    assert trackers.mlflow(current()) == trackers.mlflow(current())
     with sqlite3.connect(home / "mlflow" / "mlflow.db") as database:
         assert database.execute("SELECT count(*) FROM runs").fetchone() == (1,)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(Unavailable, match="MLFLOW_TRACKING_URI"):
-        tracking.mlflow(current())
+        trackers.mlflow(current())
 
 
 def test_a_full_disk_is_told_before_it_is_full(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from fair_models import place_fields
 from fair_models.errors import Invalid
 from fair_models.store import asked_places
-from flows.runtime import policy
+from flows.runtime import task_policy
 from flows.runtime.definition import published_schema
 from tests.flows.runtime.test_definition import FLOWS
 
@@ -177,9 +177,9 @@ def test_boxes_geojson_and_addresses_are_left_to_whoever_opens_them(inside: Path
 def test_a_task_begins_with_no_place_that_may_not_be_used(
     inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policy.places, "enter_once", lambda: None)
+    monkeypatch.setattr(task_policy.places, "enter_once", lambda: None)
     begun: list[BaseModel] = []
-    task = policy.task(begun.append)
+    task = task_policy.task(begun.append)
     with pytest.raises(Invalid, match="lies outside"):
         task.fn(asked("audit", inside, "report", "/elsewhere/x.json"))
     assert begun == []

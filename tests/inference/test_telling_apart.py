@@ -17,14 +17,14 @@ from fair_models.inference.outlines.features import Features, concatenate
 from fair_models.inference.parts import InstancePart, Part, RasterPart, Window
 from fair_models.inference.prediction import predict
 from fair_models.inference.request import PredictionRequest
-from fair_models.inference.shards.files import pack, unpack
+from fair_models.inference.shards.shard_files import pack, unpack
 from fair_models.inference.shards.sharding import sharded
 from fair_models.inference.streaming import stream
-from fair_models.inference.windowing.masks import of_mask
-from fair_models.inference.windowing.run import WindowResult
+from fair_models.inference.windowing.mask_runs import of_mask
+from fair_models.inference.windowing.window_steps import WindowResult
 from fair_models.store.local import LocalStore
 from fair_models.types import Array
-from tests.inference.outlines.test_neighbours import overlapping
+from tests.inference.outlines.test_near_shapes import overlapping
 from tests.inference.test_streaming import UTM, UTM_CORNER
 from tests.inference.tiny import MaskAndInterior, quarter, request_for, write_copy, write_geotiff
 

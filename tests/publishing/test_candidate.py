@@ -15,7 +15,7 @@ from fair_models.catalog.changes import transitions
 from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.local.catalog import LocalCatalog
-from fair_models.contract.code.archive import pack_code
+from fair_models.contract.code.code_archive import pack_code
 from fair_models.data.splits import Split
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import GateFailed
@@ -28,9 +28,9 @@ from fair_models.publishing.promote import promote
 from fair_models.publishing.register.register import register_base_model
 from fair_models.settings import current
 from fair_models.store.local import LocalStore
+from fair_models.training.finetune_plan import plan_run
 from fair_models.training.phases import model_code, sample_cache
 from fair_models.training.phases.evaluation import evaluate as evaluate_network
-from fair_models.training.plan import plan_run
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, Json
 from tests.catalog.item_factory import changed, local_item, raw
 from tests.publishing import tiny_contribution

@@ -18,8 +18,8 @@ from fair_models.publishing.register.register import register_base_model
 from fair_models.settings import current
 from fair_models.store.local import LocalStore
 from fair_models.training import launch
+from fair_models.training.finetune_plan import plan_run
 from fair_models.training.ledger import open_ledger
-from fair_models.training.plan import plan_run
 from fair_models.training.process.environment import zenml_client
 from tests.publishing import dying, tiny_contribution
 from tests.publishing.world import World, broken, unsettled

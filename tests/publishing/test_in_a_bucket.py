@@ -12,7 +12,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from fair_models.audit.run import audit
+from fair_models.audit.audit_run import audit
 from fair_models.errors import Conflict, Corrupted, Unavailable
 from fair_models.params import AuditParams
 from fair_models.publishing import cleanup

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rasterio.shutil import copy
 
-from fair_models.audit.run import audit
+from fair_models.audit.audit_run import audit
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.contract.plans.prediction import plan_prediction
 from fair_models.data.synthetic import make_settlement
@@ -31,8 +31,8 @@ from fair_models.publishing.retire import retire
 from fair_models.settings import current
 from fair_models.store.opening import open_store
 from fair_models.training import launch
+from fair_models.training.finetune_plan import plan_run
 from fair_models.training.ledger import open_ledger
-from fair_models.training.plan import plan_run
 from tests.inference.tiny import write_geotiff
 from tests.publishing import tiny_contribution
 

@@ -10,7 +10,7 @@ from typing import cast
 import pystac
 import pytest
 
-from fair_models.audit.run import audit
+from fair_models.audit.audit_run import audit
 from fair_models.catalog.changes import edits
 from fair_models.catalog.items import tombstones
 from fair_models.catalog.items.tombstones import note

@@ -16,7 +16,7 @@ from fair_models.catalog.changes import transitions
 from fair_models.catalog.items import assets, base_models
 from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.local.catalog import LocalCatalog
-from fair_models.contract.code.archive import pack_code
+from fair_models.contract.code.code_archive import pack_code
 from fair_models.contract.plans.prediction import plan_prediction
 from fair_models.data.synthetic import make_settlement
 from fair_models.errors import IncompatibleDataset
@@ -28,9 +28,9 @@ from fair_models.publishing.datasets import ingest
 from fair_models.publishing.promote import promote
 from fair_models.store.local import LocalStore
 from fair_models.training.config.run_config import RunConfig
+from fair_models.training.finetune_plan import plan_run
 from fair_models.training.phases import export, fit, measurement, model_code, sample_cache
 from fair_models.training.phases.evaluation import evaluate
-from fair_models.training.plan import plan_run
 from fair_models.types import BASE_MODELS
 from tests.publishing.memory_ledger import MemoryLedger, a_network
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pystac import Item
 
-from fair_models.audit.run import audit
+from fair_models.audit.audit_run import audit
 from fair_models.catalog.changes import transitions
 from fair_models.catalog.items import assets
 from fair_models.catalog.items.model import ModelItem
@@ -35,8 +35,8 @@ from fair_models.settings import current
 from fair_models.store.local import LocalStore
 from fair_models.training import launch
 from fair_models.training.config.run_config import RunConfig
+from fair_models.training.finetune_plan import plan_run
 from fair_models.training.ledger import Ledger, open_ledger
-from fair_models.training.plan import plan_run
 from fair_models.types import LOCAL_MODELS
 from tests.publishing import feedback_files, tiny_contribution
 

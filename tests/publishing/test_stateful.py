@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fair_models.audit.run import audit
+from fair_models.audit.audit_run import audit
 from fair_models.catalog.changes import edits, transitions
 from fair_models.catalog.items.versions import split_id
 from fair_models.catalog.local import database

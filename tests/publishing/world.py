@@ -12,7 +12,7 @@ import pystac
 from pydantic import SecretStr
 from pystac import Item
 
-from fair_models.audit.run import audit
+from fair_models.audit.audit_run import audit
 from fair_models.catalog.changes.edits import VERSION_LINKS
 from fair_models.catalog.items import assets, base_models, datasets, versions
 from fair_models.catalog.items.tombstones import ARCHIVED

@@ -23,7 +23,7 @@ MODEL = "old-roofs"
 
 def audited() -> Any:
     """The findings of a whole audit, digests included."""
-    from fair_models.audit.run import audit
+    from fair_models.audit.audit_run import audit
     from fair_models.params import AuditParams
     from fair_models.training.ledger import open_ledger
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from fair_models.contract.code.archive import pack_code
+from fair_models.contract.code.code_archive import pack_code
 from fair_models.data import splits
 from fair_models.data.images import chips
 from fair_models.data.synthetic import make_settlement

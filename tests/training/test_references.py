@@ -15,7 +15,7 @@ from fair_models.publishing.promote import promote
 from fair_models.publishing.retire import retire
 from fair_models.store.local import LocalStore
 from fair_models.training import references
-from fair_models.training.plan import find_items
+from fair_models.training.finetune_plan import find_items
 from tests.catalog.item_factory import base_item, dataset_item
 from tests.publishing.memory_ledger import MemoryLedger
 

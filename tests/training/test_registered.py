@@ -15,7 +15,7 @@ from fair_models.errors import InvalidParameters
 from fair_models.store.local import LocalStore
 from fair_models.training.config import registered
 from fair_models.training.config.run_config import FileRef, RunConfig
-from flows.runtime import policy
+from flows.runtime import task_policy
 from flows.tasks import registry
 from tests.catalog.item_factory import base_item, dataset_item, local_item
 from tests.publishing.memory_ledger import a_config
@@ -142,7 +142,7 @@ def test_the_flow_loads_nothing_of_a_config_that_is_not_of_registered_items(
     monkeypatch: pytest.MonkeyPatch,
     forbidden: Callable[..., None],
 ) -> None:
-    monkeypatch.setattr(policy.places, "enter_once", lambda: None)
+    monkeypatch.setattr(task_policy.places, "enter_once", lambda: None)
     monkeypatch.setattr(registry, "open_catalog", lambda: catalog)
     monkeypatch.setattr(registry, "open_store", lambda: store)
     monkeypatch.setattr(registry.artifacts, "ProgressBar", forbidden)

@@ -371,7 +371,8 @@ def test_two_processes_may_open_a_fresh_home_at_once(make_config, tmp_path):
 def test_light_modules_load_neither_zenml_nor_torch():
     program = (
         "import sys\n"
-        "import fair_models.training.plan, fair_models.training.launch, fair_models.training.ledger\n"
+        "import fair_models.training.finetune_plan, fair_models.training.launch\n"
+        "import fair_models.training.ledger\n"
         "heavy = {'torch', 'zenml', 'mlflow', 'onnxruntime'} & set(sys.modules)\n"
         "sys.exit(', '.join(sorted(heavy)) or 0)\n"
     )

@@ -73,7 +73,7 @@ def audit(
 
     `fair-models audit` runs on a worker instead, which reads the catalogue of its own settings.
     """
-    from fair_models.audit.run import audit as check
+    from fair_models.audit.audit_run import audit as check
     from fair_models.catalog.opening import open_at
     from fair_models.store.opening import open_store
     from fair_models.training.ledger import open_ledger

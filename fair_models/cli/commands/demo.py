@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from fair_models.cli import followed_run as work
 from fair_models.cli import output
-from fair_models.cli import run as work
 from fair_models.cli.commands import demo_tasks
 from fair_models.cli.commands.demo_tasks import TASKS, DemoTask, TaskName
 from fair_models.cli.options import Json, Verbose, assignments

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from fair_models.cli import followed_run as work
 from fair_models.cli import output
-from fair_models.cli import run as work
 from fair_models.cli.options import Json, Verbose
 from fair_models.client import Client, FlowRun, LogLine, Results
 from fair_models.errors import Invalid

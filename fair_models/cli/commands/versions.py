@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fair_models.choices import Choice
-from fair_models.cli import output, run
+from fair_models.cli import followed_run, output
 from fair_models.cli.commands.pages import Cursor, Limit, Where, show_page
 from fair_models.cli.options import Again, How, Json, Key, Verbose, Wait, text_of
 from fair_models.errors import Invalid
@@ -89,7 +89,7 @@ def rerun(
 ) -> None:
     """Repeat the training of a version from its run config, as the next version."""
     config = _ledger().config(model, version)
-    run.do("train", config, How(wait, verbose, key, again), tags=[f"model:{model}"], title="Trained")
+    followed_run.do("train", config, How(wait, verbose, key, again), tags=[f"model:{model}"], title="Trained")
 
 
 def _ledger() -> Ledger:

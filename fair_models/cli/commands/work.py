@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fair_models.cli import run
+from fair_models.cli import followed_run
 from fair_models.cli.options import Asked, How, absolute, assignments, takes, text_of
 from fair_models.errors import FairModelsError, Invalid, InvalidParameters
 from fair_models.params import (
@@ -51,7 +51,7 @@ def done(word: str, dry_run: bool) -> str:
 def register(asked: Asked[RegisterModelParams], how: How) -> None:
     """Publish a base model: a contribution's folder or a finished item."""
     params = asked.params()
-    run.do("register-model", params, how, title=done("Registered", params.dry_run), also=CHANGES)
+    followed_run.do("register-model", params, how, title=done("Registered", params.dry_run), also=CHANGES)
 
 
 @takes(IngestDatasetParams, arguments=["name", "chips"], without=["title"])
@@ -62,21 +62,21 @@ def ingest(
 ) -> None:
     """Publish image chips and labels as a dataset."""
     params = asked.params(title=title or asked.given["name"])
-    run.do("ingest-dataset", params, how, title=done("Ingested", params.dry_run), also=CHANGES)
+    followed_run.do("ingest-dataset", params, how, title=done("Ingested", params.dry_run), also=CHANGES)
 
 
 @takes(CollectFeedbackParams, arguments=["prediction", "feedback", "dataset"])
 def feedback(asked: Asked[CollectFeedbackParams], how: How) -> None:
     """Publish feedback on a prediction as a dataset, to train its model further."""
     params = asked.params()
-    run.do("collect-feedback", params, how, title=done("Ingested", params.dry_run), also=CHANGES)
+    followed_run.do("collect-feedback", params, how, title=done("Ingested", params.dry_run), also=CHANGES)
 
 
 @takes(FinetuneParams, arguments=["base_model", "dataset", "model_name"], names=_SET)
 def finetune(asked: Asked[FinetuneParams], how: How) -> None:
     """Train the next version of a model on a dataset."""
     params = asked.params()
-    run.do("finetune", params, how, tags=[f"model:{params.model_name}"], title="Trained")
+    followed_run.do("finetune", params, how, tags=[f"model:{params.model_name}"], title="Trained")
 
 
 @takes(SearchParams, arguments=["base_model", "dataset", "model_name"], without=["vary"], names=_SET)
@@ -99,7 +99,9 @@ def search(
     The best is trained again on all training chips, as a version that can be published.
     """
     params = asked.params(vary=dict(parse_range(each) for each in vary))
-    run.do("search", params, how, tags=[f"model:{params.model_name}"], title="Searched", also=("trials",))
+    followed_run.do(
+        "search", params, how, tags=[f"model:{params.model_name}"], title="Searched", also=("trials",)
+    )
 
 
 @takes(
@@ -114,7 +116,7 @@ def promote(asked: Asked[PromoteParams], how: How) -> None:
     """
     params = asked.params()
     title = done("Published", params.dry_run)
-    run.do("promote", params, how, tags=[f"model:{params.model}"], title=title, also=CHANGES)
+    followed_run.do("promote", params, how, tags=[f"model:{params.model}"], title=title, also=CHANGES)
 
 
 @takes(RetireParams, arguments=["name"], without=["action"])
@@ -128,7 +130,7 @@ def retire(
     """Archive or delete what is published."""
     params = asked.params(action="delete" if delete else "archive")
     title = done("Deleted" if delete else "Archived", params.dry_run)
-    run.do("retire", params, how, tags=[f"model:{params.name}"], title=title, also=CHANGES)
+    followed_run.do("retire", params, how, tags=[f"model:{params.name}"], title=title, also=CHANGES)
 
 
 @takes(PinParams, arguments=["name", "version"], without=["by", "pinned"])
@@ -153,7 +155,9 @@ def unpin(
 
 def _pin(asked: Asked[PinParams], how: How, by: str | None, *, pinned: bool) -> None:
     params = asked.params(by=by or getpass.getuser(), pinned=pinned)
-    run.do("pin", params, how, tags=[f"model:{params.name}"], title="Pinned" if pinned else "Unpinned")
+    followed_run.do(
+        "pin", params, how, tags=[f"model:{params.name}"], title="Pinned" if pinned else "Unpinned"
+    )
 
 
 @takes(CleanRunsParams, without=["dry_run"])
@@ -170,7 +174,7 @@ def clean_runs(
     """
     params = asked.params(dry_run=not delete)
     title = "Cleaned" if delete else "Cleaned (dry run: nothing was deleted)"
-    run.do("clean-runs", params, how, title=title, also=("versions",))
+    followed_run.do("clean-runs", params, how, title=title, also=("versions",))
 
 
 @takes(
@@ -190,13 +194,13 @@ def predict(
     """Run a model over chips, an image or tiles, or repeat a prediction (--from)."""
     if repeat is None:
         params = asked.params()
-        run.do("predict", params, how, tags=[f"model:{params.model}"], title="Predicted")
+        followed_run.do("predict", params, how, tags=[f"model:{params.model}"], title="Predicted")
         return
     again = {name: value for name, value in asked.given.items() if name in RepeatParams.model_fields}
     if reasons := [f"{name} {_REPEATED}" for name in asked.given if name not in again]:
         raise InvalidParameters("predict --from", reasons)
     repeated = Asked(RepeatParams, "predict --from", {**again, "prediction": absolute(repeat)}).params()
-    run.do("repeat-prediction", repeated, how, title="Predicted again")
+    followed_run.do("repeat-prediction", repeated, how, title="Predicted again")
 
 
 @takes(CompareParams, without=["versions"])
@@ -229,7 +233,7 @@ def compare(
         return
     params = asked.params(versions=named)
     tables = ("side-by-side", "versions")
-    run.do("compare", params, how, title="Compared", also=tables, numbers=("metrics",))
+    followed_run.do("compare", params, how, title="Compared", also=tables, numbers=("metrics",))
 
 
 @takes(SliceDatasetParams, arguments=["dataset", "name"], without=["tags"])
@@ -245,7 +249,7 @@ def slice_dataset(
 ) -> None:
     """Publish a part of a dataset, by area, class or tag, to evaluate on."""
     params = asked.params(tags=dict(parse_tag(each) for each in tags or []))
-    run.do("slice-dataset", params, how, title=done("Sliced", params.dry_run), also=CHANGES)
+    followed_run.do("slice-dataset", params, how, title=done("Sliced", params.dry_run), also=CHANGES)
 
 
 @takes(AuditParams, without=["thresholds"], names={"digests": ["--digests/--no-digests"]})
@@ -270,7 +274,7 @@ def audit(
         for metric, value in assignments(given or [], f"--{bound}", lambda: f"{USUAL_METRIC}=0.5").items():
             thresholds.setdefault(metric, {})[bound] = value
     params = asked.params(thresholds=thresholds)
-    row = run.do(
+    row = followed_run.do(
         "audit",
         params,
         how,

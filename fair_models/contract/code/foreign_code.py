@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from fair_models.contract.code import imports
-from fair_models.contract.code.archive import LIMITS, MANIFEST, pack_code
+from fair_models.contract.code.code_archive import LIMITS, MANIFEST, pack_code
 from fair_models.errors import Corrupted, InvalidContribution
 from fair_models.store.archive import BROKEN, unpack
 

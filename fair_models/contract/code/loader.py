@@ -25,7 +25,7 @@ import orjson
 from fair_models import settings
 from fair_models.contract import classes as class_choice
 from fair_models.contract.call import called
-from fair_models.contract.code.archive import LIMITS, MANIFEST
+from fair_models.contract.code.code_archive import LIMITS, MANIFEST
 from fair_models.contract.code.signatures import pipeline_problems, processing_problems
 from fair_models.contract.protocol import Pipeline, Processing
 from fair_models.errors import Conflict, Corrupted, InvalidContribution

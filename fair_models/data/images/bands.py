@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fair_models.data.images import orientation
-from fair_models.data.images.files import GDAL_ERRORS
+from fair_models.data.images.file_kinds import GDAL_ERRORS
 from fair_models.imagery_rules import ImageryRules
 from fair_models.types import Array
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fair_models.data.images import files, tiles
+from fair_models.data.images import file_kinds, tiles
 from fair_models.data.images.grid import LONLAT, WEB_MERCATOR, Grid, reproject
 from fair_models.errors import Invalid
 from fair_models.types import Affine6, Array
@@ -133,17 +133,17 @@ def _internal(path: Path) -> Grid | None:
     """What a GeoTIFF says itself, without the files beside it."""
     import rasterio
 
-    if files.format_of(path) != "GTiff":
+    if file_kinds.format_of(path) != "GTiff":
         return None
     try:
         with (
-            rasterio.Env(**{**files.GDAL, "GDAL_GEOREF_SOURCES": "INTERNAL", "GDAL_PAM_ENABLED": "NO"}),
+            rasterio.Env(**{**file_kinds.GDAL, "GDAL_GEOREF_SOURCES": "INTERNAL", "GDAL_PAM_ENABLED": "NO"}),
             rasterio.open(path, driver="GTiff") as own,
         ):
             if own.crs is None or own.transform.is_identity:
                 return None
             return Grid(own.crs.to_string(), _six(own.transform), own.height, own.width)
-    except files.GDAL_ERRORS:
+    except file_kinds.GDAL_ERRORS:
         return None
 
 
@@ -215,7 +215,7 @@ def _by_world_file(dataset: Any, path: Path, tile: tiles.Tile | None) -> ChipPla
     if crs is None and prj.is_file():
         try:
             crs = CRS.from_wkt(prj.read_text(errors="replace")[:20_000])
-        except files.GDAL_ERRORS as error:
+        except file_kinds.GDAL_ERRORS as error:
             return ChipPlace(
                 None, reasons=(f"{prj.name} beside it is no reference system ({error}); write it again",)
             )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fair_models.data.images import antimeridian, bands, chip_places, fill, orientation, tiles
-from fair_models.data.images import files as imagery
+from fair_models.data.images import file_kinds as imagery
 from fair_models.data.images.bands import Layout
 from fair_models.data.images.grid import Grid
 from fair_models.errors import Invalid, InvalidImagery

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fair_models.data.images import files
+from fair_models.data.images import file_kinds
 from fair_models.errors import InvalidDocument, InvalidLabels
 from fair_models.store import documents
 
@@ -41,7 +41,7 @@ def locate(folder: Path, captions: Path | None) -> tuple[Path, Path]:
         InvalidLabels: None is named and none found.
     """
     images = folder
-    if folder.is_dir() and not any(files.is_meant_as_image(path) for path in folder.iterdir()):
+    if folder.is_dir() and not any(file_kinds.is_meant_as_image(path) for path in folder.iterdir()):
         images = next((folder / name for name in FOLDERS if (folder / name).is_dir()), folder)
     if captions is not None:
         return images, captions

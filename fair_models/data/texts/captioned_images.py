@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from PIL import Image
 
-from fair_models.data.images import antimeridian, bands, chips, files, footprint, orientation
+from fair_models.data.images import antimeridian, bands, chips, file_kinds, footprint, orientation
 from fair_models.data.images.chips import BANDS, Chip
 from fair_models.data.progress import ChipProgress, ignore_progress, reported
 from fair_models.data.texts import captioned
@@ -111,7 +111,7 @@ def read_rgb(path: Path, rules: ImageryRules = CURRENT) -> tuple[Array, bool]:
     """
     if rules.bands == "position":
         return _read_by_position(path)
-    with files.opened(path) as dataset:
+    with file_kinds.opened(path) as dataset:
         layout, wrong = bands.find(dataset, rules)
         if wrong:
             raise OSError("; ".join(wrong))
@@ -121,7 +121,7 @@ def read_rgb(path: Path, rules: ImageryRules = CURRENT) -> tuple[Array, bool]:
 
 
 def _read_by_position(path: Path) -> tuple[Array, bool]:
-    with files.opened(path) as dataset:
+    with file_kinds.opened(path) as dataset:
         if set(dataset.dtypes) != {"uint8"}:
             raise OSError(f"its pixels are {dataset.dtypes[0]}, uint8 is needed; convert it")
         grey = dataset.count < BANDS
@@ -200,7 +200,7 @@ def read_written(path: Path) -> tuple[dict[str, list[str]], dict[str, tuple[floa
 def _images(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise InvalidImagery(str(folder), ["there is no such folder; give the path as the worker sees it"])
-    paths = sorted(path for path in folder.iterdir() if files.is_meant_as_image(path))
+    paths = sorted(path for path in folder.iterdir() if file_kinds.is_meant_as_image(path))
     if not paths:
         raise InvalidImagery(str(folder), ["it holds no image; put JPEG, PNG, WebP or GeoTIFF into it"])
     if shared := chips.shared_names(paths):

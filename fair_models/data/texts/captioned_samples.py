@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fair_models.data.chip_samples import LoadedSamples
-from fair_models.data.images import files
+from fair_models.data.images import file_kinds
 from fair_models.data.samples import Samples
 from fair_models.data.splits import Split
 from fair_models.data.texts import captioned_images
@@ -45,7 +45,7 @@ def load_captioned(
         Invalid: Images of the split or their captions are missing.
     """
     said, middles = captioned_images.read_written(labels_path)
-    there = {path.stem: path for path in chips_folder.iterdir() if files.is_meant_as_image(path)}
+    there = {path.stem: path for path in chips_folder.iterdir() if file_kinds.is_meant_as_image(path)}
     names = (*split.train, *split.held_out, *split.validation)
     missing = [name for name in names if name not in there or name not in said]
     if missing:

@@ -16,7 +16,7 @@ from shapely import Polygon
 
 from fair_models.class_names import ANY_VALUE, option
 from fair_models.data.images import chips as chip_files
-from fair_models.data.images import files
+from fair_models.data.images import file_kinds
 from fair_models.data.images.chips import Chip, shortened
 from fair_models.data.vectors import geojson, outlines, pixel_shapes
 from fair_models.data.vectors.labels import BACKGROUND, Labels
@@ -156,7 +156,7 @@ def _paths(folder: Path, chips: Sequence[Chip]) -> dict[str, Path]:
     """The mask of each chip that has one, by the chip's name."""
     names = {chip.name for chip in chips}
     inside = [path for path in sorted(folder.iterdir()) if path.stem in names]
-    found = [path for path in inside if files.is_meant_as_image(path)]
+    found = [path for path in inside if file_kinds.is_meant_as_image(path)]
     if not found:
         raise InvalidLabels(
             str(folder),
@@ -173,12 +173,12 @@ def _mask(path: Path, chip: Chip) -> Mask:
     Raises:
         OSError: It cannot be read, or is no mask of the chip; the message is a reason.
     """
-    with files.opened(path) as dataset:
+    with file_kinds.opened(path) as dataset:
         if dataset.count != 1:
             raise OSError(f"it has {dataset.count} bands; a mask has one, whose values are classes")
         if np.dtype(dataset.dtypes[0]).kind not in "ui":
             raise OSError(f"its values are {dataset.dtypes[0]}; those of a mask are whole numbers")
-        if files.is_lossy(dataset):
+        if file_kinds.is_lossy(dataset):
             raise OSError("it is compressed with losses, which changes values; export it without")
         if (dataset.width, dataset.height) != (chip.width, chip.height):
             size = f"{dataset.width} x {dataset.height} px, its chip {chip.width} x {chip.height}"

@@ -20,11 +20,11 @@ import shapely
 from shapely import MultiPolygon, Polygon
 
 from fair_models.data.images.grid import LONLAT, reproject
-from fair_models.data.vectors import files as vector_files
 from fair_models.data.vectors import geojson, outlines, reference_systems
-from fair_models.data.vectors.files import VectorRows
+from fair_models.data.vectors import vector_files as vector_files
 from fair_models.data.vectors.osm import extracts, overpass
 from fair_models.data.vectors.osm.tags import Query
+from fair_models.data.vectors.vector_files import VectorRows
 from fair_models.errors import Invalid, InvalidLabels
 from fair_models.types import Array, Json
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fair_models.data.images import bands as band_rules
-from fair_models.data.images import chip_places, files, fill, orientation, tiles
+from fair_models.data.images import chip_places, file_kinds, fill, orientation, tiles
 from fair_models.data.images.chips import Chip, gsd_of
 from fair_models.data.images.fill import FillMap
 from fair_models.errors import InvalidImagery
@@ -49,9 +49,9 @@ class ImageReader:
             dataset = _opened(self._image)
             made = self._image.run(lambda: _described(dataset, self._image, bands, rules))
             self._layout = self._image.run(lambda: band_rules.settled(dataset, made.layout))
-            self._lossy = self._image.run(lambda: files.is_lossy(dataset))
+            self._lossy = self._image.run(lambda: file_kinds.is_lossy(dataset))
             self._overviews = self._image.run(lambda: dataset.overviews(1))
-        except files.GDAL_ERRORS as error:
+        except file_kinds.GDAL_ERRORS as error:
             self._image.close()
             raise InvalidImagery(
                 str(path), [f"it cannot be read ({error}); copy or download it again"]
@@ -145,7 +145,7 @@ class ImageReader:
         try:
             with self._dataset() as dataset:
                 pixels, valid = self._image.run(lambda: band_rules.read(dataset, self._layout, window, shape))
-        except files.GDAL_ERRORS as error:
+        except file_kinds.GDAL_ERRORS as error:
             raise InvalidImagery(
                 str(self._image), [f"its pixels cannot be decoded ({error}); copy or download it again"]
             ) from error
@@ -174,7 +174,7 @@ class LocalImage:
         """
         import rasterio
 
-        driver = files.format_of(self.path)
+        driver = file_kinds.format_of(self.path)
         if driver is None and vrt.is_meant(self.path):
             driver, problems = "VRT", vrt.problems(self.path)
             if problems:
@@ -183,8 +183,8 @@ class LocalImage:
             raise InvalidImagery(
                 str(self), ["it cannot be opened (its content is that of no image); give a GeoTIFF or VRT"]
             )
-        files.check_aside(self.path)
-        with rasterio.Env(**files.GDAL):
+        file_kinds.check_aside(self.path)
+        with rasterio.Env(**file_kinds.GDAL):
             self._datasets.append(rasterio.open(self.path, driver=driver))
         return self._datasets[-1]
 
@@ -204,7 +204,7 @@ Image = LocalImage | RemoteImage
 def _opened(image: Image) -> Any:
     try:
         return image.opened()
-    except (*files.GDAL_ERRORS, OSError) as error:
+    except (*file_kinds.GDAL_ERRORS, OSError) as error:
         raise InvalidImagery(str(image), [f"it cannot be opened ({error}); give a GeoTIFF"]) from error
 
 
@@ -278,12 +278,12 @@ def _too_large(dataset: Any) -> list[str]:
             "cut it into parts"
         )
     tallest, widest = max(dataset.block_shapes, default=(0, 0))
-    if tallest * widest > files.MAX_PIXELS:
+    if tallest * widest > file_kinds.MAX_PIXELS:
         problems.append(
-            f"its blocks have {widest} x {tallest} pixels, at most {files.MAX_PIXELS:,} are decoded at "
+            f"its blocks have {widest} x {tallest} pixels, at most {file_kinds.MAX_PIXELS:,} are decoded at "
             "once; "
             "write it anew with `gdal_translate -co TILED=YES`"
         )
-    if dataset.count > files.MAX_BANDS:
-        problems.append(f"it has {dataset.count} bands, at most {files.MAX_BANDS} are read")
+    if dataset.count > file_kinds.MAX_BANDS:
+        problems.append(f"it has {dataset.count} bands, at most {file_kinds.MAX_BANDS} are read")
     return problems

@@ -14,11 +14,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from fair_models.data.images import files
+from fair_models.data.images import file_kinds
 from fair_models.errors import InvalidImagery
 from fair_models.store.web.ranges import RangedFile
 
-_GDAL = files.GDAL | {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
+_GDAL = file_kinds.GDAL | {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
 """Nothing is looked for beside an image on the web: each look would be a request."""
 
 Made = TypeVar("Made")
@@ -62,7 +62,7 @@ class RemoteImage:
             InvalidImagery: It is no GeoTIFF.
             Unavailable: Its bytes could not be had.
         """
-        if files.format_of_start(self._start) != "GTiff":
+        if file_kinds.format_of_start(self._start) != "GTiff":
             raise InvalidImagery(
                 str(self), ["only GeoTIFF (COG) is read from the web; download it and name the file"]
             )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from fair_models.data.images.files import format_of
+from fair_models.data.images.file_kinds import format_of
 
 MAX_BYTES = 20_000_000
 """The largest VRT that is read; one of 10,000 images has about 10 MB."""

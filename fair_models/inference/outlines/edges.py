@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from fair_models.inference.windowing.masks import Runs
+from fair_models.inference.windowing.mask_runs import Runs
 from fair_models.types import Array
 
 _EAST, _SOUTH, _WEST, _NORTH = range(4)

@@ -10,17 +10,17 @@ import numpy as np
 
 from fair_models.inference.imagery.georeference import pixel_size_m
 from fair_models.inference.instances import growth
-from fair_models.inference.outlines import neighbours, vectorise
+from fair_models.inference.outlines import near_shapes, vectorise
 from fair_models.inference.outlines.features import Features, concatenate, none
-from fair_models.inference.outlines.instances import InstanceFinder
+from fair_models.inference.outlines.marked_objects import InstanceFinder
 from fair_models.inference.outlines.regions import RegionFinder, Regions
 from fair_models.inference.outlines.suppression import Suppressor
 from fair_models.inference.parts import NO_IMAGERY
 from fair_models.inference.request import PredictionRequest
-from fair_models.inference.windowing import masks
+from fair_models.inference.windowing import mask_runs
 from fair_models.inference.windowing.detections import mean_scores, wrong
 from fair_models.inference.windowing.plan import Strip
-from fair_models.inference.windowing.run import WindowResult
+from fair_models.inference.windowing.window_steps import WindowResult
 from fair_models.types import Array
 
 
@@ -77,7 +77,7 @@ class Outliner:
         return Outlined(strip, concatenate(features), rasters)
 
     def _regions(self, strip: Strip, windows: Sequence[WindowResult]) -> list[Regions]:
-        runs = masks.joined([window.runs for window in windows])
+        runs = mask_runs.joined([window.runs for window in windows])
         markers = [window.markers for window in windows if window.markers is not None]
         self._check(windows, bool(markers))
         stop = strip.area.row + strip.area.height
@@ -85,7 +85,7 @@ class Outliner:
         if finder is None:
             return []
         if isinstance(finder, InstanceFinder):
-            found = [finder.add(runs, masks.joined(markers), stop)]
+            found = [finder.add(runs, mask_runs.joined(markers), stop)]
         else:
             found = [finder.add(runs, stop)]
         if strip.is_last:
@@ -110,7 +110,7 @@ class Outliner:
         if any(window.markers is not None for window in windows) and not request.merge:
             pixel_m = pixel_size_m(strip.block.grid)
             reach_px = growth.steps(request.marker_reach_m, max(pixel_m))
-            near_px = neighbours.near_px(request.outline, pixel_m)
+            near_px = near_shapes.near_px(request.outline, pixel_m)
             return InstanceFinder(width, reach_px, near_px, request.holes)
         return RegionFinder(width) if any(len(window.runs) for window in windows) else None
 

@@ -12,8 +12,8 @@ import numpy as np
 from fair_models.inference.outlines import edges as edge
 from fair_models.inference.outlines.edges import Edges
 from fair_models.inference.windowing import links
-from fair_models.inference.windowing import masks as run
-from fair_models.inference.windowing.masks import Runs
+from fair_models.inference.windowing import mask_runs as run
+from fair_models.inference.windowing.mask_runs import Runs
 from fair_models.types import Array
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from fair_models.inference.windowing.detections import FoundObjects
 from fair_models.inference.windowing.plan import Strip
-from fair_models.inference.windowing.run import WindowResult
+from fair_models.inference.windowing.window_steps import WindowResult
 from fair_models.types import Array
 
 MAX_OVERLAP = 0.5

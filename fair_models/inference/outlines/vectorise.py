@@ -9,7 +9,7 @@ import numpy as np
 
 from fair_models.data.images.grid import Grid
 from fair_models.inference.imagery.georeference import areas_m2, on_map, pixel_size_m, rounded
-from fair_models.inference.outlines import neighbours, right_angles
+from fair_models.inference.outlines import near_shapes, right_angles
 from fair_models.inference.outlines.arcs import with_short_edges
 from fair_models.inference.outlines.features import Features, none
 from fair_models.inference.outlines.regions import Regions
@@ -46,11 +46,11 @@ def polygons(
     if regions.group is None:
         outlines = with_short_edges(shaped(regions.outlines, pixel_size_m(grid), params))
     else:
-        outlines, still = neighbours.shaped(
+        outlines, still = near_shapes.shaped(
             regions, regions.group, pixel_size_m(grid), params, lambda shapes: rounded(shapes, grid)
         )
         if still and remarks is not None:
-            remarks[neighbours.NOT_REGULAR] += still
+            remarks[near_shapes.NOT_REGULAR] += still
     area_m2 = areas_m2(outlines, grid)
     keep = area_m2 >= params.min_area_m2
     return Features(

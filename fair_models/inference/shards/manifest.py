@@ -15,8 +15,8 @@ import orjson
 
 from fair_models.errors import Conflict, Corrupted, NotFound
 from fair_models.inference.imagery.failures import Failure
-from fair_models.inference.shards.files import pack, unpack
-from fair_models.inference.windowing.run import WindowResult
+from fair_models.inference.shards.shard_files import pack, unpack
+from fair_models.inference.windowing.window_steps import WindowResult
 from fair_models.store.digests import checksum_bytes, hex_of
 from fair_models.store.protocol import Store, StoredFile
 

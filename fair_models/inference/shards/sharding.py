@@ -18,10 +18,10 @@ from fair_models.errors import FairModelsError, NothingLookedAt
 from fair_models.inference.imagery.failures import Failure
 from fair_models.inference.prediction import PredictionResult, Prepared, Progress, prepared, write
 from fair_models.inference.request import PredictionRequest
-from fair_models.inference.shards.files import VERSION
 from fair_models.inference.shards.manifest import Manifest
+from fair_models.inference.shards.shard_files import VERSION
 from fair_models.inference.streaming import Crew, window_results
-from fair_models.inference.windowing.run import WindowResult
+from fair_models.inference.windowing.window_steps import WindowResult
 from fair_models.inference.writing import sidecar
 from fair_models.store.digests import checksum_file
 from fair_models.store.protocol import Store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fair_models.inference.windowing.masks import Runs
+from fair_models.inference.windowing.mask_runs import Runs
 from fair_models.types import Array
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from fair_models.inference.imagery.reading import Block, Imagery
 from fair_models.inference.request import PredictionRequest
-from fair_models.inference.windowing.run import Model
+from fair_models.inference.windowing.window_steps import Model
 from fair_models.inference.windows import Rectangle, View, WindowRule, cut, rule_for
 
 MIN_SHARD_PX = 2_500_000

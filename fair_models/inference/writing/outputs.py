@@ -16,7 +16,7 @@ from fair_models.inference.parts import NO_IMAGERY, SCALE
 from fair_models.inference.repeating import ID_PROPERTY
 from fair_models.inference.writing.geoparquet import GeoParquetSink, features_in
 from fair_models.inference.writing.layers import write_flatgeobuf, write_geojson, write_pmtiles
-from fair_models.inference.writing.numbers import KIND, NO_DATA, NumberFiles
+from fair_models.inference.writing.number_rasters import KIND, NO_DATA, NumberFiles
 from fair_models.inference.writing.preview import draw
 from fair_models.inference.writing.rasters import Kind, RasterFiles, class_colour
 from fair_models.inference.writing.sidecar import OutputFile, output_file

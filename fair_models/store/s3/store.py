@@ -15,8 +15,8 @@ from fair_models.store.digests import PREFIX, hex_of
 from fair_models.store.local import LocalStore
 from fair_models.store.naming import checked_key
 from fair_models.store.protocol import StoredFile
-from fair_models.store.s3 import reading, writing
-from fair_models.store.s3.client import ATTEMPTS, no_bucket, open_client, translate_errors
+from fair_models.store.s3 import bucket_reading, writing
+from fair_models.store.s3.boto import ATTEMPTS, no_bucket, open_client, translate_errors
 from fair_models.store.s3.place import BucketPlace
 
 LONGEST_LINK_S = 7 * 86_400
@@ -84,7 +84,7 @@ class S3Store:
         """
         if _is_here(href):
             return self._here.fetch(href, checksum)
-        return reading.fetch(self._client, self._find(href), checksum, self._cache, self._attempts)
+        return bucket_reading.fetch(self._client, self._find(href), checksum, self._cache, self._attempts)
 
     def verify(self, href: str, checksum: str) -> None:
         """Read a file where it lies and compare it with its checksum. Nothing is kept.
@@ -98,11 +98,11 @@ class S3Store:
         if _is_here(href):
             return self._here.verify(href, checksum)
         found, expected = self._find(href), hex_of(checksum)
-        got = reading.digest(self._client, found, self._attempts)
+        got = bucket_reading.digest(self._client, found, self._attempts)
         if got != expected:  # changed on its way, or where it lies
-            got = reading.digest(self._client, found, self._attempts)
+            got = bucket_reading.digest(self._client, found, self._attempts)
         if got != expected:
-            raise reading.differs(found, got, expected)
+            raise bucket_reading.differs(found, got, expected)
         return None
 
     def exists(self, href: str) -> bool:
@@ -224,7 +224,7 @@ class S3Store:
             self._clients[process] = open_client(self._attempts)
         return self._clients[process]
 
-    def _find(self, href: str) -> reading.BucketFile:
+    def _find(self, href: str) -> bucket_reading.BucketFile:
         """What is known of a file, in this bucket or in another that may be read."""
         key = self.place.key_of(href)
         if key is not None:
@@ -233,7 +233,7 @@ class S3Store:
             file = locations.parse_bucket_key(href)
             bucket, whole_key = file.bucket, file.key
         try:
-            return reading.find(self._client, bucket, whole_key)
+            return bucket_reading.find(self._client, bucket, whole_key)
         except NotFound:
             self._require_bucket(bucket)
             raise NotFound(
@@ -255,7 +255,7 @@ class S3Store:
         with suppress(NotFound, Unavailable), self._translate_errors(key):
             self._client.put_object_tagging(Bucket=self.place.bucket, Key=key, Tagging=tags)
 
-    def _put_again(self, found: reading.BucketFile) -> datetime | None:
+    def _put_again(self, found: bucket_reading.BucketFile) -> datetime | None:
         with suppress(NotFound, Unavailable, ValueError), self._translate_errors(found.name):
             answer = self._client.get_object_tagging(Bucket=found.bucket, Key=found.key)
             said = {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fair_models.errors import Conflict, FairModelsError, NotFound, Unavailable
-from fair_models.store.s3 import reading
-from fair_models.store.s3.client import ABSENT, TAKEN, code_of, translate_errors
+from fair_models.store.s3 import bucket_reading
+from fair_models.store.s3.boto import ABSENT, TAKEN, code_of, translate_errors
 
 PART_BYTES = 16 * 2**20
 """Bytes of a part; 5 MiB at least for S3."""
@@ -93,7 +93,7 @@ def put(client: Any, bucket: str, key: str, source: Source) -> bool:
 def _lies_there(client: Any, bucket: str, key: str, source: Source) -> bool:
     """Whether the same bytes lie under the key. Other ones are a conflict."""
     try:
-        found = reading.find(client, bucket, key)
+        found = bucket_reading.find(client, bucket, key)
     except NotFound:
         return False
     if _is(client, found, source):
@@ -106,11 +106,11 @@ def _lies_there(client: Any, bucket: str, key: str, source: Source) -> bool:
     )
 
 
-def _is(client: Any, found: reading.BucketFile, source: Source) -> bool:
+def _is(client: Any, found: bucket_reading.BucketFile, source: Source) -> bool:
     """Whether a file holds the same bytes: by what the server computed, else by reading it."""
     if found.size != source.size:
         return False
-    return found.checksum == source.checksum or reading.digest(client, found) == source.sha256
+    return found.checksum == source.checksum or bucket_reading.digest(client, found) == source.sha256
 
 
 def _settle_race(client: Any, bucket: str, key: str, source: Source) -> bool:
@@ -121,12 +121,12 @@ def _settle_race(client: Any, bucket: str, key: str, source: Source) -> bool:
 
 
 def _require_whole(client: Any, bucket: str, key: str, source: Source) -> None:
-    found = reading.find(client, bucket, key)
+    found = bucket_reading.find(client, bucket, key)
     if not _is(client, found, source):
         raise _taken_away(client, found)
 
 
-def _taken_away(client: Any, found: reading.BucketFile) -> FairModelsError:
+def _taken_away(client: Any, found: bucket_reading.BucketFile) -> FairModelsError:
     """Take a damaged upload away, if it still is that."""
     with translate_errors(found.name, found.bucket):
         client.delete_object(Bucket=found.bucket, Key=found.key, IfMatch=found.etag)

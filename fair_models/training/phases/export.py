@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fair_models.catalog.items.model import ItemInput
 from fair_models.contract.files import extras
-from fair_models.contract.files.export import export_network
+from fair_models.contract.files.network_file import export_network
 from fair_models.contract.verification import export_check
 from fair_models.data.chip_samples import LoadedSamples
 from fair_models.ml_tasks.segmentation.instances import InstanceRule

@@ -17,11 +17,11 @@ from fair_models.ml_tasks.results import Evaluation
 from fair_models.params import FinetuneParams, HyperparameterValue
 from fair_models.store.protocol import Store
 from fair_models.training.config.run_config import RunConfig
+from fair_models.training.finetune_plan import plan_run
 from fair_models.training.phases import model_code, sample_cache
 from fair_models.training.phases.evaluation import evaluate
 from fair_models.training.phases.model_code import ModelCode
 from fair_models.training.phases.preparation import unlabelled
-from fair_models.training.plan import plan_run
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ from fair_models.store.protocol import Store
 from fair_models.training.config import overrides
 from fair_models.training.config.registered import SEARCHES
 from fair_models.training.config.run_config import FileRef, RunConfig, StopRule
+from fair_models.training.finetune_plan import TITLE_LENGTH, plan_run
 from fair_models.training.ledger import Ledger, ModelVersion
-from fair_models.training.plan import TITLE_LENGTH, plan_run
 
 EPOCH_METRIC = "loss"
 """Metric of an epoch that bad trials are known by; lower is better."""

@@ -7,7 +7,7 @@ import rasterio
 from affine import Affine
 from PIL import Image
 
-from fair_models.data.images import chips, files
+from fair_models.data.images import chips, file_kinds
 from fair_models.errors import InvalidImagery
 from tests.data.messy import (
     FORMS,
@@ -189,7 +189,7 @@ def test_a_file_of_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path) -
         pass
 
     assert "it has 40000 x 40000 pixels" in reasons(tmp_path)
-    assert files.MAX_PIXELS < 40_000**2
+    assert file_kinds.MAX_PIXELS < 40_000**2
 
 
 def test_other_formats_of_gdal_are_not_opened(tmp_path: Path) -> None:

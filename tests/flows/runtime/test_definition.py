@@ -24,7 +24,7 @@ from fair_models.params import PromoteParams
 from fair_models.text import Line, Prose, Sentence, Title
 from flows.runtime import artifacts
 from flows.runtime.definition import flow, published_schema
-from flows.runtime.policy import TRANSIENT, is_transient
+from flows.runtime.task_policy import TRANSIENT, is_transient
 from flows.tasks import registry
 
 PROJECT = Path(__file__).resolve().parents[3]

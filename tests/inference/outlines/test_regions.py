@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fair_models.inference.outlines.regions import RegionFinder
-from fair_models.inference.windowing import masks
+from fair_models.inference.windowing import mask_runs
 from fair_models.types import Array
 from tests.inference import plain
 
@@ -90,10 +90,10 @@ def in_strips(
     found = []
     for rows in strips:
         parts = [
-            masks.of_mask(classes[rows, across], probability[rows, across], rows.start, across.start)
+            mask_runs.of_mask(classes[rows, across], probability[rows, across], rows.start, across.start)
             for across in columns
         ]
-        found.append(finder.add(masks.joined(parts), rows.stop))
+        found.append(finder.add(mask_runs.joined(parts), rows.stop))
     found.append(finder.end(height))
     return [
         plain.Region(outline, int(index), float(confidence), (int(row), int(column)), -1)
@@ -168,7 +168,7 @@ def test_regions_come_as_soon_as_they_end() -> None:
 
     came = []
     for row in range(4):
-        strip = masks.of_mask(classes[row : row + 1], np.ones((1, 4), np.float32), row)
+        strip = mask_runs.of_mask(classes[row : row + 1], np.ones((1, 4), np.float32), row)
         came.append(finder.add(strip, row + 1).first.tolist())
     came.append(finder.end(4).first.tolist())
 
@@ -184,7 +184,7 @@ def test_what_is_kept_between_strips_is_what_reaches_the_seam() -> None:
         classes[5:45:4, ::3] = 1
         classes[45:, 1000:1010] = classes[:5, 1000:1010] = 1
         found = finder.add(
-            masks.of_mask(classes, np.ones(classes.shape, np.float32), 50 * strip), 50 * (strip + 1)
+            mask_runs.of_mask(classes, np.ones(classes.shape, np.float32), 50 * strip), 50 * (strip + 1)
         )
         assert len(found) >= 6660
         kept.append(finder.kept_edges)

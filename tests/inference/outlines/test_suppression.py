@@ -18,9 +18,9 @@ from fair_models.inference.parts import FeaturePart, Part, Window
 from fair_models.inference.prediction import predict
 from fair_models.inference.shards.sharding import sharded
 from fair_models.inference.windowing.detections import FoundObjects, detections
-from fair_models.inference.windowing.masks import none
+from fair_models.inference.windowing.mask_runs import none
 from fair_models.inference.windowing.plan import Strip
-from fair_models.inference.windowing.run import WindowResult
+from fair_models.inference.windowing.window_steps import WindowResult
 from fair_models.inference.windows import Rectangle, View, WindowRule, cut
 from fair_models.store.local import LocalStore
 from fair_models.types import Array

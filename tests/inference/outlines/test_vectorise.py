@@ -14,7 +14,7 @@ from fair_models.inference.outlines.features import Features, concatenate
 from fair_models.inference.outlines.regions import RegionFinder
 from fair_models.inference.outlines.vectorise import boxes_and_points, scored
 from fair_models.inference.request import OutlineParams
-from fair_models.inference.windowing import masks
+from fair_models.inference.windowing import mask_runs
 from fair_models.inference.windowing.detections import FoundObjects, Mask
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
@@ -26,7 +26,7 @@ GRID = Grid("EPSG:32645", (0.3, 0.0, 353_000.0, 0.0, -0.3, 3_057_000.0), 120, 16
 def polygons(mask: Mask, grid: Grid, source_at: vectorise.SourceAt, params: OutlineParams) -> Features:
     height, width = mask.classes.shape
     finder = RegionFinder(width)
-    strips = [finder.add(masks.of_mask(mask.classes, mask.probability), height), finder.end(height)]
+    strips = [finder.add(mask_runs.of_mask(mask.classes, mask.probability), height), finder.end(height)]
     return concatenate([vectorise.polygons(regions, grid, source_at, params) for regions in strips])
 
 

@@ -16,12 +16,12 @@ from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.parts import FeaturePart, Part, Scores, Window
 from fair_models.inference.prediction import PredictionResult, predict
 from fair_models.inference.request import FORMATS, PredictionRequest
-from fair_models.inference.shards.files import pack, unpack
+from fair_models.inference.shards.shard_files import pack, unpack
 from fair_models.inference.shards.sharding import Sharding, sharded
 from fair_models.inference.windowing.detections import FoundObjects
-from fair_models.inference.windowing.masks import of_mask
+from fair_models.inference.windowing.mask_runs import of_mask
 from fair_models.inference.windowing.plan import FEW, MANY, cut_into_shards
-from fair_models.inference.windowing.run import Raster, WindowResult
+from fair_models.inference.windowing.window_steps import Raster, WindowResult
 from fair_models.inference.windows import Rectangle
 from fair_models.store.local import LocalStore
 from fair_models.types import Array

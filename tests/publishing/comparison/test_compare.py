@@ -45,8 +45,8 @@ from fair_models.reports.comparison import Ground, value_of
 from fair_models.settings import current
 from fair_models.store.archive import unpack
 from fair_models.store.local import LocalStore
+from fair_models.training.finetune_plan import plan_run
 from fair_models.training.phases import measurement
-from fair_models.training.plan import plan_run
 from fair_models.types import DATASETS
 from flows.tasks.comparison import _compared
 from tests.publishing import tiny_contribution

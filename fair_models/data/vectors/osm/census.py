@@ -10,7 +10,7 @@ from typing import Any
 
 import shapely
 
-from fair_models.data.vectors import files, geojson
+from fair_models.data.vectors import geojson, vector_files
 from fair_models.data.vectors.osm import extracts, overpass
 from fair_models.data.vectors.osm.tags import OWN, Query, all_of, value
 from fair_models.types import BBox, Json
@@ -83,7 +83,7 @@ def count(polygons: Iterable[tuple[Mapping[str, Any], Any]], query: Query) -> Ce
 
 
 def _polygons(path: Path, query: Query) -> Iterator[tuple[Json, Any]]:
-    with files.unpacked(path) as listed:
+    with vector_files.unpacked(path) as listed:
         for file, form in listed:
             if form == "osm-xml" or form == "osm-pbf":
                 rows = extracts.layer_rows(path, file, form, query, extracts.POLYGONS, _MOST)

@@ -13,9 +13,9 @@ import numpy as np
 import shapely
 
 from fair_models.data.vectors import geojson
-from fair_models.data.vectors.files import VectorRows
-from fair_models.data.vectors.osm import areas, tags
+from fair_models.data.vectors.osm import closed_ways, tags
 from fair_models.data.vectors.osm.tags import OSM_ID, OSM_TIME, OSM_TYPE, Query
+from fair_models.data.vectors.vector_files import VectorRows
 from fair_models.errors import InvalidLabels
 from fair_models.store.atomic import translate_os_errors
 from fair_models.types import Array, Json
@@ -76,7 +76,7 @@ def layer_rows(
 
 
 def _config(asked: Sequence[str]) -> str:
-    closed = ",".join([*areas.keys(asked), *areas.TAGS])
+    closed = ",".join([*closed_ways.keys(asked), *closed_ways.TAGS])
     head = f"closed_ways_are_polygons={closed}\nattribute_name_laundering=no\ntags_format=json\n"
     return head + "".join(_LAYER.format(layer=layer) for layer in LAYERS) + _NOT_READ
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fair_models.data.vectors import files
+from fair_models.data.vectors import vector_files
 from fair_models.data.vectors.osm.tags import OSM_TIME
 from fair_models.store.atomic import translate_os_errors
 
@@ -47,7 +47,7 @@ def of_file(path: Path) -> OsmFile | None:
         InvalidLabels: It is missing, broken or of a format that is not read.
         Unavailable: It cannot be read.
     """
-    with files.unpacked(path) as found:
+    with vector_files.unpacked(path) as found:
         times: list[datetime | None] = []
         for file, form in found:
             with translate_os_errors(f"read {path}"), file.open("rb") as opened:

@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 
 from fair_models.data.vectors import geojson
-from fair_models.data.vectors.osm import areas, rings
+from fair_models.data.vectors.osm import closed_ways, rings
 from fair_models.data.vectors.osm.tags import OSM_ID, OSM_TIME, OSM_TYPE, Query
 from fair_models.errors import InvalidLabels
 from fair_models.types import Array, Json
@@ -114,7 +114,7 @@ class _Index:
             if line is None:
                 return {}
             is_closed = len(line) > 3 and bool((line[0] == line[-1]).all())
-            if is_closed and areas.is_area(tags, asked):
+            if is_closed and closed_ways.is_area(tags, asked):
                 return {"type": "Polygon", "coordinates": [line.tolist()]}
             return {"type": "LineString", "coordinates": line.tolist()}
         if kind == "relation" and tags.get("type") in _RELATIONS:

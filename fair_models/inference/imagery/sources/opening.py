@@ -21,7 +21,7 @@ from fair_models.inference.imagery.sources.source import ImagerySource
 from fair_models.inference.imagery.sources.tiling import open_tiles
 from fair_models.store import documents, locations
 from fair_models.store.locations import BucketKey, Download, LocalPath, WebAddress
-from fair_models.store.s3.reading import S3Ranges
+from fair_models.store.s3.bucket_reading import S3Ranges
 from fair_models.store.web.policy import DOCUMENT_BYTES, RetryPolicy, Web
 from fair_models.store.web.ranges import RangedFile, WebRanges
 from fair_models.types import Json

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fair_models.inference.windowing import links, masks
+from fair_models.inference.windowing import links, mask_runs
 from fair_models.inference.windowing.links import ranges
-from fair_models.inference.windowing.masks import Runs
+from fair_models.inference.windowing.mask_runs import Runs
 from fair_models.types import Array
 
 BAND_PX = 300_000
@@ -58,9 +58,9 @@ def number_runs(runs: Runs, markers: Runs, width: int, reach_px: int, band_px: i
         parts.append(grown.select(found > 0))
         numbers.append(count + found[found > 0] - 1)
         left.append(grown.select(found == 0))
-    unreached = masks.stacked(masks.none(), *left)
+    unreached = mask_runs.stacked(mask_runs.none(), *left)
     further, _ = links.groups(*links.meetings(unreached, width), len(unreached))
-    together = masks.stacked(*parts, unreached)
+    together = mask_runs.stacked(*parts, unreached)
     named = np.concatenate([*numbers, count + marker_count + further])
     order = np.lexsort((together.starts, together.rows))
     return _in_order(together.select(order), named[order])

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fair_models.data.images.grid import Grid
-from fair_models.inference.outlines import neighbours, vectorise
+from fair_models.inference.outlines import near_shapes, vectorise
 from fair_models.inference.outlines.arcs import LONGEST_EDGE_PX, mesh_of
 from fair_models.inference.outlines.features import Features, concatenate
 from fair_models.inference.outlines.regions import Regions
 from fair_models.inference.request import OutlineParams
 from fair_models.types import Array
-from tests.inference.outlines.test_instances import cuts, in_strips
+from tests.inference.outlines.test_marked_objects import cuts, in_strips
 
 GRID = Grid("EPSG:32645", (0.3, 0.0, 353_000.0, 0.0, -0.3, 3_057_000.0), 700, 900)
 
@@ -24,9 +24,9 @@ def shapes_of(
     """Outlines with and without what is done to them, in strips of any height, and their classes."""
     pixel_m = 1.0, 1.0
     strips = cuts(len(classes), np.random.default_rng(seed))
-    found = in_strips(classes, markers, strips, reach_px, neighbours.near_px(params, pixel_m))
+    found = in_strips(classes, markers, strips, reach_px, near_shapes.near_px(params, pixel_m))
     found = [regions for regions in found if len(regions)]
-    made = [neighbours.shaped(each, group_of(each), pixel_m, params)[0] for each in found]
+    made = [near_shapes.shaped(each, group_of(each), pixel_m, params)[0] for each in found]
     nothing = [np.empty(0, object)]
     return (
         np.concatenate(nothing + made),
@@ -85,7 +85,7 @@ def test_outlines_of_any_mask_in_any_strips_are_the_same_valid_and_apart(
     assert not shapely.is_empty(found).any()
     for index in range(1, count + 1):
         assert overlapping(found[of_class == index]) == []
-    moved = min(max(simplify, 1.5 if regular else 0), neighbours.MAX_MOVE_PX)
+    moved = min(max(simplify, 1.5 if regular else 0), near_shapes.MAX_MOVE_PX)
     assert (shapely.hausdorff_distance(found, exact) <= moved + 1e-9).all() or regular
     assert shapely.covers(shapely.buffer(exact, moved + 1e-6), found).all()
 
@@ -147,7 +147,7 @@ def test_neighbours_stay_together_on_the_map() -> None:
 
 
 def on_the_map(classes: Array, markers: Array, params: OutlineParams) -> Features:
-    near_px = neighbours.near_px(params, (0.3, 0.3))
+    near_px = near_shapes.near_px(params, (0.3, 0.3))
     found = in_strips(classes, markers, [slice(0, len(classes))], 10, near_px)
     return concatenate(
         [vectorise.polygons(each, GRID, lambda points: points[:, 0], params) for each in found]
@@ -183,10 +183,10 @@ def test_only_outlines_that_share_no_edge_get_right_angles() -> None:
     along, across = column * 0.96 + row * 0.28, row * 0.96 - column * 0.28
     classes[(along > 122) & (along < 150) & (across > 20) & (across < 50)] = 1
     params = OutlineParams(simplify_m=1.2, regularise=True)
-    (found, rest) = in_strips(classes, markers, [slice(0, 120)], 10, neighbours.near_px(params, (1, 1)))
+    (found, rest) = in_strips(classes, markers, [slice(0, 120)], 10, near_shapes.near_px(params, (1, 1)))
 
-    made, still = neighbours.shaped(found, group_of(found), (1, 1), params)
-    simple, none = neighbours.shaped(found, group_of(found), (1, 1), OutlineParams(simplify_m=1.2))
+    made, still = near_shapes.shaped(found, group_of(found), (1, 1), params)
+    simple, none = near_shapes.shaped(found, group_of(found), (1, 1), OutlineParams(simplify_m=1.2))
 
     assert (len(found), len(rest), still, none) == (7, 0, 6, 0)
     alone = int(np.argmax(shapely.bounds(made)[:, 2]))
@@ -216,8 +216,8 @@ def test_right_angles_are_not_given_where_they_would_reach_into_another_object()
 
 
 def test_objects_are_near_whose_outlines_may_meet_when_both_have_moved() -> None:
-    assert neighbours.near_px(OutlineParams(), (0.3, 0.3)) is None
-    assert neighbours.near_px(OutlineParams(simplify_m=0.3), (0.3, 0.3)) == 2
-    assert neighbours.near_px(OutlineParams(simplify_m=0.1), (0.3, 0.3)) == 0
-    assert neighbours.near_px(OutlineParams(simplify_m=1000), (0.3, 0.5)) == 2 * neighbours.MAX_MOVE_PX
-    assert neighbours.near_px(OutlineParams(regularise=True), (0.5, 0.5)) == 3
+    assert near_shapes.near_px(OutlineParams(), (0.3, 0.3)) is None
+    assert near_shapes.near_px(OutlineParams(simplify_m=0.3), (0.3, 0.3)) == 2
+    assert near_shapes.near_px(OutlineParams(simplify_m=0.1), (0.3, 0.3)) == 0
+    assert near_shapes.near_px(OutlineParams(simplify_m=1000), (0.3, 0.5)) == 2 * near_shapes.MAX_MOVE_PX
+    assert near_shapes.near_px(OutlineParams(regularise=True), (0.5, 0.5)) == 3

@@ -16,7 +16,7 @@ from fair_models.inference.network.session import Session
 from fair_models.inference.outlines.features import Features, concatenate
 from fair_models.inference.prediction import PredictionResult, predict
 from fair_models.inference.shards.sharding import sharded
-from fair_models.inference.writing import numbers
+from fair_models.inference.writing import number_rasters
 from fair_models.inference.writing.geoparquet import features_in
 from fair_models.store.local import LocalStore
 from fair_models.types import Array
@@ -35,7 +35,7 @@ def numbers_of(result: PredictionResult, name: str = "instances.tif") -> Array:
 
 def test_pixels_have_the_ids_of_their_objects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawn in several pieces, of features in several row groups."""
-    monkeypatch.setattr(numbers, "_COLUMNS", 300)
+    monkeypatch.setattr(number_rasters, "_COLUMNS", 300)
     monkeypatch.setattr("fair_models.inference.writing.geoparquet.ROWS_PER_GROUP", 40)
     image = quarter(*SIZE, seed=4)
     path = write_geotiff(tmp_path / "town.tif", image, UTM, UTM_CORNER, PIXEL_M)
@@ -98,10 +98,10 @@ def test_each_block_has_a_raster_and_no_imagery_is_no_data(tmp_path: Path, netwo
         with rasterio.open(path) as file, rasterio.open(result.folder / name) as numbered:
             classes = file.read(1)
             assert (numbered.crs, numbered.transform) == (file.crs, file.transform)
-            assert numbered.nodata == numbers.NO_DATA
-        assert ((found == numbers.NO_DATA) == (classes == 255)).all()
+            assert numbered.nodata == number_rasters.NO_DATA
+        assert ((found == number_rasters.NO_DATA) == (classes == 255)).all()
         assert ((found > 0) == (classes > 0)).all()
-        largest.append(found[found < numbers.NO_DATA].max())
+        largest.append(found[found < number_rasters.NO_DATA].max())
     assert largest[0] < largest[1] == sum(result.counts.values())
 
 

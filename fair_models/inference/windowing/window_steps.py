@@ -13,14 +13,14 @@ from fair_models.inference.imagery.blocks import Block
 from fair_models.inference.imagery.failures import Failures
 from fair_models.inference.network.session import Session
 from fair_models.inference.parts import MARKER_THRESHOLD, NO_IMAGERY, Processing, to_percent
-from fair_models.inference.windowing import masks
+from fair_models.inference.windowing import mask_runs
 from fair_models.inference.windowing.detections import (
     Detections,
     FoundObjects,
     detections,
     wrong,
 )
-from fair_models.inference.windowing.masks import Runs
+from fair_models.inference.windowing.mask_runs import Runs
 from fair_models.inference.windows import Padding, Rectangle, View, pad
 from fair_models.types import Array
 
@@ -181,15 +181,15 @@ def postprocess(ran: NetworkOutput, model: Model, as_raster: bool) -> list[Windo
 def _result(view: View, valid: Array, said: Detections, as_raster: bool) -> WindowResult:
     mask, pixels = said.mask, int(np.count_nonzero(valid))
     if mask is None:
-        return WindowResult(view.window.source, masks.none(), None, said.found, said.scores, pixels)
+        return WindowResult(view.window.source, mask_runs.none(), None, said.found, said.scores, pixels)
     raster = None
     if as_raster:
         classes = np.where(valid, mask.classes, np.uint8(NO_IMAGERY))
         raster = Raster(view.core, classes, to_percent(mask.probability, valid))
     place = view.core.row, view.core.column
-    found, markers = masks.of_mask(mask.classes, mask.probability, *place), None
+    found, markers = mask_runs.of_mask(mask.classes, mask.probability, *place), None
     if mask.markers is not None:
-        markers = masks.of_mask(mask.classes * mask.markers, mask.probability, *place)
+        markers = mask_runs.of_mask(mask.classes * mask.markers, mask.probability, *place)
     return WindowResult(view.window.source, found, raster, said.found, said.scores, pixels, markers)
 
 
@@ -256,4 +256,4 @@ def _single(ran: NetworkOutput) -> list[NetworkOutput]:
 
 
 def _nothing(view: View) -> WindowResult:
-    return WindowResult(view.window.source, masks.none(), None, [], [])
+    return WindowResult(view.window.source, mask_runs.none(), None, [], [])

@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from fair_models.inference.instances.runs import NumberedRuns, number_runs
+from fair_models.inference.instances.run_objects import NumberedRuns, number_runs
 from fair_models.inference.outlines import edges as edge
 from fair_models.inference.outlines.holes import Places, filled, nowhere
 from fair_models.inference.outlines.regions import Regions
-from fair_models.inference.windowing import links, masks
-from fair_models.inference.windowing.masks import Runs
+from fair_models.inference.windowing import links, mask_runs
+from fair_models.inference.windowing.mask_runs import Runs
 from fair_models.types import Array
 
 _FAR = np.iinfo(np.int64).max
@@ -37,7 +37,7 @@ class InstanceFinder:
 
     def __init__(self, width: int, reach_px: int, near_px: int | None, holes: bool = True) -> None:
         self._width, self._reach_px, self._near_px, self._holes = width, reach_px, near_px, holes
-        self._recent = masks.none()
+        self._recent = mask_runs.none()
         self._group_recent = np.empty(0, np.int64)
         self._count = 0
         self._last_row = np.empty(0, np.int64)
@@ -74,12 +74,12 @@ class InstanceFinder:
         Args:
             height: Rows of the block.
         """
-        return self.add(masks.none(), masks.none(), height + 1 + (self._near_px or 0))
+        return self.add(mask_runs.none(), mask_runs.none(), height + 1 + (self._near_px or 0))
 
     def _add(self, runs: Runs, markers: Runs) -> None:
         """Find the groups of a strip's runs, and which of the open ones they join."""
         above = len(self._recent)
-        everything = masks.stacked(self._recent, runs)
+        everything = mask_runs.stacked(self._recent, runs)
         if self._near_px is None:
             one, other = links.meetings(everything, self._width)
         else:
@@ -112,8 +112,8 @@ class InstanceFinder:
         self._group_recent = number[self._group_recent]
         last_row = self._last_row[done]
         self._last_row, self._count = self._last_row[~done], int((~done).sum())
-        runs = masks.stacked(masks.none(), *(each.runs for each in ended))
-        markers = masks.stacked(masks.none(), *(each.markers for each in ended))
+        runs = mask_runs.stacked(mask_runs.none(), *(each.runs for each in ended))
+        markers = mask_runs.stacked(mask_runs.none(), *(each.markers for each in ended))
         group = np.concatenate([np.empty(0, np.int64), *(each.group for each in ended)])
         rank = np.cumsum(done) - 1
         return self._objects(runs, markers, rank[group], last_row)

@@ -18,7 +18,7 @@ from fair_models.errors import Corrupted, FairModelsError, Unavailable
 from fair_models.store.atomic import temporary_beside, translate_os_errors
 from fair_models.store.digests import PREFIX, hex_of, verify
 from fair_models.store.locations import BucketKey
-from fair_models.store.s3.client import ATTEMPTS, open_client, translate_errors
+from fair_models.store.s3.boto import ATTEMPTS, open_client, translate_errors
 from fair_models.store.web.ranges import CHUNK_BYTES
 
 PIECE_BYTES = 1 << 20

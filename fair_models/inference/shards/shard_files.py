@@ -14,10 +14,10 @@ import numpy as np
 import orjson
 
 from fair_models.errors import Corrupted
-from fair_models.inference.windowing import masks
+from fair_models.inference.windowing import mask_runs
 from fair_models.inference.windowing.detections import FoundObjects
-from fair_models.inference.windowing.masks import Runs
-from fair_models.inference.windowing.run import Raster, WindowResult
+from fair_models.inference.windowing.mask_runs import Runs
+from fair_models.inference.windowing.window_steps import Raster, WindowResult
 from fair_models.inference.windows import Rectangle
 from fair_models.types import Array
 
@@ -66,7 +66,7 @@ def unpack(data: bytes, count: int) -> list[WindowResult]:
 
 
 def _arrays(windows: Sequence[WindowResult]) -> dict[str, Array]:
-    everything = masks.stacked(masks.none(), *(each.runs for each in windows))
+    everything = mask_runs.stacked(mask_runs.none(), *(each.runs for each in windows))
     found = [one for each in windows for one in each.found]
     rasters = [each.raster for each in windows if each.raster is not None]
     areas = [
@@ -93,7 +93,7 @@ def _markers(windows: Sequence[WindowResult]) -> dict[str, Array]:
     told = [each.markers for each in windows if each.markers is not None]
     if not told:
         return {}
-    everything = masks.stacked(masks.none(), *told)
+    everything = mask_runs.stacked(mask_runs.none(), *told)
     counts = [_NOT_TOLD if each.markers is None else len(each.markers) for each in windows]
     return {
         "markers": np.array(counts, np.int64),

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from rasterio.features import rasterize
 
 from fair_models.inference.instances import growth
-from fair_models.inference.outlines.instances import InstanceFinder
+from fair_models.inference.outlines.marked_objects import InstanceFinder
 from fair_models.inference.outlines.regions import RegionFinder, Regions
-from fair_models.inference.windowing import masks
+from fair_models.inference.windowing import mask_runs
 from fair_models.types import Array
 
 
@@ -40,7 +40,8 @@ def in_strips(
     found = []
     for rows in strips:
         runs, inside = (
-            masks.of_mask(each[rows], probability[rows], rows.start) for each in (classes, classes * markers)
+            mask_runs.of_mask(each[rows], probability[rows], rows.start)
+            for each in (classes, classes * markers)
         )
         found.append(finder.add(runs, inside, rows.stop))
     return [*found, finder.end(height)]
@@ -105,7 +106,7 @@ def test_without_markers_objects_are_connected_regions_in_the_order_of_regions()
     draw = np.random.default_rng(3)
     classes = (draw.random((40, 50)) < 0.6).astype(np.uint8)
     finder = RegionFinder(50)
-    regions = [finder.add(masks.of_mask(classes, np.ones((40, 50), np.float32)), 40), finder.end(40)]
+    regions = [finder.add(mask_runs.of_mask(classes, np.ones((40, 50), np.float32)), 40), finder.end(40)]
 
     found = in_strips(classes, np.zeros((40, 50), bool), [slice(0, 40)])
 
@@ -197,7 +198,9 @@ def test_what_is_kept_between_strips_is_what_reaches_the_seam() -> None:
         classes[5:44:4, ::3] = 1
         classes[45:, 1000:1010] = classes[:4, 1000:1010] = 1
         ones = np.ones(classes.shape, np.float32)
-        runs, markers = (masks.of_mask(each, ones, 50 * strip) for each in (classes, classes * (ones > 0)))
+        runs, markers = (
+            mask_runs.of_mask(each, ones, 50 * strip) for each in (classes, classes * (ones > 0))
+        )
         assert len(finder.add(runs, markers, 50 * (strip + 1))) >= 6660
         kept.append(finder.kept_runs)
 

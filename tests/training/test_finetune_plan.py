@@ -22,7 +22,7 @@ from fair_models.params import FinetuneParams, SearchParams, SearchRange
 from fair_models.store.local import LocalStore
 from fair_models.store.protocol import StoredFile
 from fair_models.training.config.run_config import FileRef, RunConfig
-from fair_models.training.plan import find_items, plan_run
+from fair_models.training.finetune_plan import find_items, plan_run
 from fair_models.training.search import study
 from tests.catalog.item_factory import base_item, dataset_item
 

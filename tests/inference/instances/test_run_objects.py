@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fair_models.inference.instances import growth
-from fair_models.inference.instances.runs import NumberedRuns, number_runs
-from fair_models.inference.windowing import masks
+from fair_models.inference.instances.run_objects import NumberedRuns, number_runs
+from fair_models.inference.windowing import mask_runs
 from fair_models.types import Array
 
 
 def numbered(classes: Array, markers: Array, reach_px: int, band_px: int = 1000) -> NumberedRuns:
     probability = np.random.default_rng(0).random(classes.shape).astype(np.float32)
-    runs, inside = (masks.of_mask(each, probability) for each in (classes, classes * markers))
+    runs, inside = (mask_runs.of_mask(each, probability) for each in (classes, classes * markers))
     return number_runs(runs, inside, classes.shape[1], reach_px, band_px)
 
 
@@ -63,7 +63,7 @@ def test_a_run_that_is_divided_gives_each_object_its_markers_and_the_mean_of_the
     classes = np.ones((1, 8), np.uint8)
     markers = np.array([[0, 1, 1, 0, 0, 0, 1, 0]], bool)
     probability = np.array([[0.5, 1, 1, 0.7, 0.9, 0.6, 0.8, 0.8]], np.float32)
-    runs, inside = (masks.of_mask(each, probability) for each in (classes, classes * markers))
+    runs, inside = (mask_runs.of_mask(each, probability) for each in (classes, classes * markers))
 
     found = number_runs(runs, inside, 8, 3)
 
@@ -77,7 +77,7 @@ def test_an_object_that_has_its_region_to_itself_has_the_probability_of_all_its_
     classes = np.pad(np.ones((6, 9), np.uint8), 1)
     markers = np.pad(np.ones((2, 5), bool), 3)
     probability = draw.random(classes.shape).astype(np.float32)
-    runs, inside = (masks.of_mask(each, probability) for each in (classes, classes * markers))
+    runs, inside = (mask_runs.of_mask(each, probability) for each in (classes, classes * markers))
 
     found = number_runs(runs, inside, 11, 20)
 
