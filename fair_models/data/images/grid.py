@@ -106,6 +106,21 @@ class Grid:
         _, _, metres = _geod().inv(longitude[[0, 2]], latitude[[0, 2]], longitude[[1, 3]], latitude[[1, 3]])
         return float(metres[0]) / self.width, float(metres[1]) / self.height
 
+    @property
+    def axes_m(self) -> Array:
+        """What brings an offset in pixels (column, row) to metres (east, north), shape (2, 2).
+
+        Measured along geodesics through the middle of the grid.
+        """
+        middle_x, middle_y = self.width / 2, self.height / 2
+        columns = np.array([0.0, self.width, middle_x, middle_x])
+        rows = np.array([middle_y, middle_y, 0.0, self.height])
+        longitude, latitude = to_lonlat(self.crs, *self.places(columns, rows))
+        start, end = [0, 2], [1, 3]
+        azimuth, _, metres = _geod().inv(longitude[start], latitude[start], longitude[end], latitude[end])
+        along = np.asarray(metres) / (self.width, self.height)
+        return np.stack([along * np.sin(np.radians(azimuth)), along * np.cos(np.radians(azimuth))])
+
     def nearest(self, places: Array) -> Array:
         """Map coordinates (x, y), shape (n, 2), each moved to the equal place that is nearest to the grid.
 
@@ -259,6 +274,14 @@ def reproject(source: str, target: str, x: Array, y: Array) -> tuple[Array, Arra
         return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     reprojected_x, reprojected_y = _transformer(source, target).transform(x, y)
     return np.asarray(reprojected_x), np.asarray(reprojected_y)
+
+
+def degrees_of(latitudes: Array, east_m: Array, north_m: Array) -> tuple[Array, Array]:
+    """Degrees of longitude and of latitude of small distances on the ground, each at its latitude."""
+    start = np.zeros_like(latitudes)
+    azimuth = np.degrees(np.arctan2(east_m, north_m))
+    longitude, latitude, _ = _geod().fwd(start, latitudes, azimuth, np.hypot(east_m, north_m))
+    return np.asarray(longitude), np.asarray(latitude) - latitudes
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,1 @@
+"""How good labels are: whether they lie where the imagery shows what they mean."""

@@ -1,0 +1,136 @@
+"""How far labels lie beside the imagery, by neighbourhood: what was found, and how it is told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fair_models.types import Json
+
+FIELD = "fair:label_registration"
+"""Property of a dataset's item that says how far its labels lay beside the imagery."""
+
+SEARCHED_M = 8.0
+"""Offsets up to this many metres east, west, north and south are looked for."""
+
+NOTICED_M = 0.75
+"""Offsets from which on labels count as beside the imagery. Outlines of people are no truer than that."""
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """Adjacent chips, and how far their labels lie beside the imagery.
+
+    chips: Names of the chips.
+    east_m, north_m: Where the labels lie seen from the imagery, in metres; negative is west and south. The
+        best estimate, also where it is weak.
+    error_m: Standard error of the estimate along the worse axis, in metres; infinite where there is none.
+    objects: Number of labels that it is made of.
+    is_certain: Whether labels may be moved by it.
+    why: Why it is not certain, as part of a sentence; empty where it is.
+    """
+
+    chips: Sequence[str]
+    east_m: float
+    north_m: float
+    error_m: float
+    objects: int
+    is_certain: bool
+    why: str = ""
+
+    @property
+    def offset_m(self) -> float:
+        """How far the labels lie beside the imagery in any direction, in metres."""
+        return math.hypot(self.east_m, self.north_m)
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether the labels surely lie so far beside the imagery that moving them is right."""
+        return self.is_certain and self.offset_m >= NOTICED_M
+
+
+@dataclass(frozen=True)
+class Registration:
+    """How far labels lie beside the imagery, by neighbourhood; each chip is in one at most."""
+
+    neighbourhoods: Sequence[Neighbourhood] = ()
+
+    def of_chip(self, name: str) -> Neighbourhood | None:
+        """The neighbourhood that a chip is in; None for a chip that no label touches."""
+        return self._by_chip.get(name)
+
+    @cached_property
+    def _by_chip(self) -> dict[str, Neighbourhood]:
+        return {name: each for each in self.neighbourhoods for name in each.chips}
+
+    @property
+    def certain(self) -> list[Neighbourhood]:
+        """Those whose estimate is certain."""
+        return [each for each in self.neighbourhoods if each.is_certain]
+
+    @property
+    def beside(self) -> list[Neighbourhood]:
+        """Those whose labels surely lie beside the imagery."""
+        return [each for each in self.neighbourhoods if each.is_beside]
+
+    def facts(self, moved: int = 0) -> Json:
+        """What an item says of it (`FIELD`).
+
+        Args:
+            moved: Number of labels that were moved by it.
+        """
+        known = self.certain
+        said: Json = {
+            "neighbourhoods": len(self.neighbourhoods),
+            "certain": len(known),
+            "beside": len(self.beside),
+            "moved": moved,
+        }
+        if known:
+            east_m, north_m = _median(known)
+            said |= {
+                "east_m": east_m,
+                "north_m": north_m,
+                "worst_m": round(max(each.offset_m for each in known), 2),
+                "error_m": round(float(np.median([each.error_m for each in known])), 2),
+            }
+        return said
+
+    def note(self, moved: int | None = None) -> str:
+        """What people are told; empty where no labels surely lie beside the imagery.
+
+        Args:
+            moved: Number of labels that were moved. None: nobody asked for that.
+        """
+        beside = self.beside
+        if not beside:
+            return ""
+        where = f"in {len(beside)} of {len(self.neighbourhoods)} neighbourhoods"
+        if len(self.neighbourhoods) == 1:
+            where = "in the one neighbourhood that there is"
+        far = _direction(*_median(beside))
+        worst = max(each.offset_m for each in beside)
+        spread = f" (median; the farthest {worst:.1f} m)" if len(beside) > 1 else ""
+        if moved is None:
+            return f"Labels lie {far} of the imagery {where}{spread}; ingest again with --align to move them"
+        return f"Labels lay {far} of the imagery {where}{spread}; {moved:,} labels were moved"
+
+
+def _median(among: Sequence[Neighbourhood]) -> tuple[float, float]:
+    """Median offset east and north, in metres to a centimetre."""
+    east_m, north_m = np.median([(each.east_m, each.north_m) for each in among], axis=0)
+    return round(float(east_m), 2), round(float(north_m), 2)
+
+
+def _direction(east_m: float, north_m: float) -> str:
+    """An offset in words: "2.9 m east and 0.4 m south"."""
+    parts = [
+        f"{abs(value):.1f} m {words[value < 0]}"
+        for value, words in ((east_m, ("east", "west")), (north_m, ("north", "south")))
+        if abs(value) >= 0.05
+    ]
+    return " and ".join(parts) or "0.0 m east"
