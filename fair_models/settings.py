@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import SettingsConfigDict
 
+from fair_models.account_settings import AccountSettings
 from fair_models.errors import Invalid
+from fair_models.setting_lists import Listed
 
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"
 """Bytes as Kubernetes writes them, e.g. 4Gi."""
 
 CPUS = r"^[0-9]+(\.[0-9]+)?m?$"
 """Cores as Kubernetes writes them, e.g. 2 or 500m."""
-
-
-def _split(value: Any) -> Any:
-    """A list as it is written in a variable: JSON, or words separated by commas."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        return json.loads(value)
-    return [word.strip() for word in value.split(",") if word.strip()]
-
-
-Listed = (NoDecode, BeforeValidator(_split))
 
 
 def checkout_root(start: Path | None = None) -> Path | None:
@@ -45,7 +34,7 @@ def _default_home() -> Path:
     return (checkout_root() or Path.cwd()) / ".fair"
 
 
-class Settings(BaseSettings):
+class Settings(AccountSettings):
     """Settings of one process, read from the environment when they are first needed."""
 
     model_config = SettingsConfigDict(env_prefix="FAIR_", extra="ignore")
@@ -207,11 +196,6 @@ class Settings(BaseSettings):
     web_port: int = Field(
         8000, ge=1, le=65535, description="Port of the local registry service, 1 to 65535. Default: 8000."
     )
-    web_auth: Literal["off", "tokens", "oidc"] = Field(
-        "off",
-        description="How callers of the registry service sign in. off (default): not at all; it then "
-        "listens on this machine only.",
-    )
     web_max_body_bytes: int = Field(
         10 * 2**20,
         ge=1024,
@@ -285,7 +269,7 @@ class Settings(BaseSettings):
     def state_folders(self) -> tuple[Path, ...]:
         """Folders with state of the registry, Prefect, ZenML and MLflow. No result may be written there."""
         named = (os.environ.get(name) for name in ("PREFECT_HOME", "ZENML_CONFIG_PATH"))
-        below = ("catalog", "store", "cache", "schemas", "run", "prefect", "zenml", "mlflow")
+        below = ("catalog", "store", "cache", "schemas", "run", "prefect", "zenml", "mlflow", "web")
         return (
             self.catalog_folder,
             self.store_folder,
@@ -331,6 +315,11 @@ class Settings(BaseSettings):
         return SecretStr(written) if written else None
 
     @property
+    def web_database_file(self) -> Path:
+        """The web service's database, if it is in a file and none is named."""
+        return self.home / "web" / "web.db"
+
+    @property
     def run_folder(self) -> Path:
         """Process ids and logs of the local server and its workers."""
         return self.home / "run"
@@ -362,5 +351,10 @@ def current() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        reasons = [f"FAIR_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+        reasons = [_reason(each["loc"], each["msg"]) for each in error.errors()]
         raise Invalid(f"The environment is wrong: {'; '.join(reasons)}. Correct or unset it") from None
+
+
+def _reason(place: tuple[int | str, ...], said: str) -> str:
+    """What is wrong with a variable, or with several that do not go together."""
+    return f"FAIR_{str(place[0]).upper()}: {said}" if place else said.removeprefix("Value error, ")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from pystac import Item
 from starlette.requests import HTTPConnection
 
 Role = Literal["reader", "contributor", "publisher", "admin"]
-"""From the fewest rights to the most; each has those of the roles before it."""
+"""What an account may do. From the fewest rights to the most; each has those of the roles before it."""
+
+Scope = Literal["read", "upload", "run", "publish", "admin"]
+"""What one token may be used for."""
 
 OWNER = "fair:owner"
 VISIBILITY = "fair:visibility"
@@ -28,7 +31,7 @@ class Caller:
 
     owner: str | None = None
     role: Role = "reader"
-    scopes: frozenset[str] = field(default_factory=lambda: frozenset({"read"}))
+    scopes: frozenset[Scope] = frozenset({"read"})
 
     @property
     def is_admin(self) -> bool:

@@ -63,6 +63,8 @@ COMMANDS = {
     },
     "Operate": {
         "catalog": ("catalog.group", "Make a catalogue in pgstac, copy or check a catalogue."),
+        "user": ("accounts.users", "Make accounts of the web service, list them, change their roles."),
+        "token": ("accounts.tokens", "Make, list and revoke tokens of the web service."),
     },
 }
 """Each command by heading and name: its module here (and its function, if it has another name), its help."""

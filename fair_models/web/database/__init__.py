@@ -1,0 +1,1 @@
+"""The web service's database: SQLite, or PostgreSQL where several replicas share it."""

@@ -1,0 +1,1 @@
+"""Migrations of the database, one file for each change of its tables."""
