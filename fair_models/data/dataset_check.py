@@ -17,6 +17,7 @@ from fair_models.data.images import antimeridian, chips, footprint, zooms
 from fair_models.data.images.chips import Chip, Decoded
 from fair_models.data.images.grid import LONLAT
 from fair_models.data.images.orientation import UPRIGHT
+from fair_models.data.label_quality.report import LabelReport
 from fair_models.data.progress import ChipProgress, ignore_progress, reported
 from fair_models.data.splits import Split
 from fair_models.data.vectors import coco, label_pixels, labels, mapped_area, masks
@@ -84,6 +85,8 @@ class PreparedDataset:
     ignored_note: What to do where labels of other values take much of the ground; empty where they do not.
     objects_note: Which labels do not tell objects apart; empty where all do.
     are_masks: Whether its labels were connected pixels of masks.
+    report: What was found out about its labels; None where nobody looked, as with captions.
+    report_files: The report and its picture by asset key, as they are to be stored.
     """
 
     chips: Path
@@ -110,6 +113,8 @@ class PreparedDataset:
     ignored_note: str = ""
     objects_note: str = ""
     are_masks: bool = False
+    report: LabelReport | None = None
+    report_files: Mapping[str, Path] = field(default_factory=dict)
 
 
 def rules_of(params: IngestDatasetParams) -> ImageryRules:

@@ -19,6 +19,9 @@ from fair_models.data.dataset_check import (
     rules_of,
 )
 from fair_models.data.images import chips, footprint, zooms
+from fair_models.data.label_quality import survey
+from fair_models.data.label_quality.report import LabelReport
+from fair_models.data.label_quality.survey import LabelledChips
 from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.splits import Split
 from fair_models.data.texts import captioned_ingest
@@ -31,6 +34,9 @@ _MUCH_IGNORED = 0.2
 """Part of the ground from which on a note names the labels that are ignored, with the remedy."""
 
 _SHOWN = 5
+
+REPORT = "label-report"
+"""Asset key of the report on the labels."""
 
 
 def prepare(
@@ -54,6 +60,7 @@ def prepare(
     if params.captions != "none":
         return captioned_ingest.prepare(params, work_folder, progress, area)
     checked = check(params, progress, area)
+    report = survey.look(_labelled(params, checked))
     split = splits.by_area(
         checked.chips, params.held_out_ratio, params.seed, params.buffer_m, checked.drawn.labelled
     )
@@ -61,6 +68,7 @@ def prepare(
     sides = {"train": split.train, "held_out": split.held_out}
     created = sorted(chip.created for chip in checked.chips if chip.created)
     chips_path, labels_path, split_path = _write(work_folder, checked, split)
+    report_files = _write_report(work_folder, report)
     return PreparedDataset(
         chips=chips_path,
         labels=labels_path,
@@ -85,6 +93,23 @@ def prepare(
         keywords=_of_boxes(params.keywords) if checked.are_boxes else (),
         from_osm=checked.from_osm,
         labels_time=checked.labels_time,
+        report=report,
+        report_files=report_files,
+    )
+
+
+def _labelled(params: IngestDatasetParams, checked: CheckedDataset) -> LabelledChips:
+    is_for_pixels = any("segmentation" in word for word in params.keywords)
+    is_for_boxes = any("detection" in word for word in params.keywords)
+    return LabelledChips(
+        chips=checked.chips,
+        labels=checked.labels,
+        touching=checked.touching,
+        imagery=checked.imagery,
+        classes=params.class_names,
+        labels_time=checked.labels_time,
+        are_masks=checked.are_masks,
+        may_be_boxes=checked.are_boxes or (is_for_boxes and not is_for_pixels),
     )
 
 
@@ -146,3 +171,9 @@ def _write(folder: Path, checked: CheckedDataset, split: Split) -> tuple[Path, P
     labels.write(checked.labels.select(checked.on(checked.labelled)), paths[1])
     split.write(paths[2])
     return paths
+
+
+def _write_report(folder: Path, report: LabelReport) -> dict[str, Path]:
+    path = folder / f"{REPORT}.json"
+    report.write(path)
+    return {REPORT: path}

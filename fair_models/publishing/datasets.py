@@ -12,7 +12,7 @@ from pathlib import Path
 from pystac import Item
 
 from fair_models.catalog.items import building, datasets, versions
-from fair_models.catalog.items.dataset import CONNECTED, LABELS_TIME, OBJECTS
+from fair_models.catalog.items.dataset import CONNECTED, LABEL_REPORT, LABELS_TIME, OBJECTS
 from fair_models.catalog.items.datasets import DatasetFacts
 from fair_models.catalog.protocol import Catalog, ItemKey
 from fair_models.catalog.schemas import keywords
@@ -113,6 +113,7 @@ def ingest(
         stack.enter_context(catalog.exclusive(DATASETS, params.name))
         prepared = prepare(params, folder, progress, None if area is None else area.outline)
         notes = [*_area_notes(area), *made.notes, prepared.ignored_note, prepared.objects_note]
+        notes += prepared.report.notes() if prepared.report else []
         for sentence in [
             *notes,
             *([] if is_own else licence_notes(params, prepared, of_imagery=made.gives_licence)),
@@ -122,7 +123,12 @@ def ingest(
                 note(sentence)
         if not is_own:
             params = with_terms(params, prepared, of_imagery=made.gives_licence)
-        files = {"chips": prepared.chips, "labels": prepared.labels, "split": prepared.split}
+        files = {
+            "chips": prepared.chips,
+            "labels": prepared.labels,
+            "split": prepared.split,
+            **prepared.report_files,
+        }
         found = as_stored(files)
         current = versions.current(catalog, DATASETS, params.name)
         source = origin(current)
@@ -275,6 +281,7 @@ def _item(
                 **origin[2].fields,
                 **({"fair:zoom_choice": prepared.zoom_choice} if prepared.zoom_choice else {}),
                 **({OBJECTS: CONNECTED} if prepared.are_masks else {}),
+                **({LABEL_REPORT: prepared.report.summary()} if prepared.report else {}),
                 **({LABELS_TIME: building.timestamp(prepared.labels_time)} if prepared.labels_time else {}),
             },
         )

@@ -13,7 +13,7 @@ from pystac import Item
 
 from fair_models.catalog.changes.edits import VERSION_LINKS
 from fair_models.catalog.items import assets, building, pins, tombstones, versions
-from fair_models.catalog.items.dataset import SLICE, DatasetItem
+from fair_models.catalog.items.dataset import LABEL_REPORT, LEFT_OUT, SLICE, DatasetItem
 from fair_models.catalog.items.lineage import DERIVED_FROM
 from fair_models.catalog.protocol import Catalog
 from fair_models.data import dataset_slice
@@ -44,7 +44,12 @@ logger = logging.getLogger(__name__)
 _SHOWN = 8
 """How many values or tags a message names."""
 
-_OF_THE_WHOLE = frozenset({"fair:chip_counts", "updated", pins.FIELD, tombstones.ARCHIVED})
+_OF_THE_WHOLE = frozenset(
+    {"fair:chip_counts", "updated", pins.FIELD, tombstones.ARCHIVED, LABEL_REPORT, LEFT_OUT}
+)
+"""Properties that say nothing of a part. The whole has its own report on labels."""
+
+_FILES_OF_THE_WHOLE = frozenset({assets.LABEL_REPORT, assets.LABEL_PICTURE})
 
 
 def publish_slice(
@@ -126,7 +131,7 @@ class _Made:
             "links": self._links(document["links"]),
         }
         document["assets"] = {
-            **document["assets"],
+            **{key: each for key, each in document["assets"].items() if key not in _FILES_OF_THE_WHOLE},
             **{key: building.file_asset(key, file) for key, file in files.items()},
         }
         return Item.from_dict(document, migrate=False)

@@ -94,7 +94,7 @@ def ingest(params: IngestDatasetParams) -> PublishedItem:
         cutting=cut,
         note=notes.append,
     )
-    artifacts.write([cards.of_dataset(item)])
+    artifacts.write(cards.of_ingest(item))
     return results.published(item, dry_run=params.dry_run, notes=notes)
 
 
@@ -106,7 +106,7 @@ def collect_verdicts(params: CollectFeedbackParams) -> PublishedItem:
 
     notes: list[str] = []
     item = feedback.collect(params, open_catalog(), open_store(), artifacts.write_changes, notes.append)
-    artifacts.write([cards.of_dataset(item)])
+    artifacts.write(cards.of_ingest(item))
     return results.published(item, dry_run=params.dry_run, notes=notes)
 
 

@@ -22,6 +22,12 @@ CHIPS = "data"
 LABELS = "labels"
 SPLIT = "split"
 
+LABEL_REPORT = "label-report"
+"""Key of the report on a dataset's labels; its role, metadata, others have too."""
+
+LABEL_PICTURE = "label-report-picture"
+"""Key of the picture of that report."""
+
 RUNTIMES = frozenset({TRAINING_RUNTIME, INFERENCE_RUNTIME})
 
 KEYS = {

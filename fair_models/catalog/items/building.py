@@ -35,6 +35,7 @@ _MEDIA_TYPES = {
     ".geojson": "application/geo+json",
     ".yaml": "application/yaml",
     ".png": "image/png",
+    ".jpg": "image/jpeg",
     ".tif": "image/tiff; application=geotiff",
     ".npz": "application/octet-stream; framework=numpy",
 }
@@ -55,6 +56,8 @@ _TITLES = {
     "chips": "Image chips",
     "labels": "Labels",
     "split": "Which chips train and which are held out",
+    assets.LABEL_REPORT: "Report on the labels, chip by chip",
+    assets.LABEL_PICTURE: "Picture of the report on the labels",
 }
 
 ROLES: dict[str, list[str]] = {
@@ -72,6 +75,8 @@ ROLES: dict[str, list[str]] = {
     "chips": ["data"],
     "labels": ["labels", "labels-vector"],
     "split": ["split"],
+    assets.LABEL_REPORT: ["metadata"],
+    assets.LABEL_PICTURE: ["overview"],
 }
 """Roles that we write for each key."""
 

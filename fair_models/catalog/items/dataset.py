@@ -23,6 +23,13 @@ LABELS_TIME = "fair:labels_datetime"
 """Property of a dataset that says of when its labels are, in UTC, where they say so."""
 
 
+LABEL_REPORT = "fair:label_report"
+"""Property of a dataset that says how many chips and labels have each finding of the report on its labels."""
+
+LEFT_OUT = "fair:left_out"
+"""Property of a dataset: chips that neither train nor evaluate because of their labels, and why."""
+
+
 class DatasetItem(RegistryItem):
     """A typed view of a dataset's item: labels, split, chips. Datasets of others may lack any of it."""
 
@@ -80,6 +87,16 @@ class DatasetItem(RegistryItem):
         except NotFound:
             return []
         return [band.get("name", "?") for band in described]
+
+    @property
+    def label_report(self) -> Json | None:
+        """What the report on its labels counts; None where nobody looked at them."""
+        return self.properties.get(LABEL_REPORT)
+
+    @property
+    def left_out(self) -> Json | None:
+        """Which chips were left out because of their labels, and why; None where none was."""
+        return self.properties.get(LEFT_OUT)
 
     @property
     def slice_of(self) -> str | None:

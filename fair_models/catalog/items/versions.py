@@ -10,13 +10,16 @@ from typing import Any
 from pystac import Item
 
 from fair_models.catalog import names
-from fair_models.catalog.items import pins, tombstones
+from fair_models.catalog.items import assets, pins, tombstones
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Conflict, NotFound
 from fair_models.types import VERSION_SUFFIX, CollectionId
 
 _VERSION_LINKS = frozenset({"predecessor-version", "successor-version", "latest-version"})
 _PLACE_LINKS = frozenset({"self", "root", "parent", "collection"})
+_MADE_OF_OTHERS = frozenset({assets.LABEL_REPORT, assets.LABEL_PICTURE})
+"""Files that are made of the others: other software may write other bytes that say the same."""
+
 _CHANGING = frozenset({"deprecated", tombstones.ARCHIVED, pins.FIELD, "created", "updated", "datetime"})
 
 
@@ -163,6 +166,7 @@ def _content(item: Item) -> tuple[Any, ...]:
     files = {
         key: {**asset, "href": asset.get("file:checksum", asset["href"])}
         for key, asset in document["assets"].items()
+        if key not in _MADE_OF_OTHERS
     }
     other = sorted(
         (each["rel"], each["href"])

@@ -37,6 +37,7 @@ _HIDDEN = frozenset(
         "fair:confusion",
         "fair:metric_ceilings",
         "fair:agreement",
+        "fair:label_report",
     }
 )
 
@@ -99,6 +100,7 @@ def show(
     output.show_fields(found.id, {**properties, **files, **places_of_it})
     _show_ancestors(query.ancestors(catalog, found))
     _show_metrics(model)
+    _show_label_report(found)
     if model.hyperparameters:
         rows = [
             {"hyperparameter": key, "value": value, **_bounds(model.hyperparameter_spec.get(key, {}))}
@@ -135,6 +137,20 @@ def _show_metrics(model: ModelItem) -> None:
         output.say(f"No better than guessing: {doubt}")
     for title, rows in measured.tables():
         output.show_rows(f"\n{title}", rows, "")
+
+
+def _show_label_report(item: Item) -> None:
+    """What the report on a dataset's labels found; nothing for other items."""
+    from fair_models.catalog.items.dataset import DatasetItem
+    from fair_models.reports import label_report
+
+    data = DatasetItem(item)
+    if item.collection_id != DATASETS or data.label_report is None:
+        return
+    found = label_report.rows(data)
+    output.show_rows(f"\n{label_report.TITLE}", found, "\nLabels: nothing was found")
+    for sentence in label_report.sentences(data):
+        output.say(f"{sentence}.")
 
 
 def _chosen(collection: str | None) -> tuple[CollectionId, ...]:

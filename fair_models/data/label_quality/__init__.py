@@ -1,1 +1,1 @@
-"""How good labels are: whether they lie where the imagery shows what they mean."""
+"""Whether labels can be trusted: missing, wrong in shape, of another time, or beside the imagery."""

@@ -1,0 +1,164 @@
+"""Look at the labels of a dataset from all sides, and put together what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import get_args
+
+import numpy as np
+import shapely
+
+from fair_models.data.images import antimeridian
+from fair_models.data.images.chips import Chip
+from fair_models.data.label_quality import ages, shapes
+from fair_models.data.label_quality.report import KINDS, ChipReport, Finding, Kind, LabelReport
+from fair_models.data.label_quality.shapes import Shapes
+from fair_models.data.vectors.labels import Labels
+from fair_models.types import Array
+
+MENDED = ("repaired", "closed")
+"""Repairs of outlines that are counted as mended."""
+
+
+@dataclass(frozen=True)
+class LabelledChips:
+    """Chips and labels that were checked.
+
+    touching: Indices of the labels that each chip shares area with, by the chip's name.
+    imagery: Which pixels are imagery, for chips where some are not, by name; bool, shape (height, width).
+    classes: Class names without the background.
+    labels_time: Of when the labels are; None where nothing says so.
+    are_masks: Whether the labels were connected pixels of masks.
+    may_be_boxes: Whether boxes are what was asked for.
+    """
+
+    chips: Sequence[Chip]
+    labels: Labels
+    touching: Mapping[str, Array]
+    imagery: Mapping[str, Array]
+    classes: Sequence[str]
+    labels_time: datetime | None = None
+    are_masks: bool = False
+    may_be_boxes: bool = False
+
+
+def look(given: LabelledChips) -> LabelReport:
+    """Look at labels: their shapes, and their time.
+
+    Args:
+        given: What was checked; at least one label touches a chip.
+    """
+    on_chips = np.unique(np.concatenate([np.empty(0, dtype=int), *given.touching.values()])).astype(int)
+    form = _shapes(given, on_chips)
+    created = sorted(chip.created for chip in given.chips if chip.created)
+    general, why = ages.compare(given.labels_time, (created[0], created[-1]) if created else None)
+    general += _mended(given.labels.mended)
+    reports = [_chip(given, chip, form, on_chips) for chip in given.chips]
+    return LabelReport(
+        chips=reports,
+        label_count=len(on_chips),
+        general=general,
+        counts={kind: int(flags.sum()) for kind, flags in form.flags.items() if flags.any()},
+        checks={"shapes": _limits(form, given, on_chips)},
+        skipped={"time": why} if why else {},
+    )
+
+
+def _shapes(given: LabelledChips, on_chips: Array) -> Shapes:
+    outlines = given.labels.outlines[on_chips]
+    if len(outlines):
+        outlines = antimeridian.near(outlines, float(shapely.get_x(shapely.centroid(outlines[0]))))
+    return shapes.check(
+        outlines,
+        [given.labels.names[index] for index in on_chips],
+        min(chip.gsd_m for chip in given.chips),
+        are_drawn=not given.are_masks,
+        may_be_boxes=given.may_be_boxes,
+    )
+
+
+def _chip(given: LabelledChips, chip: Chip, form: Shapes, on_chips: Array) -> ChipReport:
+    touching = given.touching[chip.name]
+    own = np.searchsorted(on_chips, touching)
+    counts = {kind: int(flags[own].sum()) for kind, flags in form.flags.items() if flags[own].any()}
+    outlines, _ = given.labels.around(chip.grid)
+    if not given.are_masks and not given.may_be_boxes and len(own):
+        # Boxes that are drawn on a chip are upright on its pixels, also where these are turned on the map.
+        boxes = form.flags["boxes"][own] | shapes.upright_on(outlines[touching], chip.grid)
+        counts |= {"boxes": int(boxes.sum())} if boxes.any() else {}
+    findings = [*_block(form, own, outlines[touching], chip), *_forms(counts, len(own)), *_slight(counts)]
+    order = get_args(Kind)
+    return ChipReport(
+        chip=chip.name,
+        labels=len(own),
+        shapes=counts,
+        findings=sorted(findings, key=lambda each: order.index(each.kind)),
+    )
+
+
+def _block(form: Shapes, own: Array, outlines: Array, chip: Chip) -> list[Finding]:
+    """A huge label that covers most of a chip: one outline around many objects."""
+    for position in np.flatnonzero(form.flags["huge"][own]):
+        share = shapes.block_share(outlines[position], chip)
+        if share > shapes.BLOCK_SHARE:
+            label = own[position]
+            times = form.areas_m2[label] / form.typical_m2[label]
+            return [
+                Finding(
+                    "blocks",
+                    f"one outline of {form.areas_m2[label]:,.0f} m², {times:.0f} times the usual label, "
+                    f"covers {share:.0%} of the chip (limit {shapes.BLOCK_SHARE:.0%})",
+                )
+            ]
+    return []
+
+
+def _forms(counts: Mapping[str, int], labels: int) -> list[Finding]:
+    """Forms that most labels of a chip have."""
+    found = []
+    kinds: tuple[Kind, ...] = ("boxes", "circles")
+    for kind in kinds:
+        count = counts.get(kind, 0)
+        if count >= shapes.FEW and count > shapes.MOST * labels:
+            found.append(
+                Finding(
+                    kind,
+                    f"{count} of {labels} labels: {KINDS[kind]} (limit {shapes.MOST:.0%} of at least "
+                    f"{shapes.FEW})",
+                )
+            )
+    return found
+
+
+def _slight(counts: Mapping[str, int]) -> list[Finding]:
+    """Single labels with something wrong."""
+    kinds: tuple[Kind, ...] = ("few_corners", "huge", "tiny", "duplicates", "near_duplicates", "overlapping")
+    return [Finding(kind, f"{counts[kind]} {KINDS[kind]}") for kind in kinds if counts.get(kind)]
+
+
+def _mended(mended: Mapping[str, int]) -> list[Finding]:
+    count = sum(mended.get(name, 0) for name in MENDED)
+    return (
+        [Finding("mended", f"{count} broken outlines were mended; look whether they are right")]
+        if count
+        else []
+    )
+
+
+def _limits(form: Shapes, given: LabelledChips, on_chips: Array) -> str:
+    """By which limits shapes were judged."""
+    finest_m = min(chip.gsd_m for chip in given.chips)
+    typical = {
+        name: float(np.median(form.areas_m2[[given.labels.names[index] == name for index in on_chips]]))
+        for name in given.classes
+        if any(given.labels.names[index] == name for index in on_chips)
+    }
+    usual = ", ".join(f"{name} {area:.0f} m²" for name, area in typical.items())
+    return (
+        f"tiny: less than {shapes.TINY_PX} pixels of {finest_m:.2g} m; huge: more than {shapes.HUGE_TIMES} "
+        f"times the median of its class ({usual}) and far outside of the distribution of its areas, of "
+        f"classes with at least {shapes.FEWEST} labels; the same: IoU above {shapes.SAME_IOU}; nearly the "
+        f"same: above {shapes.NEAR_IOU}"
+    )
