@@ -36,6 +36,7 @@ from fair_models.types import DATASETS, LOCAL_MODELS
 
 if TYPE_CHECKING:
     from fair_models.catalog.items.model import ModelItem
+    from fair_models.inference.imagery.areas import Area
 
 
 def check(params: Params, catalog: Catalog, *, files: bool = True) -> None:
@@ -105,17 +106,19 @@ def _repeat(params: RepeatParams, catalog: Catalog, files: bool) -> None:
 
 
 def _ingest(params: IngestDatasetParams, catalog: Catalog, files: bool) -> None:
+    from fair_models.ingestion import first_look
     from fair_models.publishing import dataset_items, datasets
 
     is_item = params.chips is not None and dataset_items.names_item(params.chips)
     if not is_item:  # whose own keywords count
         datasets.with_keywords(params)
-    if params.imagery is not None or params.area is not None:
-        _look_at_imagery(params, files)
+    area = _area_of(params, files)
+    if params.imagery is not None:
+        first_look.look(params, area, has_area=params.area is not None, files=files)
     if not files:
         return
     if params.imagery is not None:
-        _look_at_labels(params)
+        datasets.look_at_labels(params, area)
         return
     if is_item and locations.is_web(params.chips_folder):
         return
@@ -124,28 +127,17 @@ def _ingest(params: IngestDatasetParams, catalog: Catalog, files: bool) -> None:
         raise NotFound(f"There is no folder {chips}. Name the folder with the image chips")
     if is_item:
         dataset_items.look(params)
-    _look_at_labels(params)
+    datasets.look_at_labels(params, area)
 
 
-def _look_at_labels(params: IngestDatasetParams) -> None:
-    from fair_models.publishing import osm_labels
-
-    if osm_labels.asked(params).address:
-        return
-    if params.labels is not None and not locations.local_path(params.labels).exists():
-        raise NotFound(f"There is no file {params.labels} with labels. Name it, or put it among the chips")
-
-
-def _look_at_imagery(params: IngestDatasetParams, files: bool) -> None:
-    """See that imagery and area can be told apart from mistakes. Nothing is asked of other machines."""
+def _area_of(params: IngestDatasetParams, files: bool) -> Area | None:
+    """The area of a request, where it can be read here. Nothing is asked of other machines."""
     from fair_models import place_fields
     from fair_models.inference.imagery import areas
-    from fair_models.ingestion import first_look
 
-    inline = params.area is not None and place_fields.is_inline(params.area)
-    area = areas.read(params.area) if params.area is not None and (files or inline) else None
-    if params.imagery is not None:
-        first_look.look(params, area, has_area=params.area is not None, files=files)
+    if params.area is None or not (files or place_fields.is_inline(params.area)):
+        return None
+    return areas.read(params.area)
 
 
 def _register(params: RegisterModelParams, catalog: Catalog, files: bool) -> None:

@@ -71,7 +71,8 @@ class IngestDatasetParams(Params):
         description="File with the labels: GeoJSON, GeoPackage, Shapefile, FlatGeobuf, GeoParquet or "
         "OpenStreetMap data (.osm, .osm.pbf, Overpass JSON), also as .gz or .zip; or COCO with outlines or "
         "boxes. Or a folder with a mask for each chip, of its name. Or the https address of an Overpass "
-        "service (.../api/interpreter), which is asked for the tags of the classes around the chips. For "
+        "service (.../api/interpreter) or of HOT's raw-data-api (.../v1), which is asked for the tags of the "
+        "classes around the chips. For "
         "captioned images: the JSON, CSV or text file with the captions. Default: labels.geojson, or "
         "captions.json, .csv or .txt, beside the chips.",
     )

@@ -19,11 +19,13 @@ from fair_models.catalog.schemas import keywords
 from fair_models.catalog.schemas.keywords import SEARCH
 from fair_models.data.dataset_check import PreparedDataset
 from fair_models.data.folders import DatasetFolder, locate
+from fair_models.data.images import antimeridian
 from fair_models.data.ingest import prepare
 from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.texts import captioned
 from fair_models.data.vectors import labels, polygons
 from fair_models.data.vectors.osm import origin as osm
+from fair_models.errors import NotFound
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.areas import Area
 from fair_models.params import IngestDatasetParams
@@ -102,6 +104,8 @@ def ingest(
     area = None if params.area is None else areas.read(params.area)
     with work_folder("ingest") as folder, ExitStack() as stack:
         from_osm = osm_labels.AskedLabels() if is_own else osm_labels.asked(params)
+        if not is_own:
+            look_at_labels(params, area)
         params = with_keywords(params if is_own else _settled(from_osm.without(params), folder))
         if area is not None:  # before chips are cut, which takes longer
             params = from_osm.settled(params, area, folder)
@@ -152,6 +156,28 @@ def ingest(
             needs=source.derived,
         )
         return publish(new, catalog, store, tell=tell, dry_run=params.dry_run)
+
+
+def look_at_labels(params: IngestDatasetParams, area: Area | None) -> None:
+    """See that labels are there and of a kind that is read, before chips are cut or looked at.
+
+    Args:
+        params: The request. Nothing is asked of a service that it names.
+        area: Its area.
+
+    Raises:
+        Invalid: They lie where the settings do not allow it.
+        InvalidLabels: Their first bytes or their size show that they are not read.
+        NotFound: There is no such file.
+    """
+    if params.labels is None or osm_labels.asked(params).address:
+        return
+    path = locations.local_path(params.labels)
+    if not path.exists():
+        raise NotFound(f"There is no file {params.labels} with labels. Name it, or put it among the chips")
+    if path.is_file() and params.captions != "given":
+        west, south, east, north = (0, 0, 0, 0) if area is None else antimeridian.bbox([area.outline])
+        polygons.look(path, (west, south, east, north) if west < east else None)
 
 
 def _area_notes(area: Area | None) -> list[str]:

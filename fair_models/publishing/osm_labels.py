@@ -8,7 +8,7 @@ from pathlib import Path
 from fair_models.data.dataset_check import rules_of
 from fair_models.data.folders import locate
 from fair_models.data.images import antimeridian, chips, footprint
-from fair_models.data.vectors.osm import overpass_service, tags
+from fair_models.data.vectors.osm import label_services, tags
 from fair_models.data.vectors.osm.tags import Tag, TagRules
 from fair_models.errors import Invalid
 from fair_models.inference.imagery.areas import Area
@@ -41,11 +41,11 @@ class AskedLabels:
             folder: Where the answer goes.
 
         Raises:
-            As `overpass_service.ask` does; `Invalid` where the area reaches over 180 degrees too.
+            As `label_services.ask` does; `Invalid` where the area reaches over 180 degrees too.
         """
         if not self.address:
             return params
-        path = overpass_service.ask(self.address, _rules(params), _around(params, area), folder / ANSWER)
+        path = label_services.ask(self.address, _rules(params), _around(params, area), folder / ANSWER)
         return params.model_copy(update={"labels": str(path)})
 
 
@@ -57,12 +57,10 @@ def asked(params: IngestDatasetParams) -> AskedLabels:
     """
     if params.labels is None or not locations.is_web(params.labels):
         return AskedLabels()
-    if not overpass_service.is_service(params.labels):
-        raise Invalid(
-            f"labels: {locations.shown(params.labels)} is no service of Overpass, whose address ends with "
-            f"{overpass_service.ENDING}; download the file and name that"
-        )
-    locations.parse_web(params.labels)
+    try:
+        label_services.require(params.labels)
+    except Invalid as error:
+        raise Invalid(f"labels: {error}") from error
     if params.captions == "given":
         raise Invalid("labels: captions lie in a file, OpenStreetMap has none; name the file")
     return AskedLabels(params.labels)

@@ -1,15 +1,26 @@
 """A catalogue, a store and a ledger with nothing in them."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
+from pystac import Item
 
+from fair_models import prechecks
 from fair_models.catalog.changes import transitions
 from fair_models.catalog.local.catalog import LocalCatalog
+from fair_models.data.vectors.osm import label_services
+from fair_models.errors import FairModelsError
+from fair_models.params import IngestDatasetParams
+from fair_models.publishing.datasets import ingest
 from fair_models.store.local import LocalStore
+from fair_models.store.web.policy import RetryPolicy
+from fair_models.types import DATASETS
 from tests.catalog.item_factory import base_item, dataset_item
 from tests.publishing import tiny_contribution
 from tests.publishing.memory_ledger import MemoryLedger
+from tests.store.web_server import WebServer
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +55,46 @@ def parents(catalog: LocalCatalog) -> None:
 @pytest.fixture
 def contribution(tmp_path: Path) -> Path:
     return tiny_contribution.write(tmp_path)
+
+
+Publish = Callable[..., Item]
+
+
+class Refused(Protocol):
+    """Publishes what is refused, and sees that nothing is stored. Returns the message."""
+
+    def __call__(self, publish: Publish, kind: type[FairModelsError], **fields: object) -> str: ...
+
+
+@pytest.fixture
+def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    """A web server whose failures are soon over."""
+    monkeypatch.setenv("FAIR_ALLOWED_HOSTS", '["127.0.0.1"]')
+    quick = RetryPolicy(at_once=1, per_second=1000.0, attempts=3, first_wait_s=0.001, longest_wait_s=0.01)
+    monkeypatch.setattr(label_services.ask, "__defaults__", (quick,))
+    with WebServer(tmp_path).running() as running:
+        yield running
+
+
+@pytest.fixture
+def ingested(catalog: LocalCatalog, store: LocalStore) -> Publish:
+    """Checks and ingests a dataset."""
+
+    def call(**fields: object) -> Item:
+        asked = IngestDatasetParams.model_validate({"name": "town", "title": "Town", **fields})
+        prechecks.check(asked, catalog)
+        return ingest(asked, catalog, store)
+
+    return call
+
+
+@pytest.fixture
+def refused(catalog: LocalCatalog, store: LocalStore) -> Refused:
+    def call(publish: Publish, kind: type[FairModelsError], **fields: object) -> str:
+        with pytest.raises(kind) as error:
+            publish(**fields)
+        assert list(catalog.search(DATASETS)) == []
+        assert list(store.hrefs()) == []
+        return str(error.value)
+
+    return call

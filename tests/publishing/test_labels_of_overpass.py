@@ -2,94 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
+from functools import partial
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
-from pystac import Item
 
-from fair_models import prechecks
-from fair_models.catalog.local.catalog import LocalCatalog
-from fair_models.data.synthetic import make_settlement
-from fair_models.data.vectors.osm import overpass_service
 from fair_models.data.vectors.osm.overpass_service import query_text
 from fair_models.data.vectors.osm.tags import rules
-from fair_models.errors import FairModelsError, Invalid, InvalidLabels, Unavailable
-from fair_models.params import IngestDatasetParams
-from fair_models.publishing.datasets import ingest
-from fair_models.store.local import LocalStore
-from fair_models.store.web.policy import RetryPolicy
-from fair_models.types import DATASETS
-from tests.data.vectors.osm.osm_files import TIME, OsmMap
-from tests.store.web_server import WebServer, break_off, send
-
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-class Overpass:
-    """A service with the buildings of a settlement.
-
-    queries: What it was asked.
-    failures: Statuses of the first answers.
-    """
-
-    def __init__(self, web: WebServer, folder: Path) -> None:
-        self.web, self.folder = web, folder
-        self.queries: list[str] = []
-        self.failures: list[int] = []
-        path = make_settlement(folder / "town", seed=3, columns=4, rows=2, size_px=64, prediction_columns=0)
-        labels = path / "input" / "labels.geojson"
-        drawn = OsmMap()
-        for number, feature in enumerate(orjson.loads(labels.read_bytes())["features"], 1):
-            drawn.way(number, map(tuple, feature["geometry"]["coordinates"][0]), {"building": "yes"})
-        labels.unlink()
-        self.town = drawn
-        self.body = drawn.overpass(folder / "answer.json").read_bytes()
-        self.promised = len(self.body)
-        web.answers["/api/interpreter"] = self._answer
-
-    @property
-    def address(self) -> str:
-        return self.web.url("api/interpreter")
-
-    def says(self, body: bytes, promised: int | None = None) -> None:
-        self.body, self.promised = body, len(body) if promised is None else promised
-
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        self.queries += parse_qs(urlsplit(request.path).query)["data"]
-        status = self.failures.pop(0) if self.failures else 200
-        if status != 200:
-            send(request, b"busy", status)
-        elif self.promised > len(self.body):
-            break_off(request, self.body, self.promised)
-        else:
-            send(request, self.body)
+from fair_models.errors import Invalid, InvalidLabels, Unavailable
+from tests.data.vectors.osm.osm_files import TIME
+from tests.publishing.conftest import Publish, Refused
+from tests.publishing.label_servers import Overpass, make_town
+from tests.store.web_server import WebServer
 
 
 @pytest.fixture
-def overpass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Overpass]:
-    monkeypatch.setenv("FAIR_ALLOWED_HOSTS", '["127.0.0.1"]')
-    quick = RetryPolicy(at_once=1, per_second=1000.0, attempts=3, first_wait_s=0.001, longest_wait_s=0.01)
-    monkeypatch.setattr(overpass_service.ask, "__defaults__", (quick,))
-    with WebServer(tmp_path).running() as web:
-        yield Overpass(web, tmp_path)
+def overpass(web: WebServer, tmp_path: Path) -> Overpass:
+    return Overpass(web, make_town(tmp_path))
 
 
 @pytest.fixture
-def publish(overpass: Overpass, catalog: LocalCatalog, store: LocalStore) -> Callable[..., Item]:
-    def call(**fields: object) -> Item:
-        given = {"name": "town", "title": "Town", "chips": str(overpass.folder / "town")}
-        asked = IngestDatasetParams.model_validate({**given, "labels": overpass.address, **fields})
-        prechecks.check(asked, catalog)
-        return ingest(asked, catalog, store)
-
-    return call
+def publish(overpass: Overpass, ingested: Publish, tmp_path: Path) -> Publish:
+    return partial(ingested, chips=str(tmp_path / "town"), labels=overpass.address)
 
 
-def test_labels_are_asked_for_around_the_chips(overpass: Overpass, publish: Callable[..., Item]) -> None:
+def test_labels_are_asked_for_around_the_chips(overpass: Overpass, publish: Publish) -> None:
     item = publish()
 
     [query] = overpass.queries
@@ -104,9 +42,7 @@ def test_labels_are_asked_for_around_the_chips(overpass: Overpass, publish: Call
     assert sum(said["fair:class_counts"]["train"].values()) > 0
 
 
-def test_an_area_is_asked_for_instead_where_one_is_given(
-    overpass: Overpass, publish: Callable[..., Item]
-) -> None:
+def test_an_area_is_asked_for_instead_where_one_is_given(overpass: Overpass, publish: Publish) -> None:
     west, south, east, north = publish().bbox
     half = (west + east) / 2
 
@@ -123,81 +59,69 @@ def test_values_are_asked_for_as_they_are_written() -> None:
     )
 
 
-def test_a_busy_service_is_asked_again(overpass: Overpass, publish: Callable[..., Item]) -> None:
+def test_a_busy_service_is_asked_again(overpass: Overpass, publish: Publish) -> None:
     overpass.failures = [429, 504]
 
     assert publish().id == "town-v1"
     assert len(overpass.queries) == 3
 
 
-def refused(
-    publish: Callable[..., Item], kind: type[FairModelsError], catalog: LocalCatalog, store: LocalStore
-) -> str:
-    with pytest.raises(kind) as error:
-        publish()
-    assert list(catalog.search(DATASETS)) == []
-    assert list(store.hrefs()) == []
-    return str(error.value)
-
-
 @pytest.mark.parametrize("status", [429, 504])
 def test_a_service_that_stays_busy_is_told_with_the_way_by_hand(
-    overpass: Overpass, publish: Callable[..., Item], catalog: LocalCatalog, store: LocalStore, status: int
+    overpass: Overpass, publish: Publish, refused: Refused, status: int
 ) -> None:
     overpass.failures = [status] * 10
 
-    said = refused(publish, Unavailable, catalog, store)
+    said = refused(publish, Unavailable)
     assert f"the server says {status}" in said
     assert "download the area as a file" in said
     assert len(overpass.queries) == 3
 
 
-def test_half_an_answer_is_none(
-    overpass: Overpass, publish: Callable[..., Item], catalog: LocalCatalog, store: LocalStore
-) -> None:
+def test_half_an_answer_is_none(overpass: Overpass, publish: Publish, refused: Refused) -> None:
     overpass.says(overpass.body[:1000], promised=len(overpass.body))
 
-    assert "download the area as a file" in refused(publish, Unavailable, catalog, store)
+    assert "download the area as a file" in refused(publish, Unavailable)
 
 
 def test_an_answer_that_ran_out_of_time_is_refused(
-    overpass: Overpass, publish: Callable[..., Item], catalog: LocalCatalog, store: LocalStore
+    overpass: Overpass, publish: Publish, refused: Refused
 ) -> None:
     overpass.says(orjson.dumps({**orjson.loads(overpass.body), "remark": "runtime error: Query timed out"}))
 
-    said = refused(publish, InvalidLabels, catalog, store)
+    said = refused(publish, InvalidLabels)
     assert "its answer is incomplete: runtime error: Query timed out; ask for a smaller area" in said
 
 
 def test_an_empty_answer_is_told_with_tags_and_place(
-    overpass: Overpass, publish: Callable[..., Item], catalog: LocalCatalog, store: LocalStore
+    overpass: Overpass, publish: Publish, refused: Refused
 ) -> None:
     overpass.says(b'{"version": 0.6, "elements": []}')
 
-    said = refused(publish, InvalidLabels, catalog, store)
+    said = refused(publish, InvalidLabels)
     assert "OpenStreetMap has nothing with building=* within (5.39978, 27.59898" in said
 
 
 def test_a_page_in_place_of_an_answer_is_quoted(
-    overpass: Overpass, publish: Callable[..., Item], catalog: LocalCatalog, store: LocalStore
+    overpass: Overpass, publish: Publish, refused: Refused
 ) -> None:
     overpass.says(b"<html><body>The server is <b>too busy</b></body></html>")
 
-    assert "no answer of Overpass but 'The server is too busy'" in refused(
-        publish, Unavailable, catalog, store
-    )
+    assert "no answer of Overpass but 'The server is too busy'" in refused(publish, Unavailable)
 
 
-def test_a_large_area_is_not_asked_for(overpass: Overpass, publish: Callable[..., Item]) -> None:
+def test_a_large_area_is_not_asked_for(overpass: Overpass, publish: Publish) -> None:
     with pytest.raises(Invalid, match=r"more than 0.25 square degrees: give a smaller area"):
         publish(area="5,27,6,28")
     assert overpass.queries == []
 
 
 def test_other_addresses_are_refused_before_anything_is_asked(
-    overpass: Overpass, publish: Callable[..., Item], monkeypatch: pytest.MonkeyPatch
+    overpass: Overpass, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(Invalid, match="is no service of Overpass"):
+    with pytest.raises(
+        Invalid, match="is no service of OpenStreetMap's data that is known by its address: name Overpass"
+    ):
         publish(labels=overpass.web.url("labels.geojson"))
     with pytest.raises(Invalid, match="not one of FAIR_ALLOWED_HOSTS"):
         publish(labels="https://overpass.example.org/api/interpreter")
@@ -205,3 +129,15 @@ def test_other_addresses_are_refused_before_anything_is_asked(
     with pytest.raises(Invalid, match="plain http"):
         publish()
     assert overpass.queries == []
+
+
+def test_labels_that_are_not_read_are_refused_before_imagery_is_asked_for(
+    overpass: Overpass, publish: Publish, refused: Refused, tmp_path: Path
+) -> None:
+    labels = tmp_path / "town.kml"
+    labels.write_text('<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2"></kml>')
+
+    tiles = overpass.web.url("{z}/{x}/{y}.png")
+    asked = {"chips": None, "imagery": tiles, "area": "5.4,27.6,5.401,27.601", "labels": str(labels)}
+    assert "it is KML, which is not read" in refused(publish, InvalidLabels, **asked)
+    assert overpass.web.asked == []

@@ -46,12 +46,14 @@ class WebServer:
     """Files of a folder, and answers of any kind at paths of their own.
 
     asked: Paths that were asked for, in order.
+    posted: What was sent with POST, in order.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.answers: dict[str, Answer] = {}
         self.asked: list[str] = []
+        self.posted: list[bytes] = []
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
 
@@ -90,6 +92,10 @@ class WebServer:
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
+
+            def do_POST(self) -> None:
+                server.posted.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+                self.do_GET()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 return

@@ -20,13 +20,12 @@ import shapely
 from shapely import MultiPolygon, Polygon
 
 from fair_models.data.images.grid import LONLAT, reproject
-from fair_models.data.vectors import geojson, outlines, reference_systems
-from fair_models.data.vectors import vector_files as vector_files
-from fair_models.data.vectors.osm import extracts, overpass
+from fair_models.data.vectors import geojson, outlines, reference_systems, vector_files
+from fair_models.data.vectors.osm import extracts, overpass, snapshots
 from fair_models.data.vectors.osm.tags import Query
 from fair_models.data.vectors.vector_files import VectorRows
 from fair_models.errors import Invalid, InvalidLabels
-from fair_models.types import Array, Json
+from fair_models.types import Array, BBox, Json
 
 REPAIRS = {
     "repaired": "outlines that crossed themselves, mended and kept",
@@ -100,6 +99,22 @@ def read(path: Path, query: Query | None = None) -> list[Feature]:
                 ],
             )
     return found
+
+
+def look(path: Path, around: BBox | None = None) -> None:
+    """Refuse a file whose first bytes or size show that it is not read, before work is done that needs it.
+
+    Args:
+        path: The file.
+        around: West, south, east, north of what is wanted of it.
+
+    Raises:
+        InvalidLabels: It is of a format that is not read, or too large; says what converts or cuts it.
+        Unavailable: It cannot be opened now.
+    """
+    form = vector_files.form_of(path)
+    if form == "osm-xml" or form == "osm-pbf":
+        extracts.require_small(path, path, form, around)
 
 
 def of_document(document: Any, name: str) -> list[Feature]:
@@ -205,9 +220,12 @@ def _batches(path: Path, query: Query, *, properties: bool) -> Iterator[_Batch]:
 
 
 def _of_json(document: Any, name: str, query: Query) -> _Batch:
-    if not overpass.is_answer(document):
+    if overpass.is_answer(document):
+        features = overpass.features(document, name, query)
+    elif snapshots.is_answer(document):
+        features = snapshots.features(document, query)
+    else:
         return _of_document(document, name)
-    features = overpass.features(document, name, query)
     return _of_document({"type": "FeatureCollection", "features": features}, name)
 
 

@@ -64,6 +64,8 @@ _UNPACKED = frozenset(
     {".shp", *_BESIDE_SHP, ".gpkg", ".fgb", ".parquet", ".geoparquet", ".json", ".geojson"}
     | {".geojsonl", ".geojsons", ".geojsonseq", ".ndjson", ".jsonl", ".osm", ".pbf"}
 )
+_BOUNDARY = "clipping_boundary.geojson"
+"""What HOT's exports name the area that was asked for, beside its data."""
 _GPKG_IDS = (b"GPKG", b"GP10", b"GP11")
 _OSM_XML = re.compile(rb"\s*(<\?xml[^>]*\?>)?\s*(<!--.{0,4000}?-->\s*)*<osm[\s>]", re.DOTALL)
 _OSM_PBF = re.compile(rb"\x00\x00.{2}\x0a\x09OSMHeader", re.DOTALL)
@@ -255,7 +257,8 @@ def _from_zip(path: Path, folder: Path) -> list[Path]:
 def _is_data(member: zipfile.ZipInfo) -> bool:
     inner = PurePosixPath(member.filename.replace("\\", "/"))
     hidden = inner.name.startswith(".") or "__MACOSX" in inner.parts
-    return not member.is_dir() and not hidden and inner.suffix.lower() in _UNPACKED
+    kept = not hidden and inner.name.lower() != _BOUNDARY
+    return kept and not member.is_dir() and inner.suffix.lower() in _UNPACKED
 
 
 def _copy(path: Path, source: Any, target: Any, limit: int) -> int:

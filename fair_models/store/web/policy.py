@@ -11,11 +11,13 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpcore
+import orjson
 
 from fair_models import settings
 from fair_models.errors import Invalid, Unavailable
@@ -25,6 +27,9 @@ from fair_models.store.web.connections import CheckedBackend, Timeouts
 
 DOCUMENT_BYTES = 5_000_000
 """Largest description of a service or item that is read."""
+
+_SEE_OTHER = 303
+"""The redirect that is followed with GET, whatever was sent first."""
 
 _NEW_CONNECTION = "connection.connect_tcp.started"
 """What httpcore traces where no open connection is left for a request."""
@@ -45,11 +50,23 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class _Largest:
-    """What is read of an answer at most, and with which statuses more is refused instead of left off."""
+class _Request:
+    """What is asked of a server.
 
-    bytes: int
-    refused_with: frozenset[int]
+    method: GET or POST.
+    headers: What is sent beside the usual headers.
+    content: What is sent with it.
+    right: Which statuses are an answer.
+    largest_bytes: What is read of an answer at most.
+    cut: Leave off what is too much, instead of refusing it.
+    """
+
+    method: str
+    headers: tuple[tuple[str, str], ...]
+    content: bytes
+    right: frozenset[int]
+    largest_bytes: int
+    cut: bool = False
 
 
 @dataclass
@@ -106,24 +123,50 @@ class Web:
             Unavailable: The server is busy, does not answer or breaks off, however often it is asked. The
                 last status that it gave is named, if it gave one.
         """
-        asked, limiter, right = address.shown, self._limiter(address.url.host), frozenset(right)
+        request = _Request("GET", tuple(headers), b"", frozenset(right), largest_bytes, cut)
+        return self._answered(address, request)
+
+    def post(
+        self, address: WebAddress, document: Any, *, largest_bytes: int, right: Iterable[int] = (200,)
+    ) -> Answer:
+        """Send a JSON document, again where the server is busy or breaks off: it may take it twice.
+
+        Args:
+            address: Where it is sent.
+            document: What is sent.
+            largest_bytes: What is read of the answer at most.
+            right: Which statuses are an answer.
+
+        Raises:
+            As `get` does.
+        """
+        headers = (("Content-Type", "application/json"), ("Accept", "application/json"))
+        request = _Request("POST", headers, orjson.dumps(document), frozenset(right), largest_bytes)
+        return self._answered(address, request)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the work is ended."""
+        self._closed.wait(seconds)
+
+    def close(self) -> None:
+        """Close all connections; nobody waits for a further try."""
+        self._closed.set()
+        self._pool.close()
+
+    def _answered(self, address: WebAddress, request: _Request) -> Answer:
+        asked, limiter = address.shown, self._limiter(address.url.host)
         busy: Unavailable | None = None
         for failures in range(1, self.retries.attempts + 1):
             retry_after: float | None = None
             try:
                 with limiter.turn(), connections.translate_errors(asked):
-                    answer = self._once(
-                        address,
-                        asked,
-                        _Largest(largest_bytes, right if not cut else frozenset()),
-                        tuple(headers),
-                    )
+                    answer = self._once(address, asked, request)
             except Unavailable as error:
                 failed = error
             else:
                 retry_after = retry_after_s(answer.headers.get("retry-after", ""))
                 try:
-                    connections.check_status(asked, answer.status, right)
+                    connections.check_status(asked, answer.status, request.right)
                 except Unavailable as error:
                     failed = busy = error
                 else:
@@ -137,32 +180,21 @@ class Web:
                 break
         raise Unavailable(f"{asked} was not read: the work was ended")
 
-    def pause(self, seconds: float) -> None:
-        """Wait, unless the work is ended."""
-        self._closed.wait(seconds)
-
-    def close(self) -> None:
-        """Close all connections; nobody waits for a further try."""
-        self._closed.set()
-        self._pool.close()
-
-    def _once(
-        self, address: WebAddress, asked: str, largest: _Largest, headers: Iterable[tuple[str, str]]
-    ) -> Answer:
+    def _once(self, address: WebAddress, asked: str, request: _Request) -> Answer:
         self._time.over = time.monotonic() + self._timeouts.total_s
         for _ in range(connections.MAX_REDIRECTS + 1):
-            with self._response(address, headers) as response:
+            with self._response(address, request) as response:
                 onward = connections.onward(address, response)
                 if onward is None:
                     connections.check_plain(asked, response)
-                    return _answer(response, asked, largest)
+                    return _answer(response, asked, request)
             address = onward
+            if response.status == _SEE_OTHER:
+                request = replace(request, method="GET", content=b"")
         raise connections.too_many_redirects(asked, connections.MAX_REDIRECTS)
 
     @contextmanager
-    def _response(
-        self, address: WebAddress, headers: Iterable[tuple[str, str]]
-    ) -> Iterator[httpcore.Response]:
+    def _response(self, address: WebAddress, request: _Request) -> Iterator[httpcore.Response]:
         """The answer to one request.
 
         Servers close connections that were kept open, often just as the next request is sent. That says
@@ -175,9 +207,10 @@ class Web:
                 try:
                     response = stack.enter_context(
                         self._pool.stream(
-                            "GET",
+                            request.method,
                             connections.request_url(address),
-                            headers=connections.headers(address, headers),
+                            headers=connections.headers(address, request.headers),
+                            content=request.content or None,
                             extensions={
                                 **connections.timeouts(self._timeouts.step_s),
                                 "trace": lambda step, _, steps=steps: steps.append(step),
@@ -196,21 +229,21 @@ class Web:
             return self._limiters[host]
 
 
-def _answer(response: httpcore.Response, asked: str, largest: _Largest) -> Answer:
+def _answer(response: httpcore.Response, asked: str, request: _Request) -> Answer:
     pieces, size = [], 0
     for piece in response.iter_stream():
         size += len(piece)
         pieces.append(piece)
-        if size > largest.bytes:
-            if response.status in largest.refused_with:
+        if size > request.largest_bytes:
+            if response.status in request.right and not request.cut:
                 raise Invalid(
-                    f"{asked} is refused: it has more than {largest.bytes} bytes; name a smaller file"
+                    f"{asked} is refused: it has more than {request.largest_bytes} bytes; name a smaller file"
                 )
             break
     found: dict[str, str] = {}
     for name, value in response.headers:
         found.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
-    return Answer(response.status, found, b"".join(pieces)[: largest.bytes])
+    return Answer(response.status, found, b"".join(pieces)[: request.largest_bytes])
 
 
 def _retry_policy() -> RetryPolicy:

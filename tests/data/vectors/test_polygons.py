@@ -447,6 +447,15 @@ def test_what_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest
     assert not (tmp_path.parent / "a.geojson").exists()
 
 
+def test_the_area_that_an_export_was_asked_for_is_none_of_its_polygons(tmp_path: Path) -> None:
+    collection = shapely.geometry.mapping(BOX)
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.writestr("town.geojson", json.dumps(collection))
+        archive.writestr("clipping_boundary.geojson", json.dumps(collection))
+
+    assert len(polygons.read(tmp_path / "export.zip")) == 1
+
+
 def test_a_view_in_a_geopackage_is_not_computed(tmp_path: Path) -> None:
     path = write(tmp_path / "a.gpkg", [BOX], layer="one")
     with closing(sqlite3.connect(path)) as database:

@@ -11,7 +11,7 @@ from typing import Any
 import shapely
 
 from fair_models.data.vectors import geojson, vector_files
-from fair_models.data.vectors.osm import extracts, overpass
+from fair_models.data.vectors.osm import extracts, overpass, snapshots
 from fair_models.data.vectors.osm.tags import OWN, Query, all_of, value
 from fair_models.types import BBox, Json
 
@@ -88,8 +88,15 @@ def _polygons(path: Path, query: Query) -> Iterator[tuple[Json, Any]]:
             if form == "osm-xml" or form == "osm-pbf":
                 rows = extracts.layer_rows(path, file, form, query, extracts.POLYGONS, _MOST)
                 yield from zip(rows.properties, rows.shapes, strict=True)
-            elif form == "json" and overpass.is_answer(document := geojson.document(file)):
-                for feature in overpass.features(document, str(path), query):
+            elif form == "json":
+                for feature in _features(geojson.document(file), str(path), query):
                     shape, _ = geojson.shape(feature["geometry"])
                     if shape is not None:
                         yield feature["properties"], shape
+
+
+def _features(document: Any, name: str, query: Query) -> list[Json]:
+    """Features of an answer of a service; none of other GeoJSON."""
+    if overpass.is_answer(document):
+        return overpass.features(document, name, query)
+    return snapshots.features(document, query) if snapshots.is_answer(document) else []

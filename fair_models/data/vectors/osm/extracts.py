@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from fair_models.data.vectors.osm.tags import OSM_ID, OSM_TIME, OSM_TYPE, Query
 from fair_models.data.vectors.vector_files import VectorRows
 from fair_models.errors import InvalidLabels
 from fair_models.store.atomic import translate_os_errors
-from fair_models.types import Array, Json
+from fair_models.types import Array, BBox, Json
 
 ExtractForm = Literal["osm-xml", "osm-pbf"]
 
@@ -64,7 +65,7 @@ def layer_rows(
     path: Path, file: Path, form: ExtractForm, query: Query, layer: str, most: int = geojson.MAX_FEATURES + 1
 ) -> VectorRows:
     """The features of one of `LAYERS` that are wanted, `most` of those that have a key that is asked for."""
-    _require_small(path, file, form, query)
+    require_small(path, file, form, query.around)
     if form == "osm-xml":
         _require_whole(path, file)
     with tempfile.TemporaryDirectory(prefix="fair-polygons-") as name:
@@ -142,12 +143,24 @@ def _simple(shapes: Array) -> Array:
 _MULTIPOLYGON = 6
 
 
-def _require_small(path: Path, file: Path, form: ExtractForm, query: Query) -> None:
+def require_small(path: Path, file: Path, form: ExtractForm, around: BBox | None) -> None:
+    """Refuse a file that is too large, with the command that cuts it.
+
+    Args:
+        path: What to call it in messages.
+        file: Where it lies.
+        form: Its format.
+        around: West, south, east, north of what is wanted of it.
+
+    Raises:
+        InvalidLabels: It is too large.
+        Unavailable: It cannot be looked at.
+    """
     with translate_os_errors(f"read {path}"):
         size = file.stat().st_size
     if size <= MAX_BYTES[form]:
         return
-    box = ",".join(f"{each:.4f}" for each in query.around) if query.around else "WEST,SOUTH,EAST,NORTH"
+    box = "WEST,SOUTH,EAST,NORTH" if around is None else ",".join(f"{each:.4f}" for each in _widened(around))
     raise InvalidLabels(
         str(path),
         [
@@ -156,6 +169,12 @@ def _require_small(path: Path, file: Path, form: ExtractForm, query: Query) -> N
             f"{path.name}`"
         ],
     )
+
+
+def _widened(around: BBox) -> BBox:
+    """A box whose sides have four decimals, no smaller than before."""
+    west, south, east, north = (each * 1e4 for each in around)
+    return math.floor(west) / 1e4, math.floor(south) / 1e4, math.ceil(east) / 1e4, math.ceil(north) / 1e4
 
 
 def _require_whole(path: Path, file: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fair_models.data.vectors import vector_files
+from fair_models.data.vectors.osm import snapshots
 from fair_models.data.vectors.osm.tags import OSM_TIME
 from fair_models.store.atomic import translate_os_errors
 
@@ -79,7 +80,8 @@ def have_ids(properties: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _is_answer(head: bytes) -> bool:
-    return _ANSWER.search(head) is not None and _FEATURES.search(head) is None
+    is_overpass = _ANSWER.search(head) is not None and _FEATURES.search(head) is None
+    return is_overpass or head.startswith(snapshots.START)
 
 
 def _parsed(text: str) -> datetime | None:

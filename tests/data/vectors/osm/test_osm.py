@@ -275,9 +275,12 @@ def test_large_files_are_refused_with_the_command_that_cuts_them(
     path = FORMATS[name](village(), tmp_path)
     monkeypatch.setattr(extracts, "MAX_BYTES", {"osm-xml": 100, "osm-pbf": 100})
 
-    said = refused(path, around=(85.0, 27.0, 85.5, 27.5))
+    around = (85.00001, 27.0, 85.5, 27.49999)
+    said = refused(path, around=around)
     assert "MB of this format are read" in said
     assert f"osmium extract --bbox 85.0000,27.0000,85.5000,27.5000 --output area.osm.pbf {path.name}" in said
+    with pytest.raises(InvalidLabels, match=r"osmium extract --bbox 85\.0000,27.0000,85.5000,27.5000"):
+        polygons.look(path, around)
 
 
 # Which tags a class means
