@@ -107,7 +107,7 @@ def _repeat(params: RepeatParams, catalog: Catalog, files: bool) -> None:
 
 def _ingest(params: IngestDatasetParams, catalog: Catalog, files: bool) -> None:
     from fair_models.ingestion import first_look
-    from fair_models.publishing import dataset_items, datasets
+    from fair_models.publishing import dataset_items, datasets, mapped_areas
 
     is_item = params.chips is not None and dataset_items.names_item(params.chips)
     if not is_item:  # whose own keywords count
@@ -115,6 +115,8 @@ def _ingest(params: IngestDatasetParams, catalog: Catalog, files: bool) -> None:
     area = _area_of(params, files)
     if params.imagery is not None:
         first_look.look(params, area, has_area=params.area is not None, files=files)
+    if area is not None or (params.area is None and not is_item):
+        mapped_areas.require(params, area)
     if not files:
         return
     if params.imagery is not None:

@@ -42,7 +42,9 @@ def leakage(entry: Entry, document: Json, scope: Scope) -> Iterator[Problem]:
     by_image = document["properties"].get("fair:split_spec", {}).get("method") == "image"
     look = same_images if by_image else overlaps
     try:
-        pairs = look(*(scope.store.fetch(found[role]["href"]) for role in (assets.CHIPS, assets.SPLIT)))
+        chips, split = (scope.store.fetch(found[role]["href"]) for role in (assets.CHIPS, assets.SPLIT))
+        divided = divided_areas(split)
+        pairs = look(chips, split)
     except (Invalid, NotFound, Corrupted) as error:
         yield Problem(entry.label, f"its split cannot be checked: {error}", INGEST)
         return
@@ -50,6 +52,22 @@ def leakage(entry: Entry, document: Json, scope: Scope) -> Iterator[Problem]:
         named = ", ".join(f"{one} on {other}" for one, other in pairs[:_SHOWN])
         more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
         yield Problem(entry.label, f"held-out chips lie on chips that train: {named}{more}", INGEST)
+    if divided:
+        named = ", ".join(divided[:_SHOWN])
+        yield Problem(entry.label, f"areas that are held out whole have chips that train: {named}", INGEST)
+
+
+def divided_areas(split: Path) -> list[str]:
+    """Names of areas that a split holds out whole and that have chips on the other side all the same.
+
+    Raises:
+        Invalid: It is no split.
+    """
+    from fair_models.data.splits import Split
+
+    sides = Split.read(split)
+    train = set(sides.train)
+    return [area for area in sides.held_out_areas if not train.isdisjoint(sides.areas.get(area, ()))]
 
 
 def overlaps(chips: Path, split: Path) -> list[tuple[str, str]]:

@@ -71,7 +71,7 @@ def load_samples(
     """Decode the chips of a split and make their targets.
 
     Chips of one side that are pieces of one picture are put together first, where the rules say so: chips of
-    64 px make samples of 256 px without padding. No sample has chips of both sides.
+    64 px make samples of 256 px without padding. No sample has chips of both sides, or of two areas.
 
     A chip that is smaller than a sample is padded on the right and below. A larger one gives several
     samples: the last of a row or column is moved inwards where it would reach beyond the chip, and what an
@@ -110,16 +110,11 @@ def load_samples(
         )
 
     def samples(names: Sequence[str]) -> Samples:
-        here = [found[name] for name in names]
-        if rules.chips == "together":
-            windows = joined_windows(here, size_px, gsd_m, resampling)
-        else:
-            windows = (
-                window
-                for chip in here
-                for window in _windows(chip, read_at(chip, gsd_m, resampling), size_px)
-            )
-        all_of_them = [_sample(window, known, classes, things, targets) for window in windows]
+        all_of_them = [
+            _sample(window, known, classes, things, targets)
+            for together in split.together(names)
+            for window in _all_windows([found[name] for name in together], size_px, gsd_m, resampling, rules)
+        ]
         made = [sample for sample in all_of_them if not _is_unknown(sample.target)]
         if not made:
             raise Invalid(
@@ -139,6 +134,17 @@ def load_samples(
     held_out = samples(split.held_out)
     train = samples(split.train) if split.train else held_out.select([])  # a slice may have none
     return LoadedSamples(train=train, held_out=held_out)
+
+
+def _all_windows(
+    here: Sequence[Chip], size_px: int, gsd_m: float, resampling: str, rules: ImageryRules
+) -> Iterator[SampleWindow]:
+    """Parts of chips that are put together where the rules say so, else of each alone."""
+    if rules.chips == "together":
+        yield from joined_windows(here, size_px, gsd_m, resampling)
+        return
+    for chip in here:
+        yield from _windows(chip, read_at(chip, gsd_m, resampling), size_px)
 
 
 def _windows(chip: Chip, view: ResampledView, size_px: int) -> Iterator[SampleWindow]:

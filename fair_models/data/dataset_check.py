@@ -87,6 +87,7 @@ class PreparedDataset:
     are_masks: Whether its labels were connected pixels of masks.
     report: What was found out about its labels; None where nobody looked, as with captions.
     report_files: The report and its picture by asset key, as they are to be stored.
+    areas: Of each area that was mapped its name, chips, and labels; none where no area was given.
     """
 
     chips: Path
@@ -115,6 +116,7 @@ class PreparedDataset:
     are_masks: bool = False
     report: LabelReport | None = None
     report_files: Mapping[str, Path] = field(default_factory=dict)
+    areas: Sequence[Json] = ()
 
 
 def rules_of(params: IngestDatasetParams) -> ImageryRules:
@@ -299,7 +301,7 @@ def _looked_at(
         )
     beyond = mapped_area.outside(kept, area)
     if known.outside is not None:  # of the dataset that these labels were stored with
-        beyond = labels.of_outlines([*known.outside.outlines, *beyond.outlines])
+        beyond = mapped_area.joined(known.outside, beyond)
     counts = {
         "chips_outside_area": chip_count - len(kept),
         "labels_outside_area": len(known) - len(inside),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -82,10 +82,18 @@ def cut(
     return Slice(
         chosen,
         labels.select(_on(touching, names)),
-        replace(split, **sides),
+        _of(split, sides, names),
         {side: {name: counts[name] for name in classes} for side, counts in counted.items()},
         sum(_is_at_edge(chip, criteria.area) for chip in suitable if chip.name not in names),
     )
+
+
+def _of(split: Split, sides: Mapping[str, Any], names: Collection[str]) -> Split:
+    """A split with some of its chips alone, without areas of which none is left."""
+    found = {area: tuple(name for name in own if name in names) for area, own in split.areas.items()}
+    areas = {area: own for area, own in found.items() if own}
+    held_out_areas = tuple(area for area in split.held_out_areas if area in areas)
+    return replace(split, **sides, areas=areas, held_out_areas=held_out_areas)
 
 
 def _lies_in(chip: Chip, area: Polygon | MultiPolygon | None) -> bool:

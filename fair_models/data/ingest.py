@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from fair_models.class_names import ANY_VALUE, option
-from fair_models.data import splits
+from fair_models.data import area_splits, splits
 from fair_models.data.dataset_check import (
     BANDS,
     CheckedDataset,
@@ -25,10 +26,11 @@ from fair_models.data.label_quality.survey import LabelledChips
 from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.splits import Split
 from fair_models.data.texts import captioned_ingest
-from fair_models.data.vectors import labels
-from fair_models.data.vectors.mapped_area import Outline
+from fair_models.data.vectors import labels, mapped_area
+from fair_models.data.vectors.mapped_area import NamedArea, Outline
 from fair_models.params import IngestDatasetParams
 from fair_models.store.archive import pack
+from fair_models.types import Json
 
 _MUCH_IGNORED = 0.2
 """Part of the ground from which on a note names the labels that are ignored, with the remedy."""
@@ -44,6 +46,7 @@ def prepare(
     work_folder: Path,
     progress: ChipProgress = ignore_progress,
     area: Outline | None = None,
+    areas: Sequence[NamedArea] = (),
 ) -> PreparedDataset:
     """Check and mend a dataset, split it, write its three files. Nothing is written where anything is wrong.
 
@@ -52,6 +55,7 @@ def prepare(
         work_folder: Where chips.zip, labels.geojson and split.json are written.
         progress: Called after each chip that was read.
         area: What was looked at, in longitude and latitude; nothing counts outside of it. Default: all chips.
+        areas: The areas that it is made of, by their names.
 
     Raises:
         Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them); the
@@ -61,9 +65,7 @@ def prepare(
         return captioned_ingest.prepare(params, work_folder, progress, area)
     checked = check(params, progress, area)
     report = survey.look(_labelled(params, checked))
-    split = splits.by_area(
-        checked.chips, params.held_out_ratio, params.seed, params.buffer_m, checked.drawn.labelled
-    )
+    split = _split(params, checked, areas)
     covered = footprint.of(checked.chips)
     sides = {"train": split.train, "held_out": split.held_out}
     created = sorted(chip.created for chip in checked.chips if chip.created)
@@ -93,6 +95,7 @@ def prepare(
         keywords=_of_boxes(params.keywords) if checked.are_boxes else (),
         from_osm=checked.from_osm,
         labels_time=checked.labels_time,
+        areas=_area_rows(split, checked, areas),
         report=report,
         report_files=report_files,
     )
@@ -111,6 +114,21 @@ def _labelled(params: IngestDatasetParams, checked: CheckedDataset) -> LabelledC
         are_masks=checked.are_masks,
         may_be_boxes=checked.are_boxes or (is_for_boxes and not is_for_pixels),
     )
+
+
+def _split(params: IngestDatasetParams, checked: CheckedDataset, areas: Sequence[NamedArea]) -> Split:
+    of_areas = mapped_area.chips_by_area(checked.chips, areas) if areas else {}
+    how = params.held_out_ratio, params.seed, params.buffer_m
+    labelled = checked.drawn.labelled
+    if params.by_whole_areas:
+        return area_splits.by_whole_areas(checked.chips, of_areas, *how, params.held_out_areas, labelled)
+    return replace(splits.by_area(checked.chips, *how, labelled), areas=of_areas)
+
+
+def _area_rows(split: Split, checked: CheckedDataset, areas: Sequence[NamedArea]) -> list[Json]:
+    """What each area has: chips on either side of the split, and labels on its ground."""
+    counts = mapped_area.label_counts(checked.labels, areas) if areas else {}
+    return [{**row, "labels": counts[row["name"]]} for row in split.area_counts()]
 
 
 def _zoom_choice(params: IngestDatasetParams, checked: CheckedDataset) -> str:

@@ -1,13 +1,13 @@
 """Which chips train a model and which are held out to evaluate it.
 
-By area where labels are drawn on the ground, so that neighbours do not leak; by image where captions speak of
-images as wholes.
+By area where labels are drawn on the ground, so that neighbours do not leak: a block of chips, or whole areas
+of those that were mapped (see `area_splits`). By image where captions speak of images as wholes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -47,13 +47,16 @@ _SHARED_AREA = 0.01
 class Split:
     """Names of the chips on each side, and how they came there.
 
+    method: area: a block of chips is held out; whole-areas: all chips of some areas; image: images by chance.
     held_out_ratio: Share of the chips that was asked for.
     buffer_m: Training chips nearer than this to a held-out chip are left out.
-    cut: Where the held-out block lies, one of `CUTS`; empty for a split by image.
+    cut: Where the held-out block lies, one of `CUTS`; empty where there is no block.
     validation: Set aside for choosing among the epochs of a training; only splits by image have some.
+    areas: The chips of each area that was mapped, by its name; none where no area was given.
+    held_out_areas: Names of the areas that are held out whole.
     """
 
-    method: Literal["area", "image"]
+    method: Literal["area", "whole-areas", "image"]
     held_out_ratio: float
     buffer_m: float
     seed: int
@@ -62,12 +65,37 @@ class Split:
     held_out: tuple[str, ...]
     left_out: tuple[str, ...]
     validation: tuple[str, ...] = ()
+    areas: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    held_out_areas: tuple[str, ...] = ()
 
     def spec(self) -> Json:
-        """The split for `fair:split_spec`: its parameters, and numbers of chips instead of names."""
+        """The split for `fair:split_spec`: its parameters, and numbers of chips instead of their names."""
+        said = {name: value for name, value in self._facts().items() if name != "areas"}
         return {
-            name: len(value) if isinstance(value, tuple) else value for name, value in self._facts().items()
+            name: len(value) if name in _SIDES_OF else list(value) if isinstance(value, tuple) else value
+            for name, value in said.items()
         }
+
+    def area_counts(self) -> list[Json]:
+        """How many chips each area has, and how many of them train and are held out."""
+        train, held_out = set(self.train), set(self.held_out)
+        return [
+            {
+                "name": name,
+                "chips": len(chips),
+                "train": len(train.intersection(chips)),
+                "held_out": len(held_out.intersection(chips)),
+            }
+            for name, chips in self.areas.items()
+        ]
+
+    def together(self, names: Sequence[str]) -> list[list[str]]:
+        """Some chips of one side, in their order, those of each area together; all of them without areas."""
+        area_of = {chip: area for area, chips in self.areas.items() for chip in chips}
+        found: dict[str | None, list[str]] = {}
+        for name in names:
+            found.setdefault(area_of.get(name), []).append(name)
+        return list(found.values())
 
     def write(self, path: Path) -> None:
         """Write as JSON."""
@@ -75,15 +103,19 @@ class Split:
 
     def _facts(self) -> Json:
         """What is said of a split of its kind."""
-        foreign = "validation" if self.method == "area" else ""
-        return {name: value for name, value in asdict(self).items() if name != foreign}
+        absent = {
+            "validation": self.method != "image",
+            "areas": not self.areas,
+            "held_out_areas": self.method != "whole-areas",
+        }
+        return {name: value for name, value in asdict(self).items() if not absent.get(name)}
 
     @classmethod
     def read(cls, path: Path) -> Split:
         """Read what `write` wrote.
 
         Raises:
-            Invalid: The file is no split, or a chip is on both sides.
+            Invalid: The file is no split, or a chip is on both sides or in two areas.
         """
         try:
             split = TypeAdapter(cls).validate_json(path.read_bytes())
@@ -97,7 +129,14 @@ class Split:
         names = [*split.train, *split.held_out, *split.left_out, *split.validation]
         if len(set(names)) < len(names):
             raise Invalid(f"{path.name} has a chip on more than one side: ingest the dataset again")
+        in_areas = [chip for chips in split.areas.values() for chip in chips]
+        if len(set(in_areas)) < len(in_areas):
+            raise Invalid(f"{path.name} has a chip in more than one area: ingest the dataset again")
         return split
+
+
+_SIDES_OF = frozenset({"train", "held_out", "left_out", "validation"})
+"""What a split has names of chips in, beside its areas."""
 
 
 def by_area(
@@ -138,8 +177,8 @@ def by_area(
         left_out = ~held_out & _near(boxes, held_out, buffer_m)
         train = ~held_out & ~left_out
         if with_labels[held_out].any() and with_labels[train].any():
-            names = [_names(ordered, side) for side in (train, held_out, left_out)]
-            return Split("area", ratio, buffer_m, seed, cut, *names)
+            sides = names(ordered, train), names(ordered, held_out), names(ordered, left_out)
+            return Split("area", ratio, buffer_m, seed, cut, *sides)
     raise Invalid(
         f"{len(chips)} chips ({int(with_labels.sum())} with labels) cannot be split with a ratio of "
         f"{ratio:g} and a buffer of {buffer_m:g} m so that both sides have labels: add chips or labels, "
@@ -147,31 +186,43 @@ def by_area(
     )
 
 
-def by_image(names: Sequence[str], ratio: float, seed: int) -> Split:
+def by_image(images: Sequence[str], ratio: float, seed: int) -> Split:
     """Hold out images by chance, and set as many aside for validation; the rest is learnt from.
 
     Args:
-        names: All images.
+        images: Names of all images.
         ratio: Share to hold out, and share for validation: 0.2 gives 60/20/20.
         seed: All chance comes from it: equal names give equal splits, in whatever order they come.
 
     Raises:
         Invalid: There are too few images for three sides.
     """
-    count = max(1, round(ratio * len(names)))
-    if len(names) < MIN_CHIPS or len(names) <= 2 * count:
+    count = max(1, round(ratio * len(images)))
+    if len(images) < MIN_CHIPS or len(images) <= 2 * count:
         raise Invalid(
-            f"{len(names)} images are too few to hold out {ratio:g} of them and as many for validation, "
+            f"{len(images)} images are too few to hold out {ratio:g} of them and as many for validation, "
             f"at least {MIN_CHIPS} are needed and some to learn from: add images, or hold out fewer"
         )
-    ordered = sorted(names)
+    ordered = sorted(images)
     shuffled = [ordered[index] for index in np.random.default_rng(seed).permutation(len(ordered))]
     held_out, validation = shuffled[:count], shuffled[count : 2 * count]
     train = tuple(sorted(shuffled[2 * count :]))
     return Split("image", ratio, 0.0, seed, "", train, tuple(sorted(held_out)), (), tuple(sorted(validation)))
 
 
-def _names(chips: Sequence[Chip], chosen: Array) -> tuple[str, ...]:
+def near(chips: Sequence[Chip], held_out: Array, buffer_m: float) -> Array:
+    """Which chips share ground with held-out ones or lie nearer to one than a buffer, bool, shape (n,).
+
+    Args:
+        chips: All chips.
+        held_out: Which of them are held out, bool, shape (n,).
+        buffer_m: Width of the strip without chips between the sides, in metres.
+    """
+    return _near(_boxes(chips)[0], held_out, buffer_m)
+
+
+def names(chips: Sequence[Chip], chosen: Array) -> tuple[str, ...]:
+    """Names of the chips that are chosen, bool, shape (n,)."""
     return tuple(chip.name for chip, is_chosen in zip(chips, chosen, strict=True) if is_chosen)
 
 

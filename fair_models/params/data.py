@@ -15,7 +15,7 @@ from fair_models.params.fields import (
     Location,
     Params,
 )
-from fair_models.text import Line, Prose
+from fair_models.text import Line, Prose, Sentence
 from fair_models.types import Name, Reference, Title
 
 BUFFER_M: float = Field(
@@ -128,6 +128,21 @@ class IngestDatasetParams(Params):
         description="Share of the area that is held out for evaluation, 0.05 to 0.5. Default: 0.25. With "
         "captions: share of the images, and the same share for validation. Default then: 0.2.",
     )
+    split: Literal["block", "whole-areas"] | None = Field(
+        None,
+        description="How chips are held out. block: one contiguous block of chips. whole-areas: all chips of "
+        "some of the polygons of the area, so that a model is measured in a place that it has not learnt "
+        "from: those that come nearest to held_out_ratio (the seed decides among equal ones), or those that "
+        "held_out_areas names. "
+        "Default: whole-areas where held_out_areas names some, else block.",
+    )
+    held_out_areas: list[Annotated[Sentence, Field(max_length=120)]] = Field(
+        default=[],
+        max_length=100,
+        description="Names of the areas to hold out, up to 100: the property name, else id, of a polygon of "
+        "the area, else area-1, area-2, ... in the order of the file. Default: those nearest to "
+        "held_out_ratio.",
+    )
     buffer_m: float = BUFFER_M
     seed: int = SPLIT_SEED
     zoom: Literal["nearest", "most-frequent", "resample"] | Annotated[int, Field(ge=14, le=23)] = Field(
@@ -168,9 +183,23 @@ class IngestDatasetParams(Params):
             )
         if self.imagery is not None and self.labels is None:
             raise ValueError("labels: no file lies beside imagery; name the file with the labels")
+        if self.held_out_areas and self.split == "block":
+            raise ValueError(
+                "held_out_areas: areas are held out whole, not as a block; leave split out, or say "
+                "whole-areas"
+            )
+        if self.by_whole_areas and self.captions != "none":
+            raise ValueError(
+                "split: captions are split by image, at random; leave split and held_out_areas out"
+            )
         if self.imagery is not None and self.zoom in ("most-frequent", "resample"):
             raise ValueError(f"zoom: {self.zoom} chooses among chips; give imagery a number, or leave it out")
         return self
+
+    @property
+    def by_whole_areas(self) -> bool:
+        """Whether whole areas are held out."""
+        return self.split == "whole-areas" or bool(self.held_out_areas)
 
     @property
     def chips_folder(self) -> str:

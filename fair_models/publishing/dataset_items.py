@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from fair_models import class_names, settings
 from fair_models.catalog.items import assets
+from fair_models.catalog.items.dataset import MAPPED_AREA
 from fair_models.catalog.schemas.keywords import vocabulary
+from fair_models.data.vectors import polygons
 from fair_models.errors import FairModelsError, InvalidItem, Unavailable
+from fair_models.inference.imagery import areas
 from fair_models.params import IngestDatasetParams
 from fair_models.publishing.register import code_hosts, item_documents
 from fair_models.publishing.register.item_documents import ItemDocument
@@ -38,6 +42,8 @@ class DatasetSource:
     item: Its id.
     values: Parameters of an ingest by their names.
     chips, labels: Its assets with the chips and with the labels.
+    areas: Its asset with the areas that were looked at; empty where there is none.
+    mapped_area: The ground that was looked at, as a property says it; None where none does.
     reasons: Why it cannot be taken, in sentences.
     """
 
@@ -45,6 +51,8 @@ class DatasetSource:
     values: Json
     chips: Json
     labels: Json
+    areas: Json = field(default_factory=dict)
+    mapped_area: Any = None
     reasons: list[str] = field(default_factory=list)
 
 
@@ -82,6 +90,8 @@ def settle(params: IngestDatasetParams, work: Path) -> IngestDatasetParams:
     places = _Places(read.base, work)
     chips = places.folder("chips", found.chips)
     labels = locations.local_path(params.labels) if params.labels else places.labels(found.labels)
+    if params.area is None and params.captions != "given":
+        values["area"] = places.area(found) or None
     if places.reasons:
         raise InvalidItem(found.item, places.reasons)
     return params.model_copy(update={**values, "chips": str(chips), "labels": labels and str(labels)})
@@ -106,9 +116,10 @@ def facts(read: ItemDocument) -> DatasetSource:
         reasons.append("properties.label:type: is raster; labels are taken as polygons (vector)")
     classes, problems = _classes(properties)
     values = {**classes, **_texts(properties), **_source(document)}
-    return DatasetSource(
-        str(document.get("id") or locations.shown(read.source)), values, chips, labels, [*reasons, *problems]
-    )
+    name = str(document.get("id") or locations.shown(read.source))
+    looked_at = _asset(by_key, assets.KEYS[assets.AREAS], assets.AREAS)
+    outline = properties.get(MAPPED_AREA) if not looked_at else None
+    return DatasetSource(name, values, chips, labels, looked_at, outline, [*reasons, *problems])
 
 
 def look(params: IngestDatasetParams) -> None:
@@ -134,9 +145,11 @@ def problems(read: ItemDocument, params: IngestDatasetParams | None = None) -> l
     found = facts(read)
     request = params or IngestDatasetParams(name="any", title="any", chips=read.source)
     places = _Places(read.base, None)
-    for key, asset in (("chips", found.chips), ("labels", found.labels)):
+    for key, asset in (("chips", found.chips), ("labels", found.labels), ("areas", found.areas)):
         if asset:
             places.look(key, asset)
+    if request.area is None and not found.areas:
+        places.area(found)
     return [*found.reasons, *_wrong(request, _left_out(request, found.values)), *places.reasons]
 
 
@@ -205,6 +218,28 @@ class _Places:
             "name one with --labels"
         )
         return None
+
+    def area(self, source: DatasetSource) -> str:
+        """The areas that were looked at as the text of an area; empty where the item has none."""
+        said: Any = source.mapped_area
+        where = f"properties.{MAPPED_AREA}"
+        try:
+            if source.areas:
+                where = "assets.areas"
+                place = self._here("areas", source.areas)
+                if place is None:
+                    return ""
+                said = polygons.document_of(place)
+            if said is None:
+                return ""
+            text = orjson.dumps(said).decode()
+            areas.read(text)
+        except Unavailable:
+            raise
+        except FairModelsError as error:
+            self.reasons.append(f"{where}: {error}; name the area with --area")
+            return ""
+        return text
 
     def _here(self, key: str, asset: Json) -> Path | None:
         place = self.look(key, asset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from fair_models.errors import NotFound
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.areas import Area
 from fair_models.params import IngestDatasetParams
-from fair_models.publishing import cut_chips, dataset_items, osm_labels
+from fair_models.publishing import cut_chips, dataset_items, mapped_areas, osm_labels
 from fair_models.publishing.commit import (
     NewVersion,
     NoteListener,
@@ -107,6 +107,9 @@ def ingest(
         if not is_own:
             look_at_labels(params, area)
         params = with_keywords(params if is_own else _settled(from_osm.without(params), folder))
+        if area is None and params.area is not None:  # of the item of a dataset
+            area = areas.read(params.area)
+        mapped_areas.require(params, area)
         if area is not None:  # before chips are cut, which takes longer
             params = from_osm.settled(params, area, folder)
         made = cut_chips.NONE if params.imagery is None else cut_chips.cut(params, area, folder, cutting)
@@ -115,8 +118,10 @@ def ingest(
             params = from_osm.settled(params, None, folder)
         # Imagery may take hours to come: the name is not held meanwhile.
         stack.enter_context(catalog.exclusive(DATASETS, params.name))
-        prepared = prepare(params, folder, progress, None if area is None else area.outline)
-        notes = [*_area_notes(area), *made.notes, prepared.ignored_note, prepared.objects_note]
+        looked_at = (None, ()) if area is None else (area.outline, area.parts)
+        prepared = prepare(params, folder, progress, *looked_at)
+        notes = [*mapped_areas.notes(area, prepared), *made.notes]
+        notes += [prepared.ignored_note, prepared.objects_note]
         notes += prepared.report.notes() if prepared.report else []
         for sentence in [
             *notes,
@@ -132,10 +137,12 @@ def ingest(
             "labels": prepared.labels,
             "split": prepared.split,
             **prepared.report_files,
+            **mapped_areas.files(area, folder),
         }
         found = as_stored(files)
         current = versions.current(catalog, DATASETS, params.name)
         source = origin(current)
+        source = replace(source, fields={**source.fields, **mapped_areas.fields(area, prepared)})
 
         def built(number: int, stored: Mapping[str, StoredFile]) -> Item:
             links = [(catalog.href(*key), key[1]) for key in source.derived]
@@ -178,11 +185,6 @@ def look_at_labels(params: IngestDatasetParams, area: Area | None) -> None:
     if path.is_file() and params.captions != "given":
         west, south, east, north = (0, 0, 0, 0) if area is None else antimeridian.bbox([area.outline])
         polygons.look(path, (west, south, east, north) if west < east else None)
-
-
-def _area_notes(area: Area | None) -> list[str]:
-    """What was mended or left out of the polygons of an area."""
-    return [] if area is None else [f"Area: {each}" for each in polygons.repair_sentences(area.mended)]
 
 
 def with_keywords(params: IngestDatasetParams) -> IngestDatasetParams:

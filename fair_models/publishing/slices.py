@@ -13,7 +13,7 @@ from pystac import Item
 
 from fair_models.catalog.changes.edits import VERSION_LINKS
 from fair_models.catalog.items import assets, building, pins, tombstones, versions
-from fair_models.catalog.items.dataset import LABEL_REPORT, LEFT_OUT, SLICE, DatasetItem
+from fair_models.catalog.items.dataset import AREAS, LABEL_REPORT, LEFT_OUT, SLICE, DatasetItem
 from fair_models.catalog.items.lineage import DERIVED_FROM
 from fair_models.catalog.protocol import Catalog
 from fair_models.data import dataset_slice
@@ -45,7 +45,7 @@ _SHOWN = 8
 """How many values or tags a message names."""
 
 _OF_THE_WHOLE = frozenset(
-    {"fair:chip_counts", "updated", pins.FIELD, tombstones.ARCHIVED, LABEL_REPORT, LEFT_OUT}
+    {"fair:chip_counts", "updated", pins.FIELD, tombstones.ARCHIVED, AREAS, LABEL_REPORT, LEFT_OUT}
 )
 """Properties that say nothing of a part. The whole has its own report on labels."""
 
@@ -154,6 +154,7 @@ class _Made:
             "fair:class_counts": {side: dict(each) for side, each in cut.class_counts.items()},
             "fair:split_spec": cut.split.spec(),
             "fair:repairs": {},
+            **({AREAS: cut.split.area_counts()} if cut.split.areas else {}),
             SLICE: {"of": self.whole.id, **_wished(params)},
         }
 

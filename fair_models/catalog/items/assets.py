@@ -21,6 +21,7 @@ INFERENCE_RUNTIME = "mlm:inference-runtime"
 CHIPS = "data"
 LABELS = "labels"
 SPLIT = "split"
+AREAS = "areas"
 
 LABEL_REPORT = "label-report"
 """Key of the report on a dataset's labels; its role, metadata, others have too."""
@@ -42,6 +43,7 @@ KEYS = {
     CHIPS: "chips",
     LABELS: "labels",
     SPLIT: "split",
+    AREAS: "areas",
 }
 """The key that we write for each role. Items of others may use other keys."""
 

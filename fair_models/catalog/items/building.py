@@ -58,6 +58,7 @@ _TITLES = {
     "split": "Which chips train and which are held out",
     assets.LABEL_REPORT: "Report on the labels, chip by chip",
     assets.LABEL_PICTURE: "Picture of the report on the labels",
+    "areas": "Areas that were looked at",
 }
 
 ROLES: dict[str, list[str]] = {
@@ -77,6 +78,7 @@ ROLES: dict[str, list[str]] = {
     "split": ["split"],
     assets.LABEL_REPORT: ["metadata"],
     assets.LABEL_PICTURE: ["overview"],
+    "areas": ["areas"],
 }
 """Roles that we write for each key."""
 

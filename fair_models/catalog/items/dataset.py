@@ -22,6 +22,12 @@ CONNECTED = "connected"
 LABELS_TIME = "fair:labels_datetime"
 """Property of a dataset that says of when its labels are, in UTC, where they say so."""
 
+MAPPED_AREA = "fair:mapped_area"
+"""Property of a dataset with the ground that was looked at, as a GeoJSON geometry, where that is small."""
+
+AREAS = "fair:areas"
+"""Property of a dataset that lists the areas which were looked at: name, chips, labels."""
+
 
 LABEL_REPORT = "fair:label_report"
 """Property of a dataset that says how many chips and labels have each finding of the report on its labels."""

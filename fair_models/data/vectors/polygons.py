@@ -165,14 +165,14 @@ def _features(batch: _Batch) -> list[Feature]:
 
 def id_of(properties: Mapping[str, Any], member: Any = None) -> str:
     """The id of a feature as text: its property, which all formats keep, else its GeoJSON member."""
-    for said in (named(properties, ID), member):
-        if isinstance(said, bool) or said is None:
-            continue
-        if isinstance(said, float) and said.is_integer():
-            return str(int(said))
-        if isinstance(said, int | str) and str(said).strip():
-            return str(said).strip()
-    return ""
+    return text_of(named(properties, ID)) or text_of(member)
+
+
+def text_of(said: Any) -> str:
+    """A value that names something, as text; empty where it is none: missing, blank, or true or false."""
+    if isinstance(said, float) and said.is_integer():
+        return str(int(said))
+    return str(said).strip() if isinstance(said, int | str) and not isinstance(said, bool) else ""
 
 
 def named(properties: Mapping[str, Any], name: str) -> Any:

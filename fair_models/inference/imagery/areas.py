@@ -23,7 +23,8 @@ from shapely import MultiPolygon, Polygon
 
 from fair_models.data.images import antimeridian
 from fair_models.data.images.grid import LONLAT, Grid, reproject
-from fair_models.data.vectors import polygons
+from fair_models.data.vectors import mapped_area, polygons
+from fair_models.data.vectors.mapped_area import NamedArea
 from fair_models.errors import Invalid, InvalidDocument, InvalidLabels, NotFound
 from fair_models.inference.imagery.georeference import pixels_of
 from fair_models.inference.windows import Rectangle
@@ -51,11 +52,18 @@ class Area:
     outline: In longitude and latitude, with parts on both sides of the antimeridian where it lies over that.
     text: The same as "west,south,east,north", or as a GeoJSON geometry in one line.
     mended: What was mended or left out on reading, by the names of `polygons.REPAIRS`.
+    features: The polygons that it was given as.
     """
 
     outline: Polygon | MultiPolygon
     text: str
     mended: Mapping[str, int] = field(default_factory=dict, hash=False)
+    features: Sequence[polygons.Feature] = field(default=(), hash=False, repr=False, compare=False)
+
+    @cached_property
+    def parts(self) -> list[NamedArea]:
+        """The areas that it is made of, by their names; one of the whole where no file named several."""
+        return mapped_area.named(self.features or [polygons.Feature(self.outline)])
 
     @property
     def bbox(self) -> BBox:
@@ -213,7 +221,8 @@ def _of_features(features: Sequence[polygons.Feature], name: str) -> Area:
         logger.warning("Area %s: %s", name, sentence)
     outline = shapely.union_all(outlines)
     shape = json.loads(shapely.to_geojson(outline))
-    return replace(_checked(outline, json.dumps(shape, separators=(",", ":")), name), mended=dict(counts))
+    area = _checked(outline, json.dumps(shape, separators=(",", ":")), name)
+    return replace(area, mended=dict(counts), features=tuple(features))
 
 
 def _checked(outline: Polygon | MultiPolygon, text: str, name: str) -> Area:

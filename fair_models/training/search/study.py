@@ -10,7 +10,7 @@ import hashlib
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,11 +19,13 @@ from pystac import Item
 
 from fair_models import imagery_rules
 from fair_models.catalog.items import assets
+from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.items.hyperparameters import Values
 from fair_models.catalog.items.model import ModelItem
-from fair_models.data import splits
+from fair_models.data import area_splits, splits
 from fair_models.data.images import chips
 from fair_models.data.splits import Split
+from fair_models.data.vectors import labels
 from fair_models.errors import NotFound, TrainingFailed
 from fair_models.params import FinetuneParams, SearchParams
 from fair_models.store.archive import unpack
@@ -203,6 +205,8 @@ def plan(base: Item, dataset: Item, params: SearchParams, store: Store) -> Searc
 def choosing_split(dataset: Item, store: Store, seed: int, folder: Path) -> Split:
     """Split the training side of a dataset once more, in the way and the ratio of the dataset's own split.
 
+    Of a split by whole areas areas are taken where two with labels are left to learn from, else a block.
+
     Args:
         dataset: The exact item.
         store: Where its files lie.
@@ -216,7 +220,23 @@ def choosing_split(dataset: Item, store: Store, seed: int, folder: Path) -> Spli
     train = set(split.train)
     rules = imagery_rules.of(dataset.properties, dataset.id)
     found = [chip for chip in chips.find(folder / "chips", rules=rules) if chip.name in train]
-    return splits.by_area(found, split.held_out_ratio, seed, split.buffer_m)
+    how = split.held_out_ratio, seed, split.buffer_m
+    areas = _areas_left(split)
+    if split.method == "whole-areas":
+        known = labels.read_stored(
+            store.fetch(*assets.file_ref(dataset, assets.LABELS)), DatasetItem(dataset).classes
+        )
+        labelled = {chip.name for chip in found if len(known.touching(chip.grid))}
+        if sum(not labelled.isdisjoint(own) for own in areas.values()) > 1:
+            return area_splits.by_whole_areas(found, areas, *how, labelled=labelled)
+    return replace(splits.by_area(found, *how), areas=areas)
+
+
+def _areas_left(split: Split) -> dict[str, tuple[str, ...]]:
+    """The training chips of each area that has some."""
+    train = set(split.train)
+    left = {area: tuple(name for name in own if name in train) for area, own in split.areas.items()}
+    return {area: own for area, own in left.items() if own}
 
 
 def stop_rule(epoch: int | None, curves: Sequence[Sequence[Mapping[str, float]]]) -> StopRule | None:
