@@ -153,8 +153,9 @@ class LabelReport:
     label_count: How many labels touch a chip.
     general: What holds for the labels as a whole.
     counts: How many labels have each finding, each label once, by the names of `KINDS`.
-    checks: What each check went by and its limits, by its name; where it did not judge, why.
+    checks: What each check went by and its limits, by its name.
     skipped: Checks that did not judge, and why, by name.
+    checked_with: Exact id of the model that told where objects are; empty where the labels taught that.
     """
 
     chips: Sequence[ChipReport]
@@ -163,6 +164,7 @@ class LabelReport:
     counts: Mapping[str, int] = field(default_factory=dict)
     checks: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
+    checked_with: str = ""
 
     @cached_property
     def doubtful(self) -> Mapping[str, str]:
@@ -183,6 +185,7 @@ class LabelReport:
             "doubtful": len(self.doubtful),
             "general": [each.kind for each in self.general],
             "not_judged": dict(self.skipped),
+            **({"checked_with": self.checked_with} if self.checked_with else {}),
         }
 
     def document(self) -> Json:

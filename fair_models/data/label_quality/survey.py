@@ -12,7 +12,8 @@ import shapely
 
 from fair_models.data.images import antimeridian
 from fair_models.data.images.chips import Chip
-from fair_models.data.label_quality import ages, shapes
+from fair_models.data.label_quality import ages, completeness, shapes
+from fair_models.data.label_quality.completeness import Judged, Sight
 from fair_models.data.label_quality.report import KINDS, ChipReport, Finding, Kind, LabelReport
 from fair_models.data.label_quality.shapes import Shapes
 from fair_models.data.vectors.labels import Labels
@@ -44,25 +45,33 @@ class LabelledChips:
     may_be_boxes: bool = False
 
 
-def look(given: LabelledChips) -> LabelReport:
-    """Look at labels: their shapes, and their time.
+def look(given: LabelledChips, sight: Sight | None = None, model: str = "") -> LabelReport:
+    """Look at labels: whether they are complete, their shapes, and their time.
 
     Args:
         given: What was checked; at least one label touches a chip.
+        sight: What a model sees. Default: what objects look like is learnt from the labels.
+        model: Exact id of that model.
     """
     on_chips = np.unique(np.concatenate([np.empty(0, dtype=int), *given.touching.values()])).astype(int)
     form = _shapes(given, on_chips)
     created = sorted(chip.created for chip in given.chips if chip.created)
     general, why = ages.compare(given.labels_time, (created[0], created[-1]) if created else None)
     general += _mended(given.labels.mended)
-    reports = [_chip(given, chip, form, on_chips) for chip in given.chips]
+    judged = completeness.judge(given.chips, given.labels, given.touching, given.classes, sight, model)
+    reports = [_chip(given, chip, form, on_chips, judged) for chip in given.chips]
+    skipped = {"completeness": judged.why_not, "time": why}
     return LabelReport(
         chips=reports,
         label_count=len(on_chips),
         general=general,
         counts={kind: int(flags.sum()) for kind, flags in form.flags.items() if flags.any()},
-        checks={"shapes": _limits(form, given, on_chips)},
-        skipped={"time": why} if why else {},
+        checks={
+            **({"completeness": judged.how} if judged.how else {}),
+            "shapes": _limits(form, given, on_chips),
+        },
+        skipped={name: reason for name, reason in skipped.items() if reason},
+        checked_with=model,
     )
 
 
@@ -79,7 +88,7 @@ def _shapes(given: LabelledChips, on_chips: Array) -> Shapes:
     )
 
 
-def _chip(given: LabelledChips, chip: Chip, form: Shapes, on_chips: Array) -> ChipReport:
+def _chip(given: LabelledChips, chip: Chip, form: Shapes, on_chips: Array, judged: Judged) -> ChipReport:
     touching = given.touching[chip.name]
     own = np.searchsorted(on_chips, touching)
     counts = {kind: int(flags[own].sum()) for kind, flags in form.flags.items() if flags[own].any()}
@@ -88,12 +97,18 @@ def _chip(given: LabelledChips, chip: Chip, form: Shapes, on_chips: Array) -> Ch
         # Boxes that are drawn on a chip are upright on its pixels, also where these are turned on the map.
         boxes = form.flags["boxes"][own] | shapes.upright_on(outlines[touching], chip.grid)
         counts |= {"boxes": int(boxes.sum())} if boxes.any() else {}
-    findings = [*_block(form, own, outlines[touching], chip), *_forms(counts, len(own)), *_slight(counts)]
+    findings = [
+        *judged.findings.get(chip.name, []),
+        *_block(form, own, outlines[touching], chip),
+        *_forms(counts, len(own)),
+        *_slight(counts),
+    ]
     order = get_args(Kind)
     return ChipReport(
         chip=chip.name,
         labels=len(own),
         shapes=counts,
+        cover=judged.covers.get(chip.name),
         findings=sorted(findings, key=lambda each: order.index(each.kind)),
     )
 

@@ -1,0 +1,331 @@
+"""Whether labels are complete: how much of each chip objects seem to cover, and how much labels do.
+
+What objects look like is learnt from the labels themselves: pixels of some chips teach a classifier, and the
+pixels of the others are judged by it, so that no chip is judged by its own labels. Labels that lack on some
+chips lower what is expected on all of them alike; the median chip, weighted by what is expected of it, says
+by how much. A model may judge in place of the classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fair_models.data.images.chips import Chip
+from fair_models.data.images.grid import Grid
+from fair_models.data.images.resampling import read_at
+from fair_models.data.label_quality import appearance, trees
+from fair_models.data.label_quality.report import Cover, Finding
+from fair_models.data.samples import IGNORE
+from fair_models.data.vectors import labels
+from fair_models.data.vectors.labels import Labels
+from fair_models.types import Array
+
+COVERED = 0.6
+"""Labels that cover less than this part of what is expected may be incomplete."""
+
+NOTABLE = 0.35
+"""Part of the usual cover of a labelled chip that has to lack, or to be unseen, before it is told."""
+
+SEEN = 0.4
+"""Labels are on nothing where their pixels look like objects less than this part of what is usual."""
+
+FEWEST_CHIPS = 8
+"""Labelled chips that are needed to learn from some and judge the others."""
+
+LEAST_AUC = 0.7
+"""Probability that a labelled pixel looks more like an object than another does, from which on looks tell."""
+
+MOST_CLASSES = 5
+"""Of more classes than these all count as one."""
+
+FINEST_M, LARGEST_PX = 0.5, 512
+"""Pixels are looked at in this size in metres at the finest, and this many along the side of a chip."""
+
+_WITH_A_MODEL = "check with a model instead (check_with)"
+_FOLDS = 4
+_PER_CHIP, _FEWEST_PER_CHIP, _ALL_SAMPLES = 800, 100, 2_000_000
+_LEARNT = 40_000
+_FOR_EDGES = 64
+_LEAST_COUNTED = 30
+_POWER = 1.75
+"""Probabilities count by this power: many small ones make no object."""
+
+_QUANTILE = 0.6
+"""Above the median: up to a third of the chips may lack labels, and none has too many."""
+
+_MODEL_SCALE = 0.75
+"""The least part of what a model sees that labels should cover: it learnt elsewhere."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Pixels of a chip that are looked at.
+
+    grid: The chip at the resolution of the look.
+    rows, columns: Of the pixels, shape (n,).
+    """
+
+    chip: Chip
+    grid: Grid
+    rows: Array
+    columns: Array
+
+
+Sight = Callable[[Sequence[Places]], Sequence[Array]]
+"""What a model sees: for each chip the probability of each class at each place, shape (places, classes)."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the check of completeness found.
+
+    covers: By the name of each chip that could be judged.
+    findings: By the name of each chip with any.
+    how: What it went by and its limits, as a sentence.
+    why_not: Why nothing was judged; empty where it was.
+    """
+
+    covers: Mapping[str, Cover] = field(default_factory=dict)
+    findings: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
+    how: str = ""
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Places of a chip, what labels say of them (class index, uint8), and what they look like (bins)."""
+
+    places: Places
+    said: Array
+    looks: Array
+
+
+def judge(
+    chips: Sequence[Chip],
+    known: Labels,
+    touching: Mapping[str, Array],
+    classes: Sequence[str],
+    sight: Sight | None = None,
+    model: str = "",
+) -> Judged:
+    """Compare what labels cover with what seems to be there.
+
+    Chips are decoded one after the other, and of each some hundred pixels are kept.
+
+    Args:
+        chips: All chips.
+        known: All labels.
+        touching: Indices of the labels that each chip shares area with, by the chip's name.
+        classes: Class names without the background.
+        sight: What a model sees. Default: learnt from the labels.
+        model: Exact id of that model.
+    """
+    labelled = sum(len(touching[chip.name]) > 0 for chip in chips)
+    if sight is None and labelled < FEWEST_CHIPS:
+        return Judged(
+            why_not=f"{labelled} chips have labels, and at least {FEWEST_CHIPS} are needed to learn from "
+            f"some and judge the others; {_WITH_A_MODEL}"
+        )
+    seen = _look(chips, known, [labels.BACKGROUND, *classes], with_looks=sight is None)
+    seen = [each for each in seen if len(each.said) >= _LEAST_COUNTED]
+    groups = [[index] for index in range(1, len(classes) + 1)]
+    if len(classes) > MOST_CLASSES:
+        groups = [[index for group in groups for index in group]]
+    told = sight([each.places for each in seen]) if sight is not None else None
+    parts, why = [], []
+    for group in groups:
+        name = classes[group[0] - 1] if len(group) == 1 else "any class"
+        truths = [np.isin(each.said, group) for each in seen]
+        if told is not None:
+            guesses = [each[:, [index - 1 for index in group]].max(axis=1) for each in told]
+        else:
+            guesses = _cross_fitted([each.looks for each in seen], truths)
+        judged = _Class.of(name, truths, guesses, by_model=told is not None)
+        if judged.auc < LEAST_AUC and told is None:
+            why.append(
+                f"{name} looks too much like what is around it to be told by colour and texture (AUC "
+                f"{judged.auc:.2f}, at least {LEAST_AUC:g} is needed); {_WITH_A_MODEL}"
+            )
+        else:
+            parts.append(judged)
+    if not parts:
+        return Judged(why_not="; ".join(why))
+    return _joined([each.places.chip.name for each in seen], parts, model, why)
+
+
+def _look(chips: Sequence[Chip], known: Labels, classes: Sequence[str], *, with_looks: bool) -> list[_Seen]:
+    """Some pixels of each chip: what labels say of them, and what they look like."""
+    count = int(np.clip(_ALL_SAMPLES // max(1, len(chips)), _FEWEST_PER_CHIP, _PER_CHIP))
+    first = np.unique(np.linspace(0, len(chips) - 1, min(_FOR_EDGES, len(chips))).astype(int)).tolist()
+    before = [_look_at(chips[index], index, known, classes, count, with_looks) for index in first]
+    edges = trees.edges(np.concatenate([each.looks for each in before])) if with_looks else None
+    found: dict[int, _Seen] = dict(zip(first, before, strict=True))
+    for index, chip in enumerate(chips):
+        each = found.get(index) or _look_at(chip, index, known, classes, count, with_looks)
+        looks = each.looks if edges is None else trees.binned(each.looks, edges)
+        found[index] = _Seen(each.places, each.said, looks)
+    return [found[index] for index in range(len(chips))]
+
+
+def _look_at(
+    chip: Chip, index: int, known: Labels, classes: Sequence[str], count: int, with_looks: bool
+) -> _Seen:
+    side = max(chip.height, chip.width)
+    view = read_at(chip, max(FINEST_M, chip.gsd_m, chip.gsd_m * side / LARGEST_PX))
+    height, width = view.valid.shape
+    mask = labels.rasterise(known, view.grid.transform, height, width, view.grid.crs, classes, IGNORE)
+    counted = np.flatnonzero(view.valid & (mask != IGNORE))
+    chosen = np.random.default_rng([index]).choice(counted, min(count, len(counted)), replace=False)
+    rows, columns = np.unravel_index(np.sort(chosen), mask.shape)
+    looks = np.zeros((len(rows), 0), dtype=np.float32)
+    if with_looks:
+        looks = appearance.describe(view.pixels)[:, rows, columns].T
+    return _Seen(Places(chip, view.grid, rows, columns), mask[rows, columns], looks)
+
+
+def _cross_fitted(looks: Sequence[Array], truths: Sequence[Array]) -> list[Array]:
+    """How much each pixel looks like an object, told by other chips than its own."""
+    fold = np.random.default_rng(0).permutation(len(looks)) % _FOLDS
+    guesses: list[Array] = [np.zeros(0)] * len(looks)
+    for number in range(_FOLDS):
+        others = np.flatnonzero(fold != number).tolist()
+        rows = np.concatenate([looks[each] for each in others])
+        target = np.concatenate([truths[each] for each in others])
+        if len(target) > _LEARNT:
+            chosen = np.random.default_rng([number]).choice(len(target), _LEARNT, replace=False)
+            rows, target = rows[chosen], target[chosen]
+        fitted = trees.fit(rows, target, number)
+        for each in np.flatnonzero(fold == number).tolist():
+            guesses[each] = fitted.predict(looks[each])
+    return guesses
+
+
+@dataclass(frozen=True)
+class _Class:
+    """Shares of each chip for one class, shape (chips,).
+
+    name: The class.
+    auc: How well looks tell labelled pixels from others, 0.5 (not at all) to 1.
+    labelled: Covered by labels.
+    expected: Seems to be covered.
+    likeness: How much labelled pixels look like objects, where 1 is usual; 1 where there are none.
+    usual: Median cover of the chips that have labels of it.
+    """
+
+    name: str
+    auc: float
+    labelled: Array
+    expected: Array
+    likeness: Array
+    usual: float
+
+    @classmethod
+    def of(cls, name: str, truths: Sequence[Array], guesses: Sequence[Array], *, by_model: bool) -> _Class:
+        labelled = np.array([truth.mean() for truth in truths])
+        raw = np.array([(guess if by_model else guess**_POWER).mean() for guess in guesses])
+        scale = _weighted_quantile(labelled / np.maximum(raw, 1e-9), raw, _QUANTILE)
+        scale = max(scale, _MODEL_SCALE) if by_model else scale
+        own = [
+            float(guess[truth].mean()) if truth.any() else np.nan
+            for guess, truth in zip(guesses, truths, strict=True)
+        ]
+        typical = np.nanmedian(own) if np.isfinite(own).any() else 1.0
+        likeness = np.where(np.isfinite(own), np.array(own) / max(float(typical), 1e-9), 1.0)
+        usual = float(np.median(labelled[labelled > 0])) if (labelled > 0).any() else 0.0
+        return cls(
+            name,
+            _auc(np.concatenate(guesses), np.concatenate(truths)),
+            labelled,
+            np.minimum(scale * raw, 1.0),
+            likeness,
+            usual,
+        )
+
+    @property
+    def lacks(self) -> Array:
+        """Which chips seem to lack labels."""
+        lacking = self.expected - self.labelled
+        return np.asarray((self.labelled < COVERED * self.expected) & (lacking > NOTABLE * self.usual))
+
+    @property
+    def shows_nothing(self) -> Array:
+        """Which chips have labels where nothing is to be seen."""
+        unseen = self.unseen
+        return np.asarray((self.likeness < SEEN) & (unseen > NOTABLE * self.usual))
+
+    @property
+    def unseen(self) -> Array:
+        """Share of each chip that labels cover and no object does."""
+        return np.asarray(self.labelled * (1 - np.minimum(self.likeness, 1)))
+
+
+def _joined(names: Sequence[str], parts: Sequence[_Class], model: str, why: Sequence[str]) -> Judged:
+    covers: dict[str, Cover] = {}
+    findings: dict[str, list[Finding]] = {}
+    for number, name in enumerate(names):
+        sums = (
+            (
+                part.labelled[number],
+                part.expected[number],
+                max(0.0, part.expected[number] - part.labelled[number]),
+            )
+            for part in parts
+        )
+        labelled, expected, missing = (min(1.0, float(sum(values))) for values in zip(*sums, strict=True))
+        unseen = min(1.0, float(sum(part.unseen[number] for part in parts)))
+        covers[name] = Cover(labelled, expected, missing, unseen)
+        found = [each for part in parts for each in _findings(part, number)]
+        if found:
+            findings[name] = found
+    by = f"what {model} sees" if model else "what the labels of other chips teach of colour and texture"
+    told = ", ".join(f"{part.name} (AUC {part.auc:.2f}, usual cover {part.usual:.1%})" for part in parts)
+    how = (
+        f"by {by}: {told}; labels are missing where they cover less than {COVERED:.0%} of what is expected, "
+        f"and what lacks is more than {NOTABLE:.0%} of the usual cover; nothing is there where labelled "
+        f"ground looks like objects less than {SEEN:.0%} of the usual"
+    )
+    return Judged(covers, findings, "; ".join([how, *why]))
+
+
+def _findings(part: _Class, number: int) -> list[Finding]:
+    found = []
+    labelled, expected = part.labelled[number], part.expected[number]
+    if part.lacks[number]:
+        found.append(
+            Finding(
+                "missing_labels",
+                f"labels of {part.name} cover {labelled:.1%} of the chip, where about {expected:.1%} is to "
+                f"be expected (limit {COVERED:.0%} of that)",
+            )
+        )
+    if part.shows_nothing[number]:
+        found.append(
+            Finding(
+                "nothing_there",
+                f"labels of {part.name} cover {labelled:.1%} of the chip, on ground that looks like objects "
+                f"{part.likeness[number]:.0%} as much as usual (limit {SEEN:.0%})",
+            )
+        )
+    return found
+
+
+def _weighted_quantile(values: Array, weights: Array, quantile: float) -> float:
+    order = np.argsort(values, kind="stable")
+    sums = np.cumsum(weights[order])
+    at = np.searchsorted(sums, quantile * sums[-1])
+    return float(values[order][min(int(at), len(values) - 1)])
+
+
+def _auc(guesses: Array, truths: Array) -> float:
+    """Probability that a labelled pixel has a larger number than another one (Mann-Whitney)."""
+    from scipy.stats import rankdata
+
+    positive = int(truths.sum())
+    negative = len(truths) - positive
+    if not positive or not negative:
+        return 0.5
+    ranks = rankdata(guesses)
+    return float((ranks[truths].sum() - positive * (positive + 1) / 2) / (positive * negative))
