@@ -11,6 +11,11 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 
 from fair_models.settings import Settings, current
 from fair_models.web import health, metrics, openapi, problems
+from fair_models.web.auth.authentication import Authentication, Identity
+from fair_models.web.auth.hosts import Hosts, require_loopback
+from fair_models.web.auth.rates import Rates
+from fair_models.web.auth.routes import account, names, users
+from fair_models.web.database.late import LateDatabase
 from fair_models.web.middleware import Limits, Observation, SecurityHeaders
 from fair_models.web.registry import Registry
 from fair_models.web.requests import REQUEST_ID_HEADER
@@ -31,9 +36,12 @@ def create_app(registry: Registry | None = None) -> FastAPI:
         registry: What it serves. Default: the registry of the settings (FAIR_CATALOG, FAIR_STORE, FAIR_HOME).
 
     Raises:
-        Invalid: The settings are wrong.
+        Invalid: The settings are wrong, or others could reach a service without authentication.
     """
     served = registry or Registry.open(current())
+    settings = served.settings
+    require_loopback(settings)
+    identity = Identity(settings, LateDatabase(settings), Rates(settings))
     numbers = metrics.Metrics()
     app = FastAPI(
         title="fair-models",
@@ -42,30 +50,27 @@ def create_app(registry: Registry | None = None) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
-        middleware=_middleware(served.settings, numbers),
+        middleware=_middleware(settings, numbers, identity),
     )
-    app.state.registry, app.state.metrics = served, numbers
+    app.state.registry, app.state.metrics, app.state.database = served, numbers, identity.database
     app.state.checks = health.Checks(served)
     app.include_router(health.router)
     app.include_router(metrics.router)
+    for routes in (account, names, users):
+        app.include_router(routes.router)
     problems.install(app)
     openapi.install(app)
     return app
 
 
-def _middleware(settings: Settings, numbers: metrics.Metrics) -> list[Middleware]:
+def _middleware(settings: Settings, numbers: metrics.Metrics, identity: Identity) -> list[Middleware]:
     """From the outermost to the innermost."""
     over_https = (settings.public_url or "").startswith("https://")
     found = [
         Middleware(Observation, metrics=numbers),
         Middleware(SecurityHeaders, over_https=over_https),
         Middleware(Limits, max_body_bytes=settings.web_max_body_bytes, timeout_s=settings.web_timeout_s),
-        Middleware(
-            GZipMiddleware,
-            minimum_size=_COMPRESSED_FROM_BYTES,
-            compresslevel=5,
-            exclude_content_types=_NOT_COMPRESSED,
-        ),
+        Middleware(Hosts, settings=settings),
     ]
     if settings.web_cors_origins:
         found.append(
@@ -77,4 +82,13 @@ def _middleware(settings: Settings, numbers: metrics.Metrics) -> list[Middleware
                 expose_headers=["ETag", "Link", "Location", "Retry-After", REQUEST_ID_HEADER],
             )
         )
-    return found
+    return [
+        *found,
+        Middleware(Authentication, identity=identity),
+        Middleware(
+            GZipMiddleware,
+            minimum_size=_COMPRESSED_FROM_BYTES,
+            compresslevel=5,
+            exclude_content_types=_NOT_COMPRESSED,
+        ),
+    ]

@@ -16,6 +16,7 @@ from fair_models.doctor import places
 from fair_models.doctor.checking import one_line
 from fair_models.errors import FairModelsError
 from fair_models.types import BASE_MODELS
+from fair_models.web.access import EVERYBODY
 from fair_models.web.callers import Caller, caller_of
 from fair_models.web.registry import Registry, registry_of
 
@@ -26,7 +27,7 @@ KEPT_S = 2.0
 TIMEOUT_S = 10.0
 """A part that takes longer does not work."""
 
-router = APIRouter(prefix="/health", tags=["Operation"])
+router = APIRouter(prefix="/health", tags=["Operation"], dependencies=[EVERYBODY])
 
 
 class Alive(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from starlette.requests import Request
 
@@ -46,6 +46,12 @@ def asset(base: str, collection: str, item_id: str, key: str, filename: str) -> 
     """
     place = f"{API}/collections/{_part(collection)}/items/{_part(item_id)}/assets"
     return f"{base}{place}/{_part(key)}/{_part(filename)}"
+
+
+def next_page(request: Request, **changed: str) -> str:
+    """The header `Link` that leads to the next page: the same question with other parameters."""
+    query = urlencode({**request.query_params, **changed})
+    return f'<{base_url(request)}{request.url.path}?{query}>; rel="next"'
 
 
 def filename_of(href: str) -> str:

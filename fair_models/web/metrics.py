@@ -11,12 +11,14 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.responses import Response
 
+from fair_models.web.access import EVERYBODY
+
 MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable with the folder where several worker processes add up their numbers."""
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0)
 
-router = APIRouter(tags=["Operation"])
+router = APIRouter(tags=["Operation"], dependencies=[EVERYBODY])
 
 
 class Metrics:

@@ -157,7 +157,7 @@ class Limits:
         try:
             _check_head(scope, body.maximum)
         except problems.Problem as refused:
-            await _refuse(refused, scope, receive, send)
+            await problems.refuse(refused, scope, receive, send)
             return
         started = False
 
@@ -179,7 +179,7 @@ class Limits:
         except problems.Problem as refused:  # of the body, past the routes
             if started:
                 raise
-            await _refuse(refused, scope, receive, send)
+            await problems.refuse(refused, scope, receive, send)
         except TimeoutError:
             if started or not clock.expired():
                 raise
@@ -188,7 +188,7 @@ class Limits:
                 f"No answer within {self._timeout_s:g} s, so the request was given up. Ask for less at once, "
                 "or start a run for it",
             )
-            await _refuse(took, scope, receive, send)
+            await problems.refuse(took, scope, receive, send)
 
     def _max_body(self, path: str) -> int:
         return next(
@@ -263,18 +263,6 @@ def _check_head(scope: Scope, max_body: int) -> None:
         raise problems.Problem("malformed", "Content-Length is no whole number")
     if int(announced) > max_body:
         raise _too_large(max_body)
-
-
-async def _refuse(problem: problems.Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    answer = problems.answer(
-        problem.kind,
-        problem.detail,
-        path=scope["path"],
-        request_id=request_id_of(scope),
-        headers={**(problem.headers or {}), "Connection": "close"},
-        **problem.members,
-    )
-    await answer(scope, receive, send)
 
 
 def _log(scope: Scope, status: int, sent: int, seconds: float) -> None:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from fair_models.types import Json
-from fair_models.web import problems
+from fair_models.web import access, problems
 
 _GENERIC = {"HTTPValidationError", "ValidationError"}
 _ANY_PROBLEM = {
@@ -41,6 +41,7 @@ def _describe(app: FastAPI) -> Json:
         tags=app.openapi_tags,
         routes=app.routes,
     )
+    access.describe(document)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in _GENERIC:
         schemas.pop(name, None)

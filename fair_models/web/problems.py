@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from fair_models import errors
 from fair_models.web.requests import request_id_of
@@ -43,6 +44,7 @@ STATUSES: Mapping[str, int] = {
     "address-too-long": 414,
     "unsupported-media-type": 415,
     "range-not-satisfiable": 416,
+    "misdirected": 421,
     "invalid": 422,
     "precondition-required": 428,
     "too-many-requests": 429,
@@ -172,6 +174,19 @@ def answer(
     return Response(
         orjson.dumps(document), code, {"Cache-Control": "no-store", **more, **(headers or {})}, MEDIA_TYPE
     )
+
+
+async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with a problem, before any route has seen it. The connection ends with it."""
+    told = answer(
+        problem.kind,
+        problem.detail,
+        path=scope["path"],
+        request_id=request_id_of(scope),
+        headers={**(problem.headers or {}), "Connection": "close"},
+        **problem.members,
+    )
+    await told(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:

@@ -22,6 +22,7 @@ from fastapi import Depends, FastAPI, Query
 from fair_models import errors
 from fair_models.settings import Settings
 from fair_models.web import callers, links, middleware, problems
+from fair_models.web.access import EVERYBODY
 from fair_models.web.app import create_app
 from fair_models.web.callers import ANONYMOUS, Caller
 from fair_models.web.registry import Registry
@@ -35,6 +36,7 @@ def test_the_service_loads_nothing_heavy_and_is_small_when_idle(tmp_path: Path) 
     code = f"""
 import sys
 import psutil
+from fair_models.web.access import EVERYBODY
 from fair_models.web.app import create_app
 create_app()
 print([name for name in {STRANGERS!r} if name in sys.modules], psutil.Process().memory_info().rss)
@@ -103,7 +105,7 @@ def test_every_error_of_the_library_has_a_kind_and_every_kind_a_status() -> None
 def test_an_error_of_the_library_is_told_with_its_own_words(
     app: FastAPI, error: Exception, status: int, code: str | None
 ) -> None:
-    @app.get("/broken")
+    @app.get("/broken", dependencies=[EVERYBODY])
     def broken() -> None:
         raise error
 
@@ -118,7 +120,7 @@ def test_an_error_of_the_library_is_told_with_its_own_words(
 
 
 def test_a_failure_that_nobody_foresaw_shows_its_number_and_no_trace(app: FastAPI) -> None:
-    @app.get("/broken")
+    @app.get("/broken", dependencies=[EVERYBODY])
     def broken() -> None:
         raise ZeroDivisionError("secret words")
 
@@ -132,7 +134,7 @@ def test_a_failure_that_nobody_foresaw_shows_its_number_and_no_trace(app: FastAP
 
 
 def test_parameters_that_are_not_valid_are_listed_in_one_shape(app: FastAPI) -> None:
-    @app.get("/asked")
+    @app.get("/asked", dependencies=[EVERYBODY])
     def asked(limit: int = Query(ge=1)) -> int:
         return limit
 
@@ -189,11 +191,11 @@ def echo(settings: Settings) -> Iterator[str]:
     small = settings.model_copy(update={"web_max_body_bytes": 2000, "web_timeout_s": 0.5})
     app = create_app(Registry.open(small))
 
-    @app.post("/echo")
+    @app.post("/echo", dependencies=[EVERYBODY])
     def echoed(body: dict[str, Any]) -> int:
         return len(str(body))
 
-    @app.get("/slow")
+    @app.get("/slow", dependencies=[EVERYBODY])
     async def slow() -> None:
         await asyncio.sleep(5)
 
@@ -348,7 +350,7 @@ def test_a_private_item_is_there_for_its_owner_and_admins(
 
 
 def test_the_caller_of_a_request_is_who_authentication_left_there(app: FastAPI) -> None:
-    @app.get("/who")
+    @app.get("/who", dependencies=[EVERYBODY])
     def who(caller: Caller = Depends(callers.caller_of)) -> str | None:  # noqa: B008 - FastAPI's way
         return caller.owner
 

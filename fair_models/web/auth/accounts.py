@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -91,41 +91,51 @@ def list_all(database: Database, after: str = "", limit: int | None = None) -> l
 def set_role(database: Database, slug: str, role: str) -> Account:
     """Give an account another role. Its tokens can do at once what the role allows, and no more.
 
-    Raises:
-        NotFound: There is no such account.
-        Invalid: There is no such role.
-        Conflict: It is the last admin.
+    Raises: what `change` raises.
     """
-    wanted = role_of(role)
-    with database.writing() as session:
-        row = row_of(session, slug, locked=True)
-        if row.role == "admin" and wanted != "admin":
-            _require_other_admin(session, row)
-        row.role = wanted
-        return of_row(row)
+    return change(database, slug, role=role)
 
 
 def disable(database: Database, slug: str) -> Account:
-    """Let an account do nothing from now on: its tokens are refused and its sessions end.
-
-    What it owns stays. Raises NotFound, and Conflict for the last admin.
-    """
-    with database.writing() as session:
-        row = row_of(session, slug, locked=True)
-        if row.disabled is None:
-            if row.role == "admin":
-                _require_other_admin(session, row)
-            row.disabled = datetime.now(UTC)
-        session.execute(delete(tables.BrowserSession).where(tables.BrowserSession.account_id == row.id))
-        return of_row(row)
+    """Let an account do nothing from now on. Raises what `change` raises."""
+    return change(database, slug, disabled=True)
 
 
 def enable(database: Database, slug: str) -> Account:
-    """Let a disabled account work again. Its tokens that are not over count again. Raises NotFound."""
+    """Let a disabled account work again. Raises NotFound."""
+    return change(database, slug, disabled=False)
+
+
+def change(
+    database: Database, slug: str, *, role: str | None = None, disabled: bool | None = None
+) -> Account:
+    """Give an account another role, or let it do nothing, or let it work again: all of it, or nothing.
+
+    Args:
+        database: The service's database.
+        slug: The account.
+        role: Its new role. Its tokens can do at once what it allows, and no more. Default: as it is.
+        disabled: Whether its tokens are refused and its sessions end; what it owns stays. Enabled again, its
+            tokens that are not over count again. Default: as it is.
+
+    Raises:
+        NotFound: There is no such account.
+        Invalid: There is no such role.
+        Conflict: It is the last admin, and would be none.
+    """
+    wanted = None if role is None else role_of(role)
     with database.writing() as session:
-        row = row_of(session, slug)
-        session.execute(update(tables.Account).where(tables.Account.id == row.id).values(disabled=None))
-        row.disabled = None
+        row = row_of(session, slug, locked=True)
+        if row.role == "admin" and row.disabled is None and (disabled or wanted not in {None, "admin"}):
+            _require_other_admin(session, row)
+        if wanted is not None:
+            row.role = wanted
+        if disabled is False:
+            row.disabled = None
+        if disabled:
+            row.disabled = row.disabled or datetime.now(UTC)
+            ended = delete(tables.BrowserSession).where(tables.BrowserSession.account_id == row.id)
+            session.execute(ended)
         return of_row(row)
 
 

@@ -14,14 +14,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from fair_models.errors import Invalid, NotFound
+from fair_models.errors import Conflict, Invalid, NotFound
 from fair_models.text import in_one_way
 from fair_models.web.auth.accounts import Account, of_row, row_of
+from fair_models.web.auth.names import maintained
 from fair_models.web.auth.roles import SCOPES_OF, scopes_of, written
-from fair_models.web.callers import Role, Scope
+from fair_models.web.callers import Kind, Role, Scope
 from fair_models.web.database import tables
 from fair_models.web.database.database import Database
 
@@ -32,6 +33,9 @@ FORM = re.compile(rf"{PREFIX}_([0-9a-f]{{12}})_([0-9a-f]{{64}})", re.ASCII)
 MAX_DAYS = 3650
 DEFAULT_DAYS = 90
 MAX_TITLE = 120
+MAX_ACTIVE = 100
+"""Tokens that an account may have at the same time."""
+
 _LAST_USED_EACH = timedelta(minutes=1)
 _NO_DIGEST = hashlib.sha256(b"no token has this digest").hexdigest()
 
@@ -77,12 +81,14 @@ class Holder:
 
     token_id: Which token it was.
     expires: When it ends.
+    maintains: Names that the account may work on beside its own.
     """
 
     account: Account
     token_id: str
     scopes: frozenset[Scope]
     expires: datetime
+    maintains: frozenset[tuple[Kind, str]] = frozenset()
 
 
 class Rejected(Exception):
@@ -112,6 +118,7 @@ def create(
 
     Raises:
         NotFound: There is no such account.
+        Conflict: The account has too many tokens.
         Invalid: A scope is unknown or beyond what the role allows, or the title or the time is wrong.
     """
     asked = scopes_of(scopes)
@@ -127,6 +134,7 @@ def create(
     with database.writing() as session:
         account = row_of(session, slug)
         _require_allowed(asked, of_row(account).role, within)
+        _require_room(session, account.id, now)
         row = tables.Token(
             id=token_id,
             account_id=account.id,
@@ -159,6 +167,7 @@ def check(database: Database, presented: str) -> Holder:
     )
     with database.reading() as session:
         row = session.execute(wanted).one_or_none()
+        names = maintained(session, -1 if row is None else row[1].id)
     stored = row[0].digest if row is not None else _NO_DIGEST
     is_right = hmac.compare_digest(digest(presented), stored)
     if row is None or not is_right:
@@ -175,7 +184,8 @@ def check(database: Database, presented: str) -> Holder:
         with database.writing() as session:
             session.execute(update(tables.Token).where(tables.Token.id == token.id).values(last_used=now))
     held = of_row(account)
-    return Holder(held, token.id, scopes_of(token.scopes.split()) & SCOPES_OF[held.role], token.expires)
+    scopes = scopes_of(token.scopes.split()) & SCOPES_OF[held.role]
+    return Holder(held, token.id, scopes, token.expires, names)
 
 
 def list_of(database: Database, slug: str | None = None) -> list[Token]:
@@ -239,6 +249,14 @@ def _require_allowed(asked: frozenset[Scope], role: Role, within: frozenset[Scop
             f"This token or session does not have {written(beyond)} itself, and makes no token that has. "
             "Use one that has, or the command line"
         )
+
+
+def _require_room(session: Session, account_id: int, now: datetime) -> None:
+    active = select(func.count()).where(
+        tables.Token.account_id == account_id, tables.Token.revoked.is_(None), tables.Token.expires > now
+    )
+    if (session.scalar(active) or 0) >= MAX_ACTIVE:
+        raise Conflict(f"The account has {MAX_ACTIVE} active tokens, the maximum. Revoke some first")
 
 
 def _checked_title(title: str) -> str:

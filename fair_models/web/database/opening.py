@@ -22,7 +22,10 @@ def open_database(settings: Settings) -> Database:
         Invalid: FAIR_WEB_DATABASE_URL names no database that can be used.
         Unavailable: It does not answer, or a newer version of fair-models made its tables.
     """
-    database = Database(_place(settings))
+    url = check_address(settings)
+    if url.get_backend_name() == "sqlite":
+        _make_private(Path(str(url.database)))
+    database = Database(url)
     try:
         bring_up_to_date(database)
     except BaseException:
@@ -31,11 +34,15 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
-def _place(settings: Settings) -> URL:
-    """Where the database is. The file of SQLite is made so that nobody else can read it."""
+def check_address(settings: Settings) -> URL:
+    """Where the database is, without looking there.
+
+    Raises:
+        Invalid: FAIR_WEB_DATABASE_URL names no database that can be used.
+    """
     written = settings.web_database_url.get_secret_value()
     if not written:
-        return URL.create("sqlite", database=str(_private_file(settings.web_database_file)))
+        return URL.create("sqlite", database=str(settings.web_database_file))
     try:
         url = make_url(written)
     except ArgumentError:
@@ -43,7 +50,7 @@ def _place(settings: Settings) -> URL:
     if url.get_backend_name() == "sqlite":
         if url.query or url.database in (None, "", ":memory:"):
             raise _wrong("a database of SQLite is a file: sqlite:////folder/web.db")
-        return url.set(database=str(_private_file(Path(str(url.database)).expanduser().resolve())))
+        return url.set(database=str(Path(str(url.database)).expanduser().resolve()))
     if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise _wrong(f"{url.drivername} is no kind of database that can be used")
     return url.set(drivername="postgresql+psycopg")
@@ -56,8 +63,8 @@ def _wrong(reason: str) -> Invalid:
     )
 
 
-def _private_file(file: Path) -> Path:
-    """The file, there and readable by its owner alone, with its folder."""
+def _make_private(file: Path) -> None:
+    """Make the file where it is not there, readable by its owner alone, with its folder."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
@@ -67,4 +74,3 @@ def _private_file(file: Path) -> Path:
             f"The web service's database {file} cannot be made: {error.strerror}. "
             "Make room or give the right to write there, or set FAIR_WEB_DATABASE_URL"
         ) from error
-    return file

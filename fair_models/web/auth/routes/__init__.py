@@ -1,0 +1,1 @@
+"""Routes about accounts: who one is, tokens, users, names, the audit log."""

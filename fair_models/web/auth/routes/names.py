@@ -1,0 +1,79 @@
+"""Routes about names: whose one is, and who may work on it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Security
+from pydantic import BaseModel, ConfigDict, Field
+
+from fair_models.errors import NotFound
+from fair_models.types import NAME_PATTERN
+from fair_models.web.access import KNOWS, needs
+from fair_models.web.auth import names
+from fair_models.web.auth.routes.database import AccountsDatabase
+from fair_models.web.callers import Caller, Kind
+from fair_models.web.registry import Registry, registry_of
+
+router = APIRouter(prefix="/api/names", tags=["Accounts"])
+
+OneName = Annotated[
+    str, Path(pattern=NAME_PATTERN, max_length=63, description="The name.", examples=["banepa-roofs"])
+]
+OneKind = Annotated[Kind, Path(description="model or dataset.", examples=["model"])]
+
+
+class OwnershipAnswer(BaseModel):
+    """Whose a name is."""
+
+    kind: Kind = Field(examples=["model"])
+    name: str = Field(examples=["banepa-roofs"])
+    owner: str | None = Field(description="Whose it is; none: the admins'.", examples=["amina"])
+    maintainers: list[str] = Field(
+        description="Who else may make versions, archive and delete them.", examples=[["bikash"]]
+    )
+
+
+class Maintainers(BaseModel):
+    """Who may work on a name besides its owner."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    maintainers: list[Annotated[str, Field(min_length=3, max_length=63, pattern=NAME_PATTERN)]] = Field(
+        max_length=names.MAX_MAINTAINERS,
+        description="Names of accounts, up to 50. An empty list: nobody.",
+        examples=[["bikash"]],
+    )
+
+
+@router.get("/{kind}/{name}", summary="Whose a name is")
+def ownership(
+    kind: OneKind,
+    name: OneName,
+    caller: Annotated[Caller, KNOWS],
+    database: AccountsDatabase,
+    registry: Annotated[Registry, Depends(registry_of)],
+) -> OwnershipAnswer:
+    """Owner and maintainers of a name that is the caller's, or that they maintain."""
+    found = names.find(database, registry.catalog, kind, name)
+    if found is None or not names.may_use(caller, found):
+        raise NotFound(f"There is no {kind} {name!r} of yours")
+    return _shown(kind, name, found)
+
+
+@router.put("/{kind}/{name}/maintainers", summary="Say who may work on a name")
+def set_maintainers(
+    kind: OneKind,
+    name: OneName,
+    asked: Maintainers,
+    caller: Annotated[Caller, Security(needs, scopes=["run"])],
+    database: AccountsDatabase,
+    registry: Annotated[Registry, Depends(registry_of)],
+) -> OwnershipAnswer:
+    """Name the accounts that may make versions of a name, archive and delete them, beside its owner."""
+    found = names.set_maintainers(database, registry.catalog, caller, kind, name, asked.maintainers)
+    return _shown(kind, name, found)
+
+
+def _shown(kind: Kind, name: str, found: names.Ownership) -> OwnershipAnswer:
+    return OwnershipAnswer(kind=kind, name=name, owner=found.owner, maintainers=list(found.maintainers))
