@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from fair_models.data.images import antimeridian
 from fair_models.data.vectors import polygons
 from fair_models.errors import InvalidImagery
 from fair_models.imagery_rules import OLD
-from fair_models.inference import emptiness
+from fair_models.inference import emptiness, existing_features
 from fair_models.inference.emptiness import Watch
 from fair_models.inference.imagery.failures import Failure, Failures, check
 from fair_models.inference.imagery.reading import REMARKS, Imagery
@@ -207,9 +207,12 @@ def write(
         Unavailable: A file cannot be written.
     """
     request, imagery = work.request, work.imagery
-    exclusion, watched = _exclusion(request, imagery), Watch(windows)
+    watched = Watch(windows)
     remarks: Counter[str] = Counter()
     with atomic_folder(request.output) as folder:
+        bounds = antimeridian.bbox([sidecar.footprint(imagery.blocks)])
+        request = existing_features.with_file(request, bounds, folder)
+        exclusion = existing_features.exclusion(request, bounds)
         plain_ids = request.original is None or request.original.plain_ids
         with Outputs(
             folder, request.formats, request.classes, imagery.blocks, plain_ids=plain_ids
@@ -227,7 +230,7 @@ def write(
         counts |= {"existing": len(exclusion)} if exclusion else {}
         counts |= remarks
         repairs = _repairs(request, exclusion)
-        facts = _facts(work, outputs.tally, counts, failures, repairs)
+        facts = _facts(replace(work, request=request), outputs.tally, counts, failures, repairs)
         document = sidecar.item(facts, imagery.blocks, files)
         write_json(folder / ITEM, document)
     return PredictionResult(
@@ -241,7 +244,12 @@ def write(
         excluded=left_out,
         failed=failures,
         same=_same(files, request.original),
-        notes=[*_notes(request, imagery, remarks), *_told(repairs), *imagery.warnings()],
+        notes=[
+            *_notes(request, imagery, remarks),
+            *_told(repairs),
+            *existing_features.notes(request, exclusion),
+            *imagery.warnings(),
+        ],
     )
 
 
@@ -255,6 +263,7 @@ def _finish(
     )
     write_bytes(folder / CONFIG, config.encode())
     files.append(sidecar.output_file(folder, CONFIG, "config", "What was asked for", "metadata"))
+    files += existing_features.files(request, folder)
     progress(PredictionStep("done", 1, 1))
     return files
 
@@ -336,13 +345,6 @@ def _told(repairs: Mapping[str, Mapping[str, int]]) -> list[str]:
     return [
         f"{names[name]}: {', '.join(polygons.repair_sentences(counts))}" for name, counts in repairs.items()
     ]
-
-
-def _exclusion(request: PredictionRequest, imagery: Imagery) -> Exclusion | None:
-    if request.exclude is None:
-        return None
-    bounds = antimeridian.bbox([sidecar.footprint(imagery.blocks)])
-    return Exclusion(request.exclude, request.exclude_overlap, bounds, request.classes[1:])
 
 
 def _same(files: Sequence[OutputFile], original: Original | None) -> bool | None:

@@ -17,6 +17,9 @@ from fair_models.store.digests import checksum_file, verify
 from fair_models.types import Json
 
 ITEM = "prediction.json"
+EXISTING = "existing"
+"""Key of the asset with existing features that a service gave."""
+
 _CONFIG = "config"
 ID_PROPERTY = "fair:id_property"
 """Field of a GeoJSON's asset: the property that has the ids. Without it they are members alone."""
@@ -32,6 +35,7 @@ class Original:
     model_href: Where the model's item lay.
     model_checksum: Digest of the network that ran.
     exclude_checksum: Digest of the existing features, where there were any.
+    existing: The existing features that a service gave, as they were kept; None where a file was named.
     files: Digests of its files by name.
     chosen: What ran the network.
     plain_ids: Whether ids are properties in its GeoJSON too; in older ones they are members alone.
@@ -46,6 +50,7 @@ class Original:
     files: Mapping[str, str]
     chosen: ChosenEngine = field(default_factory=ChosenEngine)
     plain_ids: bool = True
+    existing: Path | None = None
 
     def check(self, network: Path, exclude: Path | None) -> None:
         """See that what the prediction was made of is what it was.
@@ -102,6 +107,17 @@ def _config(path: Path, item: Json) -> PredictParams:
         raise InvalidParameters(str(config), reasons) from error
 
 
+def _existing(path: Path, item: Json) -> Path | None:
+    """Existing features that lie beside a prediction; None where none do."""
+    asset = item["assets"].get(EXISTING)
+    if asset is None:
+        return None
+    existing = locations.local_path(asset["href"], path.parent)
+    if not existing.is_file():
+        raise NotFound(f"{existing} is missing, which {path} was made with. Copy it beside it")
+    return existing
+
+
 def _original(path: Path, item: Json) -> Original:
     properties = item["properties"]
     return Original(
@@ -114,6 +130,7 @@ def _original(path: Path, item: Json) -> Original:
         files={Path(asset["href"]).name: asset["file:checksum"] for asset in item["assets"].values()},
         chosen=_chosen(properties["fair:engine"]),
         plain_ids=any(ID_PROPERTY in asset for asset in item["assets"].values()),
+        existing=_existing(path, item),
     )
 
 

@@ -95,7 +95,9 @@ class PredictionRequest:
     holes: Whether holes of polygons are kept, or filled.
     regularise: Whether outlines get right angles where their shape has them.
     merge: Whether connected pixels of a class are one polygon, even if the model tells objects apart.
-    exclude: GeoJSON or GeoParquet of existing features; what they cover is left out.
+    exclude: File of existing features; what they cover is left out.
+    exclude_address: Service of OpenStreetMap's data that gives them; its answer is kept beside the results.
+        Where `exclude` is given too, that is its answer of before.
     exclude_overlap: Features of which existing ones cover more than this part are left out, 0 to 1.
     area: What counts of the imagery. Default: all.
     zoom: Zoom of the tiles of a service.
@@ -124,6 +126,7 @@ class PredictionRequest:
     regularise: bool = False
     merge: bool = False
     exclude: Path | None = None
+    exclude_address: str = ""
     exclude_overlap: float = 0.5
     area: Area | None = None
     zoom: int | None = None

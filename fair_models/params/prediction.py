@@ -89,8 +89,9 @@ class PredictParams(Params):
         None,
         description="File of existing polygons (GeoJSON, GeoParquet, GeoPackage, Shapefile, FlatGeobuf, or "
         "OpenStreetMap data: .osm, .osm.pbf, Overpass JSON, of which those with the tags of the model's "
-        "classes count), as the worker sees it. Results that they cover are left out, so that only what is "
-        "not mapped yet remains. Default: none.",
+        "classes count), as the worker sees it. Or the https address of an Overpass service "
+        "(.../api/interpreter) or of HOT's raw-data-api (.../v1), which is asked for those. Results that "
+        "they cover are left out, so that only what is not mapped yet remains. Default: none.",
     )
     exclude_overlap: float = Field(
         0.5,

@@ -41,7 +41,7 @@ class AskedLabels:
             folder: Where the answer goes.
 
         Raises:
-            As `label_services.ask` does; `Invalid` where the area reaches over 180 degrees too.
+            As `label_services.ask` does.
         """
         if not self.address:
             return params
@@ -74,10 +74,6 @@ def _rules(params: IngestDatasetParams) -> TagRules:
 
 def _around(params: IngestDatasetParams, area: Area | None) -> BBox:
     if area is not None:
-        west, south, east, north = antimeridian.bbox([area.outline])
-    else:
-        folder = locate(params.chips_folder, None).chips
-        west, south, east, north = footprint.bbox(footprint.of(chips.find(folder, rules=rules_of(params))))
-    if west > east:
-        raise Invalid("labels: the area reaches over 180°; ingest each side of it with its own area")
-    return west, south, east, north
+        return antimeridian.bbox([area.outline])
+    folder = locate(params.chips_folder, None).chips
+    return footprint.bbox(footprint.of(chips.find(folder, rules=rules_of(params))))

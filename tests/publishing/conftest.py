@@ -10,15 +10,14 @@ from pystac import Item
 from fair_models import prechecks
 from fair_models.catalog.changes import transitions
 from fair_models.catalog.local.catalog import LocalCatalog
-from fair_models.data.vectors.osm import label_services
 from fair_models.errors import FairModelsError
 from fair_models.params import IngestDatasetParams
 from fair_models.publishing.datasets import ingest
 from fair_models.store.local import LocalStore
-from fair_models.store.web.policy import RetryPolicy
 from fair_models.types import DATASETS
 from tests.catalog.item_factory import base_item, dataset_item
 from tests.publishing import tiny_contribution
+from tests.publishing.label_servers import quick_server
 from tests.publishing.memory_ledger import MemoryLedger
 from tests.store.web_server import WebServer
 
@@ -68,11 +67,7 @@ class Refused(Protocol):
 
 @pytest.fixture
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
-    """A web server whose failures are soon over."""
-    monkeypatch.setenv("FAIR_ALLOWED_HOSTS", '["127.0.0.1"]')
-    quick = RetryPolicy(at_once=1, per_second=1000.0, attempts=3, first_wait_s=0.001, longest_wait_s=0.01)
-    monkeypatch.setattr(label_services.ask, "__defaults__", (quick,))
-    with WebServer(tmp_path).running() as running:
+    with quick_server(tmp_path, monkeypatch) as running:
         yield running
 
 

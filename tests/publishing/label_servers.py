@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -12,12 +13,25 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
+import pytest
 
 from fair_models.data.synthetic import make_settlement
+from fair_models.data.vectors.osm import label_services
+from fair_models.store.web.policy import RetryPolicy
 from tests.data.vectors.osm.osm_files import OsmMap
 from tests.store.web_server import WebServer, break_off, send
 
 TASK = "3fded368-456f-4ef4-a1b8-c099a7f77ca4"
+
+
+@contextmanager
+def quick_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    """A web server that services may lie on, whose failures are soon over."""
+    monkeypatch.setenv("FAIR_ALLOWED_HOSTS", '["127.0.0.1"]')
+    quick = RetryPolicy(at_once=1, per_second=1000.0, attempts=3, first_wait_s=0.001, longest_wait_s=0.01)
+    monkeypatch.setattr(label_services.ask, "__defaults__", (quick,))
+    with WebServer(folder).running() as running:
+        yield running
 
 
 @dataclass

@@ -13,6 +13,7 @@ from fair_models.catalog.items import assets, hyperparameters
 from fair_models.catalog.items.model import ModelItem
 from fair_models.contract.code import loader
 from fair_models.contract.plans import prediction_request
+from fair_models.data.vectors.osm import label_services
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.network import engines
 from fair_models.inference.prediction import PredictionRequest
@@ -58,7 +59,7 @@ def plan_prediction(
     href, checksum = model.file(assets.SOURCE_CODE)
     archive = store.fetch(href, checksum)
     functions = loader.load_processing(archive, checksum, *model.processing, model.classes)
-    exclude = locations.local_path(params.exclude) if params.exclude is not None else None
+    exclude, address = _existing(params, original)
     area = prediction_request.area_of(params)
     return PredictionRequest(
         imagery=prediction_request.imagery_of(params),
@@ -73,10 +74,11 @@ def plan_prediction(
         regularise=params.regularise,
         merge=params.merge,
         exclude=exclude,
+        exclude_address=address,
         exclude_overlap=params.exclude_overlap,
         area=area,
         zoom=params.zoom,
-        options=_options(params, exclude, area),
+        options=_options(params, address or exclude, area),
         original=original,
         most_failed=params.most_failed,
         rules=prediction_request.rules_of(model, params),
@@ -88,7 +90,17 @@ def plan_prediction(
     )
 
 
-def _options(params: PredictParams, exclude: Path | None, area: Area | None) -> dict[str, Any]:
+def _existing(params: PredictParams, original: Original | None) -> tuple[Path | None, str]:
+    """File of the existing features, and the service that gives them; each where there is one."""
+    if params.exclude is None:
+        return None, ""
+    if locations.is_web(params.exclude):
+        label_services.require(params.exclude)
+        return (original.existing if original else None), params.exclude
+    return locations.local_path(params.exclude), ""
+
+
+def _options(params: PredictParams, exclude: Path | str | None, area: Area | None) -> dict[str, Any]:
     """What differs from the defaults, beside what the config names by itself."""
     options = params.model_dump(mode="json", exclude_defaults=True, exclude=_NAMED_BY_ITSELF)
     if exclude is not None:

@@ -8,7 +8,9 @@ from fair_models.catalog.items import hyperparameters
 from fair_models.catalog.items.hyperparameters import Values
 from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.schemas import keywords
-from fair_models.errors import Invalid, InvalidHyperparameters, NotFound
+from fair_models.data.vectors import polygons
+from fair_models.data.vectors.osm import label_services
+from fair_models.errors import Invalid, InvalidFeatures, InvalidHyperparameters, InvalidLabels, NotFound
 from fair_models.imagery_rules import ImageryRules
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.areas import Area
@@ -67,8 +69,7 @@ def look_at_files(model: ModelItem, params: PredictParams, area: Area | None) ->
         NotFound: Imagery or existing features are not there.
         Invalid: The imagery cannot be used, or does not fit area, zoom or model.
     """
-    if params.exclude is not None and not locations.local_path(params.exclude).is_file():
-        raise NotFound(f"There is no file {params.exclude} with existing features. Name one, or leave it out")
+    _look_at_existing(params)
     imagery = imagery_of(params)
     if isinstance(imagery, TileAddress):
         _look_at_tiles(imagery, area)
@@ -81,6 +82,25 @@ def look_at_files(model: ModelItem, params: PredictParams, area: Area | None) ->
     if not path.is_dir() and not _is_json(path):  # which may name addresses
         with open_source(imagery, model.input, area, params.zoom, rules=rules_of(model, params)):
             pass
+
+
+def _look_at_existing(params: PredictParams) -> None:
+    """See that existing features can be had, as far as their first bytes tell. No service is asked."""
+    if params.exclude is None:
+        return
+    if locations.is_web(params.exclude):
+        try:
+            label_services.require(params.exclude)
+        except Invalid as error:
+            raise Invalid(f"exclude: {error}") from error
+        return
+    path = locations.local_path(params.exclude)
+    if not path.is_file():
+        raise NotFound(f"There is no file {params.exclude} with existing features. Name one, or leave it out")
+    try:
+        polygons.look(path)
+    except InvalidLabels as error:
+        raise InvalidFeatures(str(path), error.reasons) from error
 
 
 def _look_at_tiles(tiles: TileAddress, area: Area | None) -> None:

@@ -38,6 +38,8 @@ class Exclusion:
             is not held.
         classes: What is predicted. Of data of OpenStreetMap only polygons with the tags of these classes
             count, as building=* of building. Default: all its polygons.
+        may_be_empty: Whether data of OpenStreetMap may have nothing with these tags, as the answer to the
+            question for them.
 
     Raises:
         InvalidFeatures: The file is missing, of another kind, broken, or has too many features there.
@@ -45,13 +47,19 @@ class Exclusion:
     """
 
     def __init__(
-        self, path: Path, ratio: float, bounds: Sequence[float], classes: Sequence[str] = ()
+        self,
+        path: Path,
+        ratio: float,
+        bounds: Sequence[float],
+        classes: Sequence[str] = (),
+        *,
+        may_be_empty: bool = False,
     ) -> None:
         import shapely
 
         self.ratio = ratio
         self.left_out = 0
-        self._shapes, self.mended = _existing(path, bounds, classes)
+        self._shapes, self.mended = _existing(path, bounds, classes, may_be_empty)
         self._tree = shapely.STRtree(self._shapes)
 
     def __len__(self) -> int:
@@ -93,7 +101,9 @@ class Exclusion:
         return np.asarray(covered)
 
 
-def _existing(path: Path, bounds: Sequence[float], classes: Sequence[str]) -> tuple[Array, Counter[str]]:
+def _existing(
+    path: Path, bounds: Sequence[float], classes: Sequence[str], may_be_empty: bool
+) -> tuple[Array, Counter[str]]:
     """Polygons around the imagery, and what happened to those of the whole file on reading."""
     import shapely
 
@@ -121,7 +131,7 @@ def _existing(path: Path, bounds: Sequence[float], classes: Sequence[str]) -> tu
                         "smaller area"
                     ],
                 )
-        if classes and not total and (reason := _without_tags(path, query)):
+        if classes and not total and not may_be_empty and (reason := _without_tags(path, query)):
             raise InvalidFeatures(str(path), [reason])
     except InvalidLabels as error:
         raise InvalidFeatures(str(path), error.reasons) from error

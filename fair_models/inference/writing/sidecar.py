@@ -32,6 +32,7 @@ _MANY_BLOCKS = 100
 MEDIA_TYPES = {
     ".fgb": "application/vnd.flatgeobuf",
     ".geojson": "application/geo+json",
+    ".json": "application/json",
     ".parquet": "application/vnd.apache.parquet",
     ".pmtiles": "application/vnd.pmtiles",
     ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",

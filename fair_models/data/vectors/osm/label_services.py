@@ -52,7 +52,13 @@ def require(address: str) -> LabelService:
 
 
 def ask(
-    address: str, rules: TagRules, around: BBox, destination: Path, retries: RetryPolicy = _RETRIES
+    address: str,
+    rules: TagRules,
+    around: BBox,
+    destination: Path,
+    retries: RetryPolicy = _RETRIES,
+    *,
+    may_be_empty: bool = False,
 ) -> Path:
     """Ask for everything with some tags in an area. The answer is written whole or not at all.
 
@@ -62,18 +68,22 @@ def ask(
         around: West, south, east, north, in degrees.
         destination: File for the answer.
         retries: How often it is asked.
+        may_be_empty: Whether nothing is an answer too.
 
     Returns:
         The file: JSON that `polygons.read` takes.
 
     Raises:
-        Invalid: The address is not allowed, the area is too large, or the service refuses the question.
+        Invalid: The address is not allowed, the area is too large or reaches over 180 degrees, or the service
+            refuses the question.
         InvalidLabels: There is nothing with these tags, or too much.
         Unavailable: The service is busy, does not answer, breaks off, or answers something else.
     """
     service, shown = require(address), locations.shown(address)
     box = ", ".join(f"{each:.5f}" for each in around)
     west, south, east, north = around
+    if west > east:
+        raise Invalid(f"{shown} is not asked over 180°, as ({box}) reaches: give an area on one side of it")
     if (east - west) * (north - south) > LARGEST_AREA:
         raise Invalid(
             f"{shown} is not asked for ({box}), which is more than {LARGEST_AREA:g} square degrees: give a "
@@ -81,7 +91,7 @@ def ask(
         )
     with _told(service.BY_HAND), closing(Web(retries, _TIMEOUTS)) as web:
         answer = service.fetch(web, address, rules, around)
-    if not answer.count:
+    if not answer.count and not may_be_empty:
         raise InvalidLabels(
             shown,
             [
