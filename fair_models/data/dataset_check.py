@@ -53,6 +53,7 @@ REPAIRS = {
     "turned": "chips that were turned as their EXIF says",
     "without_labels": "chips that no label touches, kept",
     "buffer": "chips between the sides of the split, used for neither",
+    "left_out": "chips left out of training and evaluation because of their labels",
 }
 """What `PreparedDataset.repairs` counts, by the names in `fair:repairs`."""
 
@@ -85,6 +86,7 @@ class PreparedDataset:
     ignored_note: What to do where labels of other values take much of the ground; empty where they do not.
     objects_note: Which labels do not tell objects apart; empty where all do.
     are_masks: Whether its labels were connected pixels of masks.
+    left_out: Chips that neither train nor evaluate because of their labels, and why, by name.
     report: What was found out about its labels; None where nobody looked, as with captions.
     report_files: The report and its picture by asset key, as they are to be stored.
     areas: Of each area that was mapped its name, chips, and labels; none where no area was given.
@@ -114,6 +116,7 @@ class PreparedDataset:
     ignored_note: str = ""
     objects_note: str = ""
     are_masks: bool = False
+    left_out: Mapping[str, str] = field(default_factory=dict)
     report: LabelReport | None = None
     report_files: Mapping[str, Path] = field(default_factory=dict)
     areas: Sequence[Json] = ()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from shapely import MultiPolygon, Polygon
 
 from fair_models.class_names import ANY_VALUE, option
 from fair_models.data import area_splits, splits
@@ -20,7 +21,7 @@ from fair_models.data.dataset_check import (
     rules_of,
 )
 from fair_models.data.images import chips, footprint, zooms
-from fair_models.data.label_quality import survey
+from fair_models.data.label_quality import exclusion, survey
 from fair_models.data.label_quality.report import LabelReport
 from fair_models.data.label_quality.survey import LabelledChips
 from fair_models.data.progress import ChipProgress, ignore_progress
@@ -28,6 +29,7 @@ from fair_models.data.splits import Split
 from fair_models.data.texts import captioned_ingest
 from fair_models.data.vectors import labels, mapped_area
 from fair_models.data.vectors.mapped_area import NamedArea, Outline
+from fair_models.errors import Invalid
 from fair_models.params import IngestDatasetParams
 from fair_models.store.archive import pack
 from fair_models.types import Json
@@ -65,12 +67,13 @@ def prepare(
         return captioned_ingest.prepare(params, work_folder, progress, area)
     checked = check(params, progress, area)
     report = survey.look(_labelled(params, checked))
-    split = _split(params, checked, areas)
+    left_out = exclusion.choose(params.leave_out, report)
+    split = _split(params, checked, areas, left_out)
     covered = footprint.of(checked.chips)
     sides = {"train": split.train, "held_out": split.held_out}
     created = sorted(chip.created for chip in checked.chips if chip.created)
     chips_path, labels_path, split_path = _write(work_folder, checked, split)
-    report_files = _write_report(work_folder, report)
+    report_files = _write_report(work_folder, report, left_out)
     return PreparedDataset(
         chips=chips_path,
         labels=labels_path,
@@ -86,7 +89,7 @@ def prepare(
         label_counts=checked.count(params.class_names, checked.labelled),
         class_counts={side: checked.count(params.class_names, names) for side, names in sides.items()},
         chip_counts={side: checked.count_chips(params.class_names, names) for side, names in sides.items()},
-        repairs=repairs_of(checked, split, covered),
+        repairs=_repairs(checked, split, covered, len(left_out)),
         zoom_choice=_zoom_choice(params, checked),
         ignored_note=_ignored_note(params, checked),
         objects_note="" if checked.are_boxes else _objects_note(params, checked),
@@ -96,6 +99,7 @@ def prepare(
         from_osm=checked.from_osm,
         labels_time=checked.labels_time,
         areas=_area_rows(split, checked, areas),
+        left_out=left_out,
         report=report,
         report_files=report_files,
     )
@@ -116,13 +120,51 @@ def _labelled(params: IngestDatasetParams, checked: CheckedDataset) -> LabelledC
     )
 
 
-def _split(params: IngestDatasetParams, checked: CheckedDataset, areas: Sequence[NamedArea]) -> Split:
+def _split(
+    params: IngestDatasetParams,
+    checked: CheckedDataset,
+    areas: Sequence[NamedArea],
+    left_out: Mapping[str, str],
+) -> Split:
+    """The split of the chips that count; those that are left out stand beside it."""
     of_areas = mapped_area.chips_by_area(checked.chips, areas) if areas else {}
     how = params.held_out_ratio, params.seed, params.buffer_m
-    labelled = checked.drawn.labelled
-    if params.by_whole_areas:
-        return area_splits.by_whole_areas(checked.chips, of_areas, *how, params.held_out_areas, labelled)
-    return replace(splits.by_area(checked.chips, *how, labelled), areas=of_areas)
+    chips_left = [chip for chip in checked.chips if chip.name not in left_out]
+    labelled = checked.drawn.labelled - left_out.keys()
+    try:
+        if params.by_whole_areas:
+            split = area_splits.by_whole_areas(
+                chips_left, _areas_left(of_areas, left_out), *how, params.held_out_areas, labelled
+            )
+        else:
+            split = splits.by_area(chips_left, *how, labelled)
+    except Invalid as error:
+        if not left_out:
+            raise
+        raise Invalid(f"{exclusion.too_many(left_out, len(checked.chips))}: {error}") from error
+    together = tuple(sorted((*split.left_out, *left_out)))
+    return replace(split, left_out=together, areas=of_areas)
+
+
+def _areas_left(
+    of_areas: Mapping[str, Sequence[str]], left_out: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """The chips of each area without those that are left out, of areas that have others."""
+    left = {name: tuple(chip for chip in own if chip not in left_out) for name, own in of_areas.items()}
+    return {name: own for name, own in left.items() if own or not of_areas[name]}
+
+
+def _repairs(
+    checked: CheckedDataset, split: Split, area: Polygon | MultiPolygon, left_out: int
+) -> dict[str, int]:
+    """What was repaired or left out; chips without trust are counted beside those between the sides."""
+    counts = repairs_of(checked, split, area)
+    between = counts.pop("buffer", 0) - left_out
+    return {
+        **counts,
+        **({"buffer": between} if between else {}),
+        **({"left_out": left_out} if left_out else {}),
+    }
 
 
 def _area_rows(split: Split, checked: CheckedDataset, areas: Sequence[NamedArea]) -> list[Json]:
@@ -191,7 +233,7 @@ def _write(folder: Path, checked: CheckedDataset, split: Split) -> tuple[Path, P
     return paths
 
 
-def _write_report(folder: Path, report: LabelReport) -> dict[str, Path]:
+def _write_report(folder: Path, report: LabelReport, left_out: Mapping[str, str]) -> dict[str, Path]:
     path = folder / f"{REPORT}.json"
-    report.write(path)
+    report.write(path, left_out)
     return {REPORT: path}

@@ -166,11 +166,27 @@ class IngestDatasetParams(Params):
         "measured on, if the area is at least 1 % of the chip and lies along its border for at least a "
         "quarter of a side. kept: imagery.",
     )
+    check_with: Reference | None = Field(
+        None,
+        description="Model that tells where labels are missing, or lie where nothing is: the name or exact "
+        "id of a published model that segments a class of the labels. Default: what objects look like is "
+        "learnt from the labels themselves.",
+    )
+    leave_out: list[Annotated[Sentence, Field(max_length=200)]] = Field(
+        default=[],
+        max_length=10_000,
+        description="Chips that neither train nor evaluate: doubtful leaves out all whose labels are in "
+        "doubt by the report on labels, a name (its file without the ending) that chip. Default: none.",
+    )
     dry_run: bool = DRY_RUN
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         """Rules that JSON Schema has no plain words for."""
+        if self.captions != "none" and (self.check_with is not None or self.leave_out):
+            raise ValueError(
+                "check_with, leave_out: labels of captioned images are not reported on; leave both out"
+            )
         if (self.chips is None) == (self.imagery is None):
             given = "neither is given" if self.chips is None else "both are given"
             raise ValueError(

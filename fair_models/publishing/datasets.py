@@ -12,7 +12,7 @@ from pathlib import Path
 from pystac import Item
 
 from fair_models.catalog.items import building, datasets, versions
-from fair_models.catalog.items.dataset import CONNECTED, LABEL_REPORT, LABELS_TIME, OBJECTS
+from fair_models.catalog.items.dataset import CONNECTED, LABEL_REPORT, LABELS_TIME, LEFT_OUT, OBJECTS
 from fair_models.catalog.items.datasets import DatasetFacts
 from fair_models.catalog.protocol import Catalog, ItemKey
 from fair_models.catalog.schemas import keywords
@@ -21,6 +21,7 @@ from fair_models.data.dataset_check import PreparedDataset
 from fair_models.data.folders import DatasetFolder, locate
 from fair_models.data.images import antimeridian
 from fair_models.data.ingest import prepare
+from fair_models.data.label_quality import exclusion
 from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.texts import captioned
 from fair_models.data.vectors import labels, polygons
@@ -123,6 +124,7 @@ def ingest(
         notes = [*mapped_areas.notes(area, prepared), *made.notes]
         notes += [prepared.ignored_note, prepared.objects_note]
         notes += prepared.report.notes() if prepared.report else []
+        notes.append(exclusion.note(prepared.left_out, prepared.chip_count))
         for sentence in [
             *notes,
             *([] if is_own else licence_notes(params, prepared, of_imagery=made.gives_licence)),
@@ -309,6 +311,7 @@ def _item(
                 **origin[2].fields,
                 **({"fair:zoom_choice": prepared.zoom_choice} if prepared.zoom_choice else {}),
                 **({OBJECTS: CONNECTED} if prepared.are_masks else {}),
+                **({LEFT_OUT: exclusion.facts(prepared.left_out)} if prepared.left_out else {}),
                 **({LABEL_REPORT: prepared.report.summary()} if prepared.report else {}),
                 **({LABELS_TIME: building.timestamp(prepared.labels_time)} if prepared.labels_time else {}),
             },

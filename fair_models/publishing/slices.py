@@ -19,6 +19,7 @@ from fair_models.catalog.protocol import Catalog
 from fair_models.data import dataset_slice
 from fair_models.data.dataset_slice import Slice, SliceCriteria
 from fair_models.data.images import chips, footprint
+from fair_models.data.label_quality import exclusion
 from fair_models.data.splits import Split
 from fair_models.data.vectors import labels, polygons
 from fair_models.data.vectors.labels import Labels
@@ -155,8 +156,15 @@ class _Made:
             "fair:split_spec": cut.split.spec(),
             "fair:repairs": {},
             **({AREAS: cut.split.area_counts()} if cut.split.areas else {}),
+            **self._left_out(),
             SLICE: {"of": self.whole.id, **_wished(params)},
         }
+
+    def _left_out(self) -> Json:
+        """Those of the chips that the whole leaves out that belong to the slice, where it lists them."""
+        listed = (DatasetItem(self.whole).left_out or {}).get("chips", {})
+        own = {name: listed[name] for name in self.cut.split.left_out if name in listed}
+        return {LEFT_OUT: exclusion.facts(own)} if own else {}
 
     def _links(self, before: list[Json]) -> list[Json]:
         own = {"self", "root", "parent", DERIVED_FROM, *VERSION_LINKS}

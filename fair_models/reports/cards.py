@@ -12,7 +12,7 @@ from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.items.item import RegistryItem
 from fair_models.catalog.items.model import ModelItem
 from fair_models.numbers import compared
-from fair_models.reports import label_report, markdown, metrics
+from fair_models.reports import label_findings, markdown, metrics
 from fair_models.reports.artifacts import Artifact, Card, Table
 from fair_models.store.protocol import Store
 from fair_models.types import Json
@@ -46,10 +46,10 @@ def of_dataset(item: Item) -> Card:
     """The card of a dataset: what it holds, what was repaired and left out, and what its labels are like."""
     values = {name: item.properties.get(name) for name in _OF_A_DATASET}
     data = DatasetItem(item)
-    found = label_report.rows(data)
+    found = label_findings.rows(data)
     about_labels = [
-        *([f"## {label_report.TITLE}"] if data.label_report is not None else []),
-        *(f"- {each}." for each in label_report.sentences(data)),
+        *([f"## {label_findings.TITLE}"] if data.label_report is not None else []),
+        *(f"- {each}." for each in label_findings.sentences(data)),
         *([markdown.table(found)] if found else []),
     ]
     text = "\n\n".join([_heading(item), markdown.fields(values, "Field"), *about_labels])
@@ -59,8 +59,8 @@ def of_dataset(item: Item) -> Card:
 def of_ingest(item: Item) -> Iterator[Artifact]:
     """What a run shows of a dataset that it published: its card, and what is the matter with its labels."""
     yield of_dataset(item)
-    if found := label_report.rows(DatasetItem(item)):
-        yield Table("label-report", found, f"{label_report.TITLE} ({item.id})")
+    if found := label_findings.rows(DatasetItem(item)):
+        yield Table("label-report", found, f"{label_findings.TITLE} ({item.id})")
 
 
 def model_card(item: Item, store: Store) -> str:

@@ -142,14 +142,14 @@ def _show_metrics(model: ModelItem) -> None:
 def _show_label_report(item: Item) -> None:
     """What the report on a dataset's labels found; nothing for other items."""
     from fair_models.catalog.items.dataset import DatasetItem
-    from fair_models.reports import label_report
+    from fair_models.reports import label_findings
 
     data = DatasetItem(item)
     if item.collection_id != DATASETS or data.label_report is None:
         return
-    found = label_report.rows(data)
-    output.show_rows(f"\n{label_report.TITLE}", found, "\nLabels: nothing was found")
-    for sentence in label_report.sentences(data):
+    found = label_findings.rows(data)
+    output.show_rows(f"\n{label_findings.TITLE}", found, "\nLabels: nothing was found")
+    for sentence in label_findings.sentences(data):
         output.say(f"{sentence}.")
 
 

@@ -34,7 +34,7 @@ NOTES = {
     "filled": "labels with holes, which the format cannot say: they are filled",
     "left_out_ground": "outlines of ground that counts neither way, which the format cannot say: it is "
     "background there",
-    "buffer": "chips between the sides of the split, left out: the format has two sides alone",
+    "buffer": "chips of neither side of the split, left out: the format has two sides alone",
 }
 """What `Export.counts` counts."""
 

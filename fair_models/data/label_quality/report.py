@@ -188,20 +188,26 @@ class LabelReport:
             **({"checked_with": self.checked_with} if self.checked_with else {}),
         }
 
-    def document(self) -> Json:
-        """The whole report as JSON."""
+    def document(self, left_out: Mapping[str, str]) -> Json:
+        """The whole report as JSON, with the chips that were left out and why."""
         return {
             "summary": self.summary(),
             "labels": self.label_count,
             "kinds": {name: {"means": words, "doubtful": name in DOUBTS} for name, words in KINDS.items()},
             "checks": dict(self.checks),
             "general": [vars(each) for each in self.general],
+            "left_out": dict(left_out),
             "chips": [each.document() for each in self.chips],
         }
 
-    def write(self, path: Path) -> None:
-        """Write the report as JSON."""
-        atomic.write_json(path, self.document())
+    def write(self, path: Path, left_out: Mapping[str, str]) -> None:
+        """Write the report as JSON.
+
+        Args:
+            path: The file.
+            left_out: Chips that were left out because of their labels, and why, by name.
+        """
+        atomic.write_json(path, self.document(left_out))
 
     def notes(self) -> list[str]:
         """What people are told, in sentences."""

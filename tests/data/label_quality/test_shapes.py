@@ -143,7 +143,7 @@ def test_triangles_are_named(look: Look) -> None:
 
 def test_the_file_has_each_chip_and_what_each_finding_means(look: Look, tmp_path: Path) -> None:
     report = look(lambda features: [*features, features[3]])
-    report.write(tmp_path / "report.json")
+    report.write(tmp_path / "report.json", {})
 
     said = orjson.loads((tmp_path / "report.json").read_bytes())
     assert len(said["chips"]) == 12
