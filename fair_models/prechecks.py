@@ -107,7 +107,8 @@ def _repeat(params: RepeatParams, catalog: Catalog, files: bool) -> None:
 
 def _ingest(params: IngestDatasetParams, catalog: Catalog, files: bool) -> None:
     from fair_models.ingestion import first_look
-    from fair_models.publishing import dataset_items, datasets, mapped_areas
+    from fair_models.publishing import dataset_items, datasets
+    from fair_models.publishing.dataset_facts import mapped_areas
 
     is_item = params.chips is not None and dataset_items.names_item(params.chips)
     if not is_item:  # whose own keywords count

@@ -30,7 +30,7 @@ from fair_models.errors import NotFound
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.areas import Area
 from fair_models.params import IngestDatasetParams
-from fair_models.publishing import cut_chips, dataset_items, mapped_areas, osm_labels
+from fair_models.publishing import cut_chips, dataset_items, osm_labels
 from fair_models.publishing.commit import (
     NewVersion,
     NoteListener,
@@ -41,6 +41,8 @@ from fair_models.publishing.commit import (
     publish,
 )
 from fair_models.publishing.cut_chips import ChipsOfImagery
+from fair_models.publishing.dataset_facts import dataset_history, mapped_areas
+from fair_models.publishing.dataset_facts.dataset_history import DatasetFiles
 from fair_models.publishing.workspace import work_folder
 from fair_models.store import locations
 from fair_models.store.protocol import Store, StoredFile
@@ -146,22 +148,29 @@ def ingest(
         source = origin(current)
         source = replace(source, fields={**source.fields, **mapped_areas.fields(area, prepared)})
 
-        def built(number: int, stored: Mapping[str, StoredFile]) -> Item:
+        def built(number: int, stored: Mapping[str, StoredFile], further: Json) -> Item:
             links = [(catalog.href(*key), key[1]) for key in source.derived]
-            return _item(params, prepared, number, stored, (links, source, made))
+            told = replace(source, fields={**source.fields, **further})
+            return _item(params, prepared, number, stored, (links, told, made))
 
         if current is not None:
             number = versions.split_id(current.id)[1] or 1
-            if versions.same(current, built(number, found)):
+            fields, further = dataset_history.carried(current)
+            if versions.same(current, built(number, {**found, **further}, fields)):
                 logger.info("%s holds the same chips and labels already; no new version", current.id)
                 return current
+        former = dataset_history.before(catalog, params.name, current)
+        held = DatasetFiles(files, prepared.classes or params.class_names, prepared.rules)
+        history = dataset_history.since(former, held, store, folder)
+        for sentence in history.notes:
+            note(sentence)
         number = versions.next_number(catalog, DATASETS, params.name)
         new = NewVersion(
             DATASETS,
             params.name,
             number,
-            files,
-            lambda stored: built(number, stored),
+            {**files, **history.files},
+            lambda stored: built(number, stored, history.fields),
             needs=source.derived,
         )
         return publish(new, catalog, store, tell=tell, dry_run=params.dry_run)

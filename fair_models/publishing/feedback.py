@@ -100,7 +100,7 @@ def collect(
         logger.warning("Feedback %s: %s", path.name, sentence)
     mended = {name: count for name, count in found.mended.items() if count}
     with work_folder("feedback") as folder:
-        used = _chips(params, prediction, found, note)
+        used, how_many = _chips(params, prediction, found)
         for each in (file for chip in used for file in chips.files(chip)):
             shutil.copyfile(each, folder / each.name)
         labels = folder / "labels.geojson"
@@ -113,7 +113,7 @@ def collect(
             "verdicts": dict(sorted(found.verdicts.items())),
         }
         asked = _asked(params, prediction, folder, record)
-        return ingest(
+        item = ingest(
             asked,
             catalog,
             store,
@@ -122,6 +122,9 @@ def collect(
             note=note,
             is_own=True,
         )
+    if how_many:
+        note(how_many)
+    return item
 
 
 def _read(params: CollectFeedbackParams, catalog: Catalog) -> _Prediction:
@@ -184,10 +187,8 @@ def _from_geojson(path: Path) -> dict[str, Predicted]:
     }
 
 
-def _chips(
-    params: CollectFeedbackParams, prediction: _Prediction, found: Feedback, note: NoteListener
-) -> list[Chip]:
-    """The chips of which everything was said."""
+def _chips(params: CollectFeedbackParams, prediction: _Prediction, found: Feedback) -> tuple[list[Chip], str]:
+    """The chips of which everything was said, and how many that are where it was not said of all."""
     wrong = _not_polygons(prediction)
     imagery = params.imagery or prediction.imagery
     if not wrong and ("://" in imagery or not locations.local_path(imagery).is_dir()):
@@ -211,11 +212,11 @@ def _chips(
         )
     if wrong:
         raise InvalidFeedback(params.feedback, [wrong])
-    if len(used) < len(known):
-        sentence = f"{len(used)} of {len(known)} chips were judged as a whole and are used"
-        logger.info(sentence)
-        note(sentence)
-    return used
+    if len(used) == len(known):
+        return used, ""
+    sentence = f"{len(used)} of {len(known)} chips were judged as a whole and are used"
+    logger.info(sentence)
+    return used, sentence
 
 
 def _not_polygons(prediction: _Prediction) -> str:

@@ -13,7 +13,7 @@ from pystac import Item
 
 from fair_models.catalog.changes.edits import VERSION_LINKS
 from fair_models.catalog.items import assets, building, pins, tombstones, versions
-from fair_models.catalog.items.dataset import AREAS, LABEL_REPORT, LEFT_OUT, SLICE, DatasetItem
+from fair_models.catalog.items.dataset import AREAS, CHANGES, LABEL_REPORT, LEFT_OUT, SLICE, DatasetItem
 from fair_models.catalog.items.lineage import DERIVED_FROM
 from fair_models.catalog.protocol import Catalog
 from fair_models.data import dataset_slice
@@ -35,6 +35,8 @@ from fair_models.publishing.commit import (
     ignore_plan,
     publish,
 )
+from fair_models.publishing.dataset_facts import dataset_history
+from fair_models.publishing.dataset_facts.dataset_history import DatasetFiles
 from fair_models.publishing.workspace import work_folder
 from fair_models.store.archive import unpack
 from fair_models.store.protocol import Store, StoredFile
@@ -46,11 +48,11 @@ _SHOWN = 8
 """How many values or tags a message names."""
 
 _OF_THE_WHOLE = frozenset(
-    {"fair:chip_counts", "updated", pins.FIELD, tombstones.ARCHIVED, AREAS, LABEL_REPORT, LEFT_OUT}
+    {"fair:chip_counts", "updated", pins.FIELD, tombstones.ARCHIVED, AREAS, CHANGES, LABEL_REPORT, LEFT_OUT}
 )
 """Properties that say nothing of a part. The whole has its own report on labels."""
 
-_FILES_OF_THE_WHOLE = frozenset({assets.LABEL_REPORT, assets.LABEL_PICTURE})
+_FILES_OF_THE_WHOLE = frozenset({assets.LABEL_REPORT, assets.LABEL_PICTURE, dataset_history.KEY})
 
 
 def publish_slice(
@@ -95,18 +97,23 @@ def publish_slice(
         cut = _cut(whole, params, store, folder, note)
         files = _written(cut, folder)
         made = _Made(whole, params, cut, catalog.href(DATASETS, whole.id))
-        if current is not None and versions.same(
-            current, made.item(versions.number_of(current), as_stored(files))
-        ):
-            logger.info("%s is this very slice already; no new version", current.id)
-            return current
+        if current is not None:
+            fields, further = dataset_history.carried(current)
+            same = made.item(versions.number_of(current), {**as_stored(files), **further}, fields)
+            if versions.same(current, same):
+                logger.info("%s is this very slice already; no new version", current.id)
+                return current
+        former = dataset_history.before(catalog, params.name, current)
+        history = dataset_history.since(former, _held(whole, files, store), store, folder)
+        for sentence in history.notes:
+            note(sentence)
         number = versions.next_number(catalog, DATASETS, params.name)
         new = NewVersion(
             DATASETS,
             params.name,
             number,
-            files,
-            lambda stored: made.item(number, stored),
+            {**files, **history.files},
+            lambda stored: made.item(number, stored, history.fields),
             needs=[(DATASETS, whole.id)],
         )
         return publish(new, catalog, store, tell=tell, dry_run=params.dry_run)
@@ -121,14 +128,15 @@ class _Made:
     cut: Slice
     href: str
 
-    def item(self, number: int, files: Mapping[str, StoredFile]) -> Item:
+    def item(self, number: int, files: Mapping[str, StoredFile], further: Json) -> Item:
+        """The item of a version, with further properties."""
         document = self.whole.to_dict(include_self_link=False, transform_hrefs=False)
         area = footprint.of(self.cut.chips)
         document |= {
             "id": versions.item_id(self.params.name, number),
             "geometry": footprint.geometry(area),
             "bbox": list(footprint.bbox(area)),
-            "properties": {**_general(document["properties"]), **self._properties(number)},
+            "properties": {**_general(document["properties"]), **self._properties(number), **further},
             "links": self._links(document["links"]),
         }
         document["assets"] = {
@@ -223,6 +231,13 @@ def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path, no
         )
     note(_share(cut, len(found), len(known), whole.id))
     return cut
+
+
+def _held(whole: Item, files: Mapping[str, Path], store: Store) -> DatasetFiles:
+    """A slice that was cut, with the chips of the whole."""
+    data = DatasetItem(whole)
+    archive = store.fetch(*data.file(assets.CHIPS))
+    return DatasetFiles({**files, "chips": archive}, data.classes, data.imagery_rules)
 
 
 def _share(cut: Slice, chip_count: int, label_count: int, whole: str) -> str:

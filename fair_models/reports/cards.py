@@ -12,7 +12,7 @@ from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.items.item import RegistryItem
 from fair_models.catalog.items.model import ModelItem
 from fair_models.numbers import compared
-from fair_models.reports import label_findings, markdown, metrics
+from fair_models.reports import label_findings, markdown, metrics, version_changes
 from fair_models.reports.artifacts import Artifact, Card, Table
 from fair_models.store.protocol import Store
 from fair_models.types import Json
@@ -52,8 +52,20 @@ def of_dataset(item: Item) -> Card:
         *(f"- {each}." for each in label_findings.sentences(data)),
         *([markdown.table(found)] if found else []),
     ]
-    text = "\n\n".join([_heading(item), markdown.fields(values, "Field"), *about_labels])
+    fields = markdown.fields(values, "Field")
+    text = "\n\n".join([_heading(item), *_areas(data), *_changes(data), fields, *about_labels])
     return Card("dataset-card", text, f"What {item.id} holds")
+
+
+def _areas(data: DatasetItem) -> list[str]:
+    """The areas that were looked at."""
+    return ["## Areas", markdown.table(data.areas)] if data.areas else []
+
+
+def _changes(data: DatasetItem) -> list[str]:
+    """What is new since the version before."""
+    told = version_changes.sentences(data.changes) if data.changes else []
+    return ["## What is new", "\n".join(f"- {each}." for each in told)] if told else []
 
 
 def of_ingest(item: Item) -> Iterator[Artifact]:

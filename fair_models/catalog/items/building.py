@@ -59,6 +59,7 @@ _TITLES = {
     assets.LABEL_REPORT: "Report on the labels, chip by chip",
     assets.LABEL_PICTURE: "Picture of the report on the labels",
     "areas": "Areas that were looked at",
+    "changes": "What changed since the version before",
 }
 
 ROLES: dict[str, list[str]] = {
@@ -79,6 +80,7 @@ ROLES: dict[str, list[str]] = {
     assets.LABEL_REPORT: ["metadata"],
     assets.LABEL_PICTURE: ["overview"],
     "areas": ["areas"],
+    "changes": ["metadata"],
 }
 """Roles that we write for each key."""
 

@@ -25,6 +25,9 @@ LABELS_TIME = "fair:labels_datetime"
 MAPPED_AREA = "fair:mapped_area"
 """Property of a dataset with the ground that was looked at, as a GeoJSON geometry, where that is small."""
 
+CHANGES = "fair:changes"
+"""Property of a dataset that says what is new since which version before."""
+
 AREAS = "fair:areas"
 """Property of a dataset that lists the areas which were looked at: name, chips, labels."""
 
@@ -73,6 +76,16 @@ class DatasetItem(RegistryItem):
     def has_connected_objects(self) -> bool:
         """Whether its labels are connected pixels of masks, which tell no objects apart that touch."""
         return self.properties.get(OBJECTS) == CONNECTED
+
+    @property
+    def areas(self) -> list[Json]:
+        """The areas that were looked at: name, chips by side of the split, labels. Empty: nobody says."""
+        return list(self.properties.get(AREAS, []))
+
+    @property
+    def changes(self) -> Json | None:
+        """What is new since which version before; None where nobody says."""
+        return self.properties.get(CHANGES)
 
     @property
     def split(self) -> Json:

@@ -38,6 +38,9 @@ _HIDDEN = frozenset(
         "fair:metric_ceilings",
         "fair:agreement",
         "fair:label_report",
+        "fair:mapped_area",
+        "fair:areas",
+        "fair:changes",
     }
 )
 
@@ -100,6 +103,7 @@ def show(
     output.show_fields(found.id, {**properties, **files, **places_of_it})
     _show_ancestors(query.ancestors(catalog, found))
     _show_metrics(model)
+    _show_areas_and_changes(found)
     _show_label_report(found)
     if model.hyperparameters:
         rows = [
@@ -122,6 +126,19 @@ def _show_ancestors(ancestors: Sequence[Ancestor]) -> None:
         for each in ancestors
     ]
     output.show_rows("\nDerived from", rows, "")
+
+
+def _show_areas_and_changes(item: Item) -> None:
+    """The areas of a dataset, and what is new since the version before; nothing for other items."""
+    from fair_models.catalog.items.dataset import DatasetItem
+    from fair_models.reports import version_changes
+
+    data = DatasetItem(item)
+    if data.areas:
+        output.show_rows("\nAreas", data.areas, "")
+    if data.changes:
+        unchanged = [f"Labels, chips and split are those of {data.changes['since']}"]
+        output.say("\n" + "\n".join(version_changes.sentences(data.changes) or unchanged))
 
 
 def _show_metrics(model: ModelItem) -> None:

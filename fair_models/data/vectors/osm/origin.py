@@ -14,7 +14,7 @@ from typing import Any
 
 from fair_models.data.vectors import vector_files
 from fair_models.data.vectors.osm import snapshots
-from fair_models.data.vectors.osm.tags import OSM_TIME
+from fair_models.data.vectors.osm.tags import OSM_TIME, OSM_TYPE
 from fair_models.store.atomic import translate_os_errors
 
 LICENSE = "ODbL-1.0"
@@ -77,6 +77,20 @@ def have_ids(properties: Sequence[Mapping[str, Any]]) -> bool:
         for each in properties
     )
     return having > len(properties) / 2
+
+
+def id_of(properties: Mapping[str, Any]) -> str:
+    """The id of a feature in OpenStreetMap with its kind, e.g. "w123"; empty where no export wrote one."""
+    for name in ("@id", "id", "full_id"):
+        said = str(properties.get(name) or "")
+        if re.fullmatch(r"(way|relation|node)/[0-9]+|[wrn][0-9]+", said):
+            return said[0] + re.sub(r"[^0-9]", "", said)
+    for name in _IDS:
+        said = str(properties.get(name) or "").strip()
+        if name != OSM_TYPE and re.fullmatch(r"-?[0-9]+", said):
+            kind = "way" if name == "osm_way_id" else str(properties.get(OSM_TYPE) or "")
+            return f"{kind[:1]}{said}"
+    return ""
 
 
 def _is_answer(head: bytes) -> bool:
