@@ -179,7 +179,7 @@ def test_the_named_areas_are_held_out_whole(
     split = split_of(item, store)
     assert set(split.held_out) == set(split.areas["middle"])
     assert (rows(item)["middle"]["held_out"], rows(item)["middle"]["train"]) == (4, 0)
-    assert "Held out whole: middle (4 of 12 chips, 0 left out beside them)" in notes
+    assert "Held out whole: middle (4 of 12 chips)" in notes
 
 
 def test_areas_are_drawn_by_the_ratio_where_none_is_named(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import shapely
@@ -85,11 +85,9 @@ def notes(area: Area | None, prepared: PreparedDataset) -> Iterator[str]:
         elif not row["labels"]:
             yield f"Area {row['name']} has no label: its {row['chips']} chips are background alone"
     if held_out := prepared.split_spec.get("held_out_areas"):
-        counts: Mapping[str, int] = prepared.split_spec
-        yield (
-            f"Held out whole: {', '.join(held_out)} ({counts['held_out']} of {prepared.chip_count} chips, "
-            f"{counts['left_out']} left out beside them)"
-        )
+        count, between = prepared.split_spec["held_out"], prepared.repairs.get("buffer", 0)
+        beside = f", {between} left out beside them" if between else ""
+        yield f"Held out whole: {', '.join(held_out)} ({count} of {prepared.chip_count} chips{beside})"
 
 
 def _needs_file(area: Area) -> bool:
