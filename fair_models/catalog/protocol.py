@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol
 
 from pystac import Collection, Item
 
-from fair_models.types import CollectionId
+from fair_models.catalog.search.query import ItemPage, ItemSearch
+from fair_models.types import CollectionId, Json
 
 ItemKey = tuple[CollectionId, str]
 """Collection and item id."""
@@ -71,6 +72,16 @@ class Catalog(Protocol):
         `after` and `limit` ask for a part: what comes after a place in the order (see `facts.place`), and no
         more than so many. An adapter holds no more than that in memory.
         """
+
+    def find(self, search: ItemSearch) -> ItemPage:
+        """A page of what a search finds, for whom it is made: hidden items are not there in any way.
+
+        Raises:
+            Invalid: The condition compares what cannot be compared, or the token is of another search.
+        """
+
+    def describe(self, collection: CollectionId) -> Json:
+        """A collection as raw JSON with extent and summaries of what everybody sees, without its links."""
 
     def href(self, collection: CollectionId, item_id: str) -> str:
         """The absolute address that an item has or would have here; links between items use it."""

@@ -10,7 +10,8 @@ from typing import Any, Literal, cast
 from pystac import Item
 from starlette.requests import HTTPConnection
 
-from fair_models.catalog.items.versions import split_id
+from fair_models.catalog.items.collections import COLLECTIONS
+from fair_models.catalog.search.query import Viewer
 from fair_models.types import DATASETS
 
 Role = Literal["reader", "contributor", "publisher", "admin"]
@@ -21,10 +22,6 @@ Scope = Literal["read", "upload", "run", "publish", "admin"]
 
 Kind = Literal["model", "dataset"]
 """What has a name. Base models and local models share their names."""
-
-OWNER = "fair:owner"
-VISIBILITY = "fair:visibility"
-PRIVATE = "private"
 
 
 @dataclass(frozen=True)
@@ -57,16 +54,16 @@ class Caller:
         It is where it is public, their own, of a name that they maintain, or where they are an admin.
         """
         if isinstance(item, Item):
-            properties, key = item.properties, (item.collection_id, item.id)
-        else:
-            properties, key = item.get("properties", {}), (item.get("collection"), str(item.get("id")))
-        if properties.get(VISIBILITY) != PRIVATE or self.is_admin:
-            return True
-        if self.owner is None:
-            return False
-        if properties.get(OWNER) == self.owner:
-            return True
-        return (kind_of(str(key[0])), split_id(key[1])[0]) in self.maintains
+            return self.viewer.sees(item.collection_id, item.id, item.properties)
+        return self.viewer.sees(item.get("collection"), str(item.get("id")), item.get("properties", {}))
+
+    @property
+    def viewer(self) -> Viewer:
+        """For whom the catalogue looks items up."""
+        names = {
+            (each, name) for kind, name in self.maintains for each in COLLECTIONS if kind_of(each) == kind
+        }
+        return Viewer(self.owner, frozenset(names), sees_all=self.is_admin)
 
 
 ANONYMOUS = Caller()

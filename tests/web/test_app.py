@@ -20,6 +20,7 @@ import pytest
 from fastapi import Depends, FastAPI, Query
 
 from fair_models import errors
+from fair_models.catalog.search.query import OWNER, VISIBILITY
 from fair_models.settings import Settings
 from fair_models.web import callers, links, middleware, problems
 from fair_models.web.access import EVERYBODY
@@ -344,7 +345,7 @@ def test_large_answers_are_compressed_for_who_takes_that(http: httpx.Client) -> 
 def test_a_private_item_is_there_for_its_owner_and_admins(
     caller: Caller, owner: str | None, visibility: str | None, sees: bool
 ) -> None:
-    said = {callers.OWNER: owner, callers.VISIBILITY: visibility}
+    said = {OWNER: owner, VISIBILITY: visibility}
     item = {"properties": {name: value for name, value in said.items() if value}}
     assert caller.may_see(item) == sees
 

@@ -13,6 +13,7 @@ from pystac.utils import str_to_datetime
 
 from fair_models.catalog.items.collections import Sums, summed_fields
 from fair_models.catalog.items.versions import split_id
+from fair_models.catalog.search.query import is_private, owner_of
 from fair_models.types import BBox, Json
 
 TASKS = ("mlm:tasks", "label:tasks")
@@ -29,6 +30,8 @@ class SearchFields:
     number: That n; 0 for an id without one.
     created, start, end: Seconds since 1970, UTC.
     gsd_m: Metres per pixel.
+    owner: Account that the item belongs to.
+    private: Whether it is there for its owner alone.
     facets: Property and value (as JSON text) for each value of each searched or summed property.
     """
 
@@ -41,6 +44,8 @@ class SearchFields:
     end: float | None
     bbox: BBox | None
     gsd_m: float | None
+    owner: str | None
+    private: bool
     facets: frozenset[tuple[str, str]]
 
 
@@ -83,8 +88,22 @@ def search_fields_of(collection: str, document: Json) -> SearchFields:
         end=moment if (end := _seconds(properties.get("end_datetime"))) is None else end,
         bbox=_box(document.get("bbox")),
         gsd_m=_number(properties.get("gsd")),
+        owner=owner_of(properties),
+        private=is_private(properties),
         facets=frozenset(_facets(collection, properties)),
     )
+
+
+def words_of(item_id: str, properties: Json) -> str:
+    """What free text looks at, in lower case: id, title, description and keywords, a line for each."""
+    keywords = properties.get(KEYWORDS)
+    said = [
+        item_id,
+        properties.get("title"),
+        properties.get("description"),
+        *(keywords if isinstance(keywords, list) else []),
+    ]
+    return "\n".join(each for each in said if isinstance(each, str)).lower()
 
 
 def facet_text(value: object) -> str:
@@ -93,13 +112,13 @@ def facet_text(value: object) -> str:
 
 
 def sums_of(collection: str, many: Iterable[SearchFields]) -> Sums:
-    """What items have together.
+    """What items have together that everybody sees.
 
     Args:
         collection: Whose they are.
         many: Their facts.
     """
-    found = list(many)
+    found = [each for each in many if not each.private]
     boxes = [each.bbox for each in found if each.bbox is not None]
     sizes = [each.gsd_m for each in found if each.gsd_m is not None]
     facets = {facet for each in found for facet in each.facets}

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 from pystac import Collection, Item
 
 from fair_models.catalog.changes.documents import MALFORMED, prepare
+from fair_models.catalog.items import collections
 from fair_models.catalog.items.search_fields import SearchQuery
 from fair_models.catalog.items.tombstones import not_found
 from fair_models.catalog.items.versions import split_id
@@ -22,9 +23,10 @@ from fair_models.catalog.local.index import Index
 from fair_models.catalog.local.layout import collection_path, item_path, to_item
 from fair_models.catalog.local.lock import held, held_if_free
 from fair_models.catalog.protocol import Change
+from fair_models.catalog.search.query import ItemPage, ItemSearch
 from fair_models.errors import Corrupted, NotFound, Unavailable
 from fair_models.store.atomic import translate_os_errors
-from fair_models.types import CollectionId
+from fair_models.types import CollectionId, Json
 
 T = TypeVar("T")
 
@@ -88,6 +90,21 @@ class LocalCatalog:
         asked = SearchQuery(name, deprecated, tasks, keywords)
         found = self._read(lambda index: index.search(collection, asked, order, after, limit))
         return (to_item(document, self.root, path) for path, document in found)
+
+    def find(self, search: ItemSearch) -> ItemPage:
+        """A page of what a search finds, as things were at the time of the call.
+
+        Raises:
+            Invalid: The condition compares what cannot be compared, or the token is of another search.
+        """
+        return self._read(lambda index: index.find(search))
+
+    def describe(self, collection: CollectionId) -> Json:
+        """A collection as raw JSON with extent and summaries of what everybody sees, without its links."""
+        document = self._read(
+            lambda index: collections.with_sums(collection, index.head(collection), index.sums(collection))
+        )
+        return {key: value for key, value in document.items() if key != "links"}
 
     def href(self, collection: CollectionId, item_id: str) -> str:
         """The absolute path that an item has or would have."""

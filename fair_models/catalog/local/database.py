@@ -20,7 +20,9 @@ from fair_models.store.atomic import write_bytes
 
 FOLDER = ".index"
 _POINTER = "current"
-_FORMAT = 2
+_MAPPED_BYTES = 2**30
+"""So much of the file is read without a copy: whoever asks once has no cache of their own."""
+_FORMAT = 3
 """Raised whenever tables or facts change: an index of another format is made again."""
 
 
@@ -111,6 +113,7 @@ def _connect(root: Path) -> sqlite3.Connection:
     )
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
         (found,) = connection.execute("PRAGMA user_version").fetchone()
         if found != _FORMAT:
             raise Unusable(f"its format is {found}, not {_FORMAT}")

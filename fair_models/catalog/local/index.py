@@ -25,26 +25,33 @@ from fair_models.catalog.items.search_fields import (
     search_fields_of,
     time_text,
 )
-from fair_models.catalog.local import files
+from fair_models.catalog.local import files, finding
 from fair_models.catalog.local.layout import collection_path, item_path
+from fair_models.catalog.search.query import ItemPage, ItemSearch
 from fair_models.types import CollectionId, Json
 
-TABLES = """
+TABLES = (
+    """
 CREATE TABLE collection (id TEXT PRIMARY KEY, signature TEXT NOT NULL, head BLOB NOT NULL);
 CREATE TABLE item (
     collection TEXT, id TEXT, path TEXT NOT NULL, signature TEXT NOT NULL,
     name TEXT NOT NULL, number INTEGER NOT NULL, deprecated INTEGER NOT NULL, title TEXT,
     created REAL, start REAL, "end" REAL, west REAL, south REAL, east REAL, north REAL, gsd REAL,
+    owner TEXT, private INTEGER NOT NULL,
     PRIMARY KEY (collection, id)
 );
 CREATE INDEX item_path ON item (path);
 CREATE INDEX item_name ON item (collection, name, number);
+CREATE INDEX item_seen ON item (collection, private, owner);
+CREATE INDEX item_time ON item (coalesce(start, 0.0) DESC, collection, id);
 CREATE TABLE body (collection TEXT, id TEXT, json BLOB NOT NULL, PRIMARY KEY (collection, id));
 CREATE TABLE facet (
     collection TEXT, field TEXT, value TEXT, id TEXT, PRIMARY KEY (collection, field, value, id)
 ) WITHOUT ROWID;
 CREATE INDEX facet_item ON facet (collection, id);
 """
+    + finding.TABLES
+)
 _HAS_FACET = (
     "EXISTS (SELECT 1 FROM facet WHERE facet.collection = item.collection AND facet.id = item.id "
     "AND field = ? AND value = ?)"
@@ -109,6 +116,12 @@ class Index:
             values += after
         return self._documents(" AND ".join(where), values, _ORDERS[order], limit)
 
+    def find(self, search: ItemSearch) -> ItemPage:
+        """A page of what a search finds. Raises Invalid as `Catalog.find` does."""
+        page, seen = finding.find(self._db, self._root, search)
+        self._seen |= seen
+        return page
+
     def current(self, collection: str, name: str) -> list[str]:
         """Ids of the items of a name that are not deprecated."""
         rows = self._db.execute(
@@ -164,19 +177,20 @@ class Index:
         ).fetchall()
 
     def sums(self, collection: str) -> Sums:
-        """What the items of a collection have together."""
+        """What the items of a collection have together that everybody sees."""
         west, south, east, north, start, end, finest, coarsest = self._db.execute(
             'SELECT min(west), min(south), max(east), max(north), min(start), max("end"), min(gsd), max(gsd) '
-            "FROM item WHERE collection = ?",
+            "FROM item WHERE collection = ? AND NOT private",
             (collection,),
         ).fetchone()
         bbox = None if west is None else (west, south, east, north)
         if self._db.execute(
-            "SELECT 1 FROM item WHERE collection = ? AND west > east LIMIT 1", (collection,)
+            "SELECT 1 FROM item WHERE collection = ? AND NOT private AND west > east LIMIT 1", (collection,)
         ).fetchone():
             bbox = box_around(
                 self._db.execute(
-                    "SELECT west, south, east, north FROM item WHERE collection = ? AND west IS NOT NULL",
+                    "SELECT west, south, east, north FROM item "
+                    "WHERE collection = ? AND NOT private AND west IS NOT NULL",
                     (collection,),
                 ).fetchall()
             )
@@ -193,7 +207,8 @@ class Index:
         """Distinct values, found one after the other: thousands of items share a few."""
         values, last = [], ""
         while row := self._db.execute(
-            "SELECT value FROM facet WHERE collection = ? AND field = ? AND value > ? ORDER BY value LIMIT 1",
+            "SELECT value FROM facet CROSS JOIN item USING (collection, id) "
+            "WHERE collection = ? AND field = ? AND value > ? AND NOT private ORDER BY value LIMIT 1",
             (collection, field, last),
         ).fetchone():
             last = row[0]
@@ -239,10 +254,11 @@ class Index:
         """Add or replace an item."""
         facts, item_id = search_fields_of(collection, document), document["id"]
         self.remove(collection, item_id)
-        self._db.execute(
-            f"INSERT INTO item VALUES ({', '.join('?' * 16)})",  # noqa: S608 - question marks alone
+        row = self._db.execute(
+            f"INSERT INTO item VALUES ({', '.join('?' * 18)})",  # noqa: S608 - question marks alone
             (collection, item_id, path, signature, *_columns(facts)),
-        )
+        ).lastrowid
+        finding.put(self._db, row, document)
         self._db.execute("INSERT INTO body VALUES (?, ?, ?)", (collection, item_id, orjson.dumps(document)))
         self._db.executemany(
             "INSERT INTO facet VALUES (?, ?, ?, ?)",
@@ -251,6 +267,7 @@ class Index:
 
     def remove(self, collection: str, item_id: str) -> None:
         """Take an item out."""
+        finding.remove(self._db, collection, item_id)
         for table in ("item", "body", "facet"):
             self._db.execute(
                 f"DELETE FROM {table} WHERE collection = ? AND id = ?",  # noqa: S608 - one of three
@@ -276,8 +293,8 @@ class Index:
         Raises:
             Corrupted: A file cannot be read.
         """
-        for table in ("collection", "item", "body", "facet"):
-            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - one of four
+        for table in ("collection", "item", "body", "facet", *finding.NAMES):
+            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
         for collection in files.read_collections(self._root):
             self._db.execute(
                 "INSERT INTO collection VALUES (?, ?, ?)",
@@ -290,4 +307,5 @@ class Index:
 def _columns(facts: SearchFields) -> tuple[object, ...]:
     times = facts.created, facts.start, facts.end
     box = facts.bbox or (None, None, None, None)
-    return facts.name, facts.number, facts.deprecated, facts.title, *times, *box, facts.gsd_m
+    first = facts.name, facts.number, facts.deprecated, facts.title
+    return *first, *times, *box, facts.gsd_m, facts.owner, facts.private

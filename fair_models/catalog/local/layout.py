@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pystac import Item
 
-from fair_models.catalog.changes.documents import MALFORMED, change_hrefs, check_id, made_item
+from fair_models.catalog.changes.documents import MALFORMED, STRUCTURAL, change_hrefs, check_id, made_item
 from fair_models.errors import Corrupted
 from fair_models.types import Json
 
@@ -62,6 +62,13 @@ def to_item(stored: Json, root: Path, path: str) -> Item:
         return made_item(stored, href)
     except MALFORMED as error:
         raise Corrupted(f"{href} is not a STAC item ({error}): repair the file or put it back") from error
+
+
+def to_absolute(stored: Json, path: str, root: Path) -> Json:
+    """A document on disk with absolute addresses and without structural links. The document is used up."""
+    change_hrefs(stored, lambda target: _absolute(target, (root / path).parent))
+    stored["links"] = [link for link in stored["links"] if link["rel"] not in STRUCTURAL]
+    return stored
 
 
 def _relative(href: str, folder: Path, movable: Path) -> str:

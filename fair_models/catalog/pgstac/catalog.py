@@ -18,8 +18,9 @@ from fair_models.catalog.pgstac.database import Database
 from fair_models.catalog.pgstac.places import Places
 from fair_models.catalog.pgstac.rows import Rows
 from fair_models.catalog.protocol import Change
+from fair_models.catalog.search.query import ItemPage, ItemSearch
 from fair_models.errors import Corrupted, NotFound
-from fair_models.types import CollectionId
+from fair_models.types import CollectionId, Json
 
 
 class PgstacCatalog:
@@ -89,6 +90,22 @@ class PgstacCatalog:
                 collection, SearchQuery(name, deprecated, tasks, keywords), order, after, limit
             )
         return (self._places.item(each) for each in found)
+
+    def find(self, search: ItemSearch) -> ItemPage:
+        """A page of what a search finds, as things were at the time of the call.
+
+        Raises:
+            Invalid: The condition compares what cannot be compared, the token is of another search, or it
+                takes too long.
+        """
+        with self._reading() as rows:
+            return rows.find(search)
+
+    def describe(self, collection: CollectionId) -> Json:
+        """A collection as raw JSON with extent and summaries of what everybody sees, without its links."""
+        with self._reading() as rows:
+            document = rows.head(collection) or rows.collection(collection)
+        return {key: value for key, value in document.items() if key != "links"}
 
     def href(self, collection: CollectionId, item_id: str) -> str:
         """The address that an item has or would have at the API."""

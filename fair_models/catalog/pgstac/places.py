@@ -41,6 +41,10 @@ class Places:
         links = [{**link, "href": link["href"].removeprefix(start)} for link in document["links"]]
         return {**document, "links": links}
 
+    def relative_href(self, href: str) -> str:
+        """The address of a stored link as it is stored, without "./" or the root of the API before it."""
+        return href.removeprefix(f"{self.root}/").removeprefix("./")
+
     def absolute(self, stored: Json) -> Json:
         """A stored document with absolute addresses."""
         links = [

@@ -29,21 +29,16 @@ from fair_models.catalog.items.search_fields import (
 )
 from fair_models.catalog.items.versions import split_id
 from fair_models.catalog.pgstac.database import Connection
+from fair_models.catalog.pgstac.finding import ITEM, NAME, OWN, find
 from fair_models.catalog.pgstac.places import Places
 from fair_models.catalog.pgstac.served import served
+from fair_models.catalog.search.query import VISIBILITY, ItemPage, ItemSearch
 from fair_models.errors import InvalidItem
-from fair_models.types import VERSION_SUFFIX, CollectionId, Json
+from fair_models.types import CollectionId, Json
 
 PAGE = 500
 """Rows that are asked for at once."""
 
-OWN = "fair-models"
-"""Key of the item itself in the column `private`."""
-
-NAME = f"regexp_replace(id, '{VERSION_SUFFIX}', '')"
-"""The name of a row's item, as the index that `catalog init` makes has it."""
-
-_ITEM = f"coalesce(private->'{OWN}', content_hydrate(items))"
 _PROPERTY = "content->'properties'->%s"
 _SUMMED = (
     "SELECT id, bbox, {} FROM (SELECT id, content->'bbox' AS bbox, content->'properties' AS properties "
@@ -60,7 +55,7 @@ _NOT_BURIED = (
     "DELETE FROM fair_models.tombstones AS old USING jsonb_to_recordset(%s) AS new(collection text, id text) "
     "WHERE old.collection = new.collection AND old.id = new.id"
 )
-_TIMES = ("datetime", "start_datetime", "end_datetime", "gsd")
+_TIMES = ("datetime", "start_datetime", "end_datetime", "gsd", VISIBILITY)
 _cursors = count()
 
 
@@ -122,6 +117,10 @@ class Rows:
             where, values = ["collection = %s", "id = ANY(%s)"], [collection, ids]
         found = self._documents(" AND ".join(where), values)
         return sorted(found, key=lambda each: place(collection, each, order))
+
+    def find(self, search: ItemSearch) -> ItemPage:
+        """A page of what a search finds. Raises Invalid as `Catalog.find` does."""
+        return find(self._db, self._places, search)
 
     def _part(
         self,
@@ -209,7 +208,7 @@ class Rows:
         return collections.with_sums(collection, head, sums_of(collection, facts))
 
     def _documents(self, where: str, values: Sequence[Any]) -> list[Json]:
-        return self._column(f"SELECT {_ITEM} FROM items WHERE {where}", *values)  # noqa: S608 - our own text
+        return self._column(f"SELECT {ITEM} FROM items WHERE {where}", *values)  # noqa: S608 - our own text
 
     def _column(self, query: str, *values: Any) -> list[Any]:
         return [row[0] for row in self._rows(query, *values)]

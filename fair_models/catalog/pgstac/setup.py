@@ -10,12 +10,10 @@ from pypgstac.migrate import Migrate
 
 from fair_models.catalog.items import collections
 from fair_models.catalog.pgstac.database import Connection, Database
+from fair_models.catalog.pgstac.finding import NAME
 from fair_models.catalog.pgstac.places import Places
-from fair_models.catalog.pgstac.rows import NAME, Rows
-from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, Json
-
-MODELS = (BASE_MODELS, LOCAL_MODELS)
-EVERYWHERE = (*MODELS, DATASETS)
+from fair_models.catalog.pgstac.rows import Rows
+from fair_models.catalog.search.queryables import PROPERTIES
 
 _TABLES = f"""
 CREATE SCHEMA IF NOT EXISTS fair_models;
@@ -32,23 +30,15 @@ CREATE INDEX IF NOT EXISTS fair_models_name_template ON pgstac.queryable_index_t
 """
 # The second index is how pgstac knows the first one as its own: else its maintenance calls it an orphan.
 
-_TEXT, _FLAG = {"type": "string"}, {"type": "boolean"}
-_WORDS = {"type": "array", "items": {"type": "string"}}
-_QUERYABLES: dict[str, tuple[tuple[str, ...], Json, str, str | None]] = {
-    "mlm:name": (MODELS, _TEXT, "Name of the model, without its version", "BTREE"),
-    "mlm:tasks": (MODELS, _WORDS, "What the model does, in the words of MLM", "GIN"),
-    "mlm:architecture": (MODELS, _TEXT, "Network", None),
-    "mlm:framework": (MODELS, _TEXT, "Framework of the weights", None),
-    "label:tasks": ((DATASETS,), _WORDS, "What the labels are for", "GIN"),
-    "label:type": ((DATASETS,), _TEXT, "vector or raster", None),
-    "fair:base_model_id": ((LOCAL_MODELS,), _TEXT, "Exact id of the base model", "BTREE"),
-    "fair:dataset_id": ((LOCAL_MODELS,), _TEXT, "Exact id of the dataset", "BTREE"),
-    "keywords": (EVERYWHERE, _WORDS, "What is mapped, and how", "GIN"),
-    "deprecated": (EVERYWHERE, _FLAG, "Whether another version took its place, or it was archived", "BTREE"),
-    "version": (EVERYWHERE, _TEXT, "Number of the version", "BTREE"),
-    "license": (EVERYWHERE, _TEXT, "Licence", None),
-    "title": (EVERYWHERE, _TEXT, "Title", None),
-    "gsd": (EVERYWHERE, {"type": "number"}, "Ground resolution in metres per pixel", None),
+_INDEXES = {
+    "mlm:name": "BTREE",
+    "mlm:tasks": "GIN",
+    "label:tasks": "GIN",
+    "fair:base_model_id": "BTREE",
+    "fair:dataset_id": "BTREE",
+    "keywords": "GIN",
+    "deprecated": "BTREE",
+    "version": "BTREE",
 }
 
 
@@ -90,9 +80,9 @@ def _describe(connection: Connection) -> None:
         "SELECT name, collection_ids, definition, property_index_type FROM pgstac.queryables"
     ).fetchall()
     there = {(name, tuple(ids or ())): (definition, index) for name, ids, definition, index in rows}
-    for name, (where, schema, title, index) in _QUERYABLES.items():
-        definition = {"title": title, **schema}
-        ids = tuple(sorted(where))
+    for name, asked in PROPERTIES.items():
+        definition, index = {"title": asked.title, **asked.schema}, _INDEXES.get(name)
+        ids = tuple(sorted(asked.collections))
         if there.get((name, ids)) != (definition, index):
             values: list[Any] = [name, Jsonb(definition), index, cast(Any, list(ids))]
             connection.execute("SELECT upsert_queryable(%s, %s, NULL, %s, %s::text[])", values)

@@ -15,10 +15,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from fair_models.catalog.protocol import Catalog
+from fair_models.catalog.search.query import OWNER
 from fair_models.errors import Conflict, Invalid, NotFound
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 from fair_models.web.auth.accounts import row_of
-from fair_models.web.callers import OWNER, Caller, Kind
+from fair_models.web.callers import Caller, Kind
 from fair_models.web.database import tables
 from fair_models.web.database.database import Database
 
