@@ -9,6 +9,7 @@ from pathlib import Path
 from fair_models import settings
 from fair_models.audit.findings import Problem, Repaired
 from fair_models.audit.scope import Scope
+from fair_models.ingestion import cut_folder
 from fair_models.publishing.workspace import folders_left
 from fair_models.store.leftovers import take_away, unfinished
 
@@ -72,15 +73,15 @@ def leftovers(scope: Scope) -> Iterator[Problem]:
 
 def clear(scope: Scope) -> Iterator[Repaired]:
     """Take away what interrupted work left: no item names it."""
-    for path in take_away(_left(scope)):
+    for path in [*cut_folder.take_away_expired(scope.moment), *take_away(_left(scope))]:
         yield Repaired(str(path), "it was taken away")
     for name in scope.store.abandon(scope.store.unfinished(_youngest(scope))):
         yield Repaired(name, "it was taken away")
 
 
 def _left(scope: Scope) -> list[Path]:
-    """Folders of work, and unfinished files in the cache, that nobody touched for long."""
-    folders = _old_folders(scope)
+    """Folders of work and of cuts, and unfinished files in the cache, that nobody touched for long."""
+    folders = [*_old_folders(scope), *cut_folder.expired(scope.moment)]
     files = unfinished(settings.current().cache_folder, _youngest(scope))
     return [*folders, *(path for path in files if not any(folder in path.parents for folder in folders))]
 

@@ -16,6 +16,7 @@ from fair_models.catalog.items import assets, versions
 from fair_models.catalog.items.collections import COLLECTIONS
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Invalid, NotFound
+from fair_models.ingestion import cut_folder
 from fair_models.params import CleanRunsParams
 from fair_models.store.protocol import Store
 from fair_models.training.ledger import Ledger, ModelVersion
@@ -66,6 +67,7 @@ def clean_runs(
 
     Each model is held while it is looked at and cleaned, so that nothing is published meanwhile. Deleted are
     the version, its run with all files that it left, and its run in MLflow; the numbers are not used again.
+    Chips of interrupted cuts that expired go too.
     Run it again to resume after an interruption.
 
     Args:
@@ -80,6 +82,8 @@ def clean_runs(
     """
     require_models(params, ledger)
     before = (now or transitions.now()) - timedelta(days=params.older_than_days)
+    if not params.dry_run:
+        cut_folder.take_away_expired(now)
     names = params.models or ledger.models()
     decisions: list[CleanupDecision] = []
     for model in names:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,32 +64,40 @@ NONE = ChipsOfImagery()
 """Chips lie in a folder already."""
 
 
-def cut(
-    params: IngestDatasetParams, area: Area | None, folder: Path, progress: ChipProgress
-) -> ChipsOfImagery:
-    """Cut the chips of a request.
+@contextmanager
+def cut(params: IngestDatasetParams, area: Area | None, progress: ChipProgress) -> Iterator[ChipsOfImagery]:
+    """Cut the chips of a request, in a folder of this home.
+
+    They are there until the block is over. Where it raises, or in a dry run, they stay for a while: the next
+    request for the same chips goes on with them.
 
     Args:
         params: The request; it names imagery.
         area: The area.
-        folder: Folder of this ingest; the chips get one in it.
         progress: Called after each tile.
 
     Raises:
         As `ingestion.cut.cut` does.
     """
-    from fair_models.ingestion import cut as cutter
+    from fair_models.ingestion.cut import cut_blocks
+    from fair_models.ingestion.cut_folder import cut_folder
+    from fair_models.ingestion.plan import planned
 
     source = parse_source(str(params.imagery))
-    made = cutter.cut(params, source, area, folder / "cut", progress)
-    return ChipsOfImagery(
-        made.folder,
-        _named(source, str(params.imagery)),
-        made.rights,
-        {"tiles_without_imagery": made.empty} if made.empty else {},
-        [*made.notes, *_rights_notes(params, made.rights)],
-        _takes_licence(params, made.rights),
-    )
+    with ExitStack() as stack:
+        with planned(params, source, area) as plan:
+            folder = stack.enter_context(cut_folder(plan.digest))
+            made = cut_blocks(plan, folder, progress)
+        yield ChipsOfImagery(
+            made.folder,
+            _named(source, str(params.imagery)),
+            made.rights,
+            {"tiles_without_imagery": made.empty} if made.empty else {},
+            [*made.notes, *_rights_notes(params, made.rights)],
+            _takes_licence(params, made.rights),
+        )
+        if not params.dry_run:
+            folder.clear()
 
 
 def _named(source: ImagerySource, written: str) -> str:

@@ -115,7 +115,9 @@ def ingest(
         mapped_areas.require(params, area)
         if area is not None:  # before chips are cut, which takes longer
             params = from_osm.settled(params, area, folder)
-        made = cut_chips.NONE if params.imagery is None else cut_chips.cut(params, area, folder, cutting)
+        made = cut_chips.NONE
+        if params.imagery is not None:
+            made = stack.enter_context(cut_chips.cut(params, area, cutting))
         params = made.settled(params)
         if area is None:
             params = from_osm.settled(params, None, folder)

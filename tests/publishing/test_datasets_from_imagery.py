@@ -248,3 +248,26 @@ def test_an_area_of_several_parts_has_the_chips_of_each(ingest: Ingest, town: To
 
     assert item.properties["fair:chip_count"] == 6
     assert item.geometry["type"] == "MultiPolygon"
+
+
+def cuts(home: Path) -> list[Path]:
+    """Chips that are kept of cuts."""
+    return sorted((home / "cache" / "cuts").glob("*/chips/*.tif"))
+
+
+def test_chips_stay_where_the_ingest_fails_or_is_dry_and_go_when_it_is_done(
+    ingest: Ingest, town: Town, tmp_path: Path, home: Path
+) -> None:
+    image = town.in_web_mercator(tmp_path / "mosaic.tif")
+    request = {"imagery": str(image), "area": town.area(), "zoom": ZOOM}
+    (tmp_path / "labels.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+
+    with pytest.raises(FairModelsError):
+        ingest(**request, labels=str(tmp_path / "labels.geojson"))
+    assert len(cuts(home)) == 12
+    ingest(**request, dry_run=True)
+    assert any("12 of 12 tiles were cut before" in note for note in ingest.notes)
+    assert len(cuts(home)) == 12
+    ingest(**request)
+    assert any("12 of 12 tiles were cut before" in note for note in ingest.notes)
+    assert list((home / "cache" / "cuts").glob("[!.]*")) == []

@@ -24,21 +24,39 @@ def write(
     valid: Array | None = None,
     coding: Mapping[str, object] = LOSSLESS,
 ) -> None:
-    """Write a GeoTIFF in degrees. Within one tile the steps of Web Mercator are even to 0.001 px at zoom 19.
+    """Write a chip. See `encoded`.
+
+    Args:
+        path: The file; its folder is made if missing.
+        tile: Where it lies.
+        pixels: uint8, shape (height, width, 3).
+        valid: Which are imagery.
+        coding: How pixels are coded.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encoded(tile, pixels, valid, coding))
+
+
+def encoded(
+    tile: tiles.Tile,
+    pixels: Array,
+    valid: Array | None = None,
+    coding: Mapping[str, object] = LOSSLESS,
+) -> bytes:
+    """A GeoTIFF in degrees. Within one tile the steps of Web Mercator are even to 0.001 px at zoom 19.
 
     The same arguments give the same bytes.
 
     Args:
-        path: The file; its folder is made if missing.
         tile: Where it lies.
         pixels: uint8, shape (height, width, 3).
         valid: Which are imagery, bool, shape (height, width): others become a mask in the file. Default: all.
         coding: How pixels are coded, `LOSSLESS` or `JPEG`.
     """
     import rasterio
+    from rasterio.io import MemoryFile
     from rasterio.transform import from_bounds
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     height, width = pixels.shape[:2]
     (west, east), (north, south) = tiles.lonlat(
         np.array([tile.x, tile.x + 1]), np.array([tile.y, tile.y + 1]), tile.z
@@ -53,7 +71,9 @@ def write(
         "transform": from_bounds(west, south, east, north, width, height),
         **coding,
     }
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **profile) as chip:
-        chip.write(np.moveaxis(pixels, -1, 0))
-        if valid is not None and not valid.all():
-            chip.write_mask(valid)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as file:
+        with file.open(**profile) as chip:
+            chip.write(np.moveaxis(pixels, -1, 0))
+            if valid is not None and not valid.all():
+                chip.write_mask(valid)
+        return bytes(file.getbuffer())

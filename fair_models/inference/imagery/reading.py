@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, get_args
 
+from shapely import Polygon
+
 from fair_models.data.images import antimeridian, zooms
 from fair_models.data.images.chips import Chip, find
 from fair_models.data.images.grid import Factors, factors
@@ -67,6 +69,28 @@ class ModelInput(Protocol):
         """How imagery is brought to that distance: average, bilinear or nearest."""
 
 
+class Parts(Protocol):
+    """A service of tiles that is open, to be read part by part: no more is in memory than one part needs."""
+
+    @property
+    def size_px(self) -> int:
+        """Pixels along a tile's side, at the zoom at which it was opened."""
+
+    def open(
+        self,
+        area: Area,
+        zoom: int,
+        *,
+        fetch: bool = True,
+        most_broken: float | None = None,
+        wanted: Area | None = None,
+    ) -> Imagery | None:
+        """The tiles of an area; None where the service has none there."""
+
+    def count(self, area: Area, zoom: int) -> int:
+        """How many tiles an area has."""
+
+
 class Imagery:
     """Imagery that is open. Use it in a `with` block.
 
@@ -81,6 +105,8 @@ class Imagery:
         why_empty: Why no pixel of it counts, where that is so; None where it does not know.
         warnings: What people should know of it, once everything was read, in sentences.
         rights: What its source says of its licence, and whom to name.
+        parts: Opens other parts of the same service of tiles; None where it is none.
+        gaps: Asked for ground, in outlines in degrees, that could not be read so far.
     """
 
     def __init__(
@@ -95,6 +121,8 @@ class Imagery:
         why_empty: Callable[[], str | None] = lambda: None,
         warnings: Callable[[], Sequence[str]] = list,
         rights: Rights = NOTHING_SAID,
+        parts: Parts | None = None,
+        gaps: Callable[[], Sequence[Polygon]] = list,
     ) -> None:
         self.name = name
         self.blocks = tuple(blocks)
@@ -102,6 +130,7 @@ class Imagery:
         self.zoom = zoom
         self.rights = rights
         self.why_empty, self.warnings = why_empty, warnings
+        self.parts, self.gaps = parts, gaps
         self._close, self._facts, self._identity = close, facts, identity
 
     def __enter__(self) -> Imagery:
@@ -132,6 +161,8 @@ class Imagery:
             self.why_empty,
             self.warnings,
             self.rights,
+            self.parts,
+            self.gaps,
         )
 
     def under(self, rights: Rights) -> Imagery:

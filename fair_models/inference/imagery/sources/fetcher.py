@@ -51,10 +51,14 @@ class Fetcher:
         web: Asks for them.
         cache: Where they are kept.
         days: How long a tile in the cache is used without asking again.
+        is_shared: Whether others ask with the same `web`, which then stays open.
     """
 
-    def __init__(self, service: Service, web: Web, cache: TileCache, days: float) -> None:
+    def __init__(
+        self, service: Service, web: Web, cache: TileCache, days: float, *, is_shared: bool = False
+    ) -> None:
         self._service, self._web, self._cache, self._days = service, web, cache, days
+        self._is_shared = is_shared
         self._pool = ThreadPoolExecutor(web.retries.at_once, "tiles")
         self._fetched: dict[Tile, Future[CachedTile]] = {}
         self._lock = threading.Lock()
@@ -65,10 +69,10 @@ class Fetcher:
         """Begin to fetch.
 
         Args:
-            tiles: All tiles that will be asked for.
-            most_broken: Share of them that may stay broken, 0 to 1.
+            tiles: The tiles that will be asked for. Others are fetched when they are.
+            most_broken: How many of them may stay broken.
         """
-        self._most_broken = most_broken * len(tiles)
+        self._most_broken = most_broken
         for tile in tiles:
             self._fetched[tile] = self._pool.submit(self._fetch, tile)
 
@@ -91,6 +95,9 @@ class Fetcher:
             Unavailable: More tiles are broken than may be.
         """
         try:
+            with self._lock:
+                if tile not in self._fetched:
+                    self._fetched[tile] = self._pool.submit(self._fetch, tile)
             image = self._opened(tile, self._fetched[tile].result())
             if image is not None and image.size != size:
                 raise Unavailable(
@@ -137,6 +144,11 @@ class Fetcher:
                 f"{tile.z}/{tile.x}/{tile.y}: {why}" for tile, why in sorted(self._broken.items())[:_SHOWN]
             ]
 
+    def gaps(self) -> list[Tile]:
+        """The tiles that are broken, of those that were asked for by `image` so far."""
+        with self._lock:
+            return sorted(self._broken)
+
     def has(self, tile: Tile) -> bool:
         """Whether the service has a tile that is none of those that were asked for."""
         try:
@@ -153,8 +165,9 @@ class Fetcher:
     def close(self) -> None:
         """Stop; what was not begun is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._web.close()
-        self._pool.shutdown(wait=True)
+        if not self._is_shared:  # else those at work end with the web
+            self._web.close()
+            self._pool.shutdown(wait=True)
 
     def _fetch(self, tile: Tile) -> CachedTile:
         known = self._cache.find(self._service.address(tile))

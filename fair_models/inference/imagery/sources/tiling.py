@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,9 @@ def open_tiles(
     rules: ImageryRules = CURRENT,
     *,
     fetch: bool = True,
+    most_broken: float | None = None,
+    is_part: bool = False,
+    wanted: Area | None = None,
 ) -> Imagery:
     """The tiles of a service in an area, as one block. They are fetched while the first ones are read.
 
@@ -59,9 +63,12 @@ def open_tiles(
         area: What counts.
         zoom: Zoom of the tiles.
         model: Bands, ground sample distance and resampling.
-        web: Asks for them; it is closed with the imagery.
+        web: Asks for them; it is closed with the imagery, unless that is a part.
         rules: By which rules they are read.
         fetch: Whether they are fetched. Else nothing can be read.
+        most_broken: How many tiles may stay broken. Default: the share that the settings allow.
+        is_part: Whether other parts of the service are opened with the same `web`.
+        wanted: Ground whose tiles are fetched at once, others when they are read. Default: all.
 
     Raises:
         Invalid: The service has not this zoom or nothing in the area, or there are more tiles or pixels than
@@ -74,14 +81,18 @@ def open_tiles(
     _check_zoom(service, zoom)
     tiles = tiles_of(area, zoom, limits.most_tiles, service.name, service.bounds)
     with ExitStack() as stack:
-        fetcher = Fetcher(service, web, TileCache(limits.cache_folder / "tiles"), limits.tile_days)
+        fetcher = Fetcher(
+            service, web, TileCache(limits.cache_folder / "tiles"), limits.tile_days, is_shared=is_part
+        )
         stack.callback(fetcher.close)
         size_px = _size_px(fetcher, tiles)
         reader = ChipReader(decode=lambda chip: _decoded(fetcher, chip, rules))
         stack.callback(reader.close)
         blocks = put_together(service.name, [_block(tiles, size_px, rules)], reader, model, area)
         if fetch:
-            fetcher.start(tiles, limits.most_broken_tiles)
+            share = limits.most_broken_tiles * len(tiles)
+            first = tiles if wanted is None else tiles_of(wanted, zoom, limits.most_tiles, service.name)
+            fetcher.start(first, share if most_broken is None else most_broken)
         facts = _TileReport(service, fetcher, tiles, area)
         return Imagery(
             service.name,
@@ -93,7 +104,63 @@ def open_tiles(
             why_empty=facts.why_empty,
             warnings=facts.warnings,
             rights=Rights(attribution=service.attribution),
+            parts=TileParts(service, model, web, rules, size_px),
+            gaps=lambda: [tile.outline for tile in fetcher.gaps()],
         )
+
+
+@dataclass(frozen=True)
+class TileParts:
+    """See `reading.Parts`."""
+
+    service: Service
+    model: ModelInput
+    web: Web
+    rules: ImageryRules
+    size_px: int
+
+    def open(
+        self,
+        area: Area,
+        zoom: int,
+        *,
+        fetch: bool = True,
+        most_broken: float | None = None,
+        wanted: Area | None = None,
+    ) -> Imagery | None:
+        """The tiles of an area; None where the service has none there. See `open_tiles`.
+
+        Args:
+            area: The part.
+            zoom: Zoom of the tiles.
+            fetch: Whether they are fetched.
+            most_broken: How many tiles may stay broken.
+            wanted: Ground whose tiles are fetched at once, others when they are read. Default: all.
+        """
+        if not _on_the_map(area, self.service.bounds).area:
+            return None
+        return open_tiles(
+            self.service,
+            area,
+            zoom,
+            self.model,
+            self.web,
+            self.rules,
+            fetch=fetch,
+            most_broken=most_broken,
+            is_part=True,
+            wanted=wanted,
+        )
+
+    def count(self, area: Area, zoom: int) -> int:
+        """How many tiles an area has.
+
+        Raises:
+            Invalid: The service has none of them.
+            InvalidImagery: There are more than the settings allow.
+        """
+        limits = settings.current()
+        return len(tiles_of(area, zoom, limits.most_tiles, self.service.name, self.service.bounds))
 
 
 class _TileReport:
@@ -227,12 +294,9 @@ def tiles_of(area: Area, zoom: int, max_tiles: int, name: str, bounds: BBox | No
         Invalid: The service has nothing in the area.
         InvalidImagery: There are more than allowed.
     """
-    west, south, east, north = bounds or (-180.0, -90.0, 180.0, 90.0)
-    south, north = max(south, -MAX_LATITUDE), min(north, MAX_LATITUDE)
-    there = shapely.get_parts([antimeridian.box(west, south, east, north)])
-    outline = shapely.union_all([area.on_map(WEB_MERCATOR, part) for part in there])
-    if outline.is_empty or not outline.area:
-        raise nothing_common(f"Imagery {name}", (west, south, east, north), area)
+    outline = _on_the_map(area, bounds)
+    if not outline.area:
+        raise nothing_common(f"Imagery {name}", _mapped(bounds), area)
     shapely.prepare(outline)
     found = np.zeros((1, 2), np.int64)
     for level in range(1, zoom + 1):
@@ -243,6 +307,18 @@ def tiles_of(area: Area, zoom: int, max_tiles: int, name: str, bounds: BBox | No
             raise _too_many(outline, zoom, len(found), max_tiles, name)
     order = np.lexsort((found[:, 0], found[:, 1]))
     return [Tile(int(x), int(y), zoom) for x, y in found[order]]
+
+
+def _mapped(bounds: BBox | None) -> BBox:
+    """Where a service has tiles: the web map ends before the poles."""
+    west, south, east, north = bounds or (-180.0, -90.0, 180.0, 90.0)
+    return west, max(south, -MAX_LATITUDE), east, min(north, MAX_LATITUDE)
+
+
+def _on_the_map(area: Area, bounds: BBox | None) -> shapely.Polygon | shapely.MultiPolygon:
+    """What of an area a service has tiles of, in Web Mercator; empty where it has none."""
+    there = shapely.get_parts([antimeridian.box(*_mapped(bounds))])
+    return shapely.union_all([area.on_map(WEB_MERCATOR, part) for part in there])
 
 
 def _boxes(tiles: Array, zoom: int) -> Array:

@@ -1,6 +1,6 @@
-"""Imagery on the pixels of a web-map tile.
+"""Imagery on the pixels of a chip.
 
-Imagery that has the tile's pixels already (a service of tiles, or a mosaic made of chips) gives them as they
+Imagery that has the chip's pixels already (a service of tiles, or a mosaic made of chips) gives them as they
 are. Other imagery is brought down by a whole factor first, as for a prediction, and then read between its
 pixels.
 """
@@ -15,29 +15,29 @@ import numpy as np
 import shapely
 
 from fair_models.data.images import antimeridian
-from fair_models.data.images.grid import WEB_MERCATOR, Grid
+from fair_models.data.images.grid import Grid
 from fair_models.data.images.resampling import resample
-from fair_models.data.images.tiles import Tile
 from fair_models.data.neighbours import TOLERANCE_PX
 from fair_models.inference.imagery.blocks import Block
 from fair_models.inference.imagery.georeference import moved, pixels_of, places_of
 from fair_models.inference.imagery.grids import NativeBlock
 from fair_models.inference.imagery.pixels import PixelReader, Pixels, mosaic
 from fair_models.inference.windows import Rectangle
+from fair_models.ingestion.cells import Cell
 from fair_models.types import Array
 
 _LATTICE = 17
-"""Points along a side of a tile that are reprojected: between them positions are even."""
+"""Points along a side of a chip that are reprojected: between them positions are even."""
 
 _STRIP_PX = 4_000_000
-"""Pixels that are read at once where imagery is much finer than the tile."""
+"""Pixels that are read at once where imagery is much finer than the chip."""
 
 _MARGIN_PX = 2
 _HALF = 0.5
 
 
-class TileViews:
-    """Reads imagery tile by tile.
+class CellViews:
+    """Reads imagery chip by chip.
 
     Args:
         blocks: The imagery. Where several show the same ground, the first one counts.
@@ -47,11 +47,11 @@ class TileViews:
         self._blocks = blocks
         self._tree = shapely.STRtree([antimeridian.cut(block.native.grid.footprint) for block in blocks])
 
-    def read(self, tile: Tile, size_px: int) -> Pixels:
-        """Pixels of a tile.
+    def read(self, cell: Cell, size_px: int) -> Pixels:
+        """Pixels of a chip.
 
         Args:
-            tile: The tile.
+            cell: Its place.
             size_px: Its height and width in pixels.
 
         Returns:
@@ -62,10 +62,10 @@ class TileViews:
             InvalidImagery: Pixels cannot be decoded.
             Unavailable: They cannot be had.
         """
-        grid = Grid(WEB_MERCATOR, tile.transform(size_px, size_px), size_px, size_px)
+        grid = cell.grid(size_px)
         pixels = np.zeros((self._blocks[0].reader.bands, size_px, size_px), np.uint8)
         valid = np.zeros((size_px, size_px), bool)
-        for index in sorted(self._tree.query(tile.outline).tolist()):
+        for index in sorted(self._tree.query(antimeridian.cut(cell.outline)).tolist()):
             block = self._blocks[index]
             found, inside = view(block.native, block.reader, grid)
             if inside.all() and not valid.any():  # nearly always
