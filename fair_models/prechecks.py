@@ -113,6 +113,10 @@ def _ingest(params: IngestDatasetParams, catalog: Catalog, files: bool) -> None:
     is_item = params.chips is not None and dataset_items.names_item(params.chips)
     if not is_item:  # whose own keywords count
         datasets.with_keywords(params)
+        if params.check_with is not None:
+            from fair_models.publishing import model_sight
+
+            model_sight.find(params, catalog)
     area = _area_of(params, files)
     if params.imagery is not None:
         first_look.look(params, area, has_area=params.area is not None, files=files)

@@ -22,6 +22,7 @@ from fair_models.data.dataset_check import (
 )
 from fair_models.data.images import chips, footprint, zooms
 from fair_models.data.label_quality import exclusion, survey
+from fair_models.data.label_quality.completeness import Sight
 from fair_models.data.label_quality.report import LabelReport
 from fair_models.data.label_quality.survey import LabelledChips
 from fair_models.data.progress import ChipProgress, ignore_progress
@@ -49,6 +50,7 @@ def prepare(
     progress: ChipProgress = ignore_progress,
     area: Outline | None = None,
     areas: Sequence[NamedArea] = (),
+    sight: Sight | None = None,
 ) -> PreparedDataset:
     """Check and mend a dataset, split it, write its three files. Nothing is written where anything is wrong.
 
@@ -58,6 +60,7 @@ def prepare(
         progress: Called after each chip that was read.
         area: What was looked at, in longitude and latitude; nothing counts outside of it. Default: all chips.
         areas: The areas that it is made of, by their names.
+        sight: A model that tells where labels are missing. Default: that is learnt from the labels.
 
     Raises:
         Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them); the
@@ -66,7 +69,7 @@ def prepare(
     if params.captions != "none":
         return captioned_ingest.prepare(params, work_folder, progress, area)
     checked = check(params, progress, area)
-    report = survey.look(_labelled(params, checked))
+    report = survey.look(_labelled(params, checked), sight)
     left_out = exclusion.choose(params.leave_out, report)
     split = _split(params, checked, areas, left_out)
     covered = footprint.of(checked.chips)

@@ -30,7 +30,7 @@ from fair_models.errors import NotFound
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.areas import Area
 from fair_models.params import IngestDatasetParams
-from fair_models.publishing import cut_chips, dataset_items, osm_labels
+from fair_models.publishing import cut_chips, dataset_items, model_sight, osm_labels
 from fair_models.publishing.commit import (
     NewVersion,
     NoteListener,
@@ -101,6 +101,7 @@ def ingest(
         InvalidImagery: Chips or imagery that cannot be read or placed; lists every reason. Nothing was
             stored.
         InvalidLabels: Labels that cannot be used; lists every reason. Nothing was stored.
+        NotFound: There is no model of the name to check labels with.
         InvalidItem: What was asked for makes no valid item, e.g. an unknown keyword. Nothing was stored.
         Conflict: Somebody else published a version of this name meanwhile.
     """
@@ -113,6 +114,8 @@ def ingest(
         if area is None and params.area is not None:  # of the item of a dataset
             area = areas.read(params.area)
         mapped_areas.require(params, area)
+        model = model_sight.find(params, catalog)
+        sight = None if model is None else model_sight.open_sight(model, params.class_names, store)
         if area is not None:  # before chips are cut, which takes longer
             params = from_osm.settled(params, area, folder)
         made = cut_chips.NONE
@@ -123,8 +126,8 @@ def ingest(
             params = from_osm.settled(params, None, folder)
         # Imagery may take hours to come: the name is not held meanwhile.
         stack.enter_context(catalog.exclusive(DATASETS, params.name))
-        looked_at = (None, ()) if area is None else (area.outline, area.parts)
-        prepared = prepare(params, folder, progress, *looked_at)
+        outline, parts = (None, ()) if area is None else (area.outline, area.parts)
+        prepared = prepare(params, folder, progress, outline, parts, sight)
         notes = [*mapped_areas.notes(area, prepared), *made.notes]
         notes += [prepared.ignored_note, prepared.objects_note]
         notes += prepared.report.notes() if prepared.report else []

@@ -74,8 +74,18 @@ class Places:
     columns: Array
 
 
-Sight = Callable[[Sequence[Places]], Sequence[Array]]
-"""What a model sees: for each chip the probability of each class at each place, shape (places, classes)."""
+@dataclass(frozen=True)
+class Sight:
+    """A model that tells what is there.
+
+    model: Its exact id.
+    classes: Classes that it knows, without the background.
+    see: Gives for each chip the probability of each of these classes at each place, shape (places, classes).
+    """
+
+    model: str
+    classes: Sequence[str]
+    see: Callable[[Sequence[Places]], Sequence[Array]]
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,6 @@ def judge(
     touching: Mapping[str, Array],
     classes: Sequence[str],
     sight: Sight | None = None,
-    model: str = "",
 ) -> Judged:
     """Compare what labels cover with what seems to be there.
 
@@ -120,8 +129,7 @@ def judge(
         known: All labels.
         touching: Indices of the labels that each chip shares area with, by the chip's name.
         classes: Class names without the background.
-        sight: What a model sees. Default: learnt from the labels.
-        model: Exact id of that model.
+        sight: A model that tells what is there. Default: learnt from the labels.
     """
     labelled = sum(len(touching[chip.name]) > 0 for chip in chips)
     if sight is None and labelled < FEWEST_CHIPS:
@@ -131,20 +139,18 @@ def judge(
         )
     seen = _look(chips, known, [labels.BACKGROUND, *classes], with_looks=sight is None)
     seen = [each for each in seen if len(each.said) >= _LEAST_COUNTED]
-    groups = [[index] for index in range(1, len(classes) + 1)]
-    if len(classes) > MOST_CLASSES:
-        groups = [[index for group in groups for index in group]]
-    told = sight([each.places for each in seen]) if sight is not None else None
-    parts, why = [], []
-    for group in groups:
+    parts: list[_Class] = []
+    why: list[str] = []
+    told = sight.see([each.places for each in seen]) if sight is not None else []
+    for number, name in enumerate(sight.classes if sight is not None else []):
+        truths = [each.said == classes.index(name) + 1 for each in seen]
+        parts.append(_Class.of(name, truths, [each[:, number] for each in told], by_model=True))
+    for group in _groups(classes) if sight is None else []:
         name = classes[group[0] - 1] if len(group) == 1 else "any class"
         truths = [np.isin(each.said, group) for each in seen]
-        if told is not None:
-            guesses = [each[:, [index - 1 for index in group]].max(axis=1) for each in told]
-        else:
-            guesses = _cross_fitted([each.looks for each in seen], truths)
-        judged = _Class.of(name, truths, guesses, by_model=told is not None)
-        if judged.auc < LEAST_AUC and told is None:
+        guesses = _cross_fitted([each.looks for each in seen], truths)
+        judged = _Class.of(name, truths, guesses, by_model=False)
+        if judged.auc < LEAST_AUC:
             why.append(
                 f"{name} looks too much like what is around it to be told by colour and texture (AUC "
                 f"{judged.auc:.2f}, at least {LEAST_AUC:g} is needed); {_WITH_A_MODEL}"
@@ -153,7 +159,13 @@ def judge(
             parts.append(judged)
     if not parts:
         return Judged(why_not="; ".join(why))
-    return _joined([each.places.chip.name for each in seen], parts, model, why)
+    return _joined([each.places.chip.name for each in seen], parts, sight.model if sight else "", why)
+
+
+def _groups(classes: Sequence[str]) -> list[list[int]]:
+    """Indices of the classes that are judged together: each alone, or all of many."""
+    alone = [[index] for index in range(1, len(classes) + 1)]
+    return alone if len(classes) <= MOST_CLASSES else [[index for group in alone for index in group]]
 
 
 def _look(chips: Sequence[Chip], known: Labels, classes: Sequence[str], *, with_looks: bool) -> list[_Seen]:

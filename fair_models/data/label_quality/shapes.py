@@ -34,6 +34,9 @@ MOST = 0.6
 FEW = 3
 """Labels that a chip needs before their form says how it was mapped."""
 
+MANY = 10
+"""Labels of one form that a dataset needs before they say how it was drawn."""
+
 _COMPACT = 0.1
 """Least compactness (4 pi area / length²; a circle has 1) of what can be huge: roads are long, not huge."""
 

@@ -16,8 +16,12 @@ from fair_models.data.label_quality import ages, completeness, shapes
 from fair_models.data.label_quality.completeness import Judged, Sight
 from fair_models.data.label_quality.report import KINDS, ChipReport, Finding, Kind, LabelReport
 from fair_models.data.label_quality.shapes import Shapes
+from fair_models.data.vectors import labels
 from fair_models.data.vectors.labels import Labels
 from fair_models.types import Array
+
+_DRAWN: tuple[Kind, ...] = ("boxes", "circles")
+"""Forms that labels have where nobody drew outlines."""
 
 MENDED = ("repaired", "closed")
 """Repairs of outlines that are counted as mended."""
@@ -45,21 +49,24 @@ class LabelledChips:
     may_be_boxes: bool = False
 
 
-def look(given: LabelledChips, sight: Sight | None = None, model: str = "") -> LabelReport:
+def look(given: LabelledChips, sight: Sight | None = None) -> LabelReport:
     """Look at labels: whether they are complete, their shapes, and their time.
 
     Args:
         given: What was checked; at least one label touches a chip.
-        sight: What a model sees. Default: what objects look like is learnt from the labels.
-        model: Exact id of that model.
+        sight: A model that tells what is there. Default: what objects look like is learnt from the labels.
     """
     on_chips = np.unique(np.concatenate([np.empty(0, dtype=int), *given.touching.values()])).astype(int)
     form = _shapes(given, on_chips)
     created = sorted(chip.created for chip in given.chips if chip.created)
     general, why = ages.compare(given.labels_time, (created[0], created[-1]) if created else None)
     general += _mended(given.labels.mended)
-    judged = completeness.judge(given.chips, given.labels, given.touching, given.classes, sight, model)
-    reports = [_chip(given, chip, form, on_chips, judged) for chip in given.chips]
+    everywhere = _everywhere(form)
+    general += everywhere
+    known = _without_huge(given.labels, on_chips[form.flags["huge"]])
+    judged = completeness.judge(given.chips, known, given.touching, given.classes, sight)
+    told = {each.kind for each in everywhere}
+    reports = [_chip(given, chip, (form, told), on_chips, judged) for chip in given.chips]
     skipped = {"completeness": judged.why_not, "time": why}
     return LabelReport(
         chips=reports,
@@ -71,7 +78,7 @@ def look(given: LabelledChips, sight: Sight | None = None, model: str = "") -> L
             "shapes": _limits(form, given, on_chips),
         },
         skipped={name: reason for name, reason in skipped.items() if reason},
-        checked_with=model,
+        checked_with=sight.model if sight is not None else "",
     )
 
 
@@ -88,7 +95,29 @@ def _shapes(given: LabelledChips, on_chips: Array) -> Shapes:
     )
 
 
-def _chip(given: LabelledChips, chip: Chip, form: Shapes, on_chips: Array, judged: Judged) -> ChipReport:
+def _without_huge(known: Labels, huge: Array) -> Labels:
+    """Labels whose huge ones are ground of which nothing is known: they would teach that all is an object."""
+    if not len(huge):
+        return known
+    blocks = labels.of_outlines([*known.outlines[huge], *(known.ignored.outlines if known.ignored else [])])
+    return known.select(np.setdiff1d(np.arange(len(known)), huge)).ignoring(blocks)
+
+
+def _everywhere(form: Shapes) -> list[Finding]:
+    """Forms that most of all labels have: how the dataset was drawn, and no doubt of single chips."""
+    total = len(form.areas_m2)
+    counts = {kind: int(form.flags[kind].sum()) for kind in _DRAWN}
+    return [
+        Finding(kind, f"{counts[kind]} of {total} labels: {KINDS[kind]}")
+        for kind in _DRAWN
+        if counts[kind] >= shapes.MANY and counts[kind] > shapes.MOST * total
+    ]
+
+
+def _chip(
+    given: LabelledChips, chip: Chip, forms: tuple[Shapes, set[Kind]], on_chips: Array, judged: Judged
+) -> ChipReport:
+    form, everywhere = forms
     touching = given.touching[chip.name]
     own = np.searchsorted(on_chips, touching)
     counts = {kind: int(flags[own].sum()) for kind, flags in form.flags.items() if flags[own].any()}
@@ -100,7 +129,7 @@ def _chip(given: LabelledChips, chip: Chip, form: Shapes, on_chips: Array, judge
     findings = [
         *judged.findings.get(chip.name, []),
         *_block(form, own, outlines[touching], chip),
-        *_forms(counts, len(own)),
+        *(each for each in _forms(counts, len(own)) if each.kind not in everywhere),
         *_slight(counts),
     ]
     order = get_args(Kind)
@@ -133,8 +162,7 @@ def _block(form: Shapes, own: Array, outlines: Array, chip: Chip) -> list[Findin
 def _forms(counts: Mapping[str, int], labels: int) -> list[Finding]:
     """Forms that most labels of a chip have."""
     found = []
-    kinds: tuple[Kind, ...] = ("boxes", "circles")
-    for kind in kinds:
+    for kind in _DRAWN:
         count = counts.get(kind, 0)
         if count >= shapes.FEW and count > shapes.MOST * labels:
             found.append(

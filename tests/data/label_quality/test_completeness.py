@@ -16,7 +16,7 @@ from fair_models.data.images import chip_files, chips
 from fair_models.data.images.chips import Chip
 from fair_models.data.ingest import prepare
 from fair_models.data.label_quality import completeness
-from fair_models.data.label_quality.completeness import Judged, Places
+from fair_models.data.label_quality.completeness import Judged, Places, Sight
 from fair_models.data.label_quality.report import LabelReport
 from fair_models.data.synthetic import make_settlement
 from fair_models.data.vectors import labels
@@ -192,7 +192,7 @@ def test_what_a_model_sees_counts_in_place_of_colour_and_texture(town: Town) -> 
         return [(mask[:, None] > 0) * 0.9 for mask in masks]
 
     names = [chip.name for chip in town.chips[:20]]
-    found = judged(town, town.without(dict.fromkeys(names, 1.0)), sight=perfect, model="roofs-v1")
+    found = judged(town, town.without(dict.fromkeys(names, 1.0)), sight=Sight("roofs-v1", CLASSES, perfect))
     assert lacking(found) == set(names)  # two thirds of the chips, which no learning from them could tell
     assert "roofs-v1" in found.how
 

@@ -10,6 +10,7 @@ import orjson
 import pytest
 import shapely
 
+from fair_models.data.images import chips
 from fair_models.data.ingest import prepare
 from fair_models.data.label_quality.report import LabelReport
 from fair_models.data.synthetic import make_settlement
@@ -93,14 +94,34 @@ def test_one_outline_around_a_whole_quarter_is_a_block_and_puts_its_chips_in_dou
     assert "% of the chip" in reason
 
 
-def test_upright_boxes_in_place_of_outlines_put_chips_in_doubt(look: Look) -> None:
+def test_a_chip_with_upright_boxes_among_outlines_is_in_doubt(look: Look, settlement: Path) -> None:
+    chip = chips.find(settlement / "input")[5]
+
+    def boxes(features: list[dict]) -> list[dict]:
+        drawn = [(each, shape_of(each)) for each in features]
+        frame = chip.grid.footprint
+        return [
+            feature(shapely.box(*shape.bounds)) if shape.intersects(frame) else each for each, shape in drawn
+        ]
+
+    report = look(boxes)
+    assert chip.name in report.doubtful
+    assert len(report.doubtful) <= 3
+    assert "in place of outlines" in report.doubtful[chip.name]
+    assert report.general == []
+
+
+def test_upright_boxes_everywhere_are_how_the_dataset_was_drawn_and_no_doubt_of_single_chips(
+    look: Look,
+) -> None:
     def boxes(features: list[dict]) -> list[dict]:
         return [feature(shapely.box(*shape_of(each).bounds)) for each in features]
 
     report = look(boxes)
     assert report.counts["boxes"] == report.label_count
-    assert report.by_kind["boxes"] >= 8
-    assert "in place of outlines" in next(iter(report.doubtful.values()))
+    assert [each.kind for each in report.general] == ["boxes"]
+    assert report.doubtful == {}
+    assert any("upright boxes are drawn in place of outlines" in note for note in report.notes())
 
 
 def test_boxes_are_right_for_a_detector(look: Look) -> None:
