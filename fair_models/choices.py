@@ -56,6 +56,9 @@ class Choice(BaseModel):
         "value first; with - before it the smallest. What was not measured comes last.",
     )
     limit: int = Field(100, ge=1, le=1000, description="Largest number on a page, 1 to 1000. Default: 100.")
+    skip: int = Field(
+        0, ge=0, le=1_000_000, description="Number to leave out first, 0 to 1000000. Default: 0."
+    )
     cursor: str | None = Field(
         None, max_length=2000, description="`next` of the page before. Default: the first page."
     )
@@ -117,7 +120,7 @@ class Choice(BaseModel):
 
     def _digest(self) -> str:
         """What the pages of one list have in common. The size of a page may change on the way."""
-        said = self.model_dump_json(exclude={"limit", "cursor"})
+        said = self.model_dump_json(exclude={"limit", "skip", "cursor"})
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
@@ -179,12 +182,10 @@ def first_page(choice: Choice, entries: Iterable[tuple[Key, Facts, T]], *, is_so
         for key, facts, thing in entries
         if (after is None or key > after) and choice.holds(facts)
     )
-    count = choice.limit + 1
-    taken = list(islice(left, count)) if is_sorted else heapq.nsmallest(count, left, key=itemgetter(0))
-    page = taken[: choice.limit]
-    return Page(
-        [thing for _, thing in page], choice.cursor_at(page[-1][0]) if len(taken) > len(page) else None
-    )
+    end = choice.skip + choice.limit
+    taken = list(islice(left, end + 1)) if is_sorted else heapq.nsmallest(end + 1, left, key=itemgetter(0))
+    page = taken[choice.skip : end]
+    return Page([thing for _, thing in page], choice.cursor_at(page[-1][0]) if len(taken) > end else None)
 
 
 def walk(choice: Choice, page_of: Callable[[Choice], Page[T]]) -> Iterator[T]:
@@ -194,4 +195,4 @@ def walk(choice: Choice, page_of: Callable[[Choice], Page[T]]) -> Iterator[T]:
         yield from page.found
         if page.next is None:
             return
-        choice = choice.model_copy(update={"cursor": page.next})
+        choice = choice.model_copy(update={"cursor": page.next, "skip": 0})

@@ -24,10 +24,24 @@ METRIC = r"fair:[A-Za-z][A-Za-z0-9_]*"
 MAX_CHARACTERS = 2000
 """The longest condition."""
 
+MAX_DEPTH = 10
+"""Parentheses within each other. Each doubles the time that the parser takes to see that text is no CQL2."""
+
 OF_RUNS = ("id", "name", "number", "tasks", "trained", "pinned", "created")
 """What conditions ask of training runs; and metrics."""
 
-_NAMES = (*OF_RUNS, "keywords", "title", "description", "license", "gsd", "version", "deprecated", "updated")
+_NAMES = (
+    *OF_RUNS,
+    "keywords",
+    "words",
+    "title",
+    "description",
+    "license",
+    "gsd",
+    "version",
+    "deprecated",
+    "updated",
+)
 """What they ask of items; and every field with a prefix, such as "fair:building_iou"."""
 
 _OPERATORS = (
@@ -81,6 +95,8 @@ class Facts:
             return None if self.created is None else f"{datetime.fromtimestamp(self.created, UTC):%FT%T.%fZ}"
         if name in {"tasks", "keywords"}:
             return list(getattr(self, name)) or None
+        if name == "words":
+            return " ".join(self.keywords) or None
         if name in OF_RUNS:
             return getattr(self, name)
         value = self.values.get(name)
@@ -154,6 +170,8 @@ def parse(text: str) -> Condition:
     written = _in_full(text.strip())
     if len(written) > MAX_CHARACTERS:
         raise _no_condition(text[:60] + "…", f"it is longer than {MAX_CHARACTERS} characters")
+    if _depth(written) > MAX_DEPTH:
+        raise _no_condition(text[:60] + "…", f"it has more than {MAX_DEPTH} parentheses within each other")
     try:
         expression = parse_text(written)
     except ParseError as error:
@@ -197,6 +215,15 @@ def _in_full(text: str) -> str:
         case _:
             written = f"A_OVERLAPS(keywords, ({listed}))"
     return f"NOT ({written})" if found["not"] else written
+
+
+def _depth(text: str) -> int:
+    """How many parentheses are open at most, outside of texts and names in quotes."""
+    opened = deepest = 0
+    for character in re.sub(r"'[^']*'|\"[^\"]*\"", "", text):
+        opened = max(0, opened + (character == "(") - (character == ")"))
+        deepest = max(deepest, opened)
+    return deepest
 
 
 def _is_true(node: Any) -> bool:

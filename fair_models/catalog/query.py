@@ -83,6 +83,7 @@ class Ancestor:
     depth: 0 for parents, 1 for theirs, and so on.
     collection: None where it is not of this catalogue.
     title: What it is called. What became of it where it was deleted.
+    is_deprecated: None where it is not in the catalogue.
     is_repeated: Whether it was listed before, with its own ancestors.
     """
 
@@ -91,6 +92,7 @@ class Ancestor:
     collection: CollectionId | None = None
     title: str = ""
     is_repeated: bool = False
+    is_deprecated: bool | None = None
 
 
 def ancestors(catalog: Catalog, item: Item) -> list[Ancestor]:
@@ -100,7 +102,7 @@ def ancestors(catalog: Catalog, item: Item) -> list[Ancestor]:
 
 def _ancestors(catalog: Catalog, item: Item, depth: int, seen: set[tuple[str, str]]) -> Iterator[Ancestor]:
     for link in item.get_links(DERIVED_FROM):
-        found = _led_to(catalog, str(link.href))
+        found = led_to(catalog, str(link.href))
         if found is None:
             yield Ancestor(str(link.href), depth, title=link.title or "")
             continue
@@ -109,13 +111,14 @@ def _ancestors(catalog: Catalog, item: Item, depth: int, seen: set[tuple[str, st
             continue
         seen.add(found)
         parent = versions.exact(catalog, *found)
-        yield Ancestor(found[1], depth, found[0], _title(catalog, found, parent))
+        deprecated = RegistryItem(parent).is_deprecated if parent is not None else None
+        yield Ancestor(found[1], depth, found[0], _title(catalog, found, parent), is_deprecated=deprecated)
         if parent is not None:
             yield from _ancestors(catalog, parent, depth + 1, seen)
 
 
-def _led_to(catalog: Catalog, href: str) -> tuple[CollectionId, str] | None:
-    """Which item of the catalogue has an address."""
+def led_to(catalog: Catalog, href: str) -> tuple[CollectionId, str] | None:
+    """Which item of the catalogue has, or would have, an address. None: the address is of another place."""
     name = PurePosixPath(urlsplit(href).path).name.removesuffix(".json")
     return next(((each, name) for each in _COLLECTIONS if catalog.href(each, name) == href), None)
 

@@ -11,6 +11,7 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 
 from fair_models.settings import Settings, current
 from fair_models.web import health, metrics, openapi, problems
+from fair_models.web.api.router import router as api
 from fair_models.web.auth.authentication import Authentication, Identity
 from fair_models.web.auth.hosts import Hosts, require_loopback
 from fair_models.web.auth.rates import Rates
@@ -58,6 +59,7 @@ def create_app(registry: Registry | None = None) -> FastAPI:
     app.include_router(metrics.router)
     for routes in (account, names, users):
         app.include_router(routes.router)
+    app.include_router(api)
     problems.install(app)
     openapi.install(app)
     return app

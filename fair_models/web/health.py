@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from fair_models.client.http import Http
-from fair_models.doctor import places
+from fair_models.doctor import registry_places
 from fair_models.doctor.checking import one_line
 from fair_models.errors import FairModelsError
 from fair_models.types import BASE_MODELS
@@ -113,8 +113,8 @@ READY: Mapping[Part, Callable[[Registry], str]] = {
 """A question to each part that changes nothing."""
 
 DETAILED: Mapping[Part, Callable[[Registry], str]] = {
-    "catalogue": lambda registry: places.catalogue(registry.settings),
-    "store": lambda registry: places.store(registry.settings),
+    "catalogue": lambda registry: registry_places.catalogue(registry.settings),
+    "store": lambda registry: registry_places.store(registry.settings),
     "prefect": _prefect,
 }
 """Each part by using it: a file is put, fetched and deleted."""

@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from starlette.requests import Request
 
+from fair_models.types import DATASETS
 from fair_models.web.registry import registry_of
 
 STAC = "/stac"
@@ -48,9 +49,22 @@ def asset(base: str, collection: str, item_id: str, key: str, filename: str) -> 
     return f"{base}{place}/{_part(key)}/{_part(filename)}"
 
 
-def next_page(request: Request, **changed: str) -> str:
-    """The header `Link` that leads to the next page: the same question with other parameters."""
-    query = urlencode({**request.query_params, **changed})
+def resource(base: str, collection: str, name: str) -> str:
+    """A model or dataset in the JSON API.
+
+    Args:
+        base: Root of the service.
+        collection: Id of the collection.
+        name: Name, which means the current version, or exact id.
+    """
+    kind = "datasets" if collection == DATASETS else "models"
+    return f"{base}{API}/{kind}/{_part(name)}"
+
+
+def next_page(request: Request, **changed: str | None) -> str:
+    """The header `Link` that leads to the next page: the same question with other parameters, or without."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in changed]
+    query = urlencode([*kept, *((name, value) for name, value in changed.items() if value is not None)])
     return f'<{base_url(request)}{request.url.path}?{query}>; rel="next"'
 
 

@@ -249,7 +249,7 @@ def _field(said: Mapping[str, Any]) -> dict[str, str]:
     return {
         "place": str(place[0]) if place else "body",
         "pointer": f"#/{pointer}" if pointer else "#",
-        "detail": str(said.get("msg", "is not valid")),
+        "detail": str(said.get("msg", "is not valid")).removeprefix("Value error, "),
     }
 
 
