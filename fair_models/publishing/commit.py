@@ -9,8 +9,10 @@ from pathlib import Path
 
 from pystac import Item
 
+from fair_models import ownership
 from fair_models.catalog.changes import transitions
 from fair_models.catalog.changes.edits import Effect
+from fair_models.catalog.items import versions
 from fair_models.catalog.protocol import Catalog, Change, ItemKey
 from fair_models.errors import FairModelsError, Unsettled
 from fair_models.publishing import cleanup
@@ -91,11 +93,15 @@ def publish(
 
     Raises:
         InvalidItem: It breaks its profile or an official schema. Nothing was stored.
-        Conflict: The version exists with other content, was deleted, or somebody else was faster.
+        Conflict: The version exists with other content, was deleted, its name is somebody else's, or
+            somebody else was faster.
         Unavailable: A disk is full, read-only or not ours to write. Nothing was changed.
     """
     files = as_stored(new.files)
-    draft = new.build(files)
+    former = versions.current(catalog, new.collection, new.name) or versions.newest(
+        catalog, new.collection, new.name
+    )
+    draft = _owned(new.build(files), former)
     planned = transitions.publishing(catalog, draft, new.needs)
     put = [Effect(f"file {key}", f"is stored, {file.size} bytes") for key, file in files.items()]
     everything = (*put, *planned.effects, *follows(planned.change)) if planned.effects else ()
@@ -104,7 +110,13 @@ def publish(
         return draft
     with _withdrawn_in_vain(new, catalog, store):
         stored = put_files(store, new.collection, new.name, new.number, new.files)
-        return transitions.publish(catalog, new.build(stored), new.needs)
+        return transitions.publish(catalog, _owned(new.build(stored), former), new.needs)
+
+
+def _owned(item: Item, former: Item | None) -> Item:
+    """The item with whose it is. Only the work that is being done says so, never what the item is made of."""
+    ownership.stamp(item.properties, None if former is None else former.properties)
+    return item
 
 
 @contextmanager

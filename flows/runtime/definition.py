@@ -18,7 +18,7 @@ from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.callables import ParameterSchema
 
-from fair_models import form_fields
+from fair_models import form_fields, ownership
 from fair_models.client.requests import NAMED
 from fair_models.errors import TrainingCancelled
 from flows.runtime.hooks import say_why
@@ -54,7 +54,7 @@ def flow(
             raise TypeError(f"flow {function.__name__} must take one parameter named params")
         hooks: Any = [ended_early] if ended_early else None
         made: Flow[P, R] = Flow(
-            _cancelled_with_its_training(function),
+            _within_a_run(function),
             flow_run_name=lambda: _name_of_run(run_name),
             task_runner=runner,
             on_cancellation=hooks,
@@ -67,13 +67,14 @@ def flow(
     return decorate
 
 
-def _cancelled_with_its_training(function: Callable[P, R]) -> Callable[P, R]:
-    """A flow whose training somebody cancelled is cancelled too, not failed."""
+def _within_a_run(function: Callable[P, R]) -> Callable[P, R]:
+    """A flow that works for whom its run's tags name, and is cancelled with its training, not failed."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return function(*args, **kwargs)
+            with ownership.acting_for(ownership.of_tags(runtime.flow_run.tags)):
+                return function(*args, **kwargs)
         except TrainingCancelled as error:
             return cast(R, Cancelled(message=str(error)))
 

@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment
 
-from fair_models import settings
+from fair_models import ownership, settings
 from fair_models.client.requests import NAMED
 from fair_models.client.runs import in_words
 from fair_models.errors import NotFound, TrainingCancelled, TrainingFailed
@@ -41,7 +41,7 @@ def submit(
 ) -> FlowRun:
     """Start a run of a deployment in a model's runtime. Returns at once; `wait` waits.
 
-    Within a flow it becomes a child, so that a cancelled flow can cancel it.
+    Within a flow it becomes a child, so that a cancelled flow can cancel it. It is for whom the flow works.
 
     Args:
         deployment: Flow and deployment, e.g. "train/train".
@@ -67,7 +67,7 @@ def submit(
             target.id,
             parameters=dict(parameters),
             flow_run_name=name,
-            tags=[*tags, NAMED],
+            tags=[*tags, NAMED, *ownership.current().tags()],
             job_variables=variables,
             idempotency_key=idempotency_key,
             timeout=0,

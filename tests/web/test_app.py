@@ -20,7 +20,7 @@ import pytest
 from fastapi import Depends, FastAPI, Query
 
 from fair_models import errors
-from fair_models.catalog.search.query import OWNER, VISIBILITY
+from fair_models.ownership import OWNER, VISIBILITY
 from fair_models.settings import Settings
 from fair_models.web import callers, links, middleware, problems
 from fair_models.web.access import EVERYBODY

@@ -9,6 +9,7 @@ from typing import Any
 
 from pystac import Item
 
+from fair_models import ownership
 from fair_models.catalog import names
 from fair_models.catalog.items import assets, pins, tombstones
 from fair_models.catalog.protocol import Catalog
@@ -20,7 +21,9 @@ _PLACE_LINKS = frozenset({"self", "root", "parent", "collection"})
 _MADE_OF_OTHERS = frozenset({assets.LABEL_REPORT, assets.LABEL_PICTURE})
 """Files that are made of the others: other software may write other bytes that say the same."""
 
-_CHANGING = frozenset({"deprecated", tombstones.ARCHIVED, pins.FIELD, "created", "updated", "datetime"})
+_CHANGING = frozenset(
+    {"deprecated", tombstones.ARCHIVED, pins.FIELD, "created", "updated", "datetime", *ownership.FIELDS}
+)
 
 
 def item_id(name: str, number: int) -> str:
@@ -123,9 +126,9 @@ def _is_at(item: Item, href: str) -> bool:
 
 def next_number(catalog: Catalog, collection: CollectionId, name: str) -> int:
     """The number that the next version of a name gets: one more than the largest that there is or was."""
-    newest = _newest(catalog, collection, name)
+    last = newest(catalog, collection, name)
     gone = max((number_of(each) for each in catalog.tombstones(collection, name)), default=0)
-    return 1 + max(gone, 0 if newest is None else number_of(newest))
+    return 1 + max(gone, 0 if last is None else number_of(last))
 
 
 def same(one: Item, other: Item) -> bool:
@@ -136,11 +139,12 @@ def same(one: Item, other: Item) -> bool:
     return _content(one) == _content(other)
 
 
-def _newest(catalog: Catalog, collection: CollectionId, name: str) -> Item | None:
-    newest = None
-    for newest in catalog.search(collection, name=name, order="version"):  # noqa: B007 – the last one is meant
+def newest(catalog: Catalog, collection: CollectionId, name: str) -> Item | None:
+    """The version with the largest number. None where there is none."""
+    last = None
+    for last in catalog.search(collection, name=name, order="version"):  # noqa: B007 – the last one is meant
         pass
-    return newest
+    return last
 
 
 def number_of(item: Item) -> int:

@@ -20,17 +20,16 @@ from fair_models.catalog.pgstac.places import Places
 from fair_models.catalog.search import sql
 from fair_models.catalog.search.query import (
     LINK,
-    PRIVATE,
-    VISIBILITY,
     ItemPage,
     ItemSearch,
     SortKey,
     Viewer,
     token,
 )
-from fair_models.catalog.search.query import OWNER as OWNER_FIELD
 from fair_models.catalog.search.sql import Column, Kind, Sql, made
 from fair_models.errors import Invalid
+from fair_models.ownership import OWNER as OWNER_FIELD
+from fair_models.ownership import PRIVATE, VISIBILITY
 from fair_models.types import VERSION_SUFFIX, Json
 
 _TIMEOUT_MS = 30_000

@@ -32,8 +32,9 @@ from fair_models.catalog.pgstac.database import Connection
 from fair_models.catalog.pgstac.finding import ITEM, NAME, OWN, find
 from fair_models.catalog.pgstac.places import Places
 from fair_models.catalog.pgstac.served import served
-from fair_models.catalog.search.query import VISIBILITY, ItemPage, ItemSearch
+from fair_models.catalog.search.query import ItemPage, ItemSearch
 from fair_models.errors import InvalidItem
+from fair_models.ownership import VISIBILITY
 from fair_models.types import CollectionId, Json
 
 PAGE = 500

@@ -12,12 +12,8 @@ from typing import Any
 import orjson
 
 from fair_models.errors import Invalid
+from fair_models.ownership import OWNER, PRIVATE, VISIBILITY
 from fair_models.types import VERSION_SUFFIX, CollectionId, Json
-
-OWNER = "fair:owner"
-"""Property of an item: the account that it belongs to. Items without it are public."""
-VISIBILITY = "fair:visibility"
-PRIVATE = "private"
 
 LINK = re.compile(r"collections/(?P<collection>[^/?#]+)/items/(?P<id>[^/?#]+)")
 """How a page's documents name items of the same catalogue in their links."""

@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 import yaml
 
-from fair_models import __version__
+from fair_models import __version__, ownership
 from fair_models.catalog.schemas.extensions import CLASSIFICATION, FILE, PROCESSING, RASTER
 from fair_models.data.images import antimeridian
 from fair_models.imagery_rules import CURRENT, OLD, ImageryRules
@@ -151,6 +151,8 @@ def item(facts: PredictionFacts, blocks: Sequence[Block], files: Sequence[Output
     options = dict(facts.options)
     if facts.exclude_checksum is not None:
         options["exclude_checksum"] = facts.exclude_checksum
+    owned: dict[str, Any] = {}
+    ownership.stamp(owned)
     rules = [] if facts.rules == OLD else [facts.rules.model_dump()]  # older predictions keep their ids
     return {
         "type": "Feature",
@@ -163,6 +165,7 @@ def item(facts: PredictionFacts, blocks: Sequence[Block], files: Sequence[Output
             "datetime": facts.datetime or now,
             "created": now,
             "title": f"{facts.model_id} over {facts.imagery_name or Path(facts.imagery).name}",
+            **owned,
             "fair:model_id": facts.model_id,
             "fair:model_checksum": checksum,
             "fair:imagery": facts.imagery,

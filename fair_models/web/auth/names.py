@@ -15,8 +15,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from fair_models.catalog.protocol import Catalog
-from fair_models.catalog.search.query import OWNER
 from fair_models.errors import Conflict, Invalid, NotFound
+from fair_models.ownership import OWNER, TAKEN
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 from fair_models.web.auth.accounts import row_of
 from fair_models.web.callers import Caller, Kind
@@ -25,13 +25,11 @@ from fair_models.web.database.database import Database
 
 MAX_MAINTAINERS = 50
 MAX_NAMES_SHOWN = 10_000
-TAKEN = "This name is taken"
-"""All that somebody else learns of a name: whether its items are private is no matter of theirs."""
-
-_COLLECTIONS: dict[Kind, tuple[CollectionId, ...]] = {
+COLLECTIONS: dict[Kind, tuple[CollectionId, ...]] = {
     "model": (LOCAL_MODELS, BASE_MODELS),
     "dataset": (DATASETS,),
 }
+"""Where names of each kind are published."""
 
 
 @dataclass(frozen=True)
@@ -171,10 +169,10 @@ def _stored(session: Session, kind: Kind, name: str) -> Ownership | None:
 
 def _published(catalog: Catalog, kind: Kind, name: str) -> Ownership | None:
     """Whose it is by what is published, and by what remains of what was deleted."""
-    for collection in _COLLECTIONS[kind]:
+    for collection in COLLECTIONS[kind]:
         if items := list(catalog.search(collection, name=name, order="version")):
             return Ownership(items[-1].properties.get(OWNER))
-    for collection in _COLLECTIONS[kind]:
+    for collection in COLLECTIONS[kind]:
         if buried := catalog.tombstones(collection, name):
             return Ownership(buried[-1].properties.get(OWNER))
     return None

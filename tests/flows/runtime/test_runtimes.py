@@ -14,8 +14,10 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.states import Failed
 
 from deployments.deploy import CHECKOUT, read
+from fair_models import ownership
 from fair_models.catalog.items import assets
 from fair_models.errors import Invalid, NotFound
+from fair_models.ownership import Ownership
 from flows.runtime.resources import ALLOWED
 from flows.runtime.runtimes import submit, wait
 
@@ -56,6 +58,17 @@ def server(prefect_api: str) -> Iterator[SyncPrefectClient]:
                 client.delete_deployment(made.id)
         for name in MADE_POOLS:
             client.delete_work_pool(name)
+
+
+def test_a_run_that_a_run_starts_is_for_the_same_account(server: SyncPrefectClient) -> None:
+    whose = Ownership("amina", "bikash", "private")
+    with ownership.acting_for(whose):
+        started = submit(
+            "shape/here", model(), assets.TRAINING_RUNTIME, {"params": {}}, "roofs", ["model:roofs"]
+        )
+    tags = server.read_flow_run(started.id).tags
+    assert ownership.of_tags(tags) == whose
+    assert "model:roofs" in tags
 
 
 def model(image: str = assets.LOCAL_RUNTIME, properties: dict[str, Any] | None = None) -> pystac.Item:
