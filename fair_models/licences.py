@@ -74,3 +74,43 @@ def problem(text: str) -> str | None:
         meant = f"did you mean {near[0]}?" if near else "give one such as CC-BY-4.0 or Apache-2.0, or other"
         return f"is {text[:60]!r}, which is no SPDX identifier or expression; {meant}"
     return None if right == text else f"is {text[:60]!r}, SPDX writes it {right[:60]!r}"
+
+
+_CREATIVE = re.compile(
+    r"(?:creativecommons\.org/licenses/|\bcc[ _-]?)(by(?:[ _-](?:nc|sa|nd))*)[ _/-]*v?([1-4]\.[05])"
+    r"(?:[ _/-]+([a-z]{2}|igo)\b)?",
+    re.IGNORECASE,
+)
+_ZERO = re.compile(r"creativecommons\.org/publicdomain/zero/1\.0|\bcc[ _-]?0\b", re.IGNORECASE)
+
+
+def named(text: str) -> str:
+    """The SPDX identifier of a licence as people write it, e.g. "CC-BY 4.0" or the address of its text.
+
+    Returns:
+        The identifier; empty where the text names no licence, or several.
+    """
+    plain = text.strip()
+    if plain and plain != OTHER and problem(plain) is None:
+        return plain
+    folded = "-".join(plain.lower().split())
+    known = next((each["id"] for each in LICENSES.values() if each["id"].lower() == folded), "")
+    return known or within(plain)
+
+
+def within(text: str) -> str:
+    """The one Creative Commons licence that a longer text names, such as an attribution.
+
+    Returns:
+        Its SPDX identifier; empty where it names none, several, or one without a version.
+    """
+    found = {_creative(*parts) for parts in _CREATIVE.findall(text)}
+    if _ZERO.search(text):
+        found.add("CC0-1.0")
+    return found.pop() if len(found) == 1 else ""
+
+
+def _creative(kind: str, version: str, port: str) -> str:
+    plain = f"CC-{re.sub('[ _]', '-', kind).upper()}-{version}"
+    ported = f"{plain}-{port.upper()}"
+    return ported if port and problem(ported) is None else plain if problem(plain) is None else ""

@@ -20,7 +20,7 @@ from fair_models.data.dataset_check import (
     repairs_of,
     rules_of,
 )
-from fair_models.data.images import chips, footprint, zooms
+from fair_models.data.images import acquisition, chips, footprint, zooms
 from fair_models.data.label_quality import exclusion, survey
 from fair_models.data.label_quality.completeness import Sight
 from fair_models.data.label_quality.report import LabelReport
@@ -74,7 +74,6 @@ def prepare(
     split = _split(params, checked, areas, left_out)
     covered = footprint.of(checked.chips)
     sides = {"train": split.train, "held_out": split.held_out}
-    created = sorted(chip.created for chip in checked.chips if chip.created)
     chips_path, labels_path, split_path = _write(work_folder, checked, split)
     report_files = _write_report(work_folder, report, left_out)
     return PreparedDataset(
@@ -88,7 +87,7 @@ def prepare(
         bands=BANDS,
         bbox=footprint.bbox(covered),
         geometry=footprint.geometry(covered),
-        created=(created[0], created[-1]) if created else None,
+        created=acquisition.together(chip.taken for chip in checked.chips),
         label_counts=checked.count(params.class_names, checked.labelled),
         class_counts={side: checked.count(params.class_names, names) for side, names in sides.items()},
         chip_counts={side: checked.count_chips(params.class_names, names) for side, names in sides.items()},

@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 
 from fair_models.data.images import chip_files, chip_places
+from fair_models.data.images.acquisition import Period
 from fair_models.data.images.grid import Grid
 from fair_models.data.images.tiles import Tile
 from fair_models.types import Array
@@ -36,8 +37,8 @@ class Cell(Protocol):
     def grid(self, size_px: int) -> Grid:
         """The pixels that imagery is read on."""
 
-    def encoded(self, pixels: Array, valid: Array) -> bytes:
-        """The chip as a file: uint8, shape (3, height, width); and which pixels are imagery."""
+    def encoded(self, pixels: Array, valid: Array, taken: Period | None = None) -> bytes:
+        """The chip as a file: uint8, shape (3, height, width); which pixels are imagery; its time."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,9 @@ class WebCell:
         """Pixels in Web Mercator, which tiles of services have."""
         return chip_places.on_tile(self.tile, size_px, size_px)
 
-    def encoded(self, pixels: Array, valid: Array) -> bytes:
+    def encoded(self, pixels: Array, valid: Array, taken: Period | None = None) -> bytes:
         """A GeoTIFF in degrees."""
-        return chip_files.encoded(self.tile, np.moveaxis(pixels, 0, -1), valid)
+        return chip_files.encoded(self.tile, np.moveaxis(pixels, 0, -1), valid, taken=taken)
 
 
 def in_blocks(cells: Sequence[Cell]) -> list[list[Cell]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import shapely
 
 from fair_models.data.images import antimeridian
+from fair_models.data.images.acquisition import Period
 from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.errors import InvalidImagery
 from fair_models.inference.imagery.areas import Area
@@ -40,6 +41,7 @@ class CutChips:
     zoom: Zoom of the tiles.
     rights: What the source says of licence and attribution.
     notes: What people should know, in sentences.
+    taken: When the imagery was taken, which its chips say too; None where nothing says so.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class CutChips:
     zoom: int
     rights: Rights
     notes: Sequence[str]
+    taken: Period | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def cut_blocks(plan: CutPlan, folder: CutFolder, progress: ChipProgress = ignore
         raise
     logger.info("Cut %d chips of zoom %d from %s", count, plan.zoom, plan.imagery.name)
     notes = [*_kept(kept, total), *_missing(broken, plan), *plan.notes]
-    return CutChips(folder.chips, count, plan.count - count, plan.zoom, plan.imagery.rights, notes)
+    return CutChips(folder.chips, count, plan.count - count, plan.zoom, plan.rights, notes, plan.taken)
 
 
 def cut_block(
@@ -200,7 +203,7 @@ def _cut(
         data = None
         if views is not None and imagery is not None:
             pixels, valid = views.read(cell, plan.size_px)
-            data = cell.encoded(pixels, valid) if valid.any() else None
+            data = cell.encoded(pixels, valid, plan.taken) if valid.any() else None
         journal.keep(cell.name, data, is_final=imagery is None or not _has_gap(imagery, cell))
         return data is not None
 

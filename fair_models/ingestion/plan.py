@@ -20,11 +20,13 @@ import shapely
 from fair_models import settings
 from fair_models.data.dataset_check import rules_of
 from fair_models.data.images import antimeridian
+from fair_models.data.images.acquisition import Period
 from fair_models.data.images.tiles import HALF_WORLD_M, Tile
 from fair_models.errors import FairModelsError, InvalidImagery, Unavailable
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.reading import Imagery, Parts
-from fair_models.inference.imagery.sources.opening import open_source
+from fair_models.inference.imagery.rights import NOTHING_SAID, Rights
+from fair_models.inference.imagery.sources.opening import look_beside, open_source
 from fair_models.inference.imagery.sources.services import TILE_PX, ZOOMS
 from fair_models.inference.imagery.sources.source import ImagerySource
 from fair_models.inference.imagery.sources.tiling import tiles_of
@@ -110,6 +112,8 @@ class CutPlan:
     identity: What tells the imagery from itself before it was changed.
     digest: What the cut is called by: all that its chips depend on.
     notes: What people should know before it is cut, in sentences.
+    rights: What the source of the imagery says of licence and attribution.
+    taken: When it was taken, which its chips say; None where nothing says so.
     """
 
     imagery: Imagery
@@ -120,6 +124,8 @@ class CutPlan:
     identity: object
     digest: str
     notes: Sequence[str]
+    rights: Rights = NOTHING_SAID
+    taken: Period | None = None
 
     @property
     def count(self) -> int:
@@ -212,8 +218,22 @@ def planned(params: IngestDatasetParams, source: ImagerySource, area: Area | Non
             imagery = stack.enter_context(open_source(source, model, rules=rules))
         coarse = _coarse(_finest_m(imagery, choice, tiles[0]), tiles[0], size_px)
         identity = imagery.identity()
-        digest = _digest([str(source), identity, rules.model_dump(), size_px], cells, choice)
-        yield CutPlan(imagery, choice, in_blocks(cells), size_px, zoom, identity, digest, coarse)
+        rights, taken = _provenance(source, imagery)
+        times = [each.isoformat() for each in taken] if taken else None
+        digest = _digest([str(source), identity, rules.model_dump(), size_px, times], cells, choice)
+        yield CutPlan(
+            imagery, choice, in_blocks(cells), size_px, zoom, identity, digest, coarse, rights, taken
+        )
+
+
+def _provenance(source: ImagerySource, imagery: Imagery) -> tuple[Rights, Period | None]:
+    """Rights and time of imagery: as its source says, else as metadata beside it does."""
+    rights, taken = imagery.rights, imagery.taken
+    if rights.license and taken is not None:
+        return rights, taken
+    beside, time = look_beside(source)
+    known = Rights(rights.license or beside.license, rights.attribution or beside.attribution)
+    return known, time or taken
 
 
 def ground_of(cells: Sequence[Cell]) -> Area:

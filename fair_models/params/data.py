@@ -49,7 +49,8 @@ class IngestDatasetParams(Params):
     imagery: Location | None = Field(
         None,
         description="Imagery to cut chips from, in place of chips: georeferenced image (GeoTIFF or COG; also "
-        "https:// and s3://), folder of images, STAC item of imagery, or service of tiles: an address with "
+        "https:// and s3://), folder of images, STAC item of imagery, metadata of OpenAerialMap "
+        "(https://api.openaerialmap.org/meta/...), or service of tiles: an address with "
         "{z}, {x} and {y} (or {-y}) as JOSM, the Tasking Manager, iD or QGIS copy it (tms[1,22]:..., "
         "type=xyz&url=...), a TileJSON, a WMS with service=WMS&layers=..., a WMTS with "
         "service=WMTS&layer=... Paths are as the worker sees them. It needs labels.",

@@ -30,7 +30,8 @@ class PredictParams(Params):
     )
     imagery: Location = Field(
         description="Folder of chips, georeferenced image (GeoTIFF or COG; also https:// and s3://), STAC "
-        "item of imagery, or service of tiles: an address with {z}, {x} and {y} (or {-y}) as JOSM, the "
+        "item of imagery, metadata of OpenAerialMap, or service of tiles: an address with {z}, {x} and {y} "
+        "(or {-y}) as JOSM, the "
         "Tasking Manager, iD or QGIS copy it (tms[1,22]:..., type=xyz&url=...), a TileJSON, a WMS with "
         "service=WMS&layers=..., a WMTS with service=WMTS&layer=... Paths are as the worker sees them.",
     )

@@ -230,6 +230,10 @@ def test_a_tilejson_says_whom_to_name(town: Town, server: TileServer, tmp_path: 
 
     assert made.rights.attribution == "© Mappers of Banepa"
     assert made.rights.license == ""
+    document["attribution"] = '<a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a> Mappers'
+    (tmp_path / "tiles.json").write_text(json.dumps(document))
+    again = cut_chips(tmp_path / "tiles.json", tmp_path / "again", town.area(), zoom=ZOOM)
+    assert (again.rights.license, again.rights.attribution) == ("CC-BY-4.0", "CC BY 4.0 Mappers")
     require_equal(tmp_path / "cut", town)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from pystac import Item
 
@@ -86,6 +87,42 @@ def test_chips_of_a_mosaic_make_the_dataset_that_the_folder_makes(
         assert of_imagery.properties[name] == of_folder.properties[name]
     assert of_imagery.bbox == of_folder.bbox
     assert of_imagery.properties["fair:source_imagery"] == "mosaic.tif"
+
+
+@pytest.mark.parametrize("kind", ["openaerialmap", "stac", "tags"])
+def test_the_item_says_when_the_imagery_was_taken(
+    kind: str, ingest: Ingest, town: Town, tmp_path: Path
+) -> None:
+    image = imagery = town.in_web_mercator(tmp_path / "mosaic.tif")
+    start, end = "2017-05-31T22:00:00Z", "2017-06-01T17:01:26Z"
+    if kind == "openaerialmap":
+        said = {
+            "provider": "Flyers",
+            "properties": {"license": "CC-BY-SA 4.0"},
+            "uuid": "https://a.example/a.tif",
+        }
+        times = {"acquisition_start": start, "acquisition_end": end}
+        (tmp_path / "mosaic_meta.json").write_text(json.dumps({**said, **times}))
+    elif kind == "stac":
+        imagery = tmp_path / "item.json"
+        properties = {
+            "license": "CC-BY-SA-4.0",
+            "datetime": None,
+            "start_datetime": start,
+            "end_datetime": end,
+        }
+        visual = {"href": "mosaic.tif", "type": "image/tiff", "roles": ["visual"]}
+        item = {"type": "Feature", "stac_version": "1.1.0", "id": "a", "assets": {"visual": visual}}
+        imagery.write_text(json.dumps({**item, "properties": properties}))
+    else:
+        end = start
+        with rasterio.open(image, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
+            dataset.update_tags(TIFFTAG_DATETIME="2017:05:31 22:00:00")
+
+    made = ingest(imagery=str(imagery), zoom=ZOOM)
+    assert (made.properties["start_datetime"], made.properties["end_datetime"]) == (start, end)
+    assert made.properties.get("fair:imagery_license", "CC-BY-SA-4.0") == "CC-BY-SA-4.0"
+    assert (kind == "tags") is ("fair:imagery_license" not in made.properties)
 
 
 def test_the_same_service_and_area_again_are_no_new_version(

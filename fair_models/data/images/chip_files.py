@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fair_models.data.images import tiles
+from fair_models.data.images import acquisition, tiles
+from fair_models.data.images.acquisition import Period
 from fair_models.types import Array
 
 LOSSLESS: Mapping[str, object] = {"compress": "deflate", "predictor": 2, "interleave": "pixel"}
@@ -42,6 +43,7 @@ def encoded(
     pixels: Array,
     valid: Array | None = None,
     coding: Mapping[str, object] = LOSSLESS,
+    taken: Period | None = None,
 ) -> bytes:
     """A GeoTIFF in degrees. Within one tile the steps of Web Mercator are even to 0.001 px at zoom 19.
 
@@ -52,6 +54,7 @@ def encoded(
         pixels: uint8, shape (height, width, 3).
         valid: Which are imagery, bool, shape (height, width): others become a mask in the file. Default: all.
         coding: How pixels are coded, `LOSSLESS` or `JPEG`.
+        taken: When the imagery was taken.
     """
     import rasterio
     from rasterio.io import MemoryFile
@@ -73,6 +76,8 @@ def encoded(
     }
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as file:
         with file.open(**profile) as chip:
+            if taken is not None:
+                chip.update_tags(**acquisition.as_tags(taken))
             chip.write(np.moveaxis(pixels, -1, 0))
             if valid is not None and not valid.all():
                 chip.write_mask(valid)

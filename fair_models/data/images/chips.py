@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fair_models.data.images import antimeridian, bands, chip_places, fill, orientation, tiles
+from fair_models.data.images import acquisition, antimeridian, bands, chip_places, fill, orientation, tiles
 from fair_models.data.images import file_kinds as imagery
+from fair_models.data.images.acquisition import Period
 from fair_models.data.images.bands import Layout
 from fair_models.data.images.grid import Grid
 from fair_models.errors import Invalid, InvalidImagery
@@ -45,7 +46,7 @@ class Chip:
     rules: By which rules it is read.
     layout: Where its colours are in the file.
     orientation: How the picture in the file is turned, 1 to 8 as in EXIF. `width` and `height` are upright.
-    created: When the image was made, where the file says so (in UTC: files name no time zone).
+    taken: First and last time of when the image was made, in UTC; None where the file does not say so.
     """
 
     path: Path
@@ -59,10 +60,15 @@ class Chip:
     tile: tiles.Tile | None = None
     placed_by_name: bool = False
     masked: bool = False
-    created: datetime | None = None
+    taken: Period | None = None
     rules: ImageryRules = CURRENT
     layout: Layout = _PLAIN
     orientation: int = orientation.UPRIGHT
+
+    @property
+    def created(self) -> datetime | None:
+        """When the image was made, the first time of `taken`."""
+        return self.taken[0] if self.taken else None
 
     @property
     def grid(self) -> Grid:
@@ -148,7 +154,7 @@ def describe(path: Path, rules: ImageryRules = CURRENT) -> Chip:
             masked = any(
                 "all_valid" not in {flag.name for flag in flags} for flags in dataset.mask_flag_enums[:BANDS]
             )
-            created = _created(dataset.tags())
+            taken = acquisition.of_tags(dataset.tags())
     except OSError as error:
         raise InvalidImagery(str(path), [str(error)]) from error
     reasons += place.reasons
@@ -168,7 +174,7 @@ def describe(path: Path, rules: ImageryRules = CURRENT) -> Chip:
         tile=tile,
         placed_by_name=place.by_name,
         masked=masked,
-        created=created,
+        taken=taken,
         rules=rules,
         layout=layout,
         orientation=turned,
@@ -333,16 +339,6 @@ def gsd_of(path: Path, grid: Grid) -> float:
             [f"its transform puts it outside of {grid.crs[:60]}; give it the reference system it really has"],
         )
     return gsd_m
-
-
-def _created(tags: dict[str, str]) -> datetime | None:
-    """When the image was made, by the tags of TIFF and EXIF ("2023:05:14 09:31:00")."""
-    for tag in ("EXIF_DateTimeOriginal", "TIFFTAG_DATETIME", "EXIF_DateTime"):
-        try:
-            return datetime.strptime(tags[tag].strip(), "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC)
-        except (KeyError, ValueError):
-            continue  # a missing or malformed time is as good as none
-    return None
 
 
 def shared_names(paths: Sequence[Path]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 import shapely
 
-from fair_models.data.images import antimeridian
+from fair_models.data.images import acquisition, antimeridian
 from fair_models.data.images.chips import Chip
 from fair_models.data.label_quality import ages, completeness, shapes
 from fair_models.data.label_quality.completeness import Judged, Sight
@@ -58,8 +58,8 @@ def look(given: LabelledChips, sight: Sight | None = None) -> LabelReport:
     """
     on_chips = np.unique(np.concatenate([np.empty(0, dtype=int), *given.touching.values()])).astype(int)
     form = _shapes(given, on_chips)
-    created = sorted(chip.created for chip in given.chips if chip.created)
-    general, why = ages.compare(given.labels_time, (created[0], created[-1]) if created else None)
+    taken = acquisition.together(chip.taken for chip in given.chips)
+    general, why = ages.compare(given.labels_time, taken)
     general += _mended(given.labels.mended)
     everywhere = _everywhere(form)
     general += everywhere

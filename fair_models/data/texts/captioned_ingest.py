@@ -11,8 +11,7 @@ import numpy as np
 
 from fair_models.data import dataset_check, splits
 from fair_models.data.dataset_check import PreparedDataset
-from fair_models.data.images import chips, footprint, zooms
-from fair_models.data.images.chips import Chip
+from fair_models.data.images import acquisition, chips, footprint, zooms
 from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.splits import Split
 from fair_models.data.texts import captioned, captioned_images, captions
@@ -69,7 +68,7 @@ def prepare(
         rules=dataset_check.rules_of(params),
         bbox=footprint.bbox(covered) if covered else None,
         geometry=footprint.geometry(covered) if covered else None,
-        created=_created(placed),
+        created=acquisition.together(chip.taken for chip in placed),
         label_counts={CLASS: sum(len(image.captions) for image in images)},
         class_counts=_counts(images, split),
         chip_counts={},
@@ -131,8 +130,3 @@ def _counts(images: Sequence[CaptionedImage], split: Split) -> dict[str, dict[st
     number = {image.name: len(image.captions) for image in images}
     sides = {"train": split.train, "held_out": split.held_out}
     return {side: {CLASS: sum(number[name] for name in names)} for side, names in sides.items()}
-
-
-def _created(placed: Sequence[Chip]) -> tuple[datetime, datetime] | None:
-    created = sorted(chip.created for chip in placed if chip.created)
-    return (created[0], created[-1]) if created else None

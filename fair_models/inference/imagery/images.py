@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from fair_models.data.images import acquisition, chip_places, file_kinds, fill, orientation, tiles
 from fair_models.data.images import bands as band_rules
-from fair_models.data.images import chip_places, file_kinds, fill, orientation, tiles
 from fair_models.data.images.chips import Chip, gsd_of
 from fair_models.data.images.fill import FillMap
 from fair_models.errors import InvalidImagery
@@ -243,6 +243,7 @@ def _described(dataset: Any, image: Image, bands: int, rules: ImageryRules) -> C
         rules=rules,
         layout=layout,
         orientation=turned,
+        taken=acquisition.of_tags(dataset.tags()),
     )
 
 

@@ -11,7 +11,8 @@ from typing import Protocol, get_args
 
 from shapely import Polygon
 
-from fair_models.data.images import antimeridian, zooms
+from fair_models.data.images import acquisition, antimeridian, zooms
+from fair_models.data.images.acquisition import Period
 from fair_models.data.images.chips import Chip, find
 from fair_models.data.images.grid import Factors, factors
 from fair_models.data.images.orientation import UPRIGHT
@@ -107,6 +108,7 @@ class Imagery:
         rights: What its source says of its licence, and whom to name.
         parts: Opens other parts of the same service of tiles; None where it is none.
         gaps: Asked for ground, in outlines in degrees, that could not be read so far.
+        taken: When it was taken, as its source says. Default: as its images say.
     """
 
     def __init__(
@@ -123,12 +125,16 @@ class Imagery:
         rights: Rights = NOTHING_SAID,
         parts: Parts | None = None,
         gaps: Callable[[], Sequence[Polygon]] = list,
+        taken: Period | None = None,
     ) -> None:
         self.name = name
         self.blocks = tuple(blocks)
         self.area = area
         self.zoom = zoom
         self.rights = rights
+        self.taken = taken or acquisition.together(
+            placed.chip.taken for block in self.blocks for placed in block.native.chips
+        )
         self.why_empty, self.warnings = why_empty, warnings
         self.parts, self.gaps = parts, gaps
         self._close, self._facts, self._identity = close, facts, identity
@@ -163,11 +169,12 @@ class Imagery:
             self.rights,
             self.parts,
             self.gaps,
+            self.taken,
         )
 
-    def under(self, rights: Rights) -> Imagery:
-        """The same imagery with what its source says of its licence, and whom to name."""
-        self.rights = rights
+    def under(self, rights: Rights, taken: Period | None = None) -> Imagery:
+        """The same imagery with what its source says of its licence, whom to name, and when it was taken."""
+        self.rights, self.taken = rights, taken or self.taken
         return self
 
     def facts(self) -> Json:

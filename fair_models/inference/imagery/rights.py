@@ -39,15 +39,32 @@ def of_item(item: Json) -> Rights:
     """
     properties = item.get("properties")
     said: Json = properties if isinstance(properties, dict) else {}
-    license_ = str(said.get("license") or "")
+    license_ = next((found for text in _licences(item, said) if (found := licences.named(text))), "")
     listed = said.get("providers")
     providers = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     owners = [each for each in providers if _OWNERS & _roles(each)] or providers
     names = dict.fromkeys(one_line(str(each.get("name") or ""), LONGEST) for each in owners)
     return Rights(
-        license_ if license_ and licences.problem(license_) is None else "",
+        license_,
         ", ".join(name for name in names if name)[:LONGEST],
     )
+
+
+def _licences(item: Json, properties: Json) -> list[str]:
+    """What an item says of its licence: itself, then in its links."""
+    links = item.get("links")
+    linked = [
+        str(link.get(name) or "")
+        for link in (links if isinstance(links, list) else [])
+        if isinstance(link, dict) and link.get("rel") == "license"
+        for name in ("href", "title")
+    ]
+    return [str(properties.get("license") or ""), *linked]
+
+
+def of_text(attribution: str) -> Rights:
+    """What an attribution says: whom to name, and the licence where it names one and no other."""
+    return Rights(licences.within(attribution), one_line(attribution, LONGEST))
 
 
 def _roles(provider: Json) -> set[str]:

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import logging
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from fair_models.errors import Invalid, InvalidImagery, NotFound, Unavailable
+from fair_models.data.images.acquisition import Period
+from fair_models.errors import FairModelsError, Invalid, InvalidImagery, NotFound, Unavailable
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.inference.imagery import rights
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.failures import Failures
 from fair_models.inference.imagery.reading import Imagery, ModelInput, image_of, open_imagery
 from fair_models.inference.imagery.remote import RemoteImage
-from fair_models.inference.imagery.sources import ogc, services, stac
+from fair_models.inference.imagery.rights import NOTHING_SAID, Rights
+from fair_models.inference.imagery.sources import addresses, oam, ogc, services, stac
 from fair_models.inference.imagery.sources.addresses import TileAddress
 from fair_models.inference.imagery.sources.services import Service
 from fair_models.inference.imagery.sources.source import ImagerySource
 from fair_models.inference.imagery.sources.tiling import open_tiles
 from fair_models.store import documents, locations
-from fair_models.store.locations import BucketKey, Download, LocalPath, WebAddress
+from fair_models.store.locations import BucketKey, Download, LocalPath, Location, WebAddress
 from fair_models.store.s3.bucket_reading import S3Ranges
 from fair_models.store.web.policy import DOCUMENT_BYTES, RetryPolicy, Web
 from fair_models.store.web.ranges import RangedFile, WebRanges
 from fair_models.types import Json
 
+logger = logging.getLogger(__name__)
+
 _LIMITS = documents.Limits(DOCUMENT_BYTES)
-_WHERE = "a GeoTIFF, a STAC item, a TileJSON, or a template of tile addresses with {z}, {x} and {y}"
+_WHERE = (
+    "a GeoTIFF, a STAC item, a TileJSON, metadata of OpenAerialMap, or a template of tile addresses with "
+    "{z}, {x} and {y}"
+)
 
 
 def open_source(
@@ -126,11 +134,24 @@ class _Opening:
         """What a JSON document tells of."""
         if isinstance(document, dict) and "tilejson" in document:
             return self._tiles(services.from_tilejson(document, str(place)))
+        if oam.is_metadata(document):
+            image = oam.image_of(document, locations.shown(str(place)))
+            return self._of_metadata(image, place, key).under(oam.rights_of(image), oam.taken_of(image))
         if not stac.is_item(document):
             raise InvalidImagery(
-                locations.shown(str(place)), [f"it is neither a STAC item nor a TileJSON; give {_WHERE}"]
+                locations.shown(str(place)),
+                [f"it is neither a STAC item, a TileJSON nor metadata of OpenAerialMap; give {_WHERE}"],
             )
-        return self._of_item(document, place, key).under(rights.of_item(document))
+        return self._of_item(document, place, key).under(rights.of_item(document), stac.taken_of(document))
+
+    def _of_metadata(self, image: Json, place: LocalPath | WebAddress, key: str) -> Imagery:
+        """The imagery that metadata of OpenAerialMap names."""
+        kind, href = oam.href_of(image, key, locations.shown(str(place)))
+        if kind == oam.IMAGE:
+            return self._remote(locations.parse_download(href))
+        return self._service(
+            TileAddress("wmts", href, href) if kind == oam.WMTS else addresses.template(href)
+        )
 
     def _of_item(self, document: Json, place: LocalPath | WebAddress, key: str) -> Imagery:
         """The image of a STAC item."""
@@ -183,6 +204,31 @@ class _Opening:
                 f"Imagery {locations.shown(imagery)} is no service of tiles and has its own resolution: "
                 "leave the zoom out"
             )
+
+
+def look_beside(source: ImagerySource) -> tuple[Rights, Period | None]:
+    """What metadata of OpenAerialMap beside imagery says of its rights, and of when it was taken.
+
+    That it is missing or cannot be read is no fault of the imagery.
+    """
+    try:
+        with closing(Web()) as web:
+            for place in oam.beside(source):
+                document = _read(place, web)
+                if oam.is_metadata(document):
+                    image = oam.image_of(document, locations.shown(str(place)))
+                    return oam.rights_of(image), oam.taken_of(image)
+    except FairModelsError as error:
+        logger.info("There is no metadata of OpenAerialMap beside the imagery: %s", error)
+    return NOTHING_SAID, None
+
+
+def _read(place: Location, web: Web) -> Any:
+    if isinstance(place, LocalPath):
+        return documents.read_json(place.path, _LIMITS) if place.path.is_file() else None
+    if isinstance(place, BucketKey):
+        return documents.parse_json(S3Ranges(place).start, place.shown, _LIMITS)
+    return documents.parse_json(web.get(place, largest_bytes=DOCUMENT_BYTES).body, place.shown, _LIMITS)
 
 
 def _is_json(start: bytes) -> bool:

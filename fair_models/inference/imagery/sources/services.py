@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fair_models import licences
 from fair_models.data.images.tiles import HALF_WORLD_M, Tile
 from fair_models.errors import InvalidDocument, InvalidImagery
+from fair_models.inference.imagery import rights
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.rights import one_line
 from fair_models.inference.imagery.sources import addresses
@@ -36,6 +38,7 @@ class Service:
     zooms: Minimum and maximum zoom that it has.
     bounds: Where it has tiles, in degrees; None where it does not say.
     attribution: Whom to name for the imagery, as the service says it; may be empty.
+    license: The licence of the imagery as an SPDX identifier; empty where the service says none.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Service:
     zooms: tuple[int, int] = ZOOMS
     bounds: BBox | None = None
     attribution: str = ""
+    license: str = ""
 
     def within(self, zooms: tuple[int, int] | None) -> Service:
         """The same service, with the zooms that its address says besides."""
@@ -122,10 +126,12 @@ def from_tilejson(document: dict[str, Any], href: str) -> Service:
         raise InvalidDocument(
             locations.shown(href), [f"its zooms or bounds are no numbers: {error}"]
         ) from error
+    said = rights.of_text(str(document.get("attribution") or ""))
     return Service(
         name=one_line(str(document.get("name") or services[0].name), 120),
         address=lambda tile: services[(tile.x + tile.y) % len(services)].address(tile),
         zooms=zooms,
         bounds=(west, south, east, north),
-        attribution=one_line(str(document.get("attribution") or ""), 1000),
+        attribution=said.attribution,
+        license=licences.named(str(document.get("license") or "")) or said.license,
     )

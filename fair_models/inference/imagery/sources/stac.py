@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from fair_models.data.images import acquisition
+from fair_models.data.images.acquisition import Period
 from fair_models.errors import InvalidItem
 from fair_models.types import Json
 
@@ -51,6 +53,14 @@ def image_href(item: Json, key: str = "") -> str:
             name, ["none of its assets is imagery as GeoTIFF with the role visual, data or overview"]
         )
     return str(ranked[0]["href"])
+
+
+def taken_of(item: Json) -> Period | None:
+    """When the imagery of an item was taken; None where it does not say so."""
+    properties = item.get("properties")
+    said: Json = properties if isinstance(properties, dict) else {}
+    period = acquisition.of_texts(said.get("start_datetime"), said.get("end_datetime"))
+    return period or acquisition.of_texts(said.get("datetime"))
 
 
 def _is_image(asset: Json) -> bool:

@@ -103,7 +103,7 @@ def open_tiles(
             zoom=zoom,
             why_empty=facts.why_empty,
             warnings=facts.warnings,
-            rights=Rights(attribution=service.attribution),
+            rights=Rights(service.license, service.attribution),
             parts=TileParts(service, model, web, rules, size_px),
             gaps=lambda: [tile.outline for tile in fetcher.gaps()],
         )
