@@ -100,6 +100,7 @@ class Comparison(Outcome):
 
     The artifact `metrics` has a row for each dataset, version and metric, `versions` one for each version and
     what stands against it, `side-by-side` what people read, `report` all of it with curves and pictures.
+    Where areas were asked for, `by-area` has a row for each, and the first two tables have rows of them too.
     """
 
     files: ClassVar[tuple[str, ...]] = ("report",)

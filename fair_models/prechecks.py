@@ -181,9 +181,15 @@ def _clean_runs(params: CleanRunsParams, catalog: Catalog, files: bool) -> None:
 
 
 def _compare(params: CompareParams, catalog: Catalog, files: bool) -> None:
-    for reference in (params.dataset, *params.slices):
-        if reference is not None:
-            versions.resolve(catalog, DATASETS, reference)
+    found = [
+        versions.resolve(catalog, DATASETS, reference)
+        for reference in (params.dataset, *params.slices)
+        if reference is not None
+    ]
+    if params.by == "area" and params.dataset is not None:
+        from fair_models.publishing.dataset_facts import mapped_areas
+
+        mapped_areas.require_held_out(found)
 
 
 def _slice(params: SliceDatasetParams, catalog: Catalog, files: bool) -> None:

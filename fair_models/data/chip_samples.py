@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from fair_models.data.vectors.labels import CLASS_PROPERTY, Labels
 from fair_models.errors import Invalid
 from fair_models.imagery_rules import CURRENT, ImageryRules
 from fair_models.types import Array
+
+_PART = re.compile(r"\+[0-9]+\+[0-9]+$")
+"""What stands behind the name of a chip in that of a sample which is a part of it, or goes beyond it."""
 
 Targets = Callable[[Labels, Grid, Sequence[str], Array], Array]
 """What an ML task makes of labels on a grid, given the class names (0 the background) and which pixels are
@@ -134,6 +138,20 @@ def load_samples(
     held_out = samples(split.held_out)
     train = samples(split.train) if split.train else held_out.select([])  # a slice may have none
     return LoadedSamples(train=train, held_out=held_out)
+
+
+def of_chips(names: Sequence[str], wanted: Collection[str]) -> list[int]:
+    """Positions of the samples that some chips make, by the names of the samples.
+
+    A part of a chip, and what several chips of an area make together, is named "<first chip>+<row>+<column>".
+
+    Args:
+        names: Names of samples.
+        wanted: Names of chips.
+    """
+    return [
+        position for position, name in enumerate(names) if name in wanted or _PART.sub("", name) in wanted
+    ]
 
 
 def _all_windows(

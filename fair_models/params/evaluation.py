@@ -1,5 +1,7 @@
 """Parameters of the comparison of versions."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from fair_models.params.fields import Params
@@ -27,6 +29,12 @@ class CompareParams(Params):
         default=[],
         max_length=20,
         description="Further datasets to measure on, up to 20, such as slices of the first. Default: none.",
+    )
+    by: Literal["dataset", "area"] = Field(
+        "dataset",
+        description="dataset (default): all held-out chips of a dataset together. area: also those of each "
+        "of its areas alone, with a mark where a version has learnt from the area. For datasets that were "
+        "ingested with an area.",
     )
     pictures: int = Field(
         6,

@@ -187,6 +187,44 @@ def champion_of(candidate: Candidate, current: ModelItem, catalog: Catalog, stor
     return Champion(current.id, value, "now", count, unknown)
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """Chips of a dataset that a model has learnt from.
+
+    split: The dataset's.
+    names: Of the chips, on whichever side of the dataset they are.
+    """
+
+    split: Split
+    names: frozenset[str]
+
+    @property
+    def held_out(self) -> int:
+        """How many of the held-out chips there are among them."""
+        return len(self.names.intersection(self.split.held_out))
+
+
+def learnt(trained_on: str, dataset: DatasetItem, catalog: Catalog, store: Store) -> Learnt | None:
+    """Which chips of a dataset a model was trained on: of the same name, in the same place.
+
+    Args:
+        trained_on: Exact id of the dataset that it learnt from.
+        dataset: The dataset whose chips are asked about.
+        catalog: Where both datasets are.
+        store: Where their files lie.
+
+    Returns:
+        None where that is not known: the dataset that it learnt from is gone.
+    """
+    try:
+        theirs = DatasetItem(catalog.get(DATASETS, trained_on))
+        known, ours = split_of(theirs, store), split_of(dataset, store)
+    except (NotFound, Corrupted, Invalid):
+        return None
+    names = frozenset(known.train) if _overlap(theirs.item, dataset.item) else frozenset()
+    return Learnt(ours, names)
+
+
 def seen(model: str, trained_on: str, dataset: DatasetItem, catalog: Catalog, store: Store) -> int | None:
     """How many held-out chips of a dataset a model was trained on: of the same name, in the same place.
 
@@ -200,21 +238,18 @@ def seen(model: str, trained_on: str, dataset: DatasetItem, catalog: Catalog, st
     Returns:
         None where that is not known: the dataset that it learnt from is gone.
     """
-    try:
-        theirs = DatasetItem(catalog.get(DATASETS, trained_on))
-        learnt, ours = _split(theirs, store), _split(dataset, store)
-    except (NotFound, Corrupted, Invalid):
+    found = learnt(trained_on, dataset, catalog, store)
+    if found is None:
         return None
-    count = len({*learnt.train} & {*ours.held_out}) if _overlap(theirs.item, dataset.item) else 0
-    if count:
+    if found.held_out:
         logger.warning(
             "%s was trained on %d of the %d held-out chips of %s, which favours it",
             model,
-            count,
-            len(ours.held_out),
+            found.held_out,
+            len(found.split.held_out),
             dataset.id,
         )
-    return count
+    return found.held_out
 
 
 def _other_files(candidate: Candidate) -> Iterator[str]:
@@ -265,7 +300,8 @@ def _recorded_holds(current: ModelItem, candidate: Candidate) -> bool:
     )
 
 
-def _split(dataset: DatasetItem, store: Store) -> Split:
+def split_of(dataset: DatasetItem, store: Store) -> Split:
+    """Which chips of a dataset are on which side. Raises as `Store.fetch` and `Split.read` do."""
     return Split.read(store.fetch(*dataset.file(assets.SPLIT)))
 
 

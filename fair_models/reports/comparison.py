@@ -40,6 +40,7 @@ class Side:
     difference: How much better its main metric is than the first version's, as the mean over the held-out
         samples where both have one. None for the first, and where there is no such sample.
     difference_interval: 95 % interval of that over other draws of the same samples.
+    seen_in_area: On an area: how many of all chips of the area it was trained on; None likewise.
     """
 
     contender: Contender
@@ -48,6 +49,7 @@ class Side:
     seen: int | None = None
     difference: float | None = None
     difference_interval: Interval | None = None
+    seen_in_area: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,21 +67,30 @@ class Sample:
 
 @dataclass(frozen=True)
 class Ground:
-    """All versions on the held-out chips of one dataset.
+    """All versions on the held-out chips of one dataset, or of one of its areas.
 
     metric: Entry of `fair:metrics_spec` that they are compared by: the first one's main metric.
     samples: Those on which they differ most, the largest difference first.
+    area: Name of the area; empty for the dataset as a whole.
+    areas: The same on each area that has held-out chips, where that was asked for.
     """
 
     dataset: Item
     metric: Json
     sides: Sequence[Side]
     samples: Sequence[Sample] = field(default_factory=list)
+    area: str = ""
+    areas: Sequence[Ground] = ()
 
     @property
     def key(self) -> str:
         """Key of the metric that they are compared by."""
         return str(self.metric["key"])
+
+    @property
+    def sign(self) -> int:
+        """1 where more of the metric is better, else -1."""
+        return 1 if self.metric.get("higher_is_better", True) else -1
 
     @property
     def measured(self) -> list[Side]:
@@ -90,8 +101,7 @@ class Ground:
     def best(self) -> Side | None:
         """The best by that metric, the first one of several. None where none has a value."""
         known = [side for side in self.measured if value_of(side, self.key) is not None]
-        sign = 1 if self.metric.get("higher_is_better", True) else -1
-        return max(known, key=lambda side: sign * (value_of(side, self.key) or 0.0), default=None)
+        return max(known, key=lambda side: self.sign * (value_of(side, self.key) or 0.0), default=None)
 
     @property
     def doubts(self) -> dict[str, str]:

@@ -40,9 +40,21 @@ def markdown(grounds: Sequence[Ground], link: Link) -> str:
     return "\n\n".join(
         [
             f"# {' · '.join(versions)}",
+            *_areas(grounds),
             *(part for each in grounds for part in _ground(each, link, is_first=each is grounds[0])),
         ]
     )
+
+
+def _areas(grounds: Sequence[Ground]) -> Iterator[str]:
+    """The main metric on each area, where areas were asked for."""
+    if rows := tables.by_area(grounds):
+        yield "## By area"
+        yield (
+            f"`{grounds[0].key}` on the held-out samples of each area, in brackets its 95 % bootstrap "
+            "interval. A version that has learnt from an area is favoured there; it is marked."
+        )
+        yield marked.table(rows)
 
 
 def write(grounds: Sequence[Ground], folder: Path) -> Path:

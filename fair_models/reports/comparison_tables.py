@@ -20,30 +20,78 @@ def tables(grounds: Sequence[Ground]) -> Iterator[Table]:
     yield Table("versions", version_rows(grounds), "Versions and datasets")
     yield Table("metrics", metric_rows(grounds), "Each metric with its 95 % interval")
     yield Table("side-by-side", all_side_by_side(grounds), "value [95 % interval]")
+    if rows := by_area(grounds):
+        yield Table("by-area", rows, f"`{grounds[0].key}` on the held-out samples of each area")
 
 
 def metric_rows(grounds: Sequence[Ground]) -> list[Row]:
-    """A row for each dataset, version and metric; all have the same columns.
+    """A row for each dataset, area where these were asked for, version and metric; all have the same columns.
 
     Returns:
-        `dataset`, `version`, `metric`, `value`, `low`, `high` (95 % interval), `baseline`, `ceiling` (what a
-        perfect mask reaches); of the metric that is compared by also `difference`, `difference_low`,
-        `difference_high`: how much better than the first version, sample by sample. None where nothing was
-        measured.
+        `dataset`, `area` (where areas were asked for; empty for a whole dataset), `version`, `metric`,
+        `value`, `low`, `high` (95 % interval), `baseline`, `ceiling` (what a perfect mask reaches); of the
+        metric that is compared by also `difference`, `difference_low`, `difference_high`: how much better
+        than the first version, sample by sample. None where nothing was measured.
     """
     return [
-        _number_row(ground, side, key)
-        for ground in grounds
+        {**_place(ground, grounds), **_number_row(ground, side, key)}
+        for ground in _with_areas(grounds)
         for side in ground.measured
         for key in keys(ground)
     ]
+
+
+def by_area(grounds: Sequence[Ground]) -> list[Row]:
+    """A row for each area of each dataset: the main metric of each version, marked where it learnt there.
+
+    Returns:
+        `dataset`, `area`, `samples` (held-out ones), one column for each version, and that of the simplest
+        guess. No rows where areas were not asked for.
+    """
+    areas = [area for ground in grounds for area in ground.areas]
+    columns = dict.fromkeys(side.contender.id for area in areas for side in area.sides)
+    return [
+        {
+            "dataset": area.dataset.id,
+            "area": area.area,
+            "samples": max(
+                (side.evaluation.sample_count for side in area.sides if side.evaluation), default=0
+            ),
+            **dict.fromkeys(columns, NOT_MEASURED),
+            **{side.contender.id: f"{_metric(side, area.key)}{_mark(side)}" for side in area.measured},
+            _GUESS: _guess(area, area.key),
+        }
+        for area in areas
+    ]
+
+
+def _mark(side: Side) -> str:
+    """What favours a version on an area."""
+    if side.seen:
+        return f" (learnt from {side.seen} of these chips)"
+    if side.seen_in_area:
+        return f" (learnt from {side.seen_in_area} other chips of the area)"
+    is_unknown = side.seen is None and side.contender.trained_on is not None
+    return " (not known what it learnt from)" if is_unknown else ""
+
+
+def _with_areas(grounds: Sequence[Ground]) -> Iterator[Ground]:
+    for ground in grounds:
+        yield ground
+        yield from ground.areas
+
+
+def _place(ground: Ground, grounds: Sequence[Ground]) -> Row:
+    """Where something was measured: the area is said where any dataset has some."""
+    area = {"area": ground.area} if any(each.areas for each in grounds) else {}
+    return {"dataset": ground.dataset.id, **area}
 
 
 def version_rows(grounds: Sequence[Ground]) -> list[Row]:
     """A row for each dataset and version: what it is, what it learnt from, and what stands against it."""
     return [
         {
-            "dataset": ground.dataset.id,
+            **_place(ground, grounds),
             "version": side.contender.id,
             "kind": side.contender.kind,
             "trained_on": side.contender.trained_on,
@@ -51,7 +99,7 @@ def version_rows(grounds: Sequence[Ground]) -> list[Row]:
             "seen": side.seen,
             "problem": side.problem,
         }
-        for ground in grounds
+        for ground in _with_areas(grounds)
         for side in ground.sides
     ]
 
@@ -112,7 +160,6 @@ def _number_row(ground: Ground, side: Side, key: str) -> Row:
     main = key == ground.key
     difference_low, difference_high = (side.difference_interval if main else None) or (None, None)
     return {
-        "dataset": ground.dataset.id,
         "version": side.contender.id,
         "metric": key,
         "value": value_of(side, key),

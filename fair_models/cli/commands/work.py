@@ -232,7 +232,7 @@ def compare(
         versions.show_recorded(named)
         return
     params = asked.params(versions=named)
-    tables = ("side-by-side", "versions")
+    tables = ("side-by-side", *(("by-area",) if params.by == "area" else ()), "versions")
     followed_run.do("compare", params, how, title="Compared", also=tables, numbers=("metrics",))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pystac import Item
@@ -20,9 +21,11 @@ from fair_models.errors import (
     TrainingFailed,
 )
 from fair_models.ml_tasks import intervals
+from fair_models.ml_tasks.results import Evaluation
 from fair_models.params import CompareParams
-from fair_models.publishing.candidate import seen
+from fair_models.publishing.candidate import Learnt, learnt, seen, split_of
 from fair_models.publishing.comparison.contenders import Measurable, find
+from fair_models.publishing.dataset_facts import mapped_areas
 from fair_models.reports.comparison import Contender, Ground, Sample, Side
 from fair_models.store.protocol import Store
 from fair_models.training.ledger import Ledger
@@ -58,7 +61,8 @@ def compare(
 
     Raises:
         NotFound: A version or dataset is not there; names the nearest.
-        Invalid: A version's training did not complete; no version says what to measure on; or none can be
+        Invalid: A version's training did not complete; no version says what to measure on; areas are asked
+            for and no dataset has any; or none can be
             measured on the dataset, or has a value of the metric there. Says why for each. A slice that fits
             none is told beside the others.
     """
@@ -68,19 +72,38 @@ def compare(
         for reference in dict.fromkeys([_dataset(params, contenders), *params.slices])
     ]
     total = len(grounds) * len(contenders)
+    if params.by == "area":
+        mapped_areas.require_held_out(grounds)
+    areas = [_areas(dataset, store) if params.by == "area" else {} for dataset in grounds]
     made: list[Ground] = []
     for number, dataset in enumerate(grounds):
-        bench = _Bench(dataset, catalog, store)
-        sides = []
+        bench = _Bench(dataset, catalog, store, areas[number])
+        found = []
         for place, contender in enumerate(contenders):
             progress(number * len(contenders) + place, total, f"measuring {contender.id} on {dataset.id}")
-            sides.append(bench.side(contender))
+            found.append(bench.measure(contender))
+        sides = [each.whole for each in found]
         if made and not any(side.evaluation for side in sides):
             made.append(Ground(dataset, made[0].metric, sides))
-        else:
-            made.append(_ground(dataset, sides, contenders, 0 if made else params.pictures))
+            continue
+        ground = _ground(dataset, sides, contenders, 0 if made else params.pictures)
+        of_areas = [
+            _beside_each_other(
+                Ground(dataset, ground.metric, [each.areas[name] for each in found], area=name)
+            )
+            for name in areas[number]
+        ]
+        made.append(replace(ground, areas=of_areas))
     _require_value(made[0])
     return made
+
+
+def _areas(dataset: Item, store: Store) -> dict[str, frozenset[str]]:
+    """The held-out chips of each area of a dataset that has some, by its name."""
+    split = split_of(DatasetItem(dataset), store)
+    held_out = frozenset(split.held_out)
+    found = {name: held_out.intersection(own) for name, own in split.areas.items()}
+    return {name: own for name, own in found.items() if own}
 
 
 def _require_value(ground: Ground) -> None:
@@ -93,36 +116,76 @@ def _require_value(ground: Ground) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """A version on a dataset as a whole, and on each of its areas by name."""
+
+    whole: Side
+    areas: Mapping[str, Side]
+
+
 class _Bench:
-    """One dataset, and who is measured on it."""
+    """One dataset, the held-out chips of its areas, and who is measured on it."""
 
-    def __init__(self, dataset: Item, catalog: Catalog, store: Store) -> None:
+    def __init__(
+        self, dataset: Item, catalog: Catalog, store: Store, areas: Mapping[str, frozenset[str]]
+    ) -> None:
         self._dataset, self._catalog, self._store = dataset, catalog, store
+        self._areas = areas
 
-    def side(self, contender: Measurable) -> Side:
+    def measure(self, contender: Measurable) -> _Measured:
         try:
-            evaluation = contender.open_on(self._dataset).all()
+            measuring = contender.open_on(self._dataset)
+            evaluation = measuring.all()
+            of_areas = {name: measuring.of_chips(own) for name, own in self._areas.items()}
         except IncompatibleDataset as error:
             return self._without(contender, f"the dataset does not fit it: {'; '.join(error.reasons)}")
         except (NotFound, Corrupted, Invalid, TrainingFailed) as error:
             return self._without(contender, str(error))
-        if all(value is None for value in evaluation.metrics.values()):
-            return self._without(
-                contender,
-                f"none of its metrics has a value on the {evaluation.sample_count} held-out chips: nothing "
-                "of its classes is labelled there; choose a dataset or slice with such labels",
-            )
-        return Side(contender, evaluation, seen=self._seen(contender))
+        if problem := _nothing_measured(evaluation):
+            return self._without(contender, problem)
+        known = self._learnt(contender) if self._areas else None
+        return _Measured(
+            Side(contender, evaluation, seen=self._seen(contender)),
+            {name: self._of_area(contender, name, each, known) for name, each in of_areas.items()},
+        )
 
-    def _without(self, contender: Contender, problem: str) -> Side:
+    def _of_area(
+        self, contender: Contender, area: str, evaluation: Evaluation | None, known: Learnt | None
+    ) -> Side:
+        problem = _nothing_measured(evaluation) if evaluation else "its chips make no sample"
+        if problem:
+            return Side(contender, problem=problem)
+        if known is None:
+            return Side(contender, evaluation)
+        own = known.names.intersection(known.split.areas[area])
+        return Side(contender, evaluation, seen=len(own & self._areas[area]), seen_in_area=len(own))
+
+    def _without(self, contender: Contender, problem: str) -> _Measured:
         logger.warning("%s is not measured on %s: %s", contender.id, self._dataset.id, problem)
-        return Side(contender, problem=problem)
+        side = Side(contender, problem=problem)
+        return _Measured(side, dict.fromkeys(self._areas, side))
+
+    def _learnt(self, contender: Contender) -> Learnt | None:
+        if contender.trained_on is None:
+            return None
+        return learnt(contender.trained_on, DatasetItem(self._dataset), self._catalog, self._store)
 
     def _seen(self, contender: Contender) -> int | None:
         if contender.trained_on is None:
             return None
         dataset = DatasetItem(self._dataset)
         return seen(contender.id, contender.trained_on, dataset, self._catalog, self._store)
+
+
+def _nothing_measured(evaluation: Evaluation) -> str:
+    """Why an evaluation says nothing; empty where it says something."""
+    if any(value is not None for value in evaluation.metrics.values()):
+        return ""
+    return (
+        f"none of its metrics has a value on the {evaluation.sample_count} held-out chips: nothing "
+        "of its classes is labelled there; choose a dataset or slice with such labels"
+    )
 
 
 def _dataset(params: CompareParams, contenders: Sequence[Contender]) -> str:
@@ -143,16 +206,23 @@ def _ground(dataset: Item, sides: Sequence[Side], contenders: Sequence[Measurabl
     if not measured:
         reasons = "; ".join(f"{side.contender.id}: {side.problem}" for side in sides)
         raise Invalid(f"None of the versions can be measured on {dataset.id}. {reasons}")
-    metric = measured[0].contender.metrics_spec[0]
-    key, better = str(metric["key"]), 1 if metric.get("higher_is_better", True) else -1
-    by_sample = {side.contender.id: _by_sample(side, key) for side in measured}
-    first = by_sample[measured[0].contender.id]
+    ground = _beside_each_other(Ground(dataset, measured[0].contender.metrics_spec[0], sides))
+    by_sample = {side.contender.id: _by_sample(side, ground.key) for side in measured}
+    names = _most_different(by_sample, ground.sign)[:count]
+    return replace(ground, samples=list(_shown(names, by_sample, contenders, dataset)))
+
+
+def _beside_each_other(ground: Ground) -> Ground:
+    """The same with the differences of all versions to the first one that was measured."""
+    by_sample = {side.contender.id: _by_sample(side, ground.key) for side in ground.measured}
+    first = ground.measured[0] if ground.measured else None
     sides = [
-        side if side is measured[0] or side.evaluation is None else _beside(side, by_sample, first, better)
-        for side in sides
+        side
+        if first is None or side is first or side.evaluation is None
+        else _beside(side, by_sample, by_sample[first.contender.id], ground.sign)
+        for side in ground.sides
     ]
-    names = _most_different(by_sample, better)[:count]
-    return Ground(dataset, metric, sides, list(_shown(names, by_sample, contenders, dataset)))
+    return replace(ground, sides=sides)
 
 
 def _by_sample(side: Side, key: str) -> dict[str, float]:
@@ -170,7 +240,7 @@ def _beside(
     if not len(more):
         return side
     found = intervals.resample(len(more), lambda drawn: {"": float(more[drawn].mean())})
-    return Side(side.contender, side.evaluation, "", side.seen, float(more.mean()), found[""])
+    return replace(side, difference=float(more.mean()), difference_interval=found[""])
 
 
 def _most_different(by_sample: Mapping[str, Mapping[str, float]], better: int) -> list[str]:

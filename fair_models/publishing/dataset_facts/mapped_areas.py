@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import shapely
+from pystac import Item
 
 from fair_models.catalog.items import assets
-from fair_models.catalog.items.dataset import AREAS, MAPPED_AREA
+from fair_models.catalog.items.dataset import AREAS, MAPPED_AREA, DatasetItem
 from fair_models.data import area_splits
 from fair_models.data.dataset_check import PreparedDataset
 from fair_models.data.vectors import mapped_area, polygons
@@ -88,6 +89,24 @@ def notes(area: Area | None, prepared: PreparedDataset) -> Iterator[str]:
         count, between = prepared.split_spec["held_out"], prepared.repairs.get("buffer", 0)
         beside = f", {between} left out beside them" if between else ""
         yield f"Held out whole: {', '.join(held_out)} ({count} of {prepared.chip_count} chips{beside})"
+
+
+def require_held_out(datasets: Sequence[Item]) -> None:
+    """Whether datasets can be compared by area. Those without areas have no rows of their own.
+
+    Args:
+        datasets: Their items.
+
+    Raises:
+        Invalid: None of them has held-out chips in an area that was recorded.
+    """
+    if any(row["held_out"] for dataset in datasets for row in DatasetItem(dataset).areas):
+        return
+    raise Invalid(
+        f"{', '.join(dataset.id for dataset in datasets)} cannot be compared by area: no area was recorded "
+        "at the ingest. Ingest again with --area, a file with a polygon for each area, or compare without "
+        "--by area"
+    )
 
 
 def _needs_file(area: Area) -> bool:

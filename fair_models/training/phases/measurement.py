@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from pystac import Item
 
 from fair_models.catalog.items import model_classes
 from fair_models.catalog.items.versions import split_id
+from fair_models.data import chip_samples
 from fair_models.data.samples import Samples
 from fair_models.errors import FairModelsError, IncompatibleDataset, Invalid, TrainingFailed
 from fair_models.ml_tasks.results import Evaluation
@@ -50,6 +51,11 @@ class Measuring:
         """Measure it on some held-out samples, by their names. Raises TrainingFailed."""
         positions = {name: position for position, name in enumerate(self.held_out.names)}
         return self._measured(self.held_out.select([positions[name] for name in names]))
+
+    def of_chips(self, names: Collection[str]) -> Evaluation | None:
+        """Measure it on the held-out samples of some chips; None: they have none. Raises TrainingFailed."""
+        chosen = chip_samples.of_chips(self.held_out.names, names)
+        return self._measured(self.held_out.select(chosen)) if chosen else None
 
     def _measured(self, samples: Samples) -> Evaluation:
         with _told(self.model, self.dataset):
