@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from fair_models.settings import Settings, current
-from fair_models.web import health, metrics, openapi, problems
+from fair_models.web import docs, health, metrics, openapi, problems
 from fair_models.web.api.router import router as api
 from fair_models.web.auth.authentication import Authentication, Identity
 from fair_models.web.auth.hosts import Hosts, require_loopback
@@ -20,6 +20,7 @@ from fair_models.web.database.late import LateDatabase
 from fair_models.web.middleware import Limits, Observation, SecurityHeaders
 from fair_models.web.registry import Registry
 from fair_models.web.requests import REQUEST_ID_HEADER
+from fair_models.web.stac import api as stac
 
 _DESCRIPTION = (
     "Models that map the world from imagery: find them, read their files, start and follow work. "
@@ -48,7 +49,7 @@ def create_app(registry: Registry | None = None) -> FastAPI:
         title="fair-models",
         version=version("fair-models"),
         description=_DESCRIPTION,
-        openapi_url="/api/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         middleware=_middleware(settings, numbers, identity),
@@ -60,6 +61,8 @@ def create_app(registry: Registry | None = None) -> FastAPI:
     for routes in (account, names, users):
         app.include_router(routes.router)
     app.include_router(api)
+    stac.add_to(app)
+    docs.add_to(app)
     problems.install(app)
     openapi.install(app)
     return app

@@ -12,6 +12,8 @@ from fair_models.web.registry import registry_of
 
 STAC = "/stac"
 API = "/api"
+OPENAPI = f"{API}/openapi.json"
+DOCS = f"{API}/docs"
 
 
 def base_url(request: Request) -> str:

@@ -11,6 +11,9 @@ from fastapi.openapi.utils import get_openapi
 from fair_models.types import Json
 from fair_models.web import access, problems
 
+MEDIA_TYPE = "application/vnd.oai.openapi+json;version=3.1"
+"""Of the description, as STAC asks for it."""
+
 _GENERIC = {"HTTPValidationError", "ValidationError"}
 _ANY_PROBLEM = {
     "4XX": "The request is refused; `type` and `detail` say why.",

@@ -318,13 +318,15 @@ def test_links_lead_to_items_of_the_catalogue_and_not_to_hidden_ones(
     seen = make_item("seen-v1", "datasets")
     hidden = make_item("hidden-v1", "datasets", **{OWNER: "ann", VISIBILITY: "private"})
     catalog.commit(Change(put=[seen, hidden]))
-    child = make_item("child-v1")
+    child = make_item("child-v1", **{"fair:dataset_id": "hidden-v1", "fair:base_model_id": "gone-v1"})
     for parent in (seen, hidden):
         child.add_link(Link("derived_from", catalog.href("datasets", parent.id), title=parent.id))
     catalog.commit(Change(put=[child]))
 
     def parents(viewer: Viewer) -> list[str]:
         (item,) = catalog.find(ItemSearch(ALL, ids=["child-v1"], viewer=viewer)).items
+        assert ("fair:dataset_id" in item["properties"]) == (viewer.owner == "ann")
+        assert item["properties"]["fair:base_model_id"] == "gone-v1"
         return [link["href"] for link in item["links"] if link["rel"] == "derived_from"]
 
     assert parents(Viewer()) == ["collections/datasets/items/seen-v1"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import orjson
 
+from fair_models.catalog import hidden
 from fair_models.catalog.items.building import WORLD
 from fair_models.catalog.items.search_fields import words_of
 from fair_models.catalog.local.layout import to_absolute
@@ -185,7 +186,8 @@ def find(db: sqlite3.Connection, root: Path, search: ItemSearch) -> tuple[ItemPa
     has_next, rows = len(rows) > search.limit, rows[: search.limit]
     stored, seen = _stored(db, [(row[0], row[1]) for row in rows])
     items = [to_absolute(*each, root) for each in stored]
-    _name_items(db, root, items, search.viewer)
+    _name_items(db, root, items)
+    _leave_out_hidden(db, items, search.viewer)
     return ItemPage(items, token(rows[-1][2:]) if has_next else None, matched), seen
 
 
@@ -223,23 +225,29 @@ def _stored(
     return found, seen
 
 
-def _name_items(db: sqlite3.Connection, root: Path, items: Sequence[Json], viewer: Viewer) -> None:
-    """Name items in links as `query.LINK` says, and leave out links to hidden ones."""
+def _name_items(db: sqlite3.Connection, root: Path, items: Sequence[Json]) -> None:
+    """Name items in links as `query.LINK` says."""
     start = f"{root}/"
-    hrefs = {link["href"] for item in items for link in item["links"] if link["href"].startswith(start)}
-    led: dict[str, str | None] = {}
-    seen = SqliteDialect().visible(viewer)
-    query = f"SELECT collection, id, {seen.text or '1'} FROM item WHERE path = ?"  # noqa: S608 - our own text
-    for href in hrefs:
-        row = db.execute(query, (*seen.values, href.removeprefix(start))).fetchone()
-        if row is not None:
-            led[href] = f"collections/{row[0]}/items/{row[1]}" if row[2] else None
     for item in items:
-        item["links"] = [
-            {**link, "href": href}
-            for link in item["links"]
-            if (href := led.get(link["href"], link["href"])) is not None
-        ]
+        for link in item["links"]:
+            if not link["href"].startswith(start):
+                continue
+            row = db.execute(
+                "SELECT collection, id FROM item WHERE path = ?", (link["href"].removeprefix(start),)
+            ).fetchone()
+            if row is not None:
+                link["href"] = f"collections/{row[0]}/items/{row[1]}"
+
+
+def _leave_out_hidden(db: sqlite3.Connection, items: Sequence[Json], viewer: Viewer) -> None:
+    visible = SqliteDialect().visible(viewer)
+    query = f"SELECT {visible.text or '1'} FROM item WHERE collection = ? AND id = ?"  # noqa: S608 - our own text
+    found = {key: db.execute(query, (*visible.values, *key)).fetchone() for key in hidden.named(items)}
+    hidden.leave_out(
+        items,
+        there={key for key, row in found.items() if row is not None},
+        seen={key for key, row in found.items() if row is not None and row[0]},
+    )
 
 
 def _teach(db: sqlite3.Connection) -> None:

@@ -14,12 +14,12 @@ import orjson
 import psycopg
 from psycopg import errors
 
+from fair_models.catalog import hidden
 from fair_models.catalog.changes.documents import STRUCTURAL
 from fair_models.catalog.pgstac.database import Connection
 from fair_models.catalog.pgstac.places import Places
 from fair_models.catalog.search import sql
 from fair_models.catalog.search.query import (
-    LINK,
     ItemPage,
     ItemSearch,
     SortKey,
@@ -215,17 +215,17 @@ def _linked(stored: Json, places: Places) -> Json:
 
 
 def _leave_out_hidden(db: Connection, dialect: PgstacDialect, items: Sequence[Json], viewer: Viewer) -> None:
-    """Leave out links to items that the viewer does not see."""
-    found = {link["href"]: LINK.fullmatch(link["href"]) for item in items for link in item["links"]}
-    ids = sorted({match["id"] for match in found.values() if match})
-    visible = dialect.visible(viewer)
-    if not ids or not visible.text:
+    ids = sorted({item_id for _, item_id in hidden.named(items)})
+    if not ids:
         return
-    asked = made("SELECT collection, id FROM items WHERE id = ANY(%s) AND NOT ({})", visible)
-    rows = db.execute(asked.text.encode(), (ids, *asked.values)).fetchall()
-    hidden = {f"collections/{collection}/items/{item_id}" for collection, item_id in rows}
-    for item in items:
-        item["links"] = [link for link in item["links"] if link["href"] not in hidden]
+    visible = dialect.visible(viewer)
+    query = f"SELECT collection, id, {visible.text or 'true'} FROM items WHERE id = ANY(%s)"  # noqa: S608 - our own text
+    rows = db.execute(query.encode(), (*visible.values, ids)).fetchall()
+    hidden.leave_out(
+        items,
+        there={(collection, item_id) for collection, item_id, _ in rows},
+        seen={(collection, item_id) for collection, item_id, is_visible in rows if is_visible},
+    )
 
 
 def _text(value: Sql, descending: bool) -> Column:

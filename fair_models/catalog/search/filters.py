@@ -104,6 +104,12 @@ def _operation(node: Json, depth: int, counted: list[int]) -> Json:
             f"The filter's {str(said)[:40]!r} cannot be asked here. There are {', '.join(sorted(_ARGUMENTS))}"
         )
     arguments = node.get("args")
+    if (
+        name == "between"
+        and isinstance(arguments, list)
+        and [isinstance(x, list) for x in arguments] == [False, True]
+    ):
+        arguments = [arguments[0], *arguments[1]]  # as drafts of CQL2 had it, which clients still send
     least, most = _ARGUMENTS[name]
     if not isinstance(arguments, list) or not least <= len(arguments) <= most:
         raise Invalid(f"The filter's {name} needs {least} arguments in a list")

@@ -12,13 +12,13 @@ from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.items.item import RegistryItem
 from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.items.search_fields import search_fields_of
+from fair_models.catalog.search.query import OWNER, PRIVATE, VISIBILITY
 from fair_models.reports import cards
 from fair_models.reports import metrics as reported
 from fair_models.store.digests import PREFIX
 from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 from fair_models.web import links
 from fair_models.web.api import documents
-from fair_models.web.callers import OWNER, PRIVATE, VISIBILITY
 
 KINDS: Mapping[CollectionId, documents.Kind] = {
     BASE_MODELS: "base-model",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Literal
 
 from pystac import Collection, Item
@@ -12,8 +13,9 @@ from fair_models.catalog import query
 from fair_models.catalog.items import lineage, tombstones, versions
 from fair_models.catalog.items.search_fields import place
 from fair_models.catalog.protocol import Catalog, Change
+from fair_models.catalog.search.query import ItemPage, ItemSearch
 from fair_models.errors import NotFound
-from fair_models.types import CollectionId
+from fair_models.types import CollectionId, Json
 from fair_models.web.callers import Caller
 
 
@@ -73,6 +75,14 @@ class VisibleCatalog:
             last = chunk[-1]
             after = place(collection, {"id": last.id, "properties": last.properties}, order)
             left -= len(seen)
+
+    def find(self, search: ItemSearch) -> ItemPage:
+        """A page of what a search finds, for the caller, whoever it names."""
+        return self._all.find(replace(search, viewer=self.caller.viewer))
+
+    def describe(self, collection: CollectionId) -> Json:
+        """A collection with what everybody sees of it."""
+        return self._all.describe(collection)
 
     def href(self, collection: CollectionId, item_id: str) -> str:
         """The address that an item has or would have."""
