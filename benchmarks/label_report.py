@@ -111,7 +111,7 @@ def _damage(town: Town, pattern: str, part: float, rng: np.random.Generator) -> 
 def _cost(name: str, images: Path, outlines: Path, work: Path) -> None:
     params = IngestDatasetParams(name="town", title="Town", chips=str(images), labels=str(outlines))
     with_report = _seconds(params, work)
-    with mock.patch.object(survey, "look", return_value=LabelReport([], 0)):
+    with mock.patch.object(survey, "look", return_value=(LabelReport([], 0), {})):
         without = _seconds(params, work)
     print(
         f"{name}: {with_report:.2f} s of processor time with the report, {without:.2f} s without: "

@@ -21,9 +21,8 @@ from fair_models.data.dataset_check import (
     rules_of,
 )
 from fair_models.data.images import acquisition, chips, footprint, zooms
-from fair_models.data.label_quality import exclusion, survey
+from fair_models.data.label_quality import contact_sheet, exclusion, survey
 from fair_models.data.label_quality.completeness import Sight
-from fair_models.data.label_quality.report import LabelReport
 from fair_models.data.label_quality.survey import LabelledChips
 from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.splits import Split
@@ -42,6 +41,9 @@ _SHOWN = 5
 
 REPORT = "label-report"
 """Asset key of the report on the labels."""
+
+PICTURE = "label-report-picture"
+"""Asset key of its picture."""
 
 
 def prepare(
@@ -69,13 +71,16 @@ def prepare(
     if params.captions != "none":
         return captioned_ingest.prepare(params, work_folder, progress, area)
     checked = check(params, progress, area)
-    report = survey.look(_labelled(params, checked), sight)
+    report, marks = survey.look(_labelled(params, checked), sight)
     left_out = exclusion.choose(params.leave_out, report)
     split = _split(params, checked, areas, left_out)
     covered = footprint.of(checked.chips)
     sides = {"train": split.train, "held_out": split.held_out}
     chips_path, labels_path, split_path = _write(work_folder, checked, split)
-    report_files = _write_report(work_folder, report, left_out)
+    report_files = {REPORT: work_folder / f"{REPORT}.json", PICTURE: work_folder / f"{PICTURE}.jpg"}
+    report.write(report_files[REPORT], left_out)
+    seen = report, checked.chips, checked.labels, marks, left_out
+    contact_sheet.draw(params.title, *seen, report_files[PICTURE])
     return PreparedDataset(
         chips=chips_path,
         labels=labels_path,
@@ -233,9 +238,3 @@ def _write(folder: Path, checked: CheckedDataset, split: Split) -> tuple[Path, P
     labels.write(checked.labels.select(checked.on(checked.labelled)), paths[1])
     split.write(paths[2])
     return paths
-
-
-def _write_report(folder: Path, report: LabelReport, left_out: Mapping[str, str]) -> dict[str, Path]:
-    path = folder / f"{REPORT}.json"
-    report.write(path, left_out)
-    return {REPORT: path}

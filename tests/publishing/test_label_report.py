@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 import shapely
+from PIL import Image
 from pydantic import ValidationError
 from pystac import Item
 
@@ -83,6 +84,9 @@ def test_an_item_counts_what_was_found_and_names_a_file_with_each_chip(
     assert said["labels"]["duplicates"] == 1
     assert said["chips"]["duplicates"] >= 1
     assert item.assets["label-report"].roles == ["metadata"]
+    picture = item.assets["label-report-picture"]
+    assert (picture.roles, picture.media_type) == (["overview"], "image/jpeg")
+    assert Image.open(store.fetch(picture.href, picture.extra_fields["file:checksum"])).width == 1200
     report = report_of(item, store)
     assert [each["chip"] for each in report["chips"]] == sorted(each["chip"] for each in report["chips"])
     assert len(report["chips"]) == item.properties["fair:chip_count"] == 12
@@ -127,7 +131,7 @@ def test_the_card_and_a_table_show_it(publish: Ingest) -> None:
 
 def test_an_item_without_a_report_is_still_valid_and_its_card_says_nothing_of_it(publish: Ingest) -> None:
     item = publish()
-    del item.properties[LABEL_REPORT], item.assets["label-report"]
+    del item.properties[LABEL_REPORT], item.assets["label-report"], item.assets["label-report-picture"]
 
     assert validation.problems(item.to_dict(transform_hrefs=False)) == []
     (card,) = cards.of_ingest(item)

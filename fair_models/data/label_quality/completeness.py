@@ -47,7 +47,7 @@ FINEST_M, LARGEST_PX = 0.5, 512
 _WITH_A_MODEL = "check with a model instead (check_with)"
 _FOLDS = 4
 _PER_CHIP, _FEWEST_PER_CHIP, _ALL_SAMPLES = 800, 100, 2_000_000
-_LEARNT = 40_000
+_LEARNT = 20_000
 _FOR_EDGES = 64
 _LEAST_COUNTED = 30
 _POWER = 1.75
@@ -94,12 +94,15 @@ class Judged:
 
     covers: By the name of each chip that could be judged.
     findings: By the name of each chip with any.
+    marks: Where that was seen, by the name of each of these chips: x and y as parts of its width and height,
+        shape (n, 2).
     how: What it went by and its limits, as a sentence.
     why_not: Why nothing was judged; empty where it was.
     """
 
     covers: Mapping[str, Cover] = field(default_factory=dict)
     findings: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
+    marks: Mapping[str, Array] = field(default_factory=dict)
     how: str = ""
     why_not: str = ""
 
@@ -139,6 +142,8 @@ def judge(
         )
     seen = _look(chips, known, [labels.BACKGROUND, *classes], with_looks=sight is None)
     seen = [each for each in seen if len(each.said) >= _LEAST_COUNTED]
+    if not seen:
+        return Judged(why_not="no chip has enough ground that counts")
     parts: list[_Class] = []
     why: list[str] = []
     told = sight.see([each.places for each in seen]) if sight is not None else []
@@ -159,7 +164,7 @@ def judge(
             parts.append(judged)
     if not parts:
         return Judged(why_not="; ".join(why))
-    return _joined([each.places.chip.name for each in seen], parts, sight.model if sight else "", why)
+    return _joined([each.places for each in seen], parts, sight.model if sight else "", why)
 
 
 def _groups(classes: Sequence[str]) -> list[list[int]]:
@@ -173,7 +178,8 @@ def _look(chips: Sequence[Chip], known: Labels, classes: Sequence[str], *, with_
     count = int(np.clip(_ALL_SAMPLES // max(1, len(chips)), _FEWEST_PER_CHIP, _PER_CHIP))
     first = np.unique(np.linspace(0, len(chips) - 1, min(_FOR_EDGES, len(chips))).astype(int)).tolist()
     before = [_look_at(chips[index], index, known, classes, count, with_looks) for index in first]
-    edges = trees.edges(np.concatenate([each.looks for each in before])) if with_looks else None
+    described = np.concatenate([each.looks for each in before])
+    edges = trees.edges(described) if with_looks and len(described) else None
     found: dict[int, _Seen] = dict(zip(first, before, strict=True))
     for index, chip in enumerate(chips):
         each = found.get(index) or _look_at(chip, index, known, classes, count, with_looks)
@@ -185,8 +191,8 @@ def _look(chips: Sequence[Chip], known: Labels, classes: Sequence[str], *, with_
 def _look_at(
     chip: Chip, index: int, known: Labels, classes: Sequence[str], count: int, with_looks: bool
 ) -> _Seen:
-    side = max(chip.height, chip.width)
-    view = read_at(chip, max(FINEST_M, chip.gsd_m, chip.gsd_m * side / LARGEST_PX))
+    finest_m = max(chip.grid.pixel_size_m)
+    view = read_at(chip, max(FINEST_M, finest_m, finest_m * max(chip.height, chip.width) / LARGEST_PX))
     height, width = view.valid.shape
     mask = labels.rasterise(known, view.grid.transform, height, width, view.grid.crs, classes, IGNORE)
     counted = np.flatnonzero(view.valid & (mask != IGNORE))
@@ -225,6 +231,7 @@ class _Class:
     expected: Seems to be covered.
     likeness: How much labelled pixels look like objects, where 1 is usual; 1 where there are none.
     usual: Median cover of the chips that have labels of it.
+    truths, guesses: Whether each place of each chip is labelled, and how much it looks like an object.
     """
 
     name: str
@@ -233,6 +240,8 @@ class _Class:
     expected: Array
     likeness: Array
     usual: float
+    truths: Sequence[Array] = field(repr=False)
+    guesses: Sequence[Array] = field(repr=False)
 
     @classmethod
     def of(cls, name: str, truths: Sequence[Array], guesses: Sequence[Array], *, by_model: bool) -> _Class:
@@ -254,7 +263,17 @@ class _Class:
             np.minimum(scale * raw, 1.0),
             likeness,
             usual,
+            truths,
+            guesses,
         )
+
+    def marked(self, number: int) -> Array:
+        """Which places of a chip show what was found there, bool, shape (places,)."""
+        truth, guess = self.truths[number], self.guesses[number]
+        limit = np.quantile(guess, 1 - min(float(self.expected[number]), 0.5))
+        if self.lacks[number]:
+            return np.asarray(~truth & (guess >= limit))
+        return np.asarray(truth & (guess < limit)) if self.shows_nothing[number] else truth & False
 
     @property
     def lacks(self) -> Array:
@@ -274,10 +293,12 @@ class _Class:
         return np.asarray(self.labelled * (1 - np.minimum(self.likeness, 1)))
 
 
-def _joined(names: Sequence[str], parts: Sequence[_Class], model: str, why: Sequence[str]) -> Judged:
+def _joined(places: Sequence[Places], parts: Sequence[_Class], model: str, why: Sequence[str]) -> Judged:
     covers: dict[str, Cover] = {}
     findings: dict[str, list[Finding]] = {}
-    for number, name in enumerate(names):
+    marks: dict[str, Array] = {}
+    for number, each in enumerate(places):
+        name = each.chip.name
         sums = (
             (
                 part.labelled[number],
@@ -289,9 +310,14 @@ def _joined(names: Sequence[str], parts: Sequence[_Class], model: str, why: Sequ
         labelled, expected, missing = (min(1.0, float(sum(values))) for values in zip(*sums, strict=True))
         unseen = min(1.0, float(sum(part.unseen[number] for part in parts)))
         covers[name] = Cover(labelled, expected, missing, unseen)
-        found = [each for part in parts for each in _findings(part, number)]
+        found = [finding for part in parts for finding in _findings(part, number)]
         if found:
             findings[name] = found
+            marked = np.any([part.marked(number) for part in parts], axis=0)
+            marks[name] = (np.column_stack([each.columns, each.rows])[marked] + 0.5) / (
+                each.grid.width,
+                each.grid.height,
+            )
     by = f"what {model} sees" if model else "what the labels of other chips teach of colour and texture"
     told = ", ".join(f"{part.name} (AUC {part.auc:.2f}, usual cover {part.usual:.1%})" for part in parts)
     how = (
@@ -299,7 +325,7 @@ def _joined(names: Sequence[str], parts: Sequence[_Class], model: str, why: Sequ
         f"and what lacks is more than {NOTABLE:.0%} of the usual cover; nothing is there where labelled "
         f"ground looks like objects less than {SEEN:.0%} of the usual"
     )
-    return Judged(covers, findings, "; ".join([how, *why]))
+    return Judged(covers, findings, marks, "; ".join([how, *why]))
 
 
 def _findings(part: _Class, number: int) -> list[Finding]:

@@ -14,7 +14,8 @@ from fair_models.data.images import acquisition, antimeridian
 from fair_models.data.images.chips import Chip
 from fair_models.data.label_quality import ages, completeness, shapes
 from fair_models.data.label_quality.completeness import Judged, Sight
-from fair_models.data.label_quality.report import KINDS, ChipReport, Finding, Kind, LabelReport
+from fair_models.data.label_quality.registration import NOTICED_M, Neighbourhood, Registration
+from fair_models.data.label_quality.report import KINDS, ChipReport, Finding, Kind, LabelReport, Offset
 from fair_models.data.label_quality.shapes import Shapes
 from fair_models.data.vectors import labels
 from fair_models.data.vectors.labels import Labels
@@ -37,6 +38,7 @@ class LabelledChips:
     labels_time: Of when the labels are; None where nothing says so.
     are_masks: Whether the labels were connected pixels of masks.
     may_be_boxes: Whether boxes are what was asked for.
+    registration: How far the labels lie beside the imagery; None where nobody looked.
     """
 
     chips: Sequence[Chip]
@@ -47,14 +49,19 @@ class LabelledChips:
     labels_time: datetime | None = None
     are_masks: bool = False
     may_be_boxes: bool = False
+    registration: Registration | None = None
 
 
-def look(given: LabelledChips, sight: Sight | None = None) -> LabelReport:
+def look(given: LabelledChips, sight: Sight | None = None) -> tuple[LabelReport, Mapping[str, Array]]:
     """Look at labels: whether they are complete, their shapes, and their time.
 
     Args:
         given: What was checked; at least one label touches a chip.
         sight: A model that tells what is there. Default: what objects look like is learnt from the labels.
+
+    Returns:
+        What was found, and where on the chips that lack labels or have them where nothing is, see
+        `completeness.Judged`.
     """
     on_chips = np.unique(np.concatenate([np.empty(0, dtype=int), *given.touching.values()])).astype(int)
     form = _shapes(given, on_chips)
@@ -68,7 +75,7 @@ def look(given: LabelledChips, sight: Sight | None = None) -> LabelReport:
     told = {each.kind for each in everywhere}
     reports = [_chip(given, chip, (form, told), on_chips, judged) for chip in given.chips]
     skipped = {"completeness": judged.why_not, "time": why}
-    return LabelReport(
+    report = LabelReport(
         chips=reports,
         label_count=len(on_chips),
         general=general,
@@ -80,6 +87,7 @@ def look(given: LabelledChips, sight: Sight | None = None) -> LabelReport:
         skipped={name: reason for name, reason in skipped.items() if reason},
         checked_with=sight.model if sight is not None else "",
     )
+    return report, judged.marks
 
 
 def _shapes(given: LabelledChips, on_chips: Array) -> Shapes:
@@ -118,6 +126,7 @@ def _chip(
     given: LabelledChips, chip: Chip, forms: tuple[Shapes, set[Kind]], on_chips: Array, judged: Judged
 ) -> ChipReport:
     form, everywhere = forms
+    place = None if given.registration is None else given.registration.of_chip(chip.name)
     touching = given.touching[chip.name]
     own = np.searchsorted(on_chips, touching)
     counts = {kind: int(flags[own].sum()) for kind, flags in form.flags.items() if flags[own].any()}
@@ -128,6 +137,7 @@ def _chip(
         counts |= {"boxes": int(boxes.sum())} if boxes.any() else {}
     findings = [
         *judged.findings.get(chip.name, []),
+        *_beside(place),
         *_block(form, own, outlines[touching], chip),
         *(each for each in _forms(counts, len(own)) if each.kind not in everywhere),
         *_slight(counts),
@@ -138,8 +148,20 @@ def _chip(
         labels=len(own),
         shapes=counts,
         cover=judged.covers.get(chip.name),
+        offset=None if place is None else Offset(place.east_m, place.north_m, place.is_certain),
         findings=sorted(findings, key=lambda each: order.index(each.kind)),
     )
+
+
+def _beside(place: Neighbourhood | None) -> list[Finding]:
+    """Labels that surely lie beside what the imagery shows, on a chip and those around it."""
+    if place is None or not place.is_beside:
+        return []
+    reason = (
+        f"labels lie {place.offset_m:.1f} m beside the imagery ({place.east_m:+.1f} m east, "
+        f"{place.north_m:+.1f} m north, give or take {place.error_m:.1f} m; limit {NOTICED_M:g} m)"
+    )
+    return [Finding("beside", reason)]
 
 
 def _block(form: Shapes, own: Array, outlines: Array, chip: Chip) -> list[Finding]:
