@@ -12,7 +12,7 @@ from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.items.item import RegistryItem
 from fair_models.catalog.items.model import ModelItem
 from fair_models.catalog.items.search_fields import search_fields_of
-from fair_models.catalog.search.query import OWNER, PRIVATE, VISIBILITY
+from fair_models.ownership import OWNER, PRIVATE, VISIBILITY
 from fair_models.reports import cards
 from fair_models.reports import metrics as reported
 from fair_models.store.digests import PREFIX

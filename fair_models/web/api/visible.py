@@ -89,8 +89,14 @@ class VisibleCatalog:
         return self._all.href(collection, item_id)
 
     def collection(self, collection: CollectionId) -> Collection:
-        """The collection, with the summaries of the whole catalogue."""
-        return self._all.collection(collection)
+        """The collection, with extent and summaries of what everybody sees."""
+        found = self._all.collection(collection)
+        found.links = [
+            link
+            for link in found.links
+            if link.rel != "item" or not self._leads_to_hidden(link.get_absolute_href() or "")
+        ]
+        return found
 
     def derivatives(self, collection: CollectionId, item_id: str) -> list[Item]:
         """Items that derive from one."""

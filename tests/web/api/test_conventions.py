@@ -8,12 +8,16 @@ from pathlib import Path
 import httpx
 import pytest
 
+from fair_models import ownership
 from fair_models.catalog.changes.transitions import publish
+from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.protocol import Change
 from fair_models.settings import Settings
-from fair_models.web import callers
+from fair_models.web.api.visible import VisibleCatalog
 from fair_models.web.app import create_app
+from fair_models.web.callers import Caller
 from fair_models.web.registry import Registry
+from tests.catalog.small_items import BOX, small_item
 from tests.services import free_port
 from tests.web.api.sites import Site, base_model, dataset, fill, local_model, problem
 from tests.web.auth.people import Service, service
@@ -185,7 +189,7 @@ def kept_apart(tmp_path: Path) -> Iterator[Service]:
     settings = Settings(home=tmp_path, prefect_port=free_port())
     registry = Registry.open(settings)
     fill(registry)
-    theirs = {callers.OWNER: "account-contributor", callers.VISIBILITY: callers.PRIVATE}
+    theirs = {ownership.OWNER: "account-contributor", ownership.VISIBILITY: ownership.PRIVATE}
     base, data = base_model(registry.store, name="secret-unet"), dataset(registry.store, name="secret-area")
     hidden = local_model(registry, base, data, name="secret-roofs")
     open_one = local_model(registry, base, data, name="open-roofs", description="Open.")
@@ -245,6 +249,17 @@ def test_owners_and_admins_see_what_is_private(kept_apart: Service, who: str) ->
     assert kept_apart.ask("GET", "/api/models/open-roofs", who).json()["base_model"] == "secret-unet-v1"
     told = kept_apart.ask("GET", "/api/statistics", who).json()
     assert (told["models"], told["datasets"]) == (5, 2)
+
+
+def test_a_collection_sums_up_what_everybody_sees(tmp_path: Path) -> None:
+    catalog = LocalCatalog(tmp_path / "catalog")
+    far = {"fair:owner": "amina", "fair:visibility": "private", "mlm:tasks": ["scene-classification"]}
+    catalog.commit(Change(put=[small_item("near-v1"), small_item("far-v1", box=[10, 10, 11, 11], **far)]))
+    for caller in (Caller(), Caller("amina", "reader")):
+        seen = VisibleCatalog(catalog, caller).collection("local-models")
+        assert seen.extent.spatial.bboxes == [BOX]
+        assert "scene-classification" not in str(seen.summaries.to_dict())
+        assert not any("far-v1" in str(link.href) for link in seen.links)
 
 
 def test_pages_of_somebody_have_no_gaps_where_others_have_private_items(kept_apart: Service) -> None:
