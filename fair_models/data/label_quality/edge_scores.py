@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -47,7 +48,11 @@ _FLAT = 2.0
 _ENERGY = 0.1
 """Energy that is taken to be everywhere, by pixel, so that flat ground scores nothing."""
 
-_FEWEST_POINTS = 8
+_FEWEST_POINTS, _MOST_POINTS = 8, 2000
+"""Points of an outline on a block: with fewer there is no score, of more some are taken evenly."""
+
+_RIGHT_ANGLED = 0.5
+"""How far the sides of an outline have two directions at a right angle: 1 all, 0 none, as of a circle."""
 
 _BLOCK_PX = 1024
 """Larger chips are worked on in blocks of this size."""
@@ -64,8 +69,8 @@ def scores(known: Labels, indices: Array, grid: Grid, pixels: Array, valid: Arra
         valid: Which are imagery, bool, shape (height, width).
 
     Returns:
-        By label: the score of each shift of it, float32 in [0, 1], shape (north, east) of `SHIFTS_M`; what
-        the shift is by goes north with the rows. A label with too little outline on the imagery has none.
+        By label: the score of each shift, float32 in [0, 1], shape (shifts, shifts) of `SHIFTS_M`; rows go
+        north, columns east. A label with too little outline on the imagery has none.
     """
     across_m, down_m = grid.pixel_size_m
     factor = Factors(*(Fraction(max(1, math.floor(_WORKING_M / each + 0.5))) for each in (across_m, down_m)))
@@ -73,44 +78,90 @@ def scores(known: Labels, indices: Array, grid: Grid, pixels: Array, valid: Arra
     working = grid.decimated(factor)
     axes_m = working.axes_m
     pixel_m = math.sqrt(abs(np.linalg.det(axes_m)))
-    if not pixel_m <= COARSEST_M:
+    if not len(indices) or not pixel_m <= COARSEST_M:
         return {}
     reach = math.ceil(np.abs(np.linalg.inv(axes_m)).sum(axis=1).max() * SEARCHED_M) + 1
     outlines, _ = known.around(grid)
-    points = {int(index): _points(outlines[index], working) for index in indices}
-    sums: dict[int, list[tuple[int, Array]]] = {}
-    for block, core in _blocks(seen.shape, reach):
+    points = _points(outlines[indices], working)
+    found: dict[int, list[Array]] = {}
+    for block, start, end in _blocks(seen.shape, reach):
         fields = _fields(small[:, *block], seen[block], pixel_m, reach)
-        for index, (places, normals) in points.items():
-            inside = ((places >= core[0]) & (places < core[1])).all(axis=1)
-            if inside.any():
-                at = np.floor(places[inside] - (block[1].start, block[0].start)).astype(int)
-                found = _score(fields, at, normals[inside], reach)
-                if found is not None:
-                    sums.setdefault(index, []).append((int(inside.sum()), found))
-    return {index: _in_metres(_mean(parts), axes_m, reach) for index, parts in sums.items()}
+        inside = points.within(start, end)
+        for label in np.unique(inside.labels):
+            own = inside.of(label)
+            at = np.floor(own.places).astype(int) - (block[1].start, block[0].start)
+            score = _score(fields, at, own.normals, reach)
+            if score is not None:
+                found.setdefault(int(indices[label]), []).append(_in_metres(score, axes_m, reach))
+    return {label: np.mean(parts, axis=0) for label, parts in found.items()}
 
 
-def _points(outline: shapely.Geometry, grid: Grid) -> tuple[Array, Array]:
-    """Points along an outline in pixels (column, row), and the unit normals there, both of shape (n, 2)."""
-    places, normals = [np.empty((0, 2))], [np.empty((0, 2))]
-    for ring in shapely.get_rings(shapely.orient_polygons([outline])):  # the interior is always on the left
-        corners = grid.pixels(shapely.get_coordinates(ring))
-        sides = np.diff(corners, axis=0)
-        lengths = np.hypot(*sides.T)
-        long = lengths > 0
-        corners, sides, lengths = corners[:-1][long], sides[long], lengths[long]
-        counts = np.maximum(1, np.rint(lengths / _POINTS_PX).astype(int))
-        side = np.repeat(np.arange(len(counts)), counts)
-        first = np.repeat(np.cumsum(counts) - counts, counts)
-        along = (np.arange(len(side)) - first + 0.5) / counts[side]
-        places.append(corners[side] + along[:, None] * sides[side])
-        normals.append(np.column_stack([sides[:, 1], -sides[:, 0]])[side] / lengths[side, None])
-    return np.concatenate(places), np.concatenate(normals)
+def are_right_angled(outlines: Array, grid: Grid) -> Array:
+    """Which outlines have sides at right angles, as those of roofs do, bool, shape (n,).
+
+    Edges of crowns, waters and fields are not so sharp, and shade beside a crown looks like a part of it:
+    such outlines fit best where they lie half on the shade.
+
+    Args:
+        outlines: Polygons and multipolygons in the reference system of a grid.
+        grid: A grid near to them.
+    """
+    rings, of = shapely.get_rings(outlines, return_index=True)
+    corners, ring = shapely.get_coordinates(rings, return_index=True)
+    sides = np.diff(grid.pixels(corners) @ grid.axes_m.T, axis=0)
+    lengths = np.hypot(*sides.T) * (np.diff(ring) == 0)
+    four_times = 4 * np.arctan2(sides[:, 1], sides[:, 0])
+    along, across, whole = (
+        np.bincount(of[ring[:-1]], lengths * each, len(outlines))
+        for each in (np.cos(four_times), np.sin(four_times), np.ones_like(lengths))
+    )
+    return np.asarray(np.hypot(along, across) >= _RIGHT_ANGLED * whole)
 
 
-def _blocks(shape: tuple[int, ...], reach: int) -> Iterator[tuple[tuple[slice, slice], Array]]:
-    """Windows of a picture with `reach` pixels around, and the first and last place (column, row) of each."""
+@dataclass(frozen=True)
+class _Points:
+    """Points along outlines: in pixels (column, row), unit normals to the outside, and of which they are."""
+
+    places: Array
+    normals: Array
+    labels: Array
+
+    def _only(self, chosen: Array) -> _Points:
+        return _Points(self.places[chosen], self.normals[chosen], self.labels[chosen])
+
+    def within(self, start: tuple[int, int], end: tuple[int, int]) -> _Points:
+        """Those in a rectangle."""
+        return self._only(((self.places >= start) & (self.places < end)).all(axis=1))
+
+    def of(self, label: int) -> _Points:
+        """Those of one outline, of too many some; points of an outline follow each other."""
+        first, last = np.searchsorted(self.labels, [label, label + 1])
+        return self._only(np.arange(first, last)[:: 1 + (last - first) // _MOST_POINTS])
+
+
+def _points(outlines: Array, grid: Grid) -> _Points:
+    # Once they are oriented, and seen with rows that go south, the outside is on one side of all rings.
+    oriented = shapely.orient_polygons(outlines)
+    rings, label = shapely.get_rings(oriented, return_index=True)
+    corners, ring = shapely.get_coordinates(rings, return_index=True)
+    corners = grid.pixels(corners)
+    outwards = 1.0 if np.linalg.det(np.reshape(grid.transform, (2, 3))[:, :2]) < 0 else -1.0
+    sides, ring = np.diff(corners, axis=0), np.where(np.diff(ring) == 0, ring[:-1], -1)
+    lengths = np.hypot(*sides.T)
+    is_side = (ring >= 0) & (lengths > 0)
+    starts, sides, lengths, ring = (each[is_side] for each in (corners[:-1], sides, lengths, ring))
+    counts = np.maximum(1, np.rint(lengths / _POINTS_PX).astype(int))
+    side = np.repeat(np.arange(len(counts)), counts)
+    first = np.repeat(np.cumsum(counts) - counts, counts)
+    along = (np.arange(len(side)) - first + 0.5) / counts[side]
+    normals = outwards * np.column_stack([-sides[:, 1], sides[:, 0]]) / lengths[:, None]
+    return _Points(starts[side] + along[:, None] * sides[side], normals[side], label[ring[side]])
+
+
+def _blocks(
+    shape: tuple[int, ...], reach: int
+) -> Iterator[tuple[tuple[slice, slice], tuple[int, int], tuple[int, int]]]:
+    """Windows of a picture with `reach` pixels around, and where (column, row) each begins and ends."""
     height, width = shape
     for top in range(0, height, _BLOCK_PX):
         for left in range(0, width, _BLOCK_PX):
@@ -119,22 +170,18 @@ def _blocks(shape: tuple[int, ...], reach: int) -> Iterator[tuple[tuple[slice, s
                 slice(max(0, top - reach), min(height, bottom + reach)),
                 slice(max(0, left - reach), min(width, right + reach)),
             )
-            yield block, np.array([(left, top), (right, bottom)])
+            yield block, (left, top), (right, bottom)
 
 
-def _fields(pixels: Array, valid: Array, pixel_m: float, reach: int) -> tuple[Array, Array, Array]:
-    """Gradients by local contrast, shape (bands, 2, height, width), their energy, and where they are known.
+def _fields(pixels: Array, valid: Array, pixel_m: float, reach: int) -> tuple[Array, Array]:
+    """Gradients of each band across and down, by local contrast; and their energy, and where they are known.
 
-    All are padded by `reach` pixels.
+    Shapes (bands, 2, height, width) and (2, height, width), padded by `reach` pixels, as windows of all
+    shifts: two more axes at the end.
     """
     bands = pixels.astype(np.float32)
     across, down = (
-        np.stack(
-            [
-                ndimage.gaussian_filter(band, _SIGMA_PX, order=order, mode="nearest", truncate=3.0)
-                for band in bands
-            ]
-        )
+        np.stack([ndimage.gaussian_filter(band, _SIGMA_PX, order=order, truncate=3.0) for band in bands])
         for order in ((0, 1), (1, 0))
     )
     is_known = ndimage.binary_erosion(valid, iterations=round(2 * _SIGMA_PX), border_value=0)
@@ -142,37 +189,31 @@ def _fields(pixels: Array, valid: Array, pixel_m: float, reach: int) -> tuple[Ar
     size = max(1, round(_CONTRAST_M / pixel_m))
     contrast = np.sqrt(ndimage.uniform_filter(energy, size)) + _FLAT
     gradients = np.stack([across, down], axis=1) / contrast * is_known
+    others = np.stack([energy / contrast**2 * is_known, is_known.astype(np.float32)])
     around = ((reach, reach), (reach, reach))
+    window = (2 * reach + 1, 2 * reach + 1)
     return (
-        np.pad(gradients, ((0, 0), (0, 0), *around)),
-        np.pad(energy / contrast**2 * is_known, around),
-        np.pad(is_known.astype(np.float32), around),
+        sliding_window_view(np.pad(gradients, ((0, 0), (0, 0), *around)), window, axis=(2, 3)),
+        sliding_window_view(np.pad(others, ((0, 0), *around)), window, axis=(1, 2)),
     )
 
 
-def _score(fields: tuple[Array, Array, Array], at: Array, normals: Array, reach: int) -> Array | None:
+def _score(fields: tuple[Array, Array], at: Array, normals: Array, reach: int) -> Array | None:
     """Score of each shift in pixels, shape (down, across); None where too little of the outline is seen."""
-    size = 2 * reach + 1
+    gradients, others = fields
     column, row = at.T
-    gradients, energy, is_known = (sliding_window_view(each, (size, size), axis=(-2, -1)) for each in fields)
-    weights = normals.astype(np.float32)
-    count = is_known[row, column].sum(axis=0)
+    energy, count = (each[row, column].sum(axis=0) for each in others)
     if count[reach, reach] < _FEWEST_POINTS:
         return None
-    total = energy[row, column].sum(axis=0)
-    fit = np.zeros_like(total)
+    weights = normals.astype(np.float32)
+    fit = np.zeros_like(energy)
     for across, down in gradients:
         fit += (
             np.tensordot(weights[:, 0], across[row, column], 1)
             + np.tensordot(weights[:, 1], down[row, column], 1)
         ) ** 2
     enough = count >= max(_FEWEST_POINTS, len(at) / 2)
-    return np.where(enough, fit / np.maximum(count * (total + _ENERGY * count), 1e-6), 0)
-
-
-def _mean(parts: list[tuple[int, Array]]) -> Array:
-    weights, found = zip(*parts, strict=True)
-    return np.average(found, axis=0, weights=weights)
+    return np.asarray(enough * fit / np.maximum(count * (energy + _ENERGY * count), 1e-6))
 
 
 def _in_metres(found: Array, axes_m: Array, reach: int) -> Array:

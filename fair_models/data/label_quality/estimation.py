@@ -53,16 +53,19 @@ class Estimator:
     Args:
         chips: All chips.
         known: The labels.
+        any_shape: Whether labels of any shape are looked at. Default: those with right angles, whose edges
+            imagery shows truly, see `edge_scores.are_right_angled`.
     """
 
     chips: Sequence[Chip]
     known: Labels
+    any_shape: bool = False
     _wanted: dict[str, Array] = field(init=False)
     _open: dict[str, _Neighbours] = field(init=False)
     _closed: list[Neighbourhood] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        touching = {chip.name: self.known.touching(chip.grid) for chip in self.chips}
+        touching = {chip.name: self._comparable(chip) for chip in self.chips}
         self._wanted, self._open = {}, {}
         for names in chip_groups.neighbourhoods(self.chips, touching):
             here = np.unique(np.concatenate([touching[name] for name in names]))
@@ -71,6 +74,14 @@ class Estimator:
             for name in names:
                 self._wanted[name] = np.intersect1d(touching[name], chosen)
                 self._open[name] = neighbours
+
+    def _comparable(self, chip: Chip) -> Array:
+        """Indices of the labels on a chip whose outlines are compared."""
+        touching = self.known.touching(chip.grid)
+        if self.any_shape or not len(touching):
+            return touching
+        outlines, _ = self.known.around(chip.grid)
+        return np.asarray(touching[edge_scores.are_right_angled(outlines[touching], chip.grid)])
 
     def see(self, chip: Chip, pixels: Array, valid: Array) -> None:
         """Take what a chip shows.
@@ -107,7 +118,7 @@ def estimate(chips: Sequence[Chip], known: Labels, evidence: Evidence | None = N
     Raises:
         InvalidImagery: A chip cannot be decoded.
     """
-    estimator = Estimator(chips, known)
+    estimator = Estimator(chips, known, any_shape=evidence is not None)
     for chip in chips:
         estimator.see(chip, *(images.read_with_mask(chip) if evidence is None else _seen(evidence(chip))))
     return estimator.registration()
@@ -126,16 +137,15 @@ class _Neighbours:
 
     chips: Sequence[str]
     missing: set[str]
-    sums: dict[int, tuple[Array, int]] = field(default_factory=dict)
+    found: dict[int, list[Array]] = field(default_factory=dict)
 
     def add(self, name: str, scores: Mapping[int, Array]) -> None:
         self.missing.discard(name)
-        for index, score in scores.items():
-            before, count = self.sums.get(index, (np.zeros_like(score), 0))
-            self.sums[index] = before + score, count + 1
+        for label, score in scores.items():
+            self.found.setdefault(label, []).append(score)
 
     def estimate(self) -> Neighbourhood:
-        scores = np.array([total / count for total, count in self.sums.values()])
+        scores = np.array([np.mean(parts, axis=0) for parts in self.found.values()])
         if len(scores) < FEWEST:
             why = f"{len(scores)} labels have outlines to compare, at least {FEWEST} are needed"
             return Neighbourhood(self.chips, 0.0, 0.0, float("inf"), len(scores), False, why)

@@ -24,9 +24,8 @@ def test_pixels_of_a_turned_grid_lie_along_its_axes():
 def test_degrees_of_metres_are_those_of_a_geodesic():
     east, north = degrees_of(np.array([27.6, -60.0]), np.array([3.0, -4.0]), np.array([0.0, 3.0]))
 
-    x, y = to_lonlat("EPSG:32645", np.array([500000.0, 500003.0]), np.array([3053000.0, 3053000.0]))
+    x, _ = to_lonlat("EPSG:32645", np.array([500000.0, 500003.0]), np.array([3053000.0, 3053000.0]))
     assert np.isclose(east[0], (x[1] - x[0]) * 0.9996, rtol=1e-4)  # scale of UTM
     assert np.isclose(north[0], 0, atol=1e-10)
     assert np.isclose(east[1] * 55_800, -4.0, rtol=0.01)
     assert np.isclose(north[1] * 111_400, 3.0, rtol=0.01)
-    assert y[0] == y[1]
