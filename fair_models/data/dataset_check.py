@@ -17,6 +17,9 @@ from fair_models.data.images import antimeridian, chips, footprint, zooms
 from fair_models.data.images.chips import Chip, Decoded
 from fair_models.data.images.grid import LONLAT
 from fair_models.data.images.orientation import UPRIGHT
+from fair_models.data.label_quality import alignment
+from fair_models.data.label_quality.estimation import Estimator
+from fair_models.data.label_quality.registration import Registration
 from fair_models.data.label_quality.report import LabelReport
 from fair_models.data.progress import ChipProgress, ignore_progress, reported
 from fair_models.data.splits import Split
@@ -34,6 +37,7 @@ REPAIRS = {
     **labels.REPAIRS,
     **coco.REPAIRS,
     **masks.REPAIRS,
+    **alignment.REPAIRS,
     "tiles_without_imagery": "tiles of the area without imagery, of which there is no chip",
     "chips_outside_area": "chips that lie wholly outside of the area, left out",
     "labels_outside_area": "labels that lie wholly outside of the area, left out",
@@ -87,6 +91,7 @@ class PreparedDataset:
     objects_note: Which labels do not tell objects apart; empty where all do.
     are_masks: Whether its labels were connected pixels of masks.
     left_out: Chips that neither train nor evaluate because of their labels, and why, by name.
+    registration: How far its labels lay beside the imagery; None where nobody looked.
     report: What was found out about its labels; None where nobody looked, as with captions.
     report_files: The report and its picture by asset key, as they are to be stored.
     areas: Of each area that was mapped its name, chips, and labels; none where no area was given.
@@ -117,6 +122,7 @@ class PreparedDataset:
     objects_note: str = ""
     are_masks: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
+    registration: Registration | None = None
     report: LabelReport | None = None
     report_files: Mapping[str, Path] = field(default_factory=dict)
     areas: Sequence[Json] = ()
@@ -140,6 +146,8 @@ class CheckedDataset:
     are_boxes: Whether the labels are boxes and no outlines.
     are_masks: Whether they are connected pixels of masks.
     area: What the area left out, by the names of `REPAIRS`; empty where none was given.
+    registration: How far the labels lay beside the imagery when they were read; None where nobody looked: of
+        masks, and where captions are made of labels.
     """
 
     chips: Sequence[Chip]
@@ -153,6 +161,7 @@ class CheckedDataset:
     are_masks: bool = False
     zooms: Mapping[int, int] = field(default_factory=dict)
     area: Mapping[str, int] = field(default_factory=dict)
+    registration: Registration | None = None
 
     @property
     def labelled(self) -> list[str]:
@@ -203,14 +212,16 @@ def check(
         Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them).
     """
     source = locate(params.chips_folder, params.labels)
+    if params.align:
+        alignment.require_movable(source.labels)
     wrong: list[Invalid] = []
     kept: list[Chip] = []
+    estimator: Estimator | None = None
     is_coco, are_masks, are_boxes = coco.is_coco(source.labels), source.labels.is_dir(), False
     try:
         found = chips.find(source.chips, rules=rules_of(params))
         of_zoom = zooms.choose(found, params.zoom, source.chips, params.gsd_m)
         kept = of_zoom if area is None else _in_area(of_zoom, area, source)
-        imagery, read = _decode_all(kept, source, progress)
     except InvalidImagery as error:
         wrong.append(error)
     try:
@@ -229,12 +240,21 @@ def check(
                 params.class_values,
                 around=_around(kept),
             )
+        if not are_masks and params.captions == "none":
+            estimator = Estimator(kept, known)
     except InvalidLabels as error:
         wrong.append(error)
+    try:
+        imagery, read = _decode_all(kept, source, progress, estimator)
+    except InvalidImagery as error:
+        wrong.insert(0, error)
     if len(wrong) > 1:
         raise Invalid(f"Dataset {params.name} cannot be ingested. {'. '.join(map(str, wrong))}") from wrong[0]
     if wrong:
         raise wrong[0]
+    registration = None if estimator is None else estimator.registration()
+    if params.align and registration is not None:
+        known = alignment.moved(known, registration, kept)
     known, by_area = (known, {}) if area is None else _looked_at(known, kept, len(of_zoom), area, source)
     touching = {chip.name: known.touching(chip.grid) for chip in kept}
     if not any(len(indices) for indices in touching.values()):
@@ -257,6 +277,7 @@ def check(
         are_masks=are_masks,
         zooms=zooms.counts(found),
         area=by_area,
+        registration=registration,
     )
     if reasons := _nothing_to_learn(checked, params.class_names):
         raise InvalidLabels(str(source.labels), reasons)
@@ -380,9 +401,15 @@ def _counted_from_the_south(kept: Sequence[Chip], known: Labels) -> str | None:
 
 
 def _decode_all(
-    kept: Sequence[Chip], source: DatasetFolder, progress: ChipProgress
+    kept: Sequence[Chip], source: DatasetFolder, progress: ChipProgress, estimator: Estimator | None
 ) -> tuple[dict[str, Array], Mapping[str, int]]:
     """Decode each chip once, so that a broken one is found before anything is stored.
+
+    Args:
+        kept: The chips.
+        source: Where they lie.
+        progress: Called after each chip that was read.
+        estimator: What compares the labels with the chips, where anything does.
 
     Returns:
         Which pixels are imagery, for the chips where some are not, by name; and how many chips were read in
@@ -405,7 +432,9 @@ def _decode_all(
             transparent[chip.name] = decoded.valid
         empty += not decoded.valid.any()
         counts.update(_ways(chip, decoded))
-    if not reasons and empty == len(kept):
+        if estimator is not None:
+            estimator.see(chip, decoded.pixels, decoded.valid)
+    if kept and not reasons and empty == len(kept):
         reasons = ["all chips are wholly transparent, or white or black fill; export them again"]
     if reasons:
         raise InvalidImagery(str(source.chips), chips.shortened(reasons))
@@ -451,6 +480,7 @@ def repairs_of(checked: CheckedDataset, split: Split, area: Polygon | MultiPolyg
     counts = {
         **checked.labels.mended,
         **checked.area,
+        "moved": alignment.count_moved([checked.labels.properties[index] for index in on_chips]),
         "touching_no_chip": len(checked.labels) - len(on_chips),
         "overlapping": 0 if checked.are_boxes else label_pixels.overlapping(outlines, finest_m),
         "smaller_than_a_pixel": int((~checked.drawn.visible[on_chips]).sum()),

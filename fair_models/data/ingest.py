@@ -101,6 +101,7 @@ def prepare(
         ignored_note=_ignored_note(params, checked),
         objects_note="" if checked.are_boxes else _objects_note(params, checked),
         are_masks=checked.are_masks,
+        registration=checked.registration,
         rules=rules_of(params),
         keywords=_of_boxes(params.keywords) if checked.are_boxes else (),
         from_osm=checked.from_osm,

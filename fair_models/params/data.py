@@ -108,6 +108,12 @@ class IngestDatasetParams(Params):
         description="Words of the vocabulary: at least one feature (building, road, tree, ...), one task "
         "and one geometry. Default: the classes as features, semantic-segmentation, polygon.",
     )
+    align: bool = Field(
+        False,
+        description="Move labels that lie beside the imagery onto it, by neighbourhoods; those stay where it "
+        "is not certain how far. Outlines alone: masks and captions are refused. Default: false, the result "
+        "says how far they lie beside it.",
+    )
     license: License = Field(
         "CC-BY-4.0",
         description="Licence of the data: an SPDX identifier (ODbL-1.0, CC0-1.0, ...), LicenseRef-<name>, "
@@ -205,6 +211,8 @@ class IngestDatasetParams(Params):
                 "held_out_areas: areas are held out whole, not as a block; leave split out, or say "
                 "whole-areas"
             )
+        if self.align and self.captions != "none":
+            raise ValueError("align: captions have no place that could be moved; leave align out")
         if self.by_whole_areas and self.captions != "none":
             raise ValueError(
                 "split: captions are split by image, at random; leave split and held_out_areas out"

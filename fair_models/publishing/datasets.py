@@ -12,7 +12,14 @@ from pathlib import Path
 from pystac import Item
 
 from fair_models.catalog.items import building, datasets, versions
-from fair_models.catalog.items.dataset import CONNECTED, LABEL_REPORT, LABELS_TIME, LEFT_OUT, OBJECTS
+from fair_models.catalog.items.dataset import (
+    CONNECTED,
+    LABEL_REPORT,
+    LABELS_TIME,
+    LEFT_OUT,
+    OBJECTS,
+    REGISTRATION,
+)
 from fair_models.catalog.items.datasets import DatasetFacts
 from fair_models.catalog.protocol import Catalog, ItemKey
 from fair_models.catalog.schemas import keywords
@@ -21,7 +28,7 @@ from fair_models.data.dataset_check import PreparedDataset
 from fair_models.data.folders import DatasetFolder, locate
 from fair_models.data.images import antimeridian
 from fair_models.data.ingest import prepare
-from fair_models.data.label_quality import exclusion
+from fair_models.data.label_quality import alignment, exclusion
 from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.texts import captioned
 from fair_models.data.vectors import labels, polygons
@@ -130,6 +137,8 @@ def ingest(
         prepared = prepare(params, folder, progress, outline, parts, sight)
         notes = [*mapped_areas.notes(area, prepared), *made.notes]
         notes += [prepared.ignored_note, prepared.objects_note]
+        if prepared.registration is not None and not is_own:
+            notes.append(prepared.registration.note(moved=params.align))
         notes += prepared.report.notes() if prepared.report else []
         notes.append(exclusion.note(prepared.left_out, prepared.chip_count))
         for sentence in [
@@ -190,7 +199,8 @@ def look_at_labels(params: IngestDatasetParams, area: Area | None) -> None:
 
     Raises:
         Invalid: They lie where the settings do not allow it.
-        InvalidLabels: Their first bytes or their size show that they are not read.
+        InvalidLabels: Their first bytes or their size show that they are not read; or they are to be moved,
+            and cannot be.
         NotFound: There is no such file.
     """
     if params.labels is None or osm_labels.asked(params).address:
@@ -198,6 +208,8 @@ def look_at_labels(params: IngestDatasetParams, area: Area | None) -> None:
     path = locations.local_path(params.labels)
     if not path.exists():
         raise NotFound(f"There is no file {params.labels} with labels. Name it, or put it among the chips")
+    if params.align:
+        alignment.require_movable(path)
     if path.is_file() and params.captions != "given":
         west, south, east, north = (0, 0, 0, 0) if area is None else antimeridian.bbox([area.outline])
         polygons.look(path, (west, south, east, north) if west < east else None)
@@ -284,6 +296,12 @@ def _with_judged_paths(params: IngestDatasetParams) -> IngestDatasetParams:
     return params.model_copy(update={"chips": chips, "labels": labels})
 
 
+def _registration(params: IngestDatasetParams, prepared: PreparedDataset) -> Json:
+    """How far labels lay beside the imagery, where that was looked at."""
+    found = prepared.registration
+    return {} if found is None else {REGISTRATION: found.facts(moved=params.align)}
+
+
 def _item(
     params: IngestDatasetParams,
     prepared: PreparedDataset,
@@ -326,6 +344,7 @@ def _item(
                 **({"fair:zoom_choice": prepared.zoom_choice} if prepared.zoom_choice else {}),
                 **({OBJECTS: CONNECTED} if prepared.are_masks else {}),
                 **({LEFT_OUT: exclusion.facts(prepared.left_out)} if prepared.left_out else {}),
+                **_registration(params, prepared),
                 **({LABEL_REPORT: prepared.report.summary()} if prepared.report else {}),
                 **({LABELS_TIME: building.timestamp(prepared.labels_time)} if prepared.labels_time else {}),
             },

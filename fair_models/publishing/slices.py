@@ -13,7 +13,15 @@ from pystac import Item
 
 from fair_models.catalog.changes.edits import VERSION_LINKS
 from fair_models.catalog.items import assets, building, pins, tombstones, versions
-from fair_models.catalog.items.dataset import AREAS, CHANGES, LABEL_REPORT, LEFT_OUT, SLICE, DatasetItem
+from fair_models.catalog.items.dataset import (
+    AREAS,
+    CHANGES,
+    LABEL_REPORT,
+    LEFT_OUT,
+    REGISTRATION,
+    SLICE,
+    DatasetItem,
+)
 from fair_models.catalog.items.lineage import DERIVED_FROM
 from fair_models.catalog.protocol import Catalog
 from fair_models.data import dataset_slice
@@ -48,7 +56,17 @@ _SHOWN = 8
 """How many values or tags a message names."""
 
 _OF_THE_WHOLE = frozenset(
-    {"fair:chip_counts", "updated", pins.FIELD, tombstones.ARCHIVED, AREAS, CHANGES, LABEL_REPORT, LEFT_OUT}
+    {
+        "fair:chip_counts",
+        "updated",
+        pins.FIELD,
+        tombstones.ARCHIVED,
+        AREAS,
+        CHANGES,
+        LABEL_REPORT,
+        LEFT_OUT,
+        REGISTRATION,
+    }
 )
 """Properties that say nothing of a part. The whole has its own report on labels."""
 

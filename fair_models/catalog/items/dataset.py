@@ -32,6 +32,9 @@ AREAS = "fair:areas"
 """Property of a dataset that lists the areas which were looked at: name, chips, labels."""
 
 
+REGISTRATION = "fair:label_registration"
+"""Property of a dataset that says how far its labels lay beside the imagery, and whether they were moved."""
+
 LABEL_REPORT = "fair:label_report"
 """Property of a dataset that says how many chips and labels have each finding of the report on its labels."""
 

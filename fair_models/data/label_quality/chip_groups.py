@@ -20,7 +20,7 @@ _GAP = 1.0
 
 
 def neighbourhoods(chips: Sequence[Chip], touching: Mapping[str, Array]) -> list[list[str]]:
-    """Divide chips that have labels into neighbourhoods.
+    """Divide chips into neighbourhoods.
 
     Chips that lie apart are never in one. Others are halved at their longer side, as long as both halves have
     enough labels.
@@ -30,25 +30,25 @@ def neighbourhoods(chips: Sequence[Chip], touching: Mapping[str, Array]) -> list
         touching: Indices of the labels that each shares area with, by the chip's name.
 
     Returns:
-        Names of the chips of each, every chip with labels in exactly one.
+        Names of the chips of each, every chip in exactly one.
     """
-    labelled = [chip for chip in chips if len(touching[chip.name])]
-    if not labelled:
+    if not chips:
         return []
-    places, widths_m = _in_metres(labelled)
-    found = []
-    for members in _adjacent(places, widths_m):
-        for part in _halved(members, places, [touching[chip.name] for chip in labelled]):
-            found.append([labelled[at].name for at in part])
-    return found
+    places, widths_m = _in_metres(chips)
+    labels = [touching[chip.name] for chip in chips]
+    return [
+        [chips[at].name for at in part]
+        for members in _adjacent(places, widths_m)
+        for part in _halved(members, places, labels)
+    ]
 
 
 def _in_metres(chips: Sequence[Chip]) -> tuple[Array, Array]:
     """Middles of chips in metres east and north of the first, shape (n, 2), and their widths in metres."""
     middles = shapely.centroid(antimeridian.together(chip.grid.footprint for chip in chips))
     longitude, latitude = shapely.get_coordinates(middles).T
-    one_east, one_north = degrees_of(latitude, np.ones_like(latitude), np.zeros_like(latitude))[0], None
-    _, one_north = degrees_of(latitude, np.zeros_like(latitude), np.ones_like(latitude))
+    one, none = np.ones_like(latitude), np.zeros_like(latitude)
+    one_east, one_north = degrees_of(latitude, one, none)[0], degrees_of(latitude, none, one)[1]
     places = np.column_stack([(longitude - longitude[0]) / one_east, (latitude - latitude[0]) / one_north])
     widths_m = np.array([max(chip.width, chip.height) * chip.gsd_m for chip in chips])
     return places, widths_m

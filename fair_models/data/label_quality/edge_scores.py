@@ -131,7 +131,8 @@ class _Points:
 
     def within(self, start: tuple[int, int], end: tuple[int, int]) -> _Points:
         """Those in a rectangle."""
-        return self._only(((self.places >= start) & (self.places < end)).all(axis=1))
+        inside = (self.places >= start) & (self.places < end)
+        return self._only(np.asarray(inside.all(axis=1)))
 
     def of(self, label: int) -> _Points:
         """Those of one outline, of too many some; points of an outline follow each other."""
@@ -146,16 +147,31 @@ def _points(outlines: Array, grid: Grid) -> _Points:
     corners, ring = shapely.get_coordinates(rings, return_index=True)
     corners = grid.pixels(corners)
     outwards = 1.0 if np.linalg.det(np.reshape(grid.transform, (2, 3))[:, :2]) < 0 else -1.0
-    sides, ring = np.diff(corners, axis=0), np.where(np.diff(ring) == 0, ring[:-1], -1)
+    starts, sides, ring = corners[:-1], np.diff(corners, axis=0), np.where(np.diff(ring) == 0, ring[:-1], -1)
+    first, last = _inside(starts, sides, grid)
+    is_side = (ring >= 0) & (last > first) & sides.any(axis=1)
+    starts, sides, ring, first, last = (each[is_side] for each in (starts, sides, ring, first, last))
     lengths = np.hypot(*sides.T)
-    is_side = (ring >= 0) & (lengths > 0)
-    starts, sides, lengths, ring = (each[is_side] for each in (corners[:-1], sides, lengths, ring))
-    counts = np.maximum(1, np.rint(lengths / _POINTS_PX).astype(int))
+    counts = np.maximum(1, np.rint((last - first) * lengths / _POINTS_PX).astype(int))
     side = np.repeat(np.arange(len(counts)), counts)
-    first = np.repeat(np.cumsum(counts) - counts, counts)
-    along = (np.arange(len(side)) - first + 0.5) / counts[side]
+    number = np.arange(len(side)) - np.repeat(np.cumsum(counts) - counts, counts)
+    along = first[side] + (last - first)[side] * (number + 0.5) / counts[side]
     normals = outwards * np.column_stack([-sides[:, 1], sides[:, 0]]) / lengths[:, None]
     return _Points(starts[side] + along[:, None] * sides[side], normals[side], label[ring[side]])
+
+
+def _inside(starts: Array, sides: Array, grid: Grid) -> tuple[Array, Array]:
+    """Where sides come onto a grid and leave it, as parts of their length; last < first where they never do.
+
+    The clipping of lines by Liang and Barsky (1984). Outlines of regions go far beyond a chip.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = -starts / sides, ((grid.width, grid.height) - starts) / sides
+    still = sides == 0
+    inside = (starts >= 0) & (starts < (grid.width, grid.height))
+    enter = np.where(still, np.where(inside, 0.0, 1.0), np.minimum(low, high))
+    leave = np.where(still, np.where(inside, 1.0, 0.0), np.maximum(low, high))
+    return np.asarray(enter.max(axis=1).clip(0)), np.asarray(leave.min(axis=1).clip(max=1))
 
 
 def _blocks(
@@ -187,7 +203,7 @@ def _fields(pixels: Array, valid: Array, pixel_m: float, reach: int) -> tuple[Ar
     is_known = ndimage.binary_erosion(valid, iterations=round(2 * _SIGMA_PX), border_value=0)
     energy = (across**2 + down**2).sum(axis=0)
     size = max(1, round(_CONTRAST_M / pixel_m))
-    contrast = np.sqrt(ndimage.uniform_filter(energy, size)) + _FLAT
+    contrast = np.sqrt(ndimage.uniform_filter(energy, size).clip(0)) + _FLAT
     gradients = np.stack([across, down], axis=1) / contrast * is_known
     others = np.stack([energy / contrast**2 * is_known, is_known.astype(np.float32)])
     around = ((reach, reach), (reach, reach))
@@ -221,4 +237,4 @@ def _in_metres(found: Array, axes_m: Array, reach: int) -> Array:
     north, east = np.meshgrid(SHIFTS_M, SHIFTS_M, indexing="ij")
     across, down = np.tensordot(np.linalg.inv(axes_m), np.stack([east, north]), 1)
     at = [down + reach, across + reach]
-    return np.asarray(ndimage.map_coordinates(found.astype(np.float32), at, order=1))
+    return np.asarray(ndimage.map_coordinates(found.astype(np.float32), at, order=3))

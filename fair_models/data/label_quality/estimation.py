@@ -65,19 +65,21 @@ class Estimator:
     _closed: list[Neighbourhood] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        touching = {chip.name: self._comparable(chip) for chip in self.chips}
+        touching = {chip.name: self.known.touching(chip.grid) for chip in self.chips}
+        compared = {chip.name: self._compared(touching[chip.name], chip) for chip in self.chips}
         self._wanted, self._open = {}, {}
-        for names in chip_groups.neighbourhoods(self.chips, touching):
-            here = np.unique(np.concatenate([touching[name] for name in names]))
+        for names in chip_groups.neighbourhoods(self.chips, compared):
+            if not any(len(touching[name]) for name in names):
+                continue
+            here = np.unique(np.concatenate([compared[name] for name in names]))
             chosen = here[np.linspace(0, len(here) - 1, min(len(here), _MOST)).round().astype(int)]
             neighbours = _Neighbours(names, set(names))
             for name in names:
-                self._wanted[name] = np.intersect1d(touching[name], chosen)
+                self._wanted[name] = np.intersect1d(compared[name], chosen)
                 self._open[name] = neighbours
 
-    def _comparable(self, chip: Chip) -> Array:
-        """Indices of the labels on a chip whose outlines are compared."""
-        touching = self.known.touching(chip.grid)
+    def _compared(self, touching: Array, chip: Chip) -> Array:
+        """Those of the labels on a chip whose outlines are compared."""
         if self.any_shape or not len(touching):
             return touching
         outlines, _ = self.known.around(chip.grid)

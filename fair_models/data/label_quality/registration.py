@@ -11,9 +11,6 @@ import numpy as np
 
 from fair_models.types import Json
 
-FIELD = "fair:label_registration"
-"""Property of a dataset's item that says how far its labels lay beside the imagery."""
-
 SEARCHED_M = 8.0
 """Offsets up to this many metres east, west, north and south are looked for."""
 
@@ -47,11 +44,6 @@ class Neighbourhood:
         """How far the labels lie beside the imagery in any direction, in metres."""
         return math.hypot(self.east_m, self.north_m)
 
-    @property
-    def is_beside(self) -> bool:
-        """Whether the labels surely lie so far beside the imagery that moving them is right."""
-        return self.is_certain and self.offset_m >= NOTICED_M
-
 
 @dataclass(frozen=True)
 class Registration:
@@ -72,23 +64,28 @@ class Registration:
         """Those whose estimate is certain."""
         return [each for each in self.neighbourhoods if each.is_certain]
 
-    @property
+    @cached_property
     def beside(self) -> list[Neighbourhood]:
-        """Those whose labels surely lie beside the imagery."""
-        return [each for each in self.neighbourhoods if each.is_beside]
+        """Those whose labels surely lie so far beside the imagery that moving them is right.
 
-    def facts(self, moved: int = 0) -> Json:
-        """What an item says of it (`FIELD`).
+        Where all labels lie somewhat beside it, smaller offsets count too, so that all are moved alike.
+        """
+        known = self.certain
+        least_m = NOTICED_M / 2 if known and math.hypot(*_median(known)) >= NOTICED_M else NOTICED_M
+        return [each for each in known if each.offset_m >= least_m]
+
+    def facts(self, *, moved: bool) -> Json:
+        """What an item says of it.
 
         Args:
-            moved: Number of labels that were moved by it.
+            moved: Whether labels were moved by it.
         """
         known = self.certain
         said: Json = {
             "neighbourhoods": len(self.neighbourhoods),
             "certain": len(known),
             "beside": len(self.beside),
-            "moved": moved,
+            "moved": moved and bool(self.beside),
         }
         if known:
             east_m, north_m = _median(known)
@@ -100,11 +97,11 @@ class Registration:
             }
         return said
 
-    def note(self, moved: int | None = None) -> str:
+    def note(self, *, moved: bool) -> str:
         """What people are told; empty where no labels surely lie beside the imagery.
 
         Args:
-            moved: Number of labels that were moved. None: nobody asked for that.
+            moved: Whether labels were moved by it.
         """
         beside = self.beside
         if not beside:
@@ -115,9 +112,9 @@ class Registration:
         far = _direction(*_median(beside))
         worst = max(each.offset_m for each in beside)
         spread = f" (median; the farthest {worst:.1f} m)" if len(beside) > 1 else ""
-        if moved is None:
-            return f"Labels lie {far} of the imagery {where}{spread}; ingest again with --align to move them"
-        return f"Labels lay {far} of the imagery {where}{spread}; {moved:,} labels were moved"
+        if moved:
+            return f"Labels lay {far} of the imagery {where}{spread}; they were moved onto it"
+        return f"Labels lie {far} of the imagery {where}{spread}; ingest again with --align to move them"
 
 
 def _median(among: Sequence[Neighbourhood]) -> tuple[float, float]:
