@@ -255,7 +255,7 @@ def test_a_collection_sums_up_what_everybody_sees(tmp_path: Path) -> None:
     catalog = LocalCatalog(tmp_path / "catalog")
     far = {"fair:owner": "amina", "fair:visibility": "private", "mlm:tasks": ["scene-classification"]}
     catalog.commit(Change(put=[small_item("near-v1"), small_item("far-v1", box=[10, 10, 11, 11], **far)]))
-    for caller in (Caller(), Caller("amina", "reader")):
+    for caller in (Caller(), Caller("bikash", "reader")):
         seen = VisibleCatalog(catalog, caller).collection("local-models")
         assert seen.extent.spatial.bboxes == [BOX]
         assert "scene-classification" not in str(seen.summaries.to_dict())
