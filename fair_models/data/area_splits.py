@@ -107,7 +107,7 @@ def require_areas(names: Sequence[str], held_out: Sequence[str]) -> None:
     unknown = [name for name in dict.fromkeys(held_out) if name not in names]
     for name in unknown if len(names) > 1 else ():
         near = get_close_matches(name, names, n=2, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}" if near else f"there are {_listed(names)}"
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {_listed(names)}"
         reasons.append(f"there is no area {name}; {hint}")
     if len(names) > 1 and set(names) <= set(held_out):
         reasons.append("all areas are held out, and none is left to learn from; hold out fewer")

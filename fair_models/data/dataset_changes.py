@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import shapely
-from shapely import STRtree
 
 from fair_models.data import label_matches
 from fair_models.data.images import antimeridian, chips
@@ -16,12 +16,15 @@ from fair_models.data.images.chips import Chip
 from fair_models.data.splits import Split
 from fair_models.data.vectors import polygons
 from fair_models.data.vectors.labels import Labels
+from fair_models.data.vectors.mapped_area import Outline
 from fair_models.data.vectors.osm import origin
-from fair_models.store.digests import checksum_file
 from fair_models.types import Array, Json
 
 Detail = Json
 """One label that changed: class, place, id where it has one, and what it was before."""
+
+_ROUNDED = 1e-7
+"""Degrees, about a centimetre: by less the ground of chips may be rounded."""
 
 _PLACE_DECIMALS = 6
 """Of degrees, about ten centimetres: where a label or a chip lies."""
@@ -32,15 +35,19 @@ class Content:
     """What a version of a dataset holds.
 
     split: Which chips it has, and on which sides.
-    chips: Its chips, by name; empty where both versions have the same archive and the same names.
+    chips: Its chips by name, of those that may differ from what the other version has; files are equal else.
     labels: Its labels; None where it has captions.
     captions: Its captions by the name of the image; None where it has labels.
+    files: Of images that need no place, and are not decoded: what is equal for equal files, by name.
+    ground: What its chips cover, in longitude and latitude. None: they have no place.
     """
 
     split: Split
     chips: Mapping[str, Chip] = field(default_factory=dict)
     labels: Labels | None = None
     captions: Mapping[str, Sequence[str]] | None = None
+    files: Mapping[str, Any] = field(default_factory=dict)
+    ground: Outline | None = None
 
     @property
     def names(self) -> list[str]:
@@ -56,8 +63,8 @@ class LabelChanges:
     moved: The same object in another place or with another outline.
     reclassified: The same object of another class, moved or not.
     unchanged: How many are as they were.
-    added_with_chips, removed_with_chips: How many of those that were added lie on chips that are new, and of
-        those that were removed on chips that are no more.
+    added_with_chips, removed_with_chips: How many of those that were added lie beyond the chips of before,
+        and how many of those that were removed beyond the chips of now.
     """
 
     added: Sequence[Detail] = ()
@@ -146,32 +153,24 @@ def changes(before: Content, after: Content, are_same: Callable[[Chip, Chip], bo
     Args:
         before: The version before.
         after: The version.
-        are_same: Whether two chips have the same pixels. Default: they are decoded where their files differ.
+        are_same: Whether two chips have the same pixels. Default: they are decoded.
     """
     names = list(_same_chips(before, after))
-    new = set(after.names) - {now for _, now in names}
-    gone = set(before.names) - {then for then, _ in names}
     return Changes(
-        _label_changes(before, after, gone, new),
+        _label_changes(before, after),
         _chip_changes(before, after, names, are_same or have_same_pixels),
         _split_changes(before.split, after.split, names),
     )
 
 
 def have_same_pixels(one: Chip, other: Chip) -> bool:
-    """Whether two chips show the same: their files are equal byte for byte, else their pixels.
+    """Whether two chips show the same, pixel by pixel, read by the rules of each.
 
     Raises:
         InvalidImagery: One cannot be decoded.
     """
-    if one.rules == other.rules and _digests(one) == _digests(other):
-        return True
     ours, theirs = chips.decode(one), chips.decode(other)
     return np.array_equal(ours.pixels, theirs.pixels) and np.array_equal(ours.valid, theirs.valid)
-
-
-def _digests(chip: Chip) -> list[tuple[str, str]]:
-    return [(path.name, checksum_file(path)) for path in chips.files(chip)]
 
 
 def _same_chips(before: Content, after: Content) -> Iterator[tuple[str, str]]:
@@ -208,10 +207,15 @@ def _chip_changes(
         if then in before.chips and now in after.chips and before.chips[then] != after.chips[now]
     ]
     said, says = before.captions or {}, after.captions or {}
+    other_files = {
+        now
+        for then, now in names
+        if then in before.files and now in after.files and before.files[then] != after.files[now]
+    }
     return ChipChanges(
         added=sorted(set(after.names) - kept),
         removed=sorted(lost),
-        changed=sorted(now for now, one, other in pairs if not are_same(one, other)),
+        changed=sorted({now for now, one, other in pairs if not are_same(one, other)} | other_files),
         moved=sorted(now for now, one, other in pairs if _place(one) != _place(other)),
         renamed=sorted(pair for pair in names if pair[0] != pair[1]),
         captions=sorted(
@@ -231,7 +235,7 @@ def _split_changes(before: Split, after: Split, names: Sequence[tuple[str, str]]
     )
 
 
-def _label_changes(before: Content, after: Content, gone: set[str], new: set[str]) -> LabelChanges:
+def _label_changes(before: Content, after: Content) -> LabelChanges:
     if before.labels is None or after.labels is None:
         return LabelChanges()
     then, now = before.labels, after.labels
@@ -250,8 +254,8 @@ def _label_changes(before: Content, after: Content, gone: set[str], new: set[str
             if then.names[one] != now.names[index]
         ],
         unchanged=sum(then.names[one] == now.names[index] for one, index in found.same),
-        added_with_chips=_count_only_on(now.outlines[list(found.added)], after, new),
-        removed_with_chips=_count_only_on(then.outlines[list(found.removed)], before, gone),
+        added_with_chips=_count_beyond(now.outlines[list(found.added)], before.ground),
+        removed_with_chips=_count_beyond(then.outlines[list(found.removed)], after.ground),
     )
 
 
@@ -268,20 +272,10 @@ def _detail(labels: Labels, index: int) -> Detail:
     return {"class": labels.names[index], "at": at, **({"id": name} if name else {})}
 
 
-def _count_only_on(outlines: Array, content: Content, names: set[str]) -> int:
-    """How many outlines lie on some chips of a version and on no other of its chips."""
-    if not len(outlines) or not content.chips:
+def _count_beyond(outlines: Array, ground: Outline | None) -> int:
+    """How many outlines share no ground with what the chips of a version cover."""
+    if ground is None or not len(outlines):
         return 0
-    here = {name: antimeridian.cut(chip.grid.footprint) for name, chip in content.chips.items()}
-    some = _touched(outlines, [place for name, place in here.items() if name in names])
-    others = _touched(outlines, [place for name, place in here.items() if name not in names])
-    return int((some & ~others).sum())
-
-
-def _touched(outlines: Array, places: Sequence[shapely.Geometry]) -> Array:
-    """Which outlines share ground with any place, bool, shape (n,)."""
-    shapes = np.array(places, dtype=object)
-    found, of = STRtree(shapes).query(outlines, predicate="intersects")
-    touched = np.zeros(len(outlines), dtype=bool)
-    touched[found[~shapely.touches(outlines[found], shapes[of])]] = True
-    return touched
+    inner = ground.buffer(-_ROUNDED)
+    shapely.prepare(inner)
+    return int((~shapely.intersects(inner, antimeridian.normal(outlines))).sum())

@@ -174,7 +174,7 @@ def ingest(
                 logger.info("%s holds the same chips and labels already; no new version", current.id)
                 return current
         former = dataset_history.before(catalog, params.name, current)
-        held = DatasetFiles(files, prepared.classes or params.class_names, prepared.rules)
+        held = DatasetFiles(files, prepared.classes or params.class_names, prepared.rules, prepared.geometry)
         history = dataset_history.since(former, held, store, folder)
         for sentence in history.notes:
             note(sentence)

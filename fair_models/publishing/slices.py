@@ -122,7 +122,7 @@ def publish_slice(
                 logger.info("%s is this very slice already; no new version", current.id)
                 return current
         former = dataset_history.before(catalog, params.name, current)
-        history = dataset_history.since(former, _held(whole, files, store), store, folder)
+        history = dataset_history.since(former, _held(whole, cut, files, store), store, folder)
         for sentence in history.notes:
             note(sentence)
         number = versions.next_number(catalog, DATASETS, params.name)
@@ -251,11 +251,12 @@ def _cut(whole: Item, params: SliceDatasetParams, store: Store, folder: Path, no
     return cut
 
 
-def _held(whole: Item, files: Mapping[str, Path], store: Store) -> DatasetFiles:
+def _held(whole: Item, cut: Slice, files: Mapping[str, Path], store: Store) -> DatasetFiles:
     """A slice that was cut, with the chips of the whole."""
     data = DatasetItem(whole)
     archive = store.fetch(*data.file(assets.CHIPS))
-    return DatasetFiles({**files, "chips": archive}, data.classes, data.imagery_rules)
+    geometry = footprint.geometry(footprint.of(cut.chips))
+    return DatasetFiles({**files, "chips": archive}, data.classes, data.imagery_rules, geometry)
 
 
 def _share(cut: Slice, chip_count: int, label_count: int, whole: str) -> str:

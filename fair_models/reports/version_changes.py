@@ -36,13 +36,13 @@ def sentences(record: Json) -> list[str]:
     ]
     if count := split.get("held_out_to_train"):
         told.append(
-            f"{_chips(count)} held out in {since} train now: a model that is trained on this version has "
-            f"learnt from them, which favours it on {since}"
+            f"{_chips(count)} held out in {since}, used for training now: a model that is trained on this "
+            f"version has learnt from them, which favours it where it is measured on {since}"
         )
     if count := split.get("train_to_held_out"):
         told.append(
-            f"{_chips(count)} used in training in {since}, held out now: models of {since} have learnt from "
-            "them, which favours these on this version"
+            f"{_chips(count)} used for training in {since}, held out now: models that were trained on "
+            f"{since} have learnt from them, which favours these where they are measured on this version"
         )
     return told
 

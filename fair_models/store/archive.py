@@ -7,7 +7,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -90,13 +90,33 @@ def _write(files: Mapping[str, Path], destination: Path, compression: int) -> No
                 shutil.copyfileobj(source, target, _PIECE)
 
 
-def unpack(archive: Path, folder: Path, limits: ArchiveLimits | None = None) -> None:
+def checks(archive: Path) -> dict[str, tuple[int, int]]:
+    """Size in bytes and CRC-32 of each file in a zip archive, by name: equal ones are equal files.
+
+    Raises:
+        NotFound: There is no such archive.
+        Corrupted: It is no zip archive, or damaged.
+    """
+    if not archive.is_file():
+        raise NotFound(f"Archive {archive} does not exist: fetch it again")
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            files = [entry for entry in opened.infolist() if not entry.is_dir()]
+            return {entry.filename: (entry.file_size, entry.CRC) for entry in files}
+    except BROKEN as error:
+        raise Corrupted(f"Archive {archive} cannot be read ({error}): fetch or make it again") from error
+
+
+def unpack(
+    archive: Path, folder: Path, limits: ArchiveLimits | None = None, only: Collection[str] | None = None
+) -> None:
     """Unpack a zip archive into a new or empty folder. The folder appears whole or not at all.
 
     Args:
         archive: The archive.
         folder: Where its files go.
         limits: What it may hold at most; counted while unpacking, whatever the archive says of itself.
+        only: Names of the files that are wanted. Default: all.
 
     Raises:
         NotFound: There is no such archive.
@@ -111,7 +131,7 @@ def unpack(archive: Path, folder: Path, limits: ArchiveLimits | None = None) -> 
     try:
         with zipfile.ZipFile(archive) as opened, atomic_folder(folder) as temporary:
             _check_entries(archive, opened.infolist(), limits)
-            _extract(archive, opened, temporary, limits)
+            _extract(archive, opened, temporary, limits, only)
     except BROKEN as error:
         raise Corrupted(f"Archive {archive} cannot be read ({error}): fetch or make it again") from error
 
@@ -140,10 +160,16 @@ def _check_entries(archive: Path, entries: list[zipfile.ZipInfo], limits: Archiv
         )
 
 
-def _extract(path: Path, archive: zipfile.ZipFile, folder: Path, limits: ArchiveLimits) -> None:
+def _extract(
+    path: Path,
+    archive: zipfile.ZipFile,
+    folder: Path,
+    limits: ArchiveLimits,
+    only: Collection[str] | None,
+) -> None:
     left = limits.total_bytes
     for entry in archive.infolist():
-        if entry.is_dir():
+        if entry.is_dir() or (only is not None and entry.filename not in only):
             continue
         target = folder / entry.filename
         with translate_os_errors(f"unpack {path}"):

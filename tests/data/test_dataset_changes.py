@@ -243,18 +243,33 @@ def test_chips_on_another_side_are_told_by_the_side_they_were_on() -> None:
     assert (list(found.held_out_to_train), list(found.train_to_held_out)) == ([c], [a])
 
 
-def test_labels_that_went_with_their_chips_are_counted_apart() -> None:
-    two = row(0, 1)
-    middles = [chip.grid.footprint.centroid for chip in two.values()]
-    labels = known(*(middle.buffer(1e-5) for middle in middles))
-    before = Content(split(train=list(two)), two, labels)
-    after = Content(split(train=list(row(0))), row(0), known())
+def test_labels_beyond_the_chips_of_the_other_version_are_counted_apart() -> None:
+    one, two = (
+        shapely.union_all([chip.grid.footprint for chip in row(*columns).values()])
+        for columns in ((0,), (0, 1))
+    )
+    edge = row(1)[min(row(1))].grid.footprint
+    west = edge.bounds[0]
+    inside, beyond = row(0)[min(row(0))].grid.footprint.centroid, edge.centroid
+    labels = known(
+        inside.buffer(1e-5), beyond.buffer(1e-5), shapely.Point(west, beyond.y).buffer(1e-5), house(0)
+    )
+    before = Content(split(), labels=labels, ground=two)
+    after = Content(split(), labels=known(house(0)), ground=one)
 
     counts = changes(before, after).labels.counts()
 
-    assert (counts["removed"], counts["removed_with_chips"]) == (2, 1)
+    assert (counts["removed"], counts["removed_with_chips"], counts["unchanged"]) == (3, 1, 1)
     counts = changes(after, before).labels.counts()
-    assert (counts["added"], counts["added_with_chips"]) == (2, 1)
+    assert (counts["added"], counts["added_with_chips"]) == (3, 1)
+
+
+def test_images_without_a_place_are_compared_by_their_files() -> None:
+    sides = split(train=["a", "b"])
+    before = Content(sides, captions={}, files={"a": 1, "b": 1})
+    after = Content(sides, captions={}, files={"a": 1, "b": 2})
+
+    assert list(changes(before, after).chips.changed) == ["b"]
 
 
 def tiff(path: Path, seed: int = 0, **more: Any) -> Chip:

@@ -188,8 +188,8 @@ def test_chips_that_were_held_out_and_train_now_are_told(publish: Ingest, notes:
 
     found = counts(item)["split"]
     assert found["held_out_to_train"] == found["train_to_held_out"] > 0
-    assert any("held out in town-v1 train now" in note for note in notes)
-    assert any("models of town-v1 have learnt from them" in note for note in notes)
+    assert any("held out in town-v1, used for training now" in note for note in notes)
+    assert any("models that were trained on town-v1 have learnt from them" in note for note in notes)
 
 
 def test_other_words_alone_change_no_data(publish: Ingest, notes: list[str]) -> None:
@@ -305,12 +305,14 @@ def test_a_narrower_slice_says_which_chips_are_no_more_in_it(
 def test_captions_are_told_image_by_image(publish: Ingest, town: Path) -> None:
     publish(name="sentences", captions="from-labels")
     edit_labels(town, lambda features: features[:1])
+    paint(tiffs(town)[0], 90)
 
     item = publish(name="sentences", captions="from-labels")
 
     found = counts(item)
     assert found["labels"] == {}
     assert found["chips"]["captions"] > 0
+    assert found["chips"]["changed"] == 1
 
 
 def test_the_card_of_a_dataset_says_what_is_new(publish: Ingest, town: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
-from fair_models.store.archive import ArchiveLimits, pack, unpack
+from fair_models.store.archive import ArchiveLimits, checks, pack, unpack
 
 
 @pytest.fixture
@@ -151,3 +151,32 @@ def test_a_folder_that_holds_something_is_not_unpacked_into(sources: dict[str, P
 def test_a_missing_archive_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         unpack(tmp_path / "nothing.zip", tmp_path / "out")
+
+
+def test_what_is_equal_for_equal_files_is_told_without_unpacking(
+    sources: dict[str, Path], tmp_path: Path
+) -> None:
+    pack(sources, tmp_path / "one.zip")
+    name = next(iter(sources))
+    other = tmp_path / "other"
+    other.write_bytes(sources[name].read_bytes() + b"!")
+    pack({**sources, name: other}, tmp_path / "two.zip", compress=True)
+
+    one, two = checks(tmp_path / "one.zip"), checks(tmp_path / "two.zip")
+
+    assert set(one) == set(two) == set(sources)
+    assert {each for each in one if one[each] != two[each]} == {name}
+    assert one[name][0] == sources[name].stat().st_size
+    with pytest.raises(NotFound):
+        checks(tmp_path / "none.zip")
+    with pytest.raises(Corrupted):
+        checks(other)
+
+
+def test_some_files_are_unpacked_alone(sources: dict[str, Path], tmp_path: Path) -> None:
+    pack(sources, tmp_path / "all.zip")
+    name = next(iter(sources))
+
+    unpack(tmp_path / "all.zip", tmp_path / "some", only={name})
+
+    assert [path.name for path in (tmp_path / "some").rglob("*") if path.is_file()] == [Path(name).name]

@@ -62,9 +62,8 @@ def compare(
     Raises:
         NotFound: A version or dataset is not there; names the nearest.
         Invalid: A version's training did not complete; no version says what to measure on; areas are asked
-            for and no dataset has any; or none can be
-            measured on the dataset, or has a value of the metric there. Says why for each. A slice that fits
-            none is told beside the others.
+            for and no dataset has any; or none can be measured on the dataset, or has a value of the metric
+            there. Says why for each. A slice that fits none is told beside the others.
     """
     contenders = [find(reference, catalog, store, ledger) for reference in dict.fromkeys(params.versions)]
     grounds = [

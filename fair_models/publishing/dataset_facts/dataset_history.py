@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import shapely
 from pystac import Item
 
 from fair_models.catalog.items import assets, versions
@@ -22,7 +23,7 @@ from fair_models.errors import Corrupted, Invalid, NotFound
 from fair_models.imagery_rules import ImageryRules
 from fair_models.reports.version_changes import sentences
 from fair_models.store import atomic
-from fair_models.store.archive import unpack
+from fair_models.store.archive import checks, unpack
 from fair_models.store.digests import checksum_file
 from fair_models.store.protocol import Store, StoredFile
 from fair_models.types import DATASETS, Json
@@ -52,11 +53,13 @@ class DatasetFiles:
     files: Its files by the keys "chips", "labels" and "split".
     classes: Classes of its labels.
     rules: By which rules its chips are read.
+    geometry: What its chips cover, as GeoJSON. None: they have no place.
     """
 
     files: Mapping[str, Path]
     classes: Sequence[str]
     rules: ImageryRules
+    geometry: Json | None
 
 
 def before(catalog: Catalog, name: str, current: Item | None) -> Item | None:
@@ -106,34 +109,62 @@ def since(former: Item | None, made: DatasetFiles, store: Store, folder: Path) -
 
 
 def _contents(former: DatasetItem, made: DatasetFiles, store: Store, folder: Path) -> tuple[Content, Content]:
-    """What both versions hold, with the chips where they may differ."""
-    archive = former.file(assets.CHIPS)
+    """What both versions hold, with the chips whose files differ."""
+    place, checksum = former.file(assets.CHIPS)
     then = _content(
-        store.fetch(*former.file(assets.LABELS)), store.fetch(*former.file(assets.SPLIT)), former.classes
+        store.fetch(*former.file(assets.LABELS)),
+        store.fetch(*former.file(assets.SPLIT)),
+        former.classes,
+        former.item.geometry,
     )
-    now = _content(made.files["labels"], made.files["split"], made.classes)
-    is_same_archive = archive[1] == checksum_file(made.files["chips"])
-    if is_same_archive and former.imagery_rules == made.rules and set(then.names) == set(now.names):
+    now = _content(made.files["labels"], made.files["split"], made.classes, made.geometry)
+    is_same = former.imagery_rules == made.rules
+    if is_same and checksum == checksum_file(made.files["chips"]) and set(then.names) == set(now.names):
         return then, now
-    if now.captions is not None:  # images that need no place are told apart by their names alone
-        return then, now
-    chips_now = _chips(made.files["chips"], folder / "chips-now", made.rules, now.names)
-    if is_same_archive and former.imagery_rules == made.rules:
-        chips_then = _chips(made.files["chips"], folder / "chips-now", made.rules, then.names)
-    else:
-        chips_then = _chips(store.fetch(*archive), folder / "chips-then", former.imagery_rules, then.names)
-    return replace(then, chips=chips_then), replace(now, chips=chips_now)
+    archives = store.fetch(place, checksum), made.files["chips"]
+    files, files_now = (
+        _files(archive, each.names) for archive, each in zip(archives, (then, now), strict=True)
+    )
+    if now.captions is not None:  # images that may have no place, and are read as they are
+        return replace(then, files=files), replace(now, files=files_now)
+    equal = {name for name in files if is_same and files[name] == files_now.get(name)}
+    return (
+        replace(then, chips=_chips(archives[0], folder / "then", former.imagery_rules, files, equal)),
+        replace(now, chips=_chips(archives[1], folder / "now", made.rules, files_now, equal)),
+    )
 
 
-def _content(labels_file: Path, split_file: Path, classes: Sequence[str]) -> Content:
+def _content(labels_file: Path, split_file: Path, classes: Sequence[str], geometry: Json | None) -> Content:
     split = Split.read(split_file)
     if list(classes) == [captioned_images.CLASS]:
         return Content(split, captions=captioned_images.read_written(labels_file)[0])
-    return Content(split, labels=labels.read_stored(labels_file, classes))
+    ground = None if geometry is None else shapely.geometry.shape(geometry)
+    return Content(split, labels=labels.read_stored(labels_file, classes), ground=ground)
 
 
-def _chips(archive: Path, folder: Path, rules: ImageryRules, names: Sequence[str]) -> dict[str, Chip]:
-    if not folder.is_dir():
-        unpack(archive, folder)
+def _files(archive: Path, names: Sequence[str]) -> dict[str, dict[str, tuple[int, int]]]:
+    """The files of each chip of an archive, those beside its image too, with sizes and check sums."""
     wanted = set(names)
-    return {chip.name: chip for chip in chips.find(folder, rules=rules) if chip.name in wanted}
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for file, check in checks(archive).items():
+        chip = file
+        while chip not in wanted and "." in chip:
+            chip = chip.rpartition(".")[0]
+        if chip in wanted:
+            found.setdefault(chip, {})[file] = check
+    return found
+
+
+def _chips(
+    archive: Path,
+    folder: Path,
+    rules: ImageryRules,
+    files: Mapping[str, Mapping[str, tuple[int, int]]],
+    equal: Collection[str],
+) -> dict[str, Chip]:
+    """The chips of an archive but for those that are equal in both versions."""
+    wanted = [file for name, own in files.items() if name not in equal for file in own]
+    if not wanted:
+        return {}
+    unpack(archive, folder, only=wanted)
+    return {chip.name: chip for chip in chips.find(folder, rules=rules)}
