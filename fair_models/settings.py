@@ -209,6 +209,12 @@ class Settings(AccountSettings):
         description="Seconds within which the registry service has to begin its answer, above 0 to 3600. "
         "Default: 300.",
     )
+    web_downloads: Literal["redirect", "stream"] = Field(
+        "redirect",
+        description="How the registry service hands out files that lie in a bucket. redirect (default): by a "
+        "signed link to the bucket, which holds for 5 minutes. stream: through the service, where people "
+        "cannot reach the bucket's address.",
+    )
     web_cors_origins: Annotated[tuple[str, ...], *Listed] = Field(
         (),
         description="Origins of websites whose scripts may read from the registry service, e.g. "

@@ -92,6 +92,9 @@ class Catalog(Protocol):
     def derivatives(self, collection: CollectionId, item_id: str) -> list[Item]:
         """Items of any collection that derive from one, by a link or by a field that names it."""
 
+    def holding(self, checksum: str) -> list[Item]:
+        """Items of any collection with a file of this `file:checksum`, by collection and id."""
+
     def tombstones(self, collection: CollectionId, name: str | None = None) -> list[Item]:
         """What stays of deleted items, by name and number. An id that exists again has none."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from fair_models.errors import Conflict, Invalid, NotFound
@@ -15,10 +16,13 @@ from fair_models.store import leftovers
 from fair_models.store.atomic import UNFINISHED, sync_file, sync_folder, temporary_beside, translate_os_errors
 from fair_models.store.digests import checksum_file, verify
 from fair_models.store.naming import checked_key
-from fair_models.store.protocol import StoredFile
+from fair_models.store.protocol import FileState, StoredFile
 
 STALE = timedelta(hours=1)
 """An unfinished file that was left alone for so long is nobody's: the next put into its folder removes it."""
+
+PIECE_BYTES = 1 << 20
+"""Read at once by who reads a file piece by piece."""
 
 
 class LocalStore:
@@ -110,6 +114,25 @@ class LocalStore:
         """
         return datetime.fromtimestamp(self.fetch(href).stat().st_mtime, UTC)
 
+    def holds(self, href: str) -> bool:
+        """Whether an address leads into the folder of this store, links on the way included."""
+        try:
+            return self.root in _local_path(href).resolve().parents
+        except (Invalid, OSError, ValueError, RuntimeError):
+            return False
+
+    def state(self, href: str) -> FileState:
+        """What is known of a file without reading it. Raises as `fetch` does."""
+        found = self.fetch(href).stat()
+        return FileState(found.st_size, None, f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}")
+
+    def pieces(self, href: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes of a file from `start` to before `stop`, a piece at a time. Raises as `fetch` does."""
+        path = self.fetch(href)
+        with translate_os_errors(f"read {path}"):
+            file = path.open("rb")
+        return _pieces(file, start, path.stat().st_size if stop is None else stop)
+
     def delete(self, href: str) -> None:
         """Take a file away, and the folders that it leaves empty. One that is not there is no error.
 
@@ -142,7 +165,7 @@ class LocalStore:
             ):
                 yield str(path)
 
-    def link(self, href: str, seconds: int) -> str:
+    def link(self, href: str, seconds: int, headers: Mapping[str, str] | None = None) -> str:
         """The file:// address of a file, for programs that see the folder. It does not end.
 
         Raises:
@@ -158,6 +181,15 @@ class LocalStore:
     def abandon(self, unfinished: Iterable[str]) -> list[str]:
         """Take away what `unfinished` named. Returns those that are gone now."""
         return [str(path) for path in leftovers.take_away(map(Path, unfinished))]
+
+
+def _pieces(file: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
+    with file:
+        file.seek(start)
+        left = stop - start
+        while left > 0 and (piece := file.read(min(PIECE_BYTES, left))):
+            left -= len(piece)
+            yield piece
 
 
 def _copy(source: Path | bytes, temporary: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,20 @@ class StoredFile:
     href: str
     checksum: str
     size: int
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What is known of a stored file without reading it.
+
+    size: Bytes.
+    sha256: Hex digest that the store noted when it was put; None where it notes none.
+    state: What tells these bytes from others that lay there before or after.
+    """
+
+    size: int
+    sha256: str | None
+    state: str
 
 
 class Store(Protocol):
@@ -58,17 +72,40 @@ class Store(Protocol):
     def modified(self, href: str) -> datetime:
         """When the file was put, the last time where it was put again: aware, UTC. Raises NotFound."""
 
+    def holds(self, href: str) -> bool:
+        """Whether an address is that of a file of this store, whether it is there or not.
+
+        Everything else that the store can read, such as other files of this machine, is nothing to hand out.
+        """
+
+    def state(self, href: str) -> FileState:
+        """What is known of a file without reading it. Raises NotFound."""
+
+    def pieces(self, href: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes of a file from `start` to before `stop`, read where they lie, a piece at a time.
+
+        They are compared with nothing, see `reading.verified`.
+
+        Raises:
+            NotFound: Nothing lies there: at the call, before the first piece is asked for.
+        """
+
     def delete(self, href: str) -> None:
         """Take a file away. One that is not there is no error."""
 
     def hrefs(self, prefix: str = "") -> Iterator[str]:
         """Addresses of all files whose key starts with `prefix`."""
 
-    def link(self, href: str, seconds: int) -> str:
+    def link(self, href: str, seconds: int, headers: Mapping[str, str] | None = None) -> str:
         """An address that gives the file to a browser or a backend for some time.
 
         A bucket signs an https address; a public file keeps its own. A folder gives a file:// address, which
         holds for ever, and only on machines that see the folder.
+
+        Args:
+            href: The file.
+            seconds: How long the address holds.
+            headers: Content-Type and Content-Disposition that a signed address answers with.
 
         Raises:
             NotFound: Nothing lies there.

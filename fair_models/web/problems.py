@@ -50,7 +50,7 @@ STATUSES: Mapping[str, int] = {
     "too-many-requests": 429,
     "headers-too-large": 431,
     "internal": 500,
-    "corrupted": 500,
+    "corrupted": 502,
     "training-failed": 500,
     "prediction-failed": 500,
     "unavailable": 503,

@@ -572,3 +572,16 @@ def test_names_that_clash_already_can_be_copied_and_changed_but_get_no_new_versi
     catalog.commit(Change(remove=[("local-models", "roofs-v1")]))
     put(catalog, make_item("roofs-v2", "base-models"))
     assert ids(catalog.search("base-models")) == ["roofs-v1", "roofs-v2"]
+
+
+def test_items_are_found_by_the_digest_of_a_file(catalog: Catalog, make_item: MakeItem) -> None:
+    checksum = "1220" + "ab" * 32
+    items = [make_item("roofs-v1"), make_item("roofs-v2"), make_item("town-v1", "datasets")]
+    for item in items[1:]:
+        item.assets["model"].extra_fields["file:checksum"] = checksum
+    items[0].properties["note"] = f"it is not {checksum}"
+    catalog.commit(Change(put=items))
+    assert [each.id for each in catalog.holding(checksum)] == ["town-v1", "roofs-v2"]
+    assert catalog.holding("1220" + "cd" * 32) == []
+    catalog.commit(Change(remove=[("datasets", "town-v1")]))
+    assert [each.id for each in catalog.holding(checksum)] == ["roofs-v2"]

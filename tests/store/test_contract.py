@@ -19,6 +19,7 @@ from fair_models.errors import Conflict, Corrupted, Invalid, NotFound
 from fair_models.store.digests import checksum_bytes
 from fair_models.store.local import LocalStore
 from fair_models.store.protocol import Store
+from fair_models.store.reading import verified
 from fair_models.store.s3.place import BucketPlace
 from fair_models.store.s3.store import S3Store
 
@@ -120,6 +121,53 @@ def test_files_are_listed_in_order_by_what_their_keys_begin_with(store: Store) -
     assert list(store.hrefs("a/roofs/v1/")) == [hrefs["a/roofs/v1/x"], hrefs["a/roofs/v1/y"]]
     assert list(store.hrefs("a/roofs/v1")) == [hrefs[key] for key in keys[:3]]
     assert list(store.hrefs("c/")) == []
+
+
+def test_a_file_is_read_in_pieces_where_it_lies(store: Store) -> None:
+    content = bytes(range(256)) * 10_000
+    stored = store.put(KEY, content)
+    assert b"".join(store.pieces(stored.href)) == content
+    assert max(map(len, store.pieces(stored.href))) <= 1 << 20
+    assert b"".join(store.pieces(stored.href, 5, 2_000_000)) == content[5:2_000_000]
+    assert b"".join(store.pieces(stored.href, 2_559_990)) == content[-10:]
+    assert list(store.pieces(store.put(f"{KEY}.none", b"").href)) == []
+    state = store.state(stored.href)
+    assert state.size == len(content)
+    assert state.sha256 in (None, stored.checksum[4:])
+    assert store.state(stored.href) == state
+    with pytest.raises(NotFound):
+        store.pieces(f"{stored.href}x")
+    with pytest.raises(NotFound):
+        store.state(f"{stored.href}x")
+
+
+def test_a_file_is_passed_on_whole_only_where_it_is_the_right_one(given: Given) -> None:
+    content = bytes(3 << 20)
+    stored = given.store.put(KEY, content)
+    digest = stored.checksum[4:]
+    assert b"".join(verified(given.store, stored.href, digest, "It")) == content
+    given.damage(stored.href, content[:-1] + b"x")
+    passed: list[bytes] = []
+    with pytest.raises(Corrupted, match="It holds other bytes"):
+        passed.extend(verified(given.store, stored.href, digest, "It"))
+    assert len(b"".join(passed)) < len(content)
+
+
+def test_a_store_knows_its_own_files(store: Store, tmp_path: Path) -> None:
+    stored = store.put(KEY, b"weights")
+    assert store.holds(stored.href)
+    assert store.holds(f"{stored.href}-not-there")
+    folder = stored.href.removesuffix(f"/{KEY}")
+    for other in (
+        str(tmp_path / "x"),
+        "/etc/passwd",
+        "s3://other/x",
+        f"{folder}/../x",
+        "",
+        "local:worker",
+        "\0",
+    ):
+        assert not store.holds(other)
 
 
 def test_the_same_bytes_again_are_no_error(store: Store) -> None:

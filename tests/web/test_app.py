@@ -99,7 +99,7 @@ def test_every_error_of_the_library_has_a_kind_and_every_kind_a_status() -> None
         (errors.InvalidDocument("x.json", ["no JSON"]), 400, "malformed"),
         (errors.Unavailable("away"), 503, "unavailable"),
         (errors.Unsettled("not yet"), 503, "unsettled"),
-        (errors.Corrupted("other bytes"), 500, "corrupted"),
+        (errors.Corrupted("other bytes"), 502, "corrupted"),
         (problems.Problem("unauthenticated", "who?", headers={"WWW-Authenticate": "Bearer"}), 401, None),
     ],
 )

@@ -18,6 +18,8 @@ from fair_models.types import BBox, Json
 
 TASKS = ("mlm:tasks", "label:tasks")
 KEYWORDS = "keywords"
+CHECKSUM = "file:checksum"
+"""Field of an asset with the digest of its file."""
 _LARGEST = 2**63 - 1
 """The largest whole number that SQLite holds."""
 
@@ -32,7 +34,8 @@ class SearchFields:
     gsd_m: Metres per pixel.
     owner: Account that the item belongs to.
     private: Whether it is there for its owner alone.
-    facets: Property and value (as JSON text) for each value of each searched or summed property.
+    facets: Property and value (as JSON text) for each value of each searched or summed property, and for
+        the digest of each file.
     """
 
     name: str
@@ -90,7 +93,7 @@ def search_fields_of(collection: str, document: Json) -> SearchFields:
         gsd_m=_number(properties.get("gsd")),
         owner=owner_of(properties),
         private=is_private(properties),
-        facets=frozenset(_facets(collection, properties)),
+        facets=frozenset([*_facets(collection, properties), *_digests(document.get("assets"))]),
     )
 
 
@@ -165,6 +168,13 @@ def time_text(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _digests(assets: object) -> Iterator[tuple[str, str]]:
+    for asset in assets.values() if isinstance(assets, dict) else ():
+        checksum = asset.get(CHECKSUM) if isinstance(asset, dict) else None
+        if isinstance(checksum, str):
+            yield CHECKSUM, facet_text(checksum)
 
 
 def _facets(collection: str, properties: Json) -> Iterator[tuple[str, str]]:

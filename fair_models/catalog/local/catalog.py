@@ -131,6 +131,11 @@ class LocalCatalog:
         found = self._read(lambda index: index.derivatives(collection, item_id))
         return [to_item(document, self.root, path) for path, document in found]
 
+    def holding(self, checksum: str) -> list[Item]:
+        """Items of any collection with a file of this digest, by collection and id."""
+        found = self._read(lambda index: index.holding(checksum))
+        return [to_item(document, self.root, path) for path, document in found]
+
     def tombstones(self, collection: CollectionId, name: str | None = None) -> list[Item]:
         """What stays of deleted items, by name and number.
 

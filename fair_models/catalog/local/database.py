@@ -22,7 +22,7 @@ FOLDER = ".index"
 _POINTER = "current"
 _MAPPED_BYTES = 2**30
 """So much of the file is read without a copy: whoever asks once has no cache of their own."""
-_FORMAT = 3
+_FORMAT = 4
 """Raised whenever tables or facts change: an index of another format is made again."""
 
 

@@ -16,6 +16,7 @@ import orjson
 from fair_models.catalog.items import lineage
 from fair_models.catalog.items.collections import COLLECTIONS, Sums, summed_fields
 from fair_models.catalog.items.search_fields import (
+    CHECKSUM,
     KEYWORDS,
     TASKS,
     SearchFields,
@@ -49,6 +50,7 @@ CREATE TABLE facet (
     collection TEXT, field TEXT, value TEXT, id TEXT, PRIMARY KEY (collection, field, value, id)
 ) WITHOUT ROWID;
 CREATE INDEX facet_item ON facet (collection, id);
+CREATE INDEX facet_value ON facet (field, value);
 """
     + finding.TABLES
 )
@@ -153,6 +155,13 @@ class Index:
         parent = self._root / (row[0] if row else item_path(collection, item_id))
         found = self._documents("instr(json, CAST(? AS BLOB))", [item_id], "item.collection, item.id")
         return [each for each in found if self._derives(*each, collection, item_id, parent)]
+
+    def holding(self, checksum: str) -> list[tuple[str, Json]]:
+        """Paths and stored documents of the items with a file of a digest."""
+        where = (
+            "(item.collection, item.id) IN (SELECT collection, id FROM facet WHERE field = ? AND value = ?)"
+        )
+        return self._documents(where, [CHECKSUM, facet_text(checksum)], "item.collection, item.id")
 
     def _derives(
         self, path: str, document: Json, collection: CollectionId, item_id: str, parent: Path

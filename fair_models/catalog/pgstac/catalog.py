@@ -133,6 +133,12 @@ class PgstacCatalog:
             found = rows.derived(collection, item_id)
         return [self._places.item(each) for each in found]
 
+    def holding(self, checksum: str) -> list[Item]:
+        """Items of any collection with a file of this digest, by collection and id."""
+        with self._reading() as rows:
+            found = rows.holding(checksum)
+        return [self._places.item(each) for each in found]
+
     def tombstones(self, collection: CollectionId, name: str | None = None) -> list[Item]:
         """What stays of deleted items, by name and number."""
         with self._reading() as rows:

@@ -175,6 +175,13 @@ class Rows:
         ]
         return sorted(found, key=lambda each: (each["collection"], each["id"]))
 
+    def holding(self, checksum: str) -> list[Json]:
+        """Stored documents of the items with a file of a digest."""
+        where = f"strpos((content->'assets')::text, %s) > 0 AND jsonb_path_exists({ITEM}, %s, %s)"
+        path = '$.assets.*."file:checksum" ? (@ == $sum)'
+        found = self._documents(where, [checksum, path, Jsonb({"sum": checksum})])
+        return sorted(found, key=lambda each: (each["collection"], each["id"]))
+
     def tombstones(self, collection: CollectionId, name: str | None) -> list[Json]:
         """Stored tombstones, by name and number."""
         rows = self._db.execute(

@@ -6,7 +6,7 @@ import hashlib
 import random
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -73,26 +73,31 @@ def find(client: Any, bucket: str, key: str) -> BucketFile:
     )
 
 
-def pieces(client: Any, found: BucketFile, attempts: int = ATTEMPTS) -> Iterator[bytes]:
+def pieces(
+    client: Any, found: BucketFile, attempts: int = ATTEMPTS, start: int = 0, stop: int | None = None
+) -> Iterator[bytes]:
     """The bytes of a file. Where the connection breaks, the rest is asked for.
 
     Args:
         client: boto3's client.
         found: The file: bytes of another that took its place are never mixed in.
         attempts: How often in a row nothing may come.
+        start: The first byte.
+        stop: The byte after the last one. Default: the whole file.
 
     Raises:
         NotFound: It is gone.
         Unavailable: The server does not answer, breaks off again and again, or has another file there.
     """
-    at, failures = 0, 0
-    while at < found.size:
+    at, failures = start, 0
+    end = found.size if stop is None else min(stop, found.size)
+    while at < end:
         with translate_errors(found.name, found.bucket):
             body = client.get_object(
-                Bucket=found.bucket, Key=found.key, IfMatch=found.etag, Range=f"bytes={at}-{found.size - 1}"
+                Bucket=found.bucket, Key=found.key, IfMatch=found.etag, Range=f"bytes={at}-{end - 1}"
             )["Body"]
         try:
-            with translate_errors(found.name, found.bucket):
+            with closing(body), translate_errors(found.name, found.bucket):
                 for piece in body.iter_chunks(PIECE_BYTES):
                     at, failures = at + len(piece), 0
                     yield piece

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from fair_models.store import locations
 from fair_models.store.digests import PREFIX, hex_of
 from fair_models.store.local import LocalStore
 from fair_models.store.naming import checked_key
-from fair_models.store.protocol import StoredFile
+from fair_models.store.protocol import FileState, StoredFile
 from fair_models.store.s3 import bucket_reading, writing
 from fair_models.store.s3.boto import ATTEMPTS, no_bucket, open_client, translate_errors
 from fair_models.store.s3.place import BucketPlace
@@ -130,6 +130,26 @@ class S3Store:
         found = self._find(href)
         return max(found.modified, self._put_again(found) or found.modified).astimezone(UTC)
 
+    def holds(self, href: str) -> bool:
+        """Whether an address is one below the prefix of this store."""
+        return self.place.key_of(href) is not None
+
+    def state(self, href: str) -> FileState:
+        """What is known of a file without reading it. Raises as `fetch` does."""
+        if _is_here(href):
+            return self._here.state(href)
+        found = self._find(href)
+        return FileState(found.size, found.sha256 or None, found.etag)
+
+    def pieces(self, href: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes of a file from `start` to before `stop`, a piece at a time. Raises as `fetch` does.
+
+        Where the connection breaks, the rest is asked for.
+        """
+        if _is_here(href):
+            return self._here.pieces(href, start, stop)
+        return bucket_reading.pieces(self._client, self._find(href), self._attempts, start, stop)
+
     def delete(self, href: str) -> None:
         """Take a file away. One that is not there is no error.
 
@@ -160,7 +180,7 @@ class S3Store:
                 for entry in page.get("Contents", ()):
                     yield self.place.href(entry["Key"].removeprefix(self.place.prefix))
 
-    def link(self, href: str, seconds: int) -> str:
+    def link(self, href: str, seconds: int, headers: Mapping[str, str] | None = None) -> str:
         """An https address that gives the file to whoever has it, for some time.
 
         Files with a public address keep that one: it needs no signature and does not end.
@@ -169,6 +189,7 @@ class S3Store:
             href: The file.
             seconds: How long the address holds, from 1 to 604,800 (a week). It ends sooner where the
                 credentials of this machine do.
+            headers: Content-Type and Content-Disposition that a signed address answers with.
 
         Raises:
             NotFound: Nothing lies there.
@@ -183,8 +204,11 @@ class S3Store:
         if key is not None and locations.is_web(self.place.href(key)):
             return self.place.href(key)
         with self._translate_errors(href):
+            answered = {f"Response{name.replace('-', '')}": value for name, value in (headers or {}).items()}
             signed = self._client.generate_presigned_url(
-                "get_object", Params={"Bucket": found.bucket, "Key": found.key}, ExpiresIn=seconds
+                "get_object",
+                Params={"Bucket": found.bucket, "Key": found.key, **answered},
+                ExpiresIn=seconds,
             )
         return str(signed)
 

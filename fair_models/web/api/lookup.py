@@ -20,21 +20,22 @@ from fair_models.web.registry import Registry, registry_of
 
 MODELS: tuple[CollectionId, ...] = (LOCAL_MODELS, BASE_MODELS)
 
-_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What names and ids are made of."""
 
 Reference = Annotated[
     str,
     Path(
         min_length=1,
         max_length=200,
-        pattern=_ID,
+        pattern=ID,
         description="A name, which means its current version, or an exact id.",
         examples=["banepa-roofs", "banepa-roofs-v2"],
     ),
 ]
 ItemName = Annotated[
     str,
-    Path(min_length=1, max_length=200, pattern=_ID, description="A name.", examples=["banepa-roofs"]),
+    Path(min_length=1, max_length=200, pattern=ID, description="A name.", examples=["banepa-roofs"]),
 ]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a version.", examples=[2])]
 

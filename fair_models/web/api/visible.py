@@ -102,6 +102,10 @@ class VisibleCatalog:
         """Items that derive from one."""
         return [item for item in self._all.derivatives(collection, item_id) if self.caller.may_see(item)]
 
+    def holding(self, checksum: str) -> list[Item]:
+        """Items with a file of this digest."""
+        return [item for item in self._all.holding(checksum) if self.caller.may_see(item)]
+
     def tombstones(self, collection: CollectionId, name: str | None = None) -> list[Item]:
         """What stays of deleted items."""
         return [item for item in self._all.tombstones(collection, name) if self.caller.may_see(item)]
