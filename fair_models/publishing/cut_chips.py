@@ -93,7 +93,7 @@ def cut(params: IngestDatasetParams, area: Area | None, progress: ChipProgress) 
             _named(source, str(params.imagery)),
             made.rights,
             {"tiles_without_imagery": made.empty} if made.empty else {},
-            [*made.notes, *_rights_notes(params, made.rights)],
+            [*made.notes, *_rights_notes(made.rights)],
             _takes_licence(params, made.rights),
         )
         if not params.dry_run:
@@ -112,14 +112,9 @@ def _takes_licence(params: IngestDatasetParams, rights: Rights) -> bool:
     return bool(rights.license) and "license" not in params.model_fields_set
 
 
-def _rights_notes(params: IngestDatasetParams, rights: Rights) -> list[str]:
+def _rights_notes(rights: Rights) -> list[str]:
     """What the imagery's source says of its rights, or that it says nothing."""
     notes = []
-    if _takes_licence(params, rights):
-        notes.append(
-            f"No licence was given, so {rights.license} is written, which the imagery is under as its source "
-            "says"
-        )
     if rights.attribution:
         notes.append(f"The imagery is by {rights.attribution}, as its source says; the item names them")
     if not rights.license:

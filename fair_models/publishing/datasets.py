@@ -115,6 +115,7 @@ def ingest(
     area = None if params.area is None else areas.read(params.area)
     with work_folder("ingest") as folder, ExitStack() as stack:
         from_osm = osm_labels.AskedLabels() if is_own else osm_labels.asked(params)
+        stack.enter_context(from_osm.named())
         if not is_own:
             look_at_labels(params, area)
         params = with_keywords(params if is_own else _settled(from_osm.without(params), folder))
@@ -236,7 +237,7 @@ def licence_notes(
     Args:
         params: The request.
         prepared: What was made of it.
-        of_imagery: Whether the licence is that of the imagery, which was said already.
+        of_imagery: Whether the licence is that of the imagery.
     """
     if "license" in params.model_fields_set and not of_imagery:
         return []
@@ -248,7 +249,10 @@ def licence_notes(
             "wrong, say another one with --license and --provider"
         ]
     if of_imagery:
-        return []
+        return [
+            f"No licence was given, so {params.license} is written, which the imagery is under as its source "
+            "says"
+        ]
     return [f"No licence was given, so {params.license} is written; say another one with --license"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from fair_models.data.folders import locate
 from fair_models.data.images import antimeridian, chips, footprint
 from fair_models.data.vectors.osm import label_services, tags
 from fair_models.data.vectors.osm.tags import Tag, TagRules
-from fair_models.errors import Invalid
+from fair_models.errors import Invalid, InvalidLabels
 from fair_models.inference.imagery.areas import Area
 from fair_models.params import IngestDatasetParams
 from fair_models.store import locations
@@ -47,6 +49,16 @@ class AskedLabels:
             return params
         path = label_services.ask(self.address, _rules(params), _around(params, area), folder / ANSWER)
         return params.model_copy(update={"labels": str(path)})
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Errors over the answer name the service: its file means nothing to people."""
+        try:
+            yield
+        except InvalidLabels as error:
+            if not self.address or Path(error.subject).name != ANSWER:
+                raise
+            raise InvalidLabels(locations.shown(self.address), error.reasons) from error
 
 
 def asked(params: IngestDatasetParams) -> AskedLabels:

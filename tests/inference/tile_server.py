@@ -33,8 +33,8 @@ class TileServer(WebServer):
     most_at_once: Most requests that were answered at the same time.
     """
 
-    def __init__(self, folder: Path, pixels: Array, corner: tiles.Tile) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, pixels: Array, corner: tiles.Tile, port: int = 0) -> None:
+        super().__init__(folder, port)
         self.pixels, self.corner = pixels, corner
         self.most_at_once = 0
         self.agents: set[str] = set()

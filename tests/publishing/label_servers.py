@@ -28,7 +28,9 @@ TASK = "3fded368-456f-4ef4-a1b8-c099a7f77ca4"
 def quick_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
     """A web server that services may lie on, whose failures are soon over."""
     monkeypatch.setenv("FAIR_ALLOWED_HOSTS", '["127.0.0.1"]')
-    quick = RetryPolicy(at_once=1, per_second=1000.0, attempts=3, first_wait_s=0.001, longest_wait_s=0.01)
+    quick = RetryPolicy(
+        at_once=1, per_second=1000.0, attempts=3, first_wait_s=0.001, longest_wait_s=0.01, tells=True
+    )
     monkeypatch.setattr(label_services.ask, "__defaults__", (quick,))
     with WebServer(folder).running() as running:
         yield running

@@ -141,3 +141,18 @@ def test_labels_that_are_not_read_are_refused_before_imagery_is_asked_for(
     asked = {"chips": None, "imagery": tiles, "area": "5.4,27.6,5.401,27.601", "labels": str(labels)}
     assert "it is KML, which is not read" in refused(publish, InvalidLabels, **asked)
     assert overpass.web.asked == []
+
+
+def test_what_the_answer_lacks_is_told_of_the_service(
+    overpass: Overpass, publish: Publish, refused: Refused
+) -> None:
+    said = refused(publish, InvalidLabels, classes=["building", "water"])
+    assert said.startswith(f"Labels {overpass.address} cannot be used: no polygon is water by its tags")
+
+
+def test_each_wait_is_told(overpass: Overpass, publish: Publish, caplog: pytest.LogCaptureFixture) -> None:
+    overpass.failures = [429]
+    publish()
+
+    assert f"{overpass.address} cannot be had now (the server says 429)" in caplog.text
+    assert "It is asked again in 0 s (2 of 3)" in caplog.text

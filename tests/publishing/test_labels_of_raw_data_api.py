@@ -132,7 +132,7 @@ def test_a_task_that_nobody_takes_is_told(api: RawDataApi, publish: Publish, ref
     api.states = ["PENDING"] * 1000
 
     said = refused(publish, Unavailable)
-    assert "says PENDING after being asked 40 times: the queue of the service may be full" in said
+    assert "says PENDING after being asked 20 times: the queue of the service may be full" in said
 
 
 @pytest.mark.parametrize(

@@ -49,12 +49,12 @@ class WebServer:
     posted: What was sent with POST, in order.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int = 0) -> None:
         self.folder = folder
         self.answers: dict[str, Answer] = {}
         self.asked: list[str] = []
         self.posted: list[bytes] = []
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
 
     @property

@@ -6,6 +6,7 @@ ends a wait at once, and a host that sends Retry-After holds back all threads (s
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -24,6 +25,8 @@ from fair_models.errors import Invalid, Unavailable
 from fair_models.store.locations import WebAddress
 from fair_models.store.web import connections
 from fair_models.store.web.connections import CheckedBackend, Timeouts
+
+logger = logging.getLogger(__name__)
 
 DOCUMENT_BYTES = 5_000_000
 """Largest description of a service or item that is read."""
@@ -174,6 +177,9 @@ class Web:
             if failures == self.retries.attempts or self._closed.is_set():
                 raise busy or failed
             wait_s = self.retries.wait_s(failures, retry_after)
+            if self.retries.tells:
+                again = failures + 1, self.retries.attempts
+                logger.warning("%s. It is asked again in %.0f s (%d of %d)", failed, wait_s, *again)
             if retry_after is not None:
                 limiter.hold_for(wait_s)
             if self._closed.wait(wait_s):
@@ -260,6 +266,7 @@ class RetryPolicy:
     attempts: How often one thing is asked for in all, 1 or more.
     first_wait_s: Wait after the first failure, in seconds; it doubles with each further one.
     longest_wait_s: Longest wait, also where the server asks for a longer one (Retry-After).
+    tells: Whether people are told of each wait, as of one that is long.
     """
 
     at_once: int = 4
@@ -267,6 +274,7 @@ class RetryPolicy:
     attempts: int = 5
     first_wait_s: float = 0.5
     longest_wait_s: float = 60.0
+    tells: bool = False
 
     def wait_s(self, failures: int, retry_after: float | None) -> float:
         """Seconds until the next try: what the server asks for, or twice as long as before, spread a little.

@@ -24,8 +24,8 @@ FORMS = " or ".join(f"{service.NAME} ({service.FORM})" for service in KNOWN)
 """The services that are known by their addresses, in words."""
 
 _TIMEOUTS = Timeouts(step_s=SECONDS + 30.0, total_s=900.0)
-_RETRIES = RetryPolicy(at_once=1, per_second=1.0, attempts=5, first_wait_s=5.0)
-"""A public service answers 429 and 504 while it is busy, for some ten seconds mostly."""
+_RETRIES = RetryPolicy(at_once=1, per_second=1.0, attempts=3, first_wait_s=5.0, tells=True)
+"""A public service answers 429 and 504 while it is busy, for some ten seconds mostly. Runs ask again."""
 
 
 def find(address: str) -> LabelService | None:

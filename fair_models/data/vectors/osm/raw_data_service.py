@@ -32,8 +32,11 @@ BY_HAND = "download the area as a file, for example from https://export.hotosm.o
 _ADDRESS = re.compile(r"(.*/(?:v[0-9]+|latest))(?:/snapshot(?:/plain)?)?")
 _TASK = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _REFUSED = frozenset({400, 401, 403, 406, 413, 422})
-_MOST_POLLS = 40
+_MOST_POLLS = 20
 """How often a task is looked at: some quarter of an hour with the waits of `label_services`."""
+
+_TOLD_EACH = 5
+"""After how many looks people are told again that it is waited for."""
 
 
 def is_service(address: str) -> bool:
@@ -109,9 +112,7 @@ def _result(web: Web, base: str, task: str) -> Json:
         said = found.get("status")
         if not isinstance(said, str):
             raise service_protocol.no_answer(body, place.shown, NAME)
-        if said != status:
-            status = said
-            logger.info("%s: the task is %s", place.shown, status)
+        status = said
         if status == "SUCCESS":
             result = found.get("result")
             if not isinstance(result, dict) or not isinstance(result.get("download_url"), str):
@@ -122,6 +123,8 @@ def _result(web: Web, base: str, task: str) -> Json:
             raise Unavailable(
                 f"{place.shown} says that the task failed{why}: try again later, or ask for a smaller area"
             )
+        if polls % _TOLD_EACH == 1:
+            logger.warning("%s is making its answer (%s); it is waited for", locations.shown(base), status)
         web.pause(web.retries.wait_s(polls, None))
     raise Unavailable(
         f"{place.shown} says {status} after being asked {_MOST_POLLS} times: the queue of the service may be "

@@ -29,8 +29,8 @@ def why(service: Service, fetcher: Fetcher, asked: Sequence[Tile], area: Area) -
     number = "the tile" if len(asked) == 1 else f"none of the {len(asked)} tiles"
     is_not = "is not there" if len(asked) == 1 else "is there"
     hint = next(_mistakes(service, fetcher, middle, area), None) or (
-        "check the address in a browser; where y is counted from the south write {-y} in place of {y}, "
-        "and try another zoom (--zoom)"
+        "see in a browser whether the address shows the area; where y is counted from the south write {-y} "
+        "in place of {y}, and try another zoom (--zoom) or area (--area)"
     )
     return (
         f"{number} of zoom {zoom} in the area {is_not}: {locations.shown(service.address(middle))} was asked "
