@@ -14,8 +14,9 @@ from fair_models.web import docs, health, metrics, openapi, problems
 from fair_models.web.api.router import router as api
 from fair_models.web.auth.authentication import Authentication, Identity
 from fair_models.web.auth.hosts import Hosts, require_loopback
+from fair_models.web.auth.oidc.provider import OidcProvider
 from fair_models.web.auth.rates import Rates
-from fair_models.web.auth.routes import account, names, users
+from fair_models.web.auth.routes import account, names, sign_in, users
 from fair_models.web.database.late import LateDatabase
 from fair_models.web.middleware import Limits, Observation, SecurityHeaders
 from fair_models.web.registry import Registry
@@ -43,7 +44,9 @@ def create_app(registry: Registry | None = None) -> FastAPI:
     served = registry or Registry.open(current())
     settings = served.settings
     require_loopback(settings)
-    identity = Identity(settings, LateDatabase(settings), Rates(settings))
+    database = LateDatabase(settings)
+    provider = OidcProvider(settings, database) if settings.web_auth == "oidc" else None
+    identity = Identity(settings, database, Rates(settings), provider)
     numbers = metrics.Metrics()
     app = FastAPI(
         title="fair-models",
@@ -54,11 +57,12 @@ def create_app(registry: Registry | None = None) -> FastAPI:
         redoc_url=None,
         middleware=_middleware(settings, numbers, identity),
     )
-    app.state.registry, app.state.metrics, app.state.database = served, numbers, identity.database
+    app.state.registry, app.state.metrics, app.state.database = served, numbers, database
+    app.state.provider = provider
     app.state.checks = health.Checks(served)
     app.include_router(health.router)
     app.include_router(metrics.router)
-    for routes in (account, names, users):
+    for routes in (account, names, users, sign_in):
         app.include_router(routes.router)
     app.include_router(api)
     stac.add_to(app)

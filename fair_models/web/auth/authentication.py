@@ -35,6 +35,9 @@ NOBODY = Caller(scopes=frozenset())
 _WITHOUT_DECLARATION = ("/api/openapi.json", "/api/docs", "/static/")
 """Beginnings of addresses that no route of ours answers: they show nothing of the registry."""
 
+_SIGN_IN = "/auth/"
+_UNAUTHENTICATED = problems.STATUSES["unauthenticated"]
+
 _log = logging.getLogger(__name__)
 
 
@@ -82,7 +85,10 @@ class Authentication:
             await self._app(scope, receive, _declared(scope, send))
             return
         answer = _Answer(send)
+        is_sign_in = scope["path"].startswith(_SIGN_IN)
         try:
+            if is_sign_in:
+                _require_left(await self._with.rates.failures(_address(scope)))
             caller = await self._identify(scope)
             state_of(scope)["caller"] = caller
             await self._count(caller, scope, answer)
@@ -93,6 +99,8 @@ class Authentication:
             await problems.refuse(problem, scope, receive, answer.send)
         else:
             await self._app(scope, receive, _declared(scope, answer.send))
+        if is_sign_in and answer.status == _UNAUTHENTICATED:
+            await self._with.rates.failure(_address(scope))
         await self._note(scope, answer.status)
 
     async def _identify(self, scope: Scope) -> Caller:
