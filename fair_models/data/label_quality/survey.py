@@ -19,6 +19,7 @@ from fair_models.data.label_quality.report import KINDS, ChipReport, Finding, Ki
 from fair_models.data.label_quality.shapes import Shapes
 from fair_models.data.vectors import labels
 from fair_models.data.vectors.labels import Labels
+from fair_models.data.vectors.osm import origin
 from fair_models.types import Array
 
 _DRAWN: tuple[Kind, ...] = ("boxes", "circles")
@@ -66,7 +67,8 @@ def look(given: LabelledChips, sight: Sight | None = None) -> tuple[LabelReport,
     on_chips = np.unique(np.concatenate([np.empty(0, dtype=int), *given.touching.values()])).astype(int)
     form = _shapes(given, on_chips)
     taken = acquisition.together(chip.taken for chip in given.chips)
-    general, why = ages.compare(given.labels_time, taken)
+    edits = origin.edits([given.labels.properties[index] for index in on_chips]) if given.labels_time else []
+    general, why = ages.compare(given.labels_time, taken, edits)
     general += _mended(given.labels.mended)
     everywhere = _everywhere(form)
     general += everywhere

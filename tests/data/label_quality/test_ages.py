@@ -36,3 +36,18 @@ def test_what_is_not_known_is_not_judged_and_says_so() -> None:
     assert "labels and the imagery" in ages.compare(None, None)[1]
     assert "when the labels are" in ages.compare(None, IMAGERY)[1]
     assert "when the imagery was taken" in ages.compare(IMAGERY[0], None)[1]
+
+
+def test_edits_count_in_the_place_of_the_time_of_the_data() -> None:
+    """An extract of today holds what was mapped long ago."""
+    edits = [datetime(year, 6, 1, tzinfo=UTC) for year in (2012, 2013, 2015)]
+    (finding,), _ = ages.compare(datetime(2026, 1, 1, tzinfo=UTC), IMAGERY, edits)
+    assert finding.kind == "older_labels"
+    assert "edited from 2012-06-01 to 2015-06-01, 2.7 years older" in finding.reason
+
+
+def test_edits_after_the_imagery_are_counted() -> None:
+    edits = [datetime(year, 6, 1, tzinfo=UTC) for year in (2012, 2020, 2024)]
+    (finding,), _ = ages.compare(datetime(2026, 1, 1, tzinfo=UTC), IMAGERY, edits)
+    assert finding.kind == "newer_labels"
+    assert "2 of 3 of them a year or more after it" in finding.reason

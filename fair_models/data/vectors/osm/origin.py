@@ -64,9 +64,14 @@ def of_file(path: Path) -> OsmFile | None:
 
 def newest(properties: Sequence[Mapping[str, Any]]) -> datetime | None:
     """When the last of some features was changed, in UTC; None where none says so."""
+    found = edits(properties)
+    return found[-1] if found else None
+
+
+def edits(properties: Sequence[Mapping[str, Any]]) -> list[datetime]:
+    """When features were changed last, in UTC, oldest first; of those that say so."""
     said = (each[name] for each in properties for name in _TIMES if each.get(name))
-    found = [time for time in map(_parsed, map(str, said)) if time is not None]
-    return max(found, default=None)
+    return sorted(time for time in map(_parsed, map(str, said)) if time is not None)
 
 
 def have_ids(properties: Sequence[Mapping[str, Any]]) -> bool:
