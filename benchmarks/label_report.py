@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -24,7 +24,8 @@ import numpy as np
 from fair_models.data.images import chips
 from fair_models.data.images.chips import Chip
 from fair_models.data.ingest import prepare
-from fair_models.data.label_quality import completeness, survey
+from fair_models.data.label_quality import completeness, contact_sheet, glimpses, survey
+from fair_models.data.label_quality.glimpses import Glimpse, Glimpses
 from fair_models.data.label_quality.report import LabelReport
 from fair_models.data.synthetic import make_settlement
 from fair_models.data.vectors import labels
@@ -40,11 +41,12 @@ SETTLEMENTS = ((1, 1.0), (2, 1.0), (3, 0.5), (4, 0.3))
 
 @dataclass(frozen=True)
 class Town:
-    """Chips and all their labels."""
+    """Chips, all their labels, and what is kept of each chip."""
 
     name: str
     chips: Sequence[Chip]
     labels: Labels
+    glimpses: Mapping[str, Glimpse]
 
 
 def main() -> None:
@@ -78,7 +80,8 @@ def _places(
 
 def _towns(folder: Path, own: Path | None, own_labels: Path | None) -> Iterator[Town]:
     for name, (images, outlines) in _places(folder, own, own_labels):
-        yield Town(name, chips.find(images), labels.read(outlines, ["building"]))
+        found = chips.find(images)
+        yield Town(name, found, labels.read(outlines, ["building"]), glimpses.of_chips(found))
 
 
 def _measure(town: Town, pattern: str, seeds: Sequence[int], part: float) -> None:
@@ -86,7 +89,7 @@ def _measure(town: Town, pattern: str, seeds: Sequence[int], part: float) -> Non
     for seed in seeds if pattern != "none" else seeds[:1]:
         left, names = _damage(town, pattern, part, np.random.default_rng(seed))
         touching = {chip.name: left.touching(chip.grid) for chip in town.chips}
-        found = completeness.judge(town.chips, left, touching, ["building"]).findings
+        found = completeness.judge(town.glimpses, left, touching, ["building"]).findings
         doubt = {name for name, each in found.items() if any(one.kind == "missing_labels" for one in each)}
         hit, damaged, doubted = hit + len(doubt & names), damaged + len(names), doubted + len(doubt)
     recall, precision = (f"{hit / of:.2f}" if of and damaged else "-" for of in (damaged, doubted))
@@ -111,7 +114,12 @@ def _damage(town: Town, pattern: str, part: float, rng: np.random.Generator) -> 
 def _cost(name: str, images: Path, outlines: Path, work: Path) -> None:
     params = IngestDatasetParams(name="town", title="Town", chips=str(images), labels=str(outlines))
     with_report = _seconds(params, work)
-    with mock.patch.object(survey, "look", return_value=(LabelReport([], 0), {})):
+    with (
+        mock.patch.object(survey, "look", return_value=(LabelReport([], 0), {})),
+        mock.patch.object(Glimpses, "see"),
+        mock.patch.object(Glimpses, "of"),
+        mock.patch.object(contact_sheet, "draw"),
+    ):
         without = _seconds(params, work)
     print(
         f"{name}: {with_report:.2f} s of processor time with the report, {without:.2f} s without: "

@@ -19,6 +19,7 @@ from fair_models.data.images.grid import LONLAT
 from fair_models.data.images.orientation import UPRIGHT
 from fair_models.data.label_quality import alignment
 from fair_models.data.label_quality.estimation import Estimator
+from fair_models.data.label_quality.glimpses import Glimpses
 from fair_models.data.label_quality.registration import Registration
 from fair_models.data.label_quality.report import LabelReport
 from fair_models.data.progress import ChipProgress, ignore_progress, reported
@@ -199,7 +200,10 @@ class CheckedDataset:
 
 
 def check(
-    params: IngestDatasetParams, progress: ChipProgress = ignore_progress, area: Outline | None = None
+    params: IngestDatasetParams,
+    progress: ChipProgress = ignore_progress,
+    area: Outline | None = None,
+    glimpses: Glimpses | None = None,
 ) -> CheckedDataset:
     """Read chips and labels; all that is wrong with either is reported together.
 
@@ -207,6 +211,7 @@ def check(
         params: Where chips and labels lie, and what they mean.
         progress: Called after each chip that was read with how many were, and how many there are.
         area: What was looked at, in longitude and latitude; nothing counts outside of it. Default: all chips.
+        glimpses: What keeps something of each chip while it is decoded, where anything does.
 
     Raises:
         Invalid: Something cannot be used (InvalidImagery, InvalidLabels where it is one of them).
@@ -245,7 +250,7 @@ def check(
     except InvalidLabels as error:
         wrong.append(error)
     try:
-        imagery, read = _decode_all(kept, source, progress, estimator)
+        imagery, read = _decode_all(kept, source, progress, estimator, glimpses)
     except InvalidImagery as error:
         wrong.insert(0, error)
     if len(wrong) > 1:
@@ -401,7 +406,11 @@ def _counted_from_the_south(kept: Sequence[Chip], known: Labels) -> str | None:
 
 
 def _decode_all(
-    kept: Sequence[Chip], source: DatasetFolder, progress: ChipProgress, estimator: Estimator | None
+    kept: Sequence[Chip],
+    source: DatasetFolder,
+    progress: ChipProgress,
+    estimator: Estimator | None,
+    glimpses: Glimpses | None,
 ) -> tuple[dict[str, Array], Mapping[str, int]]:
     """Decode each chip once, so that a broken one is found before anything is stored.
 
@@ -410,6 +419,7 @@ def _decode_all(
         source: Where they lie.
         progress: Called after each chip that was read.
         estimator: What compares the labels with the chips, where anything does.
+        glimpses: What keeps something of each chip, where anything does.
 
     Returns:
         Which pixels are imagery, for the chips where some are not, by name; and how many chips were read in
@@ -434,6 +444,8 @@ def _decode_all(
         counts.update(_ways(chip, decoded))
         if estimator is not None:
             estimator.see(chip, decoded.pixels, decoded.valid)
+        if glimpses is not None:
+            glimpses.see(chip, decoded, len(kept))
     if kept and not reasons and empty == len(kept):
         reasons = ["all chips are wholly transparent, or white or black fill; export them again"]
     if reasons:

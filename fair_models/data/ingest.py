@@ -23,6 +23,7 @@ from fair_models.data.dataset_check import (
 from fair_models.data.images import acquisition, chips, footprint, zooms
 from fair_models.data.label_quality import contact_sheet, exclusion, survey
 from fair_models.data.label_quality.completeness import Sight
+from fair_models.data.label_quality.glimpses import Glimpse, Glimpses
 from fair_models.data.label_quality.survey import LabelledChips
 from fair_models.data.progress import ChipProgress, ignore_progress
 from fair_models.data.splits import Split
@@ -70,8 +71,10 @@ def prepare(
     """
     if params.captions != "none":
         return captioned_ingest.prepare(params, work_folder, progress, area)
-    checked = check(params, progress, area)
-    report, marks = survey.look(_labelled(params, checked), sight)
+    glimpses = Glimpses(with_looks=sight is None)
+    checked = check(params, progress, area, glimpses)
+    seen = glimpses.of(checked.chips)
+    report, marks = survey.look(_labelled(params, checked, seen), sight)
     left_out = exclusion.choose(params.leave_out, report)
     split = _split(params, checked, areas, left_out)
     covered = footprint.of(checked.chips)
@@ -79,8 +82,8 @@ def prepare(
     chips_path, labels_path, split_path = _write(work_folder, checked, split)
     report_files = {REPORT: work_folder / f"{REPORT}.json", PICTURE: work_folder / f"{PICTURE}.jpg"}
     report.write(report_files[REPORT], left_out)
-    seen = report, checked.chips, checked.labels, marks, left_out
-    contact_sheet.draw(params.title, *seen, report_files[PICTURE])
+    shown = report, checked.chips, checked.labels, seen, marks, left_out
+    contact_sheet.draw(params.title, *shown, report_files[PICTURE])
     return PreparedDataset(
         chips=chips_path,
         labels=labels_path,
@@ -113,18 +116,21 @@ def prepare(
     )
 
 
-def _labelled(params: IngestDatasetParams, checked: CheckedDataset) -> LabelledChips:
+def _labelled(
+    params: IngestDatasetParams, checked: CheckedDataset, glimpses: Mapping[str, Glimpse]
+) -> LabelledChips:
     is_for_pixels = any("segmentation" in word for word in params.keywords)
     is_for_boxes = any("detection" in word for word in params.keywords)
     return LabelledChips(
         chips=checked.chips,
         labels=checked.labels,
         touching=checked.touching,
-        imagery=checked.imagery,
+        glimpses=glimpses,
         classes=params.class_names,
         labels_time=checked.labels_time,
         are_masks=checked.are_masks,
         may_be_boxes=checked.are_boxes or (is_for_boxes and not is_for_pixels),
+        registration=None if params.align else checked.registration,
     )
 
 

@@ -17,7 +17,8 @@ from fair_models.catalog.protocol import Catalog
 from fair_models.contract.code import loader
 from fair_models.data.images import chips
 from fair_models.data.images.grid import reproject
-from fair_models.data.label_quality.completeness import Places, Sight
+from fair_models.data.label_quality.completeness import Sight
+from fair_models.data.label_quality.glimpses import Places
 from fair_models.errors import Invalid
 from fair_models.inference.imagery.failures import Failures
 from fair_models.inference.imagery.reading import Block, Imagery, open_imagery

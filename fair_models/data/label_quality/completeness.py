@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fair_models.data.images.chips import Chip
-from fair_models.data.images.grid import Grid
-from fair_models.data.images.resampling import read_at
-from fair_models.data.label_quality import appearance, trees
+from fair_models.data.label_quality import trees
+from fair_models.data.label_quality.glimpses import Glimpse, Places
 from fair_models.data.label_quality.report import Cover, Finding
 from fair_models.data.samples import IGNORE
 from fair_models.data.vectors import labels
@@ -41,12 +39,8 @@ LEAST_AUC = 0.7
 MOST_CLASSES = 5
 """Of more classes than these all count as one."""
 
-FINEST_M, LARGEST_PX = 0.5, 512
-"""Pixels are looked at in this size in metres at the finest, and this many along the side of a chip."""
-
 _WITH_A_MODEL = "check with a model instead (check_with)"
 _FOLDS = 4
-_PER_CHIP, _FEWEST_PER_CHIP, _ALL_SAMPLES = 800, 100, 2_000_000
 _LEARNT = 30_000
 _FOR_EDGES = 64
 _LEAST_COUNTED = 30
@@ -58,20 +52,6 @@ _QUANTILE = 0.6
 
 _MODEL_SCALE = 0.75
 """The least part of what a model sees that labels should cover: it learnt elsewhere."""
-
-
-@dataclass(frozen=True)
-class Places:
-    """Pixels of a chip that are looked at.
-
-    grid: The chip at the resolution of the look.
-    rows, columns: Of the pixels, shape (n,).
-    """
-
-    chip: Chip
-    grid: Grid
-    rows: Array
-    columns: Array
 
 
 @dataclass(frozen=True)
@@ -109,7 +89,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class _Seen:
-    """Places of a chip, what labels say of them (class index, uint8), and what they look like (bins)."""
+    """Places of a chip, what labels say of them (class index, uint8), and what they look like."""
 
     places: Places
     said: Array
@@ -117,7 +97,7 @@ class _Seen:
 
 
 def judge(
-    chips: Sequence[Chip],
+    glimpses: Mapping[str, Glimpse],
     known: Labels,
     touching: Mapping[str, Array],
     classes: Sequence[str],
@@ -125,27 +105,27 @@ def judge(
 ) -> Judged:
     """Compare what labels cover with what seems to be there.
 
-    Chips are decoded one after the other, and of each some hundred pixels are kept.
-
     Args:
-        chips: All chips.
+        glimpses: Some pixels of each chip, by its name.
         known: All labels.
         touching: Indices of the labels that each chip shares area with, by the chip's name.
         classes: Class names without the background.
         sight: A model that tells what is there. Default: learnt from the labels.
     """
-    labelled = sum(len(touching[chip.name]) > 0 for chip in chips)
+    labelled = sum(len(touching[name]) > 0 for name in glimpses)
     if sight is None and labelled < FEWEST_CHIPS:
         return Judged(
             why_not=f"{labelled} chips have labels, and at least {FEWEST_CHIPS} are needed to learn from "
             f"some and judge the others; {_WITH_A_MODEL}"
         )
-    seen = _look(chips, known, [labels.BACKGROUND, *classes], with_looks=sight is None)
+    seen = [_labelled(each, known, [labels.BACKGROUND, *classes]) for each in glimpses.values()]
     seen = [each for each in seen if len(each.said) >= _LEAST_COUNTED]
     if not seen:
         return Judged(why_not="no chip has enough ground that counts")
     parts: list[_Class] = []
     why: list[str] = []
+    if sight is None:
+        seen = _binned(seen)
     told = sight.see([each.places for each in seen]) if sight is not None else []
     for number, name in enumerate(sight.classes if sight is not None else []):
         truths = [each.said == classes.index(name) + 1 for each in seen]
@@ -173,35 +153,25 @@ def _groups(classes: Sequence[str]) -> list[list[int]]:
     return alone if len(classes) <= MOST_CLASSES else [[index for group in alone for index in group]]
 
 
-def _look(chips: Sequence[Chip], known: Labels, classes: Sequence[str], *, with_looks: bool) -> list[_Seen]:
-    """Some pixels of each chip: what labels say of them, and what they look like."""
-    count = int(np.clip(_ALL_SAMPLES // max(1, len(chips)), _FEWEST_PER_CHIP, _PER_CHIP))
-    first = np.unique(np.linspace(0, len(chips) - 1, min(_FOR_EDGES, len(chips))).astype(int)).tolist()
-    before = [_look_at(chips[index], index, known, classes, count, with_looks) for index in first]
-    described = np.concatenate([each.looks for each in before])
-    edges = trees.edges(described) if with_looks and len(described) else None
-    found: dict[int, _Seen] = dict(zip(first, before, strict=True))
-    for index, chip in enumerate(chips):
-        each = found.get(index) or _look_at(chip, index, known, classes, count, with_looks)
-        looks = each.looks if edges is None else trees.binned(each.looks, edges)
-        found[index] = _Seen(each.places, each.said, looks)
-    return [found[index] for index in range(len(chips))]
+def _labelled(glimpse: Glimpse, known: Labels, classes: Sequence[str]) -> _Seen:
+    """What labels say of the places of a chip, of those that count."""
+    at = glimpse.places
+    mask = labels.rasterise(
+        known, at.grid.transform, at.grid.height, at.grid.width, at.grid.crs, classes, IGNORE
+    )
+    said = mask[at.rows, at.columns]
+    counts = said != IGNORE
+    places = Places(at.chip, at.grid, at.rows[counts], at.columns[counts])
+    return _Seen(places, said[counts], glimpse.looks[counts])
 
 
-def _look_at(
-    chip: Chip, index: int, known: Labels, classes: Sequence[str], count: int, with_looks: bool
-) -> _Seen:
-    finest_m = max(chip.grid.pixel_size_m)
-    view = read_at(chip, max(FINEST_M, finest_m, finest_m * max(chip.height, chip.width) / LARGEST_PX))
-    height, width = view.valid.shape
-    mask = labels.rasterise(known, view.grid.transform, height, width, view.grid.crs, classes, IGNORE)
-    counted = np.flatnonzero(view.valid & (mask != IGNORE))
-    chosen = np.random.default_rng([index]).choice(counted, min(count, len(counted)), replace=False)
-    rows, columns = np.unravel_index(np.sort(chosen), mask.shape)
-    looks = np.zeros((len(rows), 0), dtype=np.float32)
-    if with_looks:
-        looks = appearance.describe(view.pixels)[:, rows, columns].T
-    return _Seen(Places(chip, view.grid, rows, columns), mask[rows, columns], looks)
+def _binned(seen: Sequence[_Seen]) -> list[_Seen]:
+    """The same with bins in the place of what places look like; their edges are those of some chips."""
+    some = [
+        seen[index] for index in np.unique(np.linspace(0, len(seen) - 1, _FOR_EDGES).astype(int)).tolist()
+    ]
+    edges = trees.edges(np.concatenate([each.looks for each in some]).astype(np.float32))
+    return [_Seen(each.places, each.said, trees.binned(each.looks, edges)) for each in seen]
 
 
 def _cross_fitted(looks: Sequence[Array], truths: Sequence[Array]) -> list[Array]:

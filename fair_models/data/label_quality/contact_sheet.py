@@ -11,6 +11,7 @@ import shapely
 
 from fair_models.data.images import antimeridian, chips
 from fair_models.data.images.chips import Chip
+from fair_models.data.label_quality.glimpses import Glimpse
 from fair_models.data.label_quality.report import DOUBTS, KINDS, ChipReport, LabelReport
 from fair_models.data.vectors.labels import Labels
 from fair_models.types import Array
@@ -67,17 +68,19 @@ def draw(
     report: LabelReport,
     found: Sequence[Chip],
     known: Labels,
+    glimpses: Mapping[str, Glimpse],
     marks: Mapping[str, Array],
     left_out: Iterable[str],
     path: Path,
 ) -> None:
-    """Draw the report as JPEG, 1200 px wide. Chips are decoded one after the other.
+    """Draw the report as JPEG, 1200 px wide. Only chips that are shown from near are decoded again.
 
     Args:
         title: Name of the dataset.
         report: What was found.
         found: The chips, in the report's order.
         known: Their labels.
+        glimpses: A thumbnail of each chip, by its name.
         marks: Where something was seen, by the name of a chip, see `completeness.Judged`.
         left_out: Names of chips that were left out; they are crossed out.
         path: The file.
@@ -96,8 +99,9 @@ def draw(
     pen.text((_MARGIN, _MARGIN), f"Labels of {title}: {doubtful}", _INK, large)
     _legend(pen, report, small)
     crossed = set(left_out)
-    for each, chip, cell in zip(report.chips, found, cells, strict=True):
-        _cell(page, pen, chip, each, (cell[0], cell[1] + top, cell[2], cell[3] + top), each.chip in crossed)
+    for each, (left, upper, right, lower) in zip(report.chips, cells, strict=True):
+        place = left, upper + top, right, lower + top
+        _cell(page, pen, glimpses[each.chip].thumbnail, each, place, each.chip in crossed)
     by_name = {chip.name: chip for chip in found}
     for number, each in enumerate(worst):
         x = _MARGIN + (number % _COLUMNS) * (side + _GAP)
@@ -165,7 +169,7 @@ def _colour(each: ChipReport) -> tuple[int, int, int]:
 def _cell(
     page: Image.Image,
     pen: ImageDraw.ImageDraw,
-    chip: Chip,
+    thumbnail: Array,
     each: ChipReport,
     box: tuple[int, int, int, int],
     is_left_out: bool,
@@ -174,7 +178,7 @@ def _cell(
     colour = _colour(each)
     size = right - left, bottom - top
     if min(size) >= _THUMBNAIL_PX:
-        page.paste(_image(chip, size), (left, top))
+        page.paste(_image(thumbnail, size), (left, top))
         width = max(2, min(size) // 14)
         pen.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=width)
     else:
@@ -184,17 +188,17 @@ def _cell(
             pen.line(line, fill=_INK, width=2)
 
 
-def _image(chip: Chip, size: tuple[int, int]) -> Image.Image:
+def _image(pixels: Array, size: tuple[int, int]) -> Image.Image:
     from PIL import Image
 
-    return Image.fromarray(np.moveaxis(chips.read(chip), 0, -1)).resize(size, Image.Resampling.BOX)
+    return Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
 
 
 def _near(chip: Chip, known: Labels, marks: Array | None, side: int) -> Image.Image:
     """A chip with its labels, and dots where something was seen."""
     from PIL import ImageDraw
 
-    picture = _image(chip, (side, side))
+    picture = _image(np.ascontiguousarray(np.moveaxis(chips.read(chip), 0, -1)), (side, side))
     pen = ImageDraw.Draw(picture)
     outlines, _ = known.around(chip.grid)
     scale = np.array([side / chip.width, side / chip.height])

@@ -38,7 +38,7 @@ def choose(wanted: Sequence[str], report: LabelReport) -> dict[str, str]:
     for name in named:
         doubt = report.doubtful.get(name)
         chosen[name] = NAMED if doubt is None else f"{NAMED}; {doubt}"
-    if len(chosen) == len(known):
+    if chosen and len(chosen) == len(known):
         raise Invalid(f"{too_many(chosen, len(known))}: nothing would be left to learn from")
     return {name: chosen[name] for name in sorted(chosen)}
 

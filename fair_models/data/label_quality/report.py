@@ -55,8 +55,8 @@ KINDS: Mapping[str, str] = {
 DOUBTS: frozenset[str] = frozenset({"missing_labels", "nothing_there", "blocks", "boxes", "beside"})
 """Findings that put the labels of a whole chip in doubt. Others are worth a look, and no more."""
 
-_TOLD = frozenset({"overlapping", "mended"})
-"""Findings that the item counts among its repairs already."""
+_TOLD = frozenset({"overlapping", "mended", "beside"})
+"""Findings that a run tells in sentences of their own."""
 
 _SHOWN = 3
 
@@ -214,7 +214,7 @@ class LabelReport:
         said = [each.reason for each in self.general if each.kind not in _TOLD]
         for kind in get_args(Kind):
             chips = [each for each in self.chips if any(one.kind == kind for one in each.findings)]
-            if chips and kind in DOUBTS:
+            if chips and kind in DOUBTS - _TOLD:
                 named = ", ".join(each.chip for each in chips[:_SHOWN])
                 more = f" and {len(chips) - _SHOWN} more" if len(chips) > _SHOWN else ""
                 said.append(f"On {len(chips)} of {len(self.chips)} chips {KINDS[kind]}: {named}{more}")

@@ -14,6 +14,7 @@ from fair_models.data.images import acquisition, antimeridian
 from fair_models.data.images.chips import Chip
 from fair_models.data.label_quality import ages, completeness, shapes
 from fair_models.data.label_quality.completeness import Judged, Sight
+from fair_models.data.label_quality.glimpses import Glimpse
 from fair_models.data.label_quality.registration import NOTICED_M, Neighbourhood, Registration
 from fair_models.data.label_quality.report import KINDS, ChipReport, Finding, Kind, LabelReport, Offset
 from fair_models.data.label_quality.shapes import Shapes
@@ -34,7 +35,7 @@ class LabelledChips:
     """Chips and labels that were checked.
 
     touching: Indices of the labels that each chip shares area with, by the chip's name.
-    imagery: Which pixels are imagery, for chips where some are not, by name; bool, shape (height, width).
+    glimpses: Some pixels of each chip, by its name.
     classes: Class names without the background.
     labels_time: Of when the labels are; None where nothing says so.
     are_masks: Whether the labels were connected pixels of masks.
@@ -45,7 +46,7 @@ class LabelledChips:
     chips: Sequence[Chip]
     labels: Labels
     touching: Mapping[str, Array]
-    imagery: Mapping[str, Array]
+    glimpses: Mapping[str, Glimpse]
     classes: Sequence[str]
     labels_time: datetime | None = None
     are_masks: bool = False
@@ -73,7 +74,7 @@ def look(given: LabelledChips, sight: Sight | None = None) -> tuple[LabelReport,
     everywhere = _everywhere(form)
     general += everywhere
     known = _without_huge(given.labels, on_chips[form.flags["huge"]])
-    judged = completeness.judge(given.chips, known, given.touching, given.classes, sight)
+    judged = completeness.judge(given.glimpses, known, given.touching, given.classes, sight)
     told = {each.kind for each in everywhere}
     reports = [_chip(given, chip, (form, told), on_chips, judged) for chip in given.chips]
     skipped = {"completeness": judged.why_not, "time": why}
@@ -139,7 +140,7 @@ def _chip(
         counts |= {"boxes": int(boxes.sum())} if boxes.any() else {}
     findings = [
         *judged.findings.get(chip.name, []),
-        *_beside(place),
+        *_beside(place, given.registration),
         *_block(form, own, outlines[touching], chip),
         *(each for each in _forms(counts, len(own)) if each.kind not in everywhere),
         *_slight(counts),
@@ -155,9 +156,9 @@ def _chip(
     )
 
 
-def _beside(place: Neighbourhood | None) -> list[Finding]:
+def _beside(place: Neighbourhood | None, registration: Registration | None) -> list[Finding]:
     """Labels that surely lie beside what the imagery shows, on a chip and those around it."""
-    if place is None or not place.is_beside:
+    if place is None or registration is None or not any(each is place for each in registration.beside):
         return []
     reason = (
         f"labels lie {place.offset_m:.1f} m beside the imagery ({place.east_m:+.1f} m east, "

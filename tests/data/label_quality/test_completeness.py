@@ -15,8 +15,9 @@ from PIL import Image
 from fair_models.data.images import chip_files, chips
 from fair_models.data.images.chips import Chip
 from fair_models.data.ingest import prepare
-from fair_models.data.label_quality import completeness
-from fair_models.data.label_quality.completeness import Judged, Places, Sight
+from fair_models.data.label_quality import completeness, glimpses
+from fair_models.data.label_quality.completeness import Judged, Sight
+from fair_models.data.label_quality.glimpses import Glimpse, Places
 from fair_models.data.label_quality.report import LabelReport
 from fair_models.data.synthetic import make_settlement
 from fair_models.data.vectors import labels
@@ -33,6 +34,7 @@ class Town:
     folder: Path
     chips: list[Chip]
     labels: Labels
+    glimpses: Mapping[str, Glimpse]
 
     @property
     def touching(self) -> dict[str, Array]:
@@ -66,13 +68,14 @@ def hamlets(tmp_path_factory: pytest.TempPathFactory) -> Town:
 
 def town_in(folder: Path) -> Town:
     found = chips.find(folder / "input")
-    return Town(folder, found, labels.read(folder / "input" / "labels.geojson", CLASSES))
+    known = labels.read(folder / "input" / "labels.geojson", CLASSES)
+    return Town(folder, found, known, glimpses.of_chips(found))
 
 
 def judged(town: Town, known: Labels | None = None, **more: object) -> Judged:
     known = known or town.labels
     touching = {chip.name: known.touching(chip.grid) for chip in town.chips}
-    return completeness.judge(town.chips, known, touching, CLASSES, **more)  # type: ignore[arg-type]
+    return completeness.judge(town.glimpses, known, touching, CLASSES, **more)  # type: ignore[arg-type]
 
 
 def lacking(found: Judged) -> set[str]:
@@ -159,7 +162,7 @@ def test_labels_on_bare_ground_are_labels_of_nothing(hamlets: Town) -> None:
 
 
 def test_a_few_chips_are_not_judged_and_it_says_why(town: Town) -> None:
-    few = Town(town.folder, town.chips[:5], town.labels)
+    few = Town(town.folder, town.chips[:5], town.labels, glimpses.of_chips(town.chips[:5]))
     found = judged(few)
     assert found.findings == {}
     assert "5 chips have labels, and at least 8 are needed" in found.why_not
@@ -172,7 +175,7 @@ def test_objects_that_look_like_all_else_are_not_judged(town: Town, tmp_path: Pa
         assert chip.tile is not None
         noise = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
         chip_files.write(tmp_path / f"{chip.name}.tif", chip.tile, noise)
-    grey = Town(tmp_path, chips.find(tmp_path), town.labels)
+    grey = Town(tmp_path, chips.find(tmp_path), town.labels, glimpses.of_chips(chips.find(tmp_path)))
 
     found = judged(grey)
     assert found.findings == {}

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fair_models.data.images import chips
 from fair_models.data.images.chips import Chip
-from fair_models.data.label_quality import contact_sheet
+from fair_models.data.label_quality import contact_sheet, glimpses
 from fair_models.data.label_quality.report import ChipReport, Cover, Finding, LabelReport
 from fair_models.data.vectors import labels
 from fair_models.data.vectors.labels import Labels
@@ -52,7 +52,9 @@ def near(picture: np.ndarray, colour: np.ndarray) -> int:
 
 
 def drawn(path: Path, found: list[Chip], known: Labels, doubtful: int, left_out: list[str]) -> np.ndarray:
-    contact_sheet.draw("town", report(found, doubtful), found, known, {}, left_out, path)
+    contact_sheet.draw(
+        "town", report(found, doubtful), found, known, glimpses.of_chips(found), {}, left_out, path
+    )
     return np.asarray(Image.open(path))
 
 
