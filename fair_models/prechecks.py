@@ -189,7 +189,7 @@ def _compare(params: CompareParams, catalog: Catalog, files: bool) -> None:
     if params.by == "area" and params.dataset is not None:
         from fair_models.publishing.dataset_facts import mapped_areas
 
-        mapped_areas.require_held_out(found)
+        mapped_areas.require_recorded(found)
 
 
 def _slice(params: SliceDatasetParams, catalog: Catalog, files: bool) -> None:

@@ -32,9 +32,9 @@ class CompareParams(Params):
     )
     by: Literal["dataset", "area"] = Field(
         "dataset",
-        description="dataset (default): all held-out chips of a dataset together. area: also those of each "
-        "of its areas alone, with a mark where a version has learnt from the area. For datasets that were "
-        "ingested with an area.",
+        description="dataset (default): all held-out chips of a dataset together. area: also each "
+        "of its areas alone: all chips of an area that no version has learnt from, else its held-out ones, "
+        "with a mark where a version has learnt from the area. For datasets ingested with an area.",
     )
     pictures: int = Field(
         6,

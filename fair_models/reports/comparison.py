@@ -72,6 +72,7 @@ class Ground:
     metric: Entry of `fair:metrics_spec` that they are compared by: the first one's main metric.
     samples: Those on which they differ most, the largest difference first.
     area: Name of the area; empty for the dataset as a whole.
+    is_whole_area: Whether all chips of the area were measured on, for no version has learnt from any.
     areas: The same on each area that has held-out chips, where that was asked for.
     """
 
@@ -80,6 +81,7 @@ class Ground:
     sides: Sequence[Side]
     samples: Sequence[Sample] = field(default_factory=list)
     area: str = ""
+    is_whole_area: bool = False
     areas: Sequence[Ground] = ()
 
     @property

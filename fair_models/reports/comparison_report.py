@@ -51,8 +51,9 @@ def _areas(grounds: Sequence[Ground]) -> Iterator[str]:
     if rows := tables.by_area(grounds):
         yield "## By area"
         yield (
-            f"`{grounds[0].key}` on the held-out samples of each area, in brackets its 95 % bootstrap "
-            "interval. A version that has learnt from an area is favoured there; it is marked."
+            f"`{grounds[0].key}` on each area, in brackets its 95 % bootstrap interval. Where no version has "
+            "learnt from an area, all of its chips count, else the held-out ones. A version that has learnt "
+            "from an area is favoured there; it is marked."
         )
         yield marked.table(rows)
 

@@ -21,7 +21,7 @@ def tables(grounds: Sequence[Ground]) -> Iterator[Table]:
     yield Table("metrics", metric_rows(grounds), "Each metric with its 95 % interval")
     yield Table("side-by-side", all_side_by_side(grounds), "value [95 % interval]")
     if rows := by_area(grounds):
-        yield Table("by-area", rows, f"`{grounds[0].key}` on the held-out samples of each area")
+        yield Table("by-area", rows, f"`{grounds[0].key}` on each area")
 
 
 def metric_rows(grounds: Sequence[Ground]) -> list[Row]:
@@ -45,8 +45,9 @@ def by_area(grounds: Sequence[Ground]) -> list[Row]:
     """A row for each area of each dataset: the main metric of each version, marked where it learnt there.
 
     Returns:
-        `dataset`, `area`, `samples` (held-out ones), one column for each version, and that of the simplest
-        guess. No rows where areas were not asked for.
+        `dataset`, `area`, `chips` ("held out", or "all" where no version has learnt from any of the area),
+        `samples`, one column for each version, and that of the simplest guess. No rows where areas were not
+        asked for.
     """
     areas = [area for ground in grounds for area in ground.areas]
     columns = dict.fromkeys(side.contender.id for area in areas for side in area.sides)
@@ -54,6 +55,7 @@ def by_area(grounds: Sequence[Ground]) -> list[Row]:
         {
             "dataset": area.dataset.id,
             "area": area.area,
+            "chips": "all" if area.is_whole_area else "held out",
             "samples": max(
                 (side.evaluation.sample_count for side in area.sides if side.evaluation), default=0
             ),

@@ -23,7 +23,9 @@ from fair_models.errors import (
 from fair_models.ml_tasks import intervals
 from fair_models.ml_tasks.results import Evaluation
 from fair_models.params import CompareParams
-from fair_models.publishing.candidate import Learnt, learnt, seen, split_of
+from fair_models.publishing.candidate import Learnt, learnt, seen
+from fair_models.publishing.comparison import area_chips
+from fair_models.publishing.comparison.area_chips import AreaChips
 from fair_models.publishing.comparison.contenders import Measurable, find
 from fair_models.publishing.dataset_facts import mapped_areas
 from fair_models.reports.comparison import Contender, Ground, Sample, Side
@@ -72,11 +74,11 @@ def compare(
     ]
     total = len(grounds) * len(contenders)
     if params.by == "area":
-        mapped_areas.require_held_out(grounds)
-    areas = [_areas(dataset, store) if params.by == "area" else {} for dataset in grounds]
+        mapped_areas.require_recorded(grounds)
     made: list[Ground] = []
     for number, dataset in enumerate(grounds):
-        bench = _Bench(dataset, catalog, store, areas[number])
+        of_area = area_chips.of_dataset(dataset, contenders, catalog, store) if params.by == "area" else {}
+        bench = _Bench(dataset, catalog, store, of_area)
         found = []
         for place, contender in enumerate(contenders):
             progress(number * len(contenders) + place, total, f"measuring {contender.id} on {dataset.id}")
@@ -86,23 +88,17 @@ def compare(
             made.append(Ground(dataset, made[0].metric, sides))
             continue
         ground = _ground(dataset, sides, contenders, 0 if made else params.pictures)
-        of_areas = [
-            _beside_each_other(
-                Ground(dataset, ground.metric, [each.areas[name] for each in found], area=name)
-            )
-            for name in areas[number]
-        ]
-        made.append(replace(ground, areas=of_areas))
+        made.append(replace(ground, areas=list(_of_areas(ground, found, of_area))))
     _require_value(made[0])
     return made
 
 
-def _areas(dataset: Item, store: Store) -> dict[str, frozenset[str]]:
-    """The held-out chips of each area of a dataset that has some, by its name."""
-    split = split_of(DatasetItem(dataset), store)
-    held_out = frozenset(split.held_out)
-    found = {name: held_out.intersection(own) for name, own in split.areas.items()}
-    return {name: own for name, own in found.items() if own}
+def _of_areas(whole: Ground, found: Sequence[_Measured], areas: Mapping[str, AreaChips]) -> Iterator[Ground]:
+    """The versions side by side on each area."""
+    for name, chosen in areas.items():
+        sides = [each.areas[name] for each in found]
+        ground = Ground(whole.dataset, whole.metric, sides, area=name, is_whole_area=chosen.are_all)
+        yield _beside_each_other(ground)
 
 
 def _require_value(ground: Ground) -> None:
@@ -124,11 +120,9 @@ class _Measured:
 
 
 class _Bench:
-    """One dataset, the held-out chips of its areas, and who is measured on it."""
+    """One dataset, the chips of its areas, and who is measured on it."""
 
-    def __init__(
-        self, dataset: Item, catalog: Catalog, store: Store, areas: Mapping[str, frozenset[str]]
-    ) -> None:
+    def __init__(self, dataset: Item, catalog: Catalog, store: Store, areas: Mapping[str, AreaChips]) -> None:
         self._dataset, self._catalog, self._store = dataset, catalog, store
         self._areas = areas
 
@@ -136,7 +130,7 @@ class _Bench:
         try:
             measuring = contender.open_on(self._dataset)
             evaluation = measuring.all()
-            of_areas = {name: measuring.of_chips(own) for name, own in self._areas.items()}
+            of_areas = {name: measuring.of_chips(own.names) for name, own in self._areas.items()}
         except IncompatibleDataset as error:
             return self._without(contender, f"the dataset does not fit it: {'; '.join(error.reasons)}")
         except (NotFound, Corrupted, Invalid, TrainingFailed) as error:
@@ -158,7 +152,7 @@ class _Bench:
         if known is None:
             return Side(contender, evaluation)
         own = known.names.intersection(known.split.areas[area])
-        return Side(contender, evaluation, seen=len(own & self._areas[area]), seen_in_area=len(own))
+        return Side(contender, evaluation, seen=len(own & self._areas[area].names), seen_in_area=len(own))
 
     def _without(self, contender: Contender, problem: str) -> _Measured:
         logger.warning("%s is not measured on %s: %s", contender.id, self._dataset.id, problem)

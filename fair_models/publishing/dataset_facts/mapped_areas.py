@@ -91,22 +91,27 @@ def notes(area: Area | None, prepared: PreparedDataset) -> Iterator[str]:
         yield f"Held out whole: {', '.join(held_out)} ({count} of {prepared.chip_count} chips{beside})"
 
 
-def require_held_out(datasets: Sequence[Item]) -> None:
+def require_recorded(datasets: Sequence[Item]) -> None:
     """Whether datasets can be compared by area. Those without areas have no rows of their own.
 
     Args:
         datasets: Their items.
 
     Raises:
-        Invalid: None of them has held-out chips in an area that was recorded.
+        Invalid: None of them has areas; says why for each.
     """
-    if any(row["held_out"] for dataset in datasets for row in DatasetItem(dataset).areas):
-        return
-    raise Invalid(
-        f"{', '.join(dataset.id for dataset in datasets)} cannot be compared by area: no area was recorded "
-        "at the ingest. Ingest again with --area, a file with a polygon for each area, or compare without "
-        "--by area"
-    )
+    if not any(DatasetItem(dataset).areas for dataset in datasets):
+        reasons = "; ".join(f"{dataset.id} {_why_none(DatasetItem(dataset))}" for dataset in datasets)
+        raise Invalid(
+            f"Versions cannot be compared by area: {reasons}. Ingest chips and labels with --area, a file "
+            "with a polygon for each area, or compare without --by area"
+        )
+
+
+def _why_none(dataset: DatasetItem) -> str:
+    if dataset.split.get("method") == "image":
+        return "has captions, whose images are held out at random"
+    return "was ingested without an area, or before areas were kept"
 
 
 def _needs_file(area: Area) -> bool:

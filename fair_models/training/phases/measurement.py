@@ -12,7 +12,7 @@ from pystac import Item
 from fair_models.catalog.items import model_classes
 from fair_models.catalog.items.versions import split_id
 from fair_models.data import chip_samples
-from fair_models.data.samples import Samples
+from fair_models.data.samples import Samples, joined
 from fair_models.errors import FairModelsError, IncompatibleDataset, Invalid, TrainingFailed
 from fair_models.ml_tasks.results import Evaluation
 from fair_models.params import FinetuneParams, HyperparameterValue
@@ -34,6 +34,7 @@ class Measuring:
     code: The model's own.
     state: Its weights.
     held_out: The chips as the model sees imagery.
+    train: Those of the other side, likewise.
     """
 
     model: str
@@ -42,6 +43,7 @@ class Measuring:
     code: ModelCode
     state: bytes
     held_out: Samples
+    train: Samples
 
     def all(self) -> Evaluation:
         """Measure it on all held-out chips. Raises TrainingFailed."""
@@ -53,9 +55,13 @@ class Measuring:
         return self._measured(self.held_out.select([positions[name] for name in names]))
 
     def of_chips(self, names: Collection[str]) -> Evaluation | None:
-        """Measure it on the held-out samples of some chips; None: they have none. Raises TrainingFailed."""
-        chosen = chip_samples.of_chips(self.held_out.names, names)
-        return self._measured(self.held_out.select(chosen)) if chosen else None
+        """Measure it on the samples of some chips of either side, if there are any. Raises TrainingFailed."""
+        found = [
+            side.select(chosen)
+            for side in (self.held_out, self.train)
+            if (chosen := chip_samples.of_chips(side.names, names))
+        ]
+        return self._measured(found[0] if len(found) == 1 else joined(found)) if found else None
 
     def _measured(self, samples: Samples) -> Evaluation:
         with _told(self.model, self.dataset):
@@ -145,11 +151,12 @@ def _opened(
             "evaluate to call"
         )
     code = model_code.load(config, store)
-    held_out = sample_cache.load(config, store, cache).held_out
+    loaded = sample_cache.load(config, store, cache)
+    held_out = loaded.held_out
     nothing = unlabelled(config.task, "held_out", held_out)
     if nothing:
         raise IncompatibleDataset(model, dataset, [nothing])
-    return Measuring(model, dataset, config, code, state, held_out)
+    return Measuring(model, dataset, config, code, state, held_out, loaded.train)
 
 
 @contextmanager

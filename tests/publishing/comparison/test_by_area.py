@@ -121,13 +121,38 @@ def test_each_area_has_the_samples_of_its_held_out_chips(world: World) -> None:
 
 
 def test_no_sample_is_made_of_chips_of_two_areas(world: World) -> None:
-    [ground] = world.compare("tiny", dataset="block")
+    [ground] = world.compare("roofs-v3")
 
     counts = [area.sides[0].evaluation.sample_count for area in ground.areas if area.sides[0].evaluation]
     whole = ground.sides[0].evaluation
     assert whole is not None
     assert len(counts) == 3
     assert sum(counts) == whole.sample_count
+
+
+def test_where_no_version_has_learnt_from_an_area_all_of_its_chips_count(world: World) -> None:
+    """The base model has learnt from none, so that areas without held-out chips have rows too."""
+    [ground] = world.compare("tiny", dataset="one")
+
+    assert [(area.area, area.is_whole_area) for area in ground.areas] == [(name, True) for name in AREAS]
+    split = split_of(DatasetItem(world.datasets["one"]), world.store)
+    found = [area.sides[0].evaluation for area in ground.areas]
+    for area, evaluation in zip(ground.areas, found, strict=True):
+        assert evaluation is not None
+        assert len(of_chips(list(evaluation.samples), set(split.areas[area.area]))) == evaluation.sample_count
+    whole = ground.sides[0].evaluation
+    assert whole is not None
+    assert found[1] is not None
+    assert found[1].samples == whole.samples
+    assert [row["chips"] for row in tables.by_area([ground])] == ["all"] * 3
+
+
+def test_of_an_area_that_any_version_has_learnt_from_the_held_out_chips_count(world: World) -> None:
+    """What the first has held out the second has learnt from, and the other way round."""
+    [ground] = world.compare("roofs-v1", "roofs-v2", "tiny", dataset="two")
+
+    assert [(area.area, area.is_whole_area) for area in ground.areas] == [("west", False), ("east", False)]
+    assert [row["chips"] for row in tables.by_area([ground])] == ["held out"] * 2
 
 
 def test_a_version_that_learnt_from_an_area_is_marked_there(world: World) -> None:
@@ -206,10 +231,10 @@ def test_by_dataset_nothing_is_said_of_areas(world: World) -> None:
 
 
 def test_a_dataset_without_areas_is_refused_before_anything_is_measured(world: World) -> None:
-    with pytest.raises(Invalid, match=r"plain-v1 cannot be compared by area.*--area"):
+    with pytest.raises(Invalid, match=r"plain-v1 was ingested without an area.*--area"):
         world.compare("roofs-v1", dataset="plain")
     params = CompareParams(versions=["roofs-v1"], dataset="plain", by="area")
-    with pytest.raises(Invalid, match="plain-v1 cannot be compared by area"):
+    with pytest.raises(Invalid, match="plain-v1 was ingested without an area"):
         prechecks.check(params, world.catalog)
 
 
