@@ -28,6 +28,9 @@ from fair_models.web.callers import Caller, caller_of
 from fair_models.web.requests import state_of
 
 _NEEDS = "needs"
+ACCOUNT = "account"
+"""What a route needs that is not for everybody, beside its scopes."""
+
 REALM = 'Bearer realm="fair-models"'
 
 
@@ -58,7 +61,7 @@ async def needs(
     Raises:
         Problem: They do not say who they are (401), or may not do this (403).
     """
-    declare(request, *scopes.scopes)
+    declare(request, *scopes.scopes, ACCOUNT)
     if not caller.how:
         raise unauthenticated("This needs a token or a sign-in. Send `Authorization: Bearer …`")
     return _allowed(caller, scopes.scopes)
@@ -99,7 +102,7 @@ def declare(connection: HTTPConnection, *scopes: str) -> None:
 
 
 def declared(connection: Connection) -> frozenset[str] | None:
-    """The scopes that the route of a request needs. None: it was not asked, or it forgot to say so."""
+    """What the route of a request needs: scopes, and `ACCOUNT`. None: it was not asked, or does not say."""
     found: frozenset[str] | None = state_of(connection).get(_NEEDS)
     return found
 

@@ -30,6 +30,8 @@ _DESCRIPTION = (
 )
 _NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
 _COMPRESSED_FROM_BYTES = 1000
+_EXPOSED = ("ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", REQUEST_ID_HEADER)
+"""Headers that scripts of other websites may read."""
 
 
 def create_app(registry: Registry | None = None) -> FastAPI:
@@ -88,7 +90,7 @@ def _middleware(settings: Settings, numbers: metrics.Metrics, identity: Identity
                 allow_origins=[*settings.web_cors_origins],
                 allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
                 allow_headers=["Authorization", "Content-Type", "If-None-Match", REQUEST_ID_HEADER],
-                expose_headers=["ETag", "Link", "Location", "Retry-After", REQUEST_ID_HEADER],
+                expose_headers=[*_EXPOSED],
             )
         )
     return [

@@ -18,9 +18,10 @@ from fair_models.errors import FairModelsError
 from fair_models.types import BASE_MODELS
 from fair_models.web.access import EVERYBODY
 from fair_models.web.callers import Caller, caller_of
+from fair_models.web.database.late import LateDatabase
 from fair_models.web.registry import Registry, registry_of
 
-Part = Literal["catalogue", "store", "prefect"]
+Part = Literal["catalogue", "store", "prefect", "accounts"]
 
 KEPT_S = 2.0
 """A finding is used again for so long: who asks often, or many at once, loads nothing."""
@@ -39,7 +40,7 @@ class Alive(BaseModel):
 class PartHealth(BaseModel):
     """What was found of one part."""
 
-    part: str = Field(description="catalogue, store or prefect.", examples=["catalogue"])
+    part: str = Field(description="catalogue, store, prefect or accounts.", examples=["catalogue"])
     works: bool = Field(description="Whether it works.")
     says: str | None = Field(
         None,
@@ -105,19 +106,30 @@ def _prefect(registry: Registry) -> str:
     return f"version {http.get('/admin/version')} answers"
 
 
-READY: Mapping[Part, Callable[[Registry], str]] = {
+READY: dict[Part, Callable[[Registry], str]] = {
     "catalogue": _catalogue,
     "store": _store,
     "prefect": _prefect,
 }
 """A question to each part that changes nothing."""
 
-DETAILED: Mapping[Part, Callable[[Registry], str]] = {
+DETAILED: dict[Part, Callable[[Registry], str]] = {
     "catalogue": lambda registry: registry_places.catalogue(registry.settings),
     "store": lambda registry: registry_places.store(registry.settings),
     "prefect": _prefect,
 }
 """Each part by using it: a file is put, fetched and deleted."""
+
+
+def _accounts(request: Request) -> dict[Part, Callable[[Registry], str]]:
+    """The database of accounts, where there are some."""
+    database: LateDatabase = request.app.state.database
+
+    def look(registry: Registry) -> str:
+        database.open().ping()
+        return "answers"
+
+    return {} if registry_of(request).settings.web_auth == "off" else {"accounts": look}
 
 
 @router.get("/live", summary="Whether the service lives")
@@ -138,7 +150,10 @@ async def ready(
     ] = None,
 ) -> JSONResponse:
     """503 says which part does not answer."""
-    return await _answer(request, "ready", {each: READY[each] for each in part or READY}, caller)
+    parts = READY | _accounts(request)
+    return await _answer(
+        request, "ready", {each: parts[each] for each in part or parts if each in parts}, caller
+    )
 
 
 @router.get(
@@ -146,7 +161,7 @@ async def ready(
 )
 async def detailed(request: Request, caller: Annotated[Caller, Depends(caller_of)]) -> JSONResponse:
     """Uses each part: 503 says which does not work, and admins are told why."""
-    return await _answer(request, "detailed", DETAILED, caller)
+    return await _answer(request, "detailed", DETAILED | _accounts(request), caller)
 
 
 async def _answer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +21,7 @@ from fair_models.web.auth.hosts import READING, one_header
 from fair_models.web.auth.rates import Allowance, Rates, by_network
 from fair_models.web.auth.roles import SCOPES, SCOPES_OF
 from fair_models.web.callers import ANONYMOUS, Caller
+from fair_models.web.database.database import Database
 from fair_models.web.database.late import LateDatabase
 from fair_models.web.requests import request_id_of, state_of
 
@@ -36,6 +38,8 @@ _WITHOUT_DECLARATION = ("/api/openapi.json", "/api/docs", "/static/")
 """Beginnings of addresses that no route of ours answers: they show nothing of the registry."""
 
 _SIGN_IN = "/auth/"
+_NOTED_SIGN_INS = frozenset({"/auth/callback", "/auth/logout"})
+_PRUNE_EACH_S = 3600.0
 _UNAUTHENTICATED = problems.STATUSES["unauthenticated"]
 
 _log = logging.getLogger(__name__)
@@ -73,6 +77,7 @@ class Authentication:
         self._app = app
         self._with = identity
         self._mode = identity.settings.web_auth
+        self._pruned = float("-inf")
         self._stranger = ANONYMOUS if identity.settings.web_anonymous_read else NOBODY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -181,17 +186,30 @@ class Authentication:
         if allowance.is_used_up:
             raise _too_many(allowance)
 
+    def _prune(self, database: Database) -> None:
+        """Delete entries that are too old, now and then."""
+        now = time.monotonic()
+        if now - self._pruned >= _PRUNE_EACH_S:
+            self._pruned = now
+            audit_log.prune(database, self._with.settings.web_audit_days)
+
     async def _note(self, scope: Scope, status: int) -> None:
-        """Write what changed something, or was refused, into the audit log."""
+        """Write what changed something, signed somebody in or was refused, into the audit log.
+
+        Searches that are sent as POST change nothing: their routes need no account.
+        """
         needed = access.declared(scope) or frozenset()
-        is_write = scope["method"] not in READING and bool(needed - {"read"})
-        if not (is_write or status in {401, 403}):
+        is_write = scope["method"] not in READING and access.ACCOUNT in needed
+        is_sign_in = scope["path"] in _NOTED_SIGN_INS
+        if not (is_write or is_sign_in or status in {401, 403}):
             return
         caller: Caller = state_of(scope).get("caller", ANONYMOUS)
 
         def write() -> None:
+            database = self._with.database.open()
+            self._prune(database)
             audit_log.write(
-                self._with.database.open(),
+                database,
                 who=caller.owner or "",
                 how=caller.how,
                 what=f"{scope['method']} {scope['path']}",

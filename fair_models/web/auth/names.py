@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,9 @@ from fair_models.web.database import tables
 from fair_models.web.database.database import Database
 
 MAX_MAINTAINERS = 50
-MAX_NAMES_SHOWN = 10_000
+MAX_NAMES = 1000
+"""Names that an account may take, so that nobody takes them all."""
+
 COLLECTIONS: dict[Kind, tuple[CollectionId, ...]] = {
     "model": (LOCAL_MODELS, BASE_MODELS),
     "dataset": (DATASETS,),
@@ -67,13 +69,14 @@ def claim(database: Database, catalog: Catalog, caller: Caller, kind: Kind, name
         Whose it is now: the owner is the one of the name, not the one who asks.
 
     Raises:
-        Conflict: It is somebody else's.
+        Conflict: It is somebody else's, or the caller has too many.
     """
     found = find(database, catalog, kind, name)
     if found is None and caller.owner is not None:
         try:
             with database.writing() as session:
                 row = row_of(session, caller.owner)
+                _require_room(session, row.id, caller)
                 session.add(
                     tables.OwnedName(kind=kind, name=name, account_id=row.id, created=datetime.now(UTC))
                 )
@@ -127,7 +130,7 @@ def set_maintainers(
         return _stored(session, kind, name) or found
 
 
-def owned(database: Database, slug: str, limit: int) -> list[tuple[Kind, str]]:
+def owned(database: Database, slug: str) -> list[tuple[Kind, str]]:
     """The names that an account used first, by kind and name. Raises NotFound."""
     with database.reading() as session:
         account = row_of(session, slug)
@@ -135,7 +138,6 @@ def owned(database: Database, slug: str, limit: int) -> list[tuple[Kind, str]]:
             select(tables.OwnedName.kind, tables.OwnedName.name)
             .where(tables.OwnedName.account_id == account.id)
             .order_by(tables.OwnedName.kind, tables.OwnedName.name)
-            .limit(limit)
         )
         return [(_kind(kind), name) for kind, name in session.execute(wanted)]
 
@@ -148,6 +150,12 @@ def maintained(session: Session, account_id: int) -> frozenset[tuple[Kind, str]]
         )
     )
     return frozenset((_kind(kind), name) for kind, name in rows)
+
+
+def _require_room(session: Session, account_id: int, caller: Caller) -> None:
+    taken = session.scalar(select(func.count()).where(tables.OwnedName.account_id == account_id)) or 0
+    if taken >= MAX_NAMES and not caller.is_admin:
+        raise Conflict(f"You have {MAX_NAMES} names, the maximum. Use one of them, or ask an admin")
 
 
 def _stored(session: Session, kind: Kind, name: str) -> Ownership | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import re
 import secrets
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from fair_models.errors import Conflict, Invalid, NotFound
+from fair_models.errors import Conflict, Invalid, NotFound, Unavailable
 from fair_models.text import in_one_way
 from fair_models.web.auth.accounts import Account, of_row, row_of
 from fair_models.web.auth.names import maintained
@@ -37,6 +38,7 @@ MAX_ACTIVE = 100
 """Tokens that an account may have at the same time."""
 
 _LAST_USED_EACH = timedelta(minutes=1)
+_log = logging.getLogger(__name__)
 _NO_DIGEST = hashlib.sha256(b"no token has this digest").hexdigest()
 
 
@@ -181,11 +183,19 @@ def check(database: Database, presented: str) -> Holder:
     if account.disabled is not None:
         raise Rejected(f"account {account.slug} is disabled")
     if token.last_used is None or now - token.last_used >= _LAST_USED_EACH:
-        with database.writing() as session:
-            session.execute(update(tables.Token).where(tables.Token.id == token.id).values(last_used=now))
+        _note_use(database, token.id, now)
     held = of_row(account)
     scopes = scopes_of(token.scopes.split()) & SCOPES_OF[held.role]
     return Holder(held, token.id, scopes, token.expires, names)
+
+
+def _note_use(database: Database, token_id: str, now: datetime) -> None:
+    """Note when a token was used. Where the disk is full it opens all the same."""
+    try:
+        with database.writing() as session:
+            session.execute(update(tables.Token).where(tables.Token.id == token_id).values(last_used=now))
+    except Unavailable as error:
+        _log.warning("The last use of a token could not be noted: %s", error)
 
 
 def list_of(database: Database, slug: str | None = None) -> list[Token]:

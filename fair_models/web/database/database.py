@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -58,6 +58,11 @@ class Database:
         """
         with self._told(), Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def ping(self) -> None:
+        """See that it answers. Raises Unavailable."""
+        with self.reading() as session:
+            session.execute(text("SELECT 1"))
 
     def close(self) -> None:
         """End all connections."""

@@ -18,7 +18,7 @@ from pydantic import SecretStr, ValidationError
 from fair_models.errors import FairModelsError, Invalid, Unavailable
 from fair_models.settings import Settings
 from fair_models.web.app import create_app
-from fair_models.web.auth import accounts, sessions
+from fair_models.web.auth import accounts, audit_log, sessions, tokens
 from fair_models.web.auth.oidc.accounts import signed_in, slugs
 from fair_models.web.auth.oidc.documents import Documents
 from fair_models.web.auth.oidc.provider import SIGN_IN_COOKIE
@@ -220,8 +220,6 @@ def test_without_the_provider_tokens_of_ours_work_and_its_own_wait(
     made: Callable[..., FastAPI], provider: IdentityProvider
 ) -> None:
     app = made()
-    from fair_models.web.auth import tokens
-
     database: Database = app.state.database.open()
     accounts.create(database, "root", "admin")
     own = tokens.create(database, "root", title="x", scopes=["read"]).secret
@@ -318,6 +316,23 @@ def test_a_browser_signs_in_and_out(site: str, provider: IdentityProvider) -> No
         assert browser.get("/api/account").status_code == 401
         again = httpx.get(f"{site}/api/account", cookies=old)
         assert again.status_code == 401
+
+
+def test_signing_in_and_out_is_noted(made: Callable[..., FastAPI], provider: IdentityProvider) -> None:
+    app = made()
+    with serving(app) as address, signed(address) as browser:
+        csrf = browser.get("/api/account").json()["csrf"]
+        browser.post("/auth/logout", headers={sessions.CSRF_HEADER: csrf})
+        httpx.get(f"{address}/auth/callback?code=x&state=y")
+    noted = [
+        (entry.who, entry.how, entry.what, entry.result)
+        for entry in audit_log.read(app.state.database.open())
+    ]
+    assert noted == [
+        ("", "", "GET /auth/callback", "401"),
+        ("amina-k", "session", "POST /auth/logout", "200"),
+        ("amina-k", "session", "GET /auth/callback", "302"),
+    ]
 
 
 def test_cookies_are_for_the_server_alone(made: Callable[..., FastAPI], provider: IdentityProvider) -> None:

@@ -222,6 +222,19 @@ def test_private_items_of_others_are_as_if_they_were_not_there(
     assert authorise(people, catalog, caller("root", "admin"), deployment, asked).requester == "root"
 
 
+def test_nobody_takes_all_names(
+    catalog: LocalCatalog, people: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "MAX_NAMES", 2)
+    for name in ("first-roofs", "second-roofs"):
+        authorise(people, catalog, caller("amina"), "finetune", {**FINETUNE, "model_name": name})
+    with pytest.raises(Conflict, match="maximum"):
+        authorise(people, catalog, caller("amina"), "finetune", {**FINETUNE, "model_name": "third-roofs"})
+    assert authorise(
+        people, catalog, caller("amina"), "finetune", {**FINETUNE, "model_name": "first-roofs"}
+    ).owner
+
+
 def test_what_is_refused_takes_no_name(catalog: LocalCatalog, people: Database) -> None:
     with pytest.raises(NotFound):
         authorise(people, catalog, caller("amina"), "finetune", {**FINETUNE, "dataset": "hidden-data"})

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from fair_models.catalog.protocol import Change
+from fair_models.errors import Unavailable
 from fair_models.settings import Settings
+from fair_models.web import health
 from fair_models.web.auth import audit_log
+from fair_models.web.database import tables
+from tests.catalog.small_items import small_item
 from tests.web.auth.people import Service, bearer
 
 
@@ -124,6 +130,97 @@ def test_what_is_done_and_what_is_refused_is_noted_and_reading_is_not(people: Se
     assert entries[2]["request_id"] == "mine-1"
     assert entries[2]["how"].startswith("token:")
     assert entries[2]["address"] == "127.0.0.1"
+
+
+def test_making_and_revoking_tokens_is_noted_and_searching_is_not(people: Service) -> None:
+    made = people.ask("POST", "/api/tokens", "reader", json={"title": "x", "scopes": ["read"]}).json()["id"]
+    people.ask("DELETE", f"/api/tokens/{made}", "reader")
+    people.ask("POST", "/stac/search", "reader", json={})
+    entries = people.ask("GET", "/api/audit-log", "admin").json()["entries"]
+    assert [(each["what"], each["result"]) for each in entries] == [
+        (f"DELETE /api/tokens/{made}", "204"),
+        ("POST /api/tokens", "201"),
+    ]
+
+
+def test_old_entries_are_deleted_by_the_service_itself(people: Service) -> None:
+    audit_log.write(people.database, who="bikash", how="cli", what="long ago", result="done")
+    with people.database.writing() as session:
+        session.execute(update(tables.AuditEntry).values(time=datetime.now(UTC) - timedelta(days=366)))
+    people.ask("POST", "/api/users", "admin", json={"account": "bikash"})
+    assert [entry.what for entry in audit_log.read(people.database)] == ["POST /api/users"]
+
+
+def test_a_full_or_busy_disk_does_not_close_the_service_to_readers(
+    people: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> None:
+        raise Unavailable("database or disk is full")
+
+    monkeypatch.setattr(type(people.database), "writing", full)
+    assert people.ask("GET", "/api/account", "reader").status_code == 200
+    assert people.ask("POST", "/api/users", "admin", json={"account": "bikash"}).status_code == 503
+
+
+def test_readiness_names_the_database_of_accounts(people: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parts() -> dict[str, bool]:
+        answer = people.ask("GET", "/health/ready?part=accounts")
+        return {each["part"]: each["works"] for each in answer.json()["parts"]}
+
+    assert parts() == {"accounts": True}
+    monkeypatch.setattr(health, "KEPT_S", -1.0)
+
+    def away(_: object) -> None:
+        raise Unavailable("it does not answer")
+
+    monkeypatch.setattr(type(people.database), "ping", away)
+    assert parts() == {"accounts": False}
+
+
+def test_owners_show_and_hide_what_has_their_name(people: Service) -> None:
+    catalog = people.app.state.registry.catalog
+    theirs = {"fair:owner": "account-contributor", "fair:visibility": "private"}
+    catalog.commit(Change(put=[small_item("roofs-v1", **theirs), small_item("roofs-v2", **theirs)]))
+
+    def put(who: str, visibility: str) -> Any:
+        body = {"visibility": visibility}
+        return people.ask("PUT", "/api/names/model/roofs/visibility", who, json=body)
+
+    def seen() -> int:
+        return people.ask("GET", "/stac/collections/local-models/items/roofs-v1").status_code
+
+    assert put("publisher", "public").status_code == 404
+    assert seen() == 404
+    shown = put("contributor", "public")
+    assert shown.json() == {"visibility": "public", "changed": ["roofs-v1", "roofs-v2"]}
+    assert seen() == 200
+    assert put("contributor", "public").json()["changed"] == []
+    assert put("publisher", "private").status_code == 404
+    assert put("admin", "private").json()["changed"] == ["roofs-v1", "roofs-v2"]
+    assert seen() == 404
+    assert put("contributor", "secret").status_code == 422
+
+
+def test_maintainers_see_and_change_what_they_maintain(people: Service) -> None:
+    catalog = people.app.state.registry.catalog
+    theirs = {"fair:owner": "account-contributor", "fair:visibility": "private"}
+    catalog.commit(Change(put=[small_item("roofs-v1", **theirs)]))
+    place = "/api/names/model/roofs"
+    named = {"maintainers": ["account-publisher"]}
+    assert people.ask("GET", place, "publisher").status_code == 404
+    assert people.ask("PUT", f"{place}/maintainers", "publisher", json=named).status_code == 404
+    assert people.ask("PUT", f"{place}/maintainers", "contributor", json=named).json()["maintainers"] == [
+        "account-publisher"
+    ]
+    assert people.ask("GET", place, "publisher").json()["owner"] == "account-contributor"
+    item = "/stac/collections/local-models/items/roofs-v1"
+    assert people.ask("GET", item, "publisher").status_code == 200
+    assert people.ask("GET", item, "reader").status_code == 404
+    assert people.ask("GET", "/api/account", "publisher").json()["maintains"] == ["model/roofs"]
+    assert people.ask("PUT", f"{place}/maintainers", "publisher", json=named).status_code == 409
+    assert people.ask("GET", "/api/account/names", "contributor").json()["names"] == [
+        {"kind": "model", "name": "roofs"}
+    ]
 
 
 def test_the_audit_log_is_read_page_by_page_and_by_account(people: Service) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fair_models.web.access import KNOWS
 from fair_models.web.auth import tokens
-from fair_models.web.auth.names import MAX_NAMES_SHOWN, owned
+from fair_models.web.auth.names import owned
 from fair_models.web.auth.roles import SCOPES
 from fair_models.web.auth.routes.database import AccountsDatabase
 from fair_models.web.callers import Caller, Kind, Role, Scope
@@ -135,7 +135,7 @@ class NameList(BaseModel):
 @router.get("/account/names", summary="Names that are mine")
 def names(caller: Me, database: AccountsDatabase) -> NameList:
     """Names of models and datasets that belong to the account, by kind and name."""
-    found = owned(database, caller.owner, MAX_NAMES_SHOWN) if caller.owner else []
+    found = owned(database, caller.owner) if caller.owner else []
     return NameList(names=[NameAnswer(kind=kind, name=name) for kind, name in found])
 
 

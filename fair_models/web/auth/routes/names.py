@@ -8,6 +8,8 @@ from fastapi import APIRouter, Depends, Path, Security
 from pydantic import BaseModel, ConfigDict, Field
 
 from fair_models.errors import NotFound
+from fair_models.ownership import Visibility
+from fair_models.publishing.visibility import set_visibility
 from fair_models.types import NAME_PATTERN
 from fair_models.web.access import KNOWS, needs
 from fair_models.web.auth import names
@@ -46,6 +48,25 @@ class Maintainers(BaseModel):
     )
 
 
+class Shown(BaseModel):
+    """Who sees what has a name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    visibility: Visibility = Field(
+        description="public, or private: its owner, its maintainers and admins alone.", examples=["public"]
+    )
+
+
+class VisibilityAnswer(BaseModel):
+    """Who sees it now."""
+
+    visibility: Visibility = Field(examples=["public"])
+    changed: list[str] = Field(
+        description="Versions that were otherwise before.", examples=[["banepa-roofs-v1"]]
+    )
+
+
 @router.get("/{kind}/{name}", summary="Whose a name is")
 def ownership(
     kind: OneKind,
@@ -59,6 +80,23 @@ def ownership(
     if found is None or not names.may_use(caller, found):
         raise NotFound(f"There is no {kind} {name!r} of yours")
     return _shown(kind, name, found)
+
+
+@router.put("/{kind}/{name}/visibility", summary="Show or hide what has a name")
+def change_visibility(
+    kind: OneKind,
+    name: OneName,
+    asked: Shown,
+    caller: Annotated[Caller, Security(needs, scopes=["run"])],
+    database: AccountsDatabase,
+    registry: Annotated[Registry, Depends(registry_of)],
+) -> VisibilityAnswer:
+    """Show all versions of a name to everybody, or to its owner, its maintainers and admins alone."""
+    found = names.find(database, registry.catalog, kind, name)
+    if found is None or not names.may_use(caller, found):
+        raise NotFound(f"There is no {kind} {name!r} of yours")
+    changed = set_visibility(registry.catalog, names.COLLECTIONS[kind], name, asked.visibility)
+    return VisibilityAnswer(visibility=asked.visibility, changed=[item.id for item in changed])
 
 
 @router.put("/{kind}/{name}/maintainers", summary="Say who may work on a name")

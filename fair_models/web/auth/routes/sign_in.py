@@ -21,7 +21,9 @@ from fair_models.web.auth.oidc.provider import (
 )
 from fair_models.web.auth.routes.database import AccountsDatabase
 from fair_models.web.auth.tokens import Rejected
+from fair_models.web.callers import Caller
 from fair_models.web.links import base_url
+from fair_models.web.requests import state_of
 
 MAX_STATE = 200
 MAX_CODE = 4000
@@ -96,6 +98,7 @@ def callback(
         done = provider.end(base, state, request.cookies.get(SIGN_IN_COOKIE), code, iss)
     except Rejected as wrong:
         raise unauthenticated(f"Nobody was signed in: {wrong}. Sign in again at /auth/login") from wrong
+    state_of(request.scope)["caller"] = Caller(done.account.slug, done.account.role, how="session")
     answer = RedirectResponse(done.back_to, 302, headers={"Cache-Control": "no-store"})
     answer.delete_cookie(SIGN_IN_COOKIE, path="/auth", secure=_is_secure(base), httponly=True, samesite="lax")
     answer.set_cookie(
