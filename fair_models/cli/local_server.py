@@ -1,4 +1,4 @@
-"""A local Prefect server with workers and deployments, as processes of their own.
+"""A local Prefect server with workers and deployments, and the registry service, as processes of their own.
 
 They need a checkout: the flows are no part of the installed package.
 """
@@ -58,19 +58,21 @@ class LocalServer:
     """What `up` made.
 
     ui: Address of Prefect's pages.
+    registry: Address of the registry service; None where it is not installed.
     started: Names of the processes that were started; the others ran already.
     """
 
     ui: str
+    registry: str | None
     started: tuple[str, ...]
 
 
 def up(settings: Settings, say: Say) -> LocalServer:
-    """Start what does not run yet: the server, its work pools and deployments, one worker for each pool.
+    """Start what does not run yet: the server, its work pools and deployments, workers, the registry service.
 
     Raises:
         Invalid: Not in a checkout, Prefect is not installed, or PREFECT_API_URL names another server.
-        Conflict: Another program listens on the port.
+        Conflict: Another program listens on a port.
         FairModelsError: A process ended by itself.
     """
     checkout = _checkout()
@@ -81,13 +83,21 @@ def up(settings: Settings, say: Say) -> LocalServer:
         services.note(_UP, psutil.Process())
         services.rotate()
         try:
+            registry = _registry_command(services, settings) if _has_registry() else None
             started = _start_server(services, checkout, settings, say)
+            started += _start_registry(services, registry, checkout, settings, say)
             _deploy(services, checkout, settings, say)
             started += _start_workers(services, checkout, settings, say)
+            if registry is not None:
+                _wait("registry", services, partial(_is_alive, registry_address(settings)))
             _arrange_stack(settings, say)
         finally:
             services.forget(_UP)
-    return LocalServer(ui=ui_address(settings), started=tuple(started))
+    return LocalServer(
+        ui=ui_address(settings),
+        registry=registry_address(settings) if registry is not None else None,
+        started=tuple(started),
+    )
 
 
 def down(settings: Settings) -> list[str]:
@@ -105,7 +115,9 @@ def down(settings: Settings) -> list[str]:
     starting = services.find(_UP)
     if starting is not None and starting.pid != os.getpid():
         end([starting])  # it would go on, and start what is ended here
-    known = {name: process for name in ("server", *_workers()) if (process := services.find(name))}
+    known = {
+        name: process for name in ("server", "registry", *_workers()) if (process := services.find(name))
+    }
     names = {process.pid: name for name, process in known.items()}
     ended: dict[int, str] = {}
     for _ in range(_ROUNDS):
@@ -130,6 +142,11 @@ def services_of(settings: Settings) -> Services:
 def ui_address(settings: Settings) -> str:
     """Address of Prefect's pages."""
     return settings.prefect_api_url.removesuffix("/api")
+
+
+def registry_address(settings: Settings) -> str:
+    """Address of the registry service on this machine."""
+    return f"http://127.0.0.1:{settings.web_port}"
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -199,6 +216,49 @@ def _start_server(services: Services, checkout: Path, settings: Settings, say: S
     return ["server"]
 
 
+def _has_registry() -> bool:
+    return all(importlib.util.find_spec(name) is not None for name in ("stac_fastapi", "uvicorn"))
+
+
+def _registry_command(services: Services, settings: Settings) -> list[str]:
+    """How the registry service is started; empty where it runs already. Looked at before anything is started.
+
+    Raises:
+        Invalid: Others could reach it without authentication.
+        Conflict: It runs on another port, or another program listens there.
+    """
+    from fair_models.web.auth.hosts import require_loopback
+
+    require_loopback(settings)
+    port = str(settings.web_port)
+    running = services.find("registry")
+    if running and port in running.cmdline():
+        return []
+    if running:
+        raise Conflict(
+            f"The registry service of {settings.home} runs on another port than {port}. "
+            "Stop it first: fair-models down. Or unset FAIR_WEB_PORT"
+        )
+    if _listens(settings.web_port):
+        raise Conflict(
+            f"Port {port} is taken by another program, so that the registry service cannot start. "
+            f"Choose another: FAIR_WEB_PORT={settings.web_port + 1} fair-models up "
+            "(and keep the variable set for the commands after it)"
+        )
+    main = "from fair_models.cli import main; main()"
+    return [sys.executable, "-c", main, "serve", "--host", "127.0.0.1", "--port", port]
+
+
+def _start_registry(
+    services: Services, command: list[str] | None, checkout: Path, settings: Settings, say: Say
+) -> list[str]:
+    if not command:
+        return []
+    say("starting the registry service")
+    services.start("registry", command, checkout, environment(settings))
+    return ["registry"]
+
+
 def _deploy(services: Services, checkout: Path, settings: Settings, say: Say) -> None:
     """Deploy in a process of its own. Its imports overlap with the server's start."""
     command = [sys.executable, "-m", "deployments.deploy", "local"]
@@ -253,6 +313,14 @@ def is_healthy(settings: Settings) -> bool:
     """Whether a Prefect server answers."""
     try:
         return httpx.get(f"{settings.prefect_api_url}/health", timeout=5).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _is_alive(address: str) -> bool:
+    """Whether the registry service answers."""
+    try:
+        return httpx.get(f"{address}/health/live", timeout=5).is_success
     except httpx.TransportError:
         return False
 

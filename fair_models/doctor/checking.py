@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from fair_models.doctor import machine, registry_places, server, trackers
+from fair_models.doctor import machine, registry_places, server, trackers, web_service
 from fair_models.errors import FairModelsError
 from fair_models.settings import Settings
 
@@ -20,6 +20,7 @@ CHECKS: Mapping[str, Check] = {
     "Prefect": server.api,
     "work pools": server.pools,
     "deployments": server.deployments,
+    "registry service": web_service.answers,
     "ZenML": trackers.zenml,
     "MLflow": trackers.mlflow,
     "disk": machine.disk,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 ACCESS = logging.getLogger("fair_models.web.access")
@@ -18,6 +19,7 @@ def configure(level: int = logging.INFO) -> None:
         JsonFormatter(
             "{asctime}{levelname}{name}{message}",
             style="{",
+            reserved_attrs=[*RESERVED_ATTRS, "color_message"],  # uvicorn's, for terminals
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
         )
     )

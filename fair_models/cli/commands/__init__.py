@@ -50,8 +50,14 @@ COMMANDS = {
     },
     "Local server (needs a checkout)": {
         "doctor": ("doctor", "Check every configured part by using it; say what is wrong and what to do."),
-        "up": ("server", "Start a local Prefect server, its workers and all deployments."),
-        "down": ("server", "Stop the local server, its workers, and the runs that they work on."),
+        "up": (
+            "server",
+            "Start a local Prefect server, its workers and all deployments, and the registry service.",
+        ),
+        "down": (
+            "server",
+            "Stop the local server, its workers, the registry service, and the runs that are worked on.",
+        ),
     },
     "Runs on the server": {
         "flow-runs": ("runs", "List the latest runs on the server."),
@@ -63,6 +69,10 @@ COMMANDS = {
     },
     "Operate": {
         "catalog": ("catalog.group", "Make a catalogue in pgstac, copy or check a catalogue."),
+        "serve": (
+            "server",
+            "Run the registry service until it is stopped: STAC API, JSON API and downloads over HTTP.",
+        ),
         "user": ("accounts.users", "Make accounts of the web service, list them, change their roles."),
         "token": ("accounts.tokens", "Make, list and revoke tokens of the web service."),
     },

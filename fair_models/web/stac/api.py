@@ -35,6 +35,8 @@ _FILTERS: list[str] = [
     FilterConformanceClasses.CASE_INSENSITIVE_COMPARISON,
     FilterConformanceClasses.ACCENT_INSENSITIVE_COMPARISON,
 ]
+_SORTS: list[str] = [SortConformanceClasses.ITEM_SEARCH_SORT, SortConformanceClasses.FEATURES_SORT]
+"""Of the newest version; clients look for the one before it, too."""
 
 
 @attr.s
@@ -62,12 +64,7 @@ def add_to(app: FastAPI) -> None:
         FilterExtension(
             client=QueryablesClient(), conformance_classes=[*_FILTERS], router=APIRouter(dependencies=[READS])
         ),
-        SortExtension(
-            conformance_classes=[
-                SortConformanceClasses.ITEM_SEARCH_SORT,
-                SortConformanceClasses.FEATURES_SORT,
-            ]
-        ),
+        SortExtension(conformance_classes=[*_SORTS, *(each.replace("v1.1.0", "v1.0.0") for each in _SORTS)]),
         FieldsExtension(
             conformance_classes=[FieldsConformanceClasses.SEARCH, FieldsConformanceClasses.ITEMS]
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -167,12 +168,24 @@ def _query(query: Any) -> Json | None:
                 escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
                 found.append({"op": "like", "args": [left, _PATTERNS[operator].format(escaped)]})
             elif operator in _QUERY:
-                found.append({"op": _QUERY[operator], "args": [left, value]})
+                said = [{"op": _QUERY[operator], "args": [left, each]} for each in _meant(value)]
+                found.append(said[0] if len(said) == 1 else {"op": "or", "args": said})
             else:
                 raise Invalid(
                     f"query knows {', '.join([*_QUERY, *_PATTERNS])}, and not {str(operator)[:40]!r}"
                 )
     return filters.checked({"op": "and", "args": found}) if found else None
+
+
+def _meant(value: Any) -> list[Any]:
+    """A value of the Query extension. A text that looks like a number is one too, as in addresses."""
+    if not isinstance(value, str):
+        return [value]
+    try:
+        number = float(value)
+    except ValueError:
+        return [value]
+    return [value, number] if math.isfinite(number) else [value]
 
 
 def _order(sortby: Any) -> Sequence[SortKey]:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pystac.validation
 import requests
+from pystac import stac_io
 
 CORE = Path(pystac.validation.__file__).parent / "jsonschemas"
 LOCAL = ("127.0.0.1", "localhost")
@@ -45,7 +46,14 @@ def use(schemas: Path) -> None:
         answer.headers["Content-Type"] = "application/json"
         return answer
 
+    def read(self: Any, href: str, *_: Any, **__: Any) -> str:
+        if urlsplit(href).hostname in LOCAL:
+            return requests.get(href, timeout=60).text
+        return file_of(href, schemas).read_text(encoding="utf-8")
+
     requests.adapters.HTTPAdapter.send = answered
+    for kind in (stac_io.DefaultStacIO, stac_io.RetryStacIO):  # pystac's own, for schemas of extensions
+        kind.read_text_from_href = read
 
 
 if __name__ == "__main__":
