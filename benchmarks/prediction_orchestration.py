@@ -42,7 +42,11 @@ def main() -> None:
         print(predict_here(PredictParams.model_validate_json(given.library)))
         return
     with tempfile.TemporaryDirectory(prefix="fair-orchestration-") as folder:
-        os.environ |= {"FAIR_HOME": folder, "FAIR_PREFECT_PORT": str(free_port())}
+        os.environ |= {
+            "FAIR_HOME": folder,
+            "FAIR_PREFECT_PORT": str(free_port()),
+            "FAIR_WEB_PORT": str(free_port()),
+        }
         os.environ.pop("PREFECT_API_URL", None)
         try:
             command("up")

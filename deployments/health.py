@@ -1,4 +1,4 @@
-"""Whether an image can do what it is for: `python -m deployments.health inference|training|services`.
+"""Whether an image can do what it is for: `python -m deployments.health NAME`, with the name of its target.
 
 The health command of the images, and the first thing that is run in a new one.
 """
@@ -21,23 +21,30 @@ NEEDS = {
         "psycopg",
         "boto3",
     ),
-    "services": ("prefect_redis", "deployments.deploy", "stac_fastapi.pgstac.config", "psycopg", "boto3"),
+    "services": ("prefect_redis", "deployments.deploy", "psycopg", "boto3"),
+    "registry": ("fair_models.web.app", "psycopg", "boto3"),
 }
 """What is imported for each image. Heavy packages are only looked for: this runs every minute."""
 
 INSTALLED = {
     "inference": (),
     "training": ("torch", "zenml", "mlflow", "models"),
-    "services": ("mlflow", "uvicorn", "prefect_kubernetes"),
+    "services": ("mlflow", "prefect_kubernetes"),
+    "registry": ("uvicorn", "stac_fastapi"),
 }
-LEFT_OUT = {"inference": ("torch", "zenml", "mlflow"), "training": (), "services": ("torch", "zenml")}
+LEFT_OUT = {
+    "inference": ("torch", "zenml", "mlflow"),
+    "training": (),
+    "services": ("torch", "zenml"),
+    "registry": ("torch", "zenml", "mlflow", "prefect"),
+}
 
 
 def problems(image: str) -> list[str]:
     """What keeps this environment from being that image; empty where nothing does.
 
     Args:
-        image: "inference", "training" or "services".
+        image: "inference", "training", "services" or "registry".
     """
     found = [f"{name} is not installed" for name in INSTALLED[image] if not _is_there(name)]
     found += [f"{name} is installed" for name in LEFT_OUT[image] if _is_there(name)]

@@ -37,6 +37,7 @@ def test_the_lines_of_use_work_as_they_stand(tmp_path: Path) -> None:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "FAIR_HOME": str(tmp_path / "home"),
         "FAIR_PREFECT_PORT": str(port),
+        "FAIR_WEB_PORT": str(free_port()),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
     }
     area = tmp_path / "my-area"

@@ -29,6 +29,7 @@ STUBBORN = [
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("FAIR_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FAIR_WEB_PORT", str(free_port()))
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     return current()
 
@@ -183,6 +184,11 @@ def test_a_port_that_is_taken_is_named_with_the_way_out(
         monkeypatch.setenv("FAIR_PREFECT_PORT", str(port))
         with pytest.raises(Conflict, match=f"Port {port} is taken.*FAIR_PREFECT_PORT={port + 1}"):
             local_server.up(current(), silent)
+        monkeypatch.setenv("FAIR_PREFECT_PORT", str(free_port()))
+        monkeypatch.setenv("FAIR_WEB_PORT", str(port))
+        with pytest.raises(Conflict, match=f"Port {port} is taken.*FAIR_WEB_PORT={port + 1}"):
+            local_server.up(current(), silent)
+    assert local_server.services_of(settings).all() == []
 
 
 def test_outside_of_a_checkout_there_is_nothing_to_start(

@@ -91,8 +91,10 @@ def test_servers_and_runs_get_the_settings_that_they_get_in_kubernetes() -> None
     assert told <= known_settings()
 
 
-def test_the_stac_api_is_healthy_only_while_its_database_answers() -> None:
-    assert "/_mgmt/health" in str(SERVICES["stac-api"]["healthcheck"]["test"])
+def test_the_registry_is_healthy_only_while_what_it_reads_answers() -> None:
+    registry = SERVICES["registry"]
+    assert "/health/ready?part=catalogue&part=store" in str(registry["healthcheck"]["test"])
+    assert registry["environment"]["FAIR_WEB_AUTH"] == "tokens"
 
 
 def test_addresses_of_items_lead_out_of_the_containers() -> None:

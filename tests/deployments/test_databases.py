@@ -19,6 +19,7 @@ PASSWORDS = {
     "MLFLOW_PASSWORD": "m1",
     "CATALOG_PASSWORD": "c1",
     "CATALOG_READER_PASSWORD": "r1",
+    "WEB_PASSWORD": "w1",
 }
 ITEM = {
     "type": "Feature",

@@ -112,15 +112,19 @@ def test_the_image_for_predictions_brings_neither_torch_nor_zenml() -> None:
     assert {"numpy", "onnxruntime", "prefect", "psycopg", "boto3"} <= small
     assert not small & {"torch", "zenml", "mlflow", "onnx", "onnxscript"}
     assert {"torch", "zenml", "mlflow"} <= large
-    assert {"prefect-redis", "prefect-kubernetes", "stac-fastapi-pgstac", "mlflow"} <= installed_by(
-        "services"
-    )
+    assert {"prefect-redis", "prefect-kubernetes", "mlflow"} <= installed_by("services")
+
+
+def test_the_image_of_the_registry_service_runs_no_model_and_no_flow() -> None:
+    brought = installed_by("registry")
+    assert {"fastapi", "uvicorn", "stac-fastapi-api", "psycopg", "sqlalchemy"} <= brought
+    assert not brought & {"torch", "zenml", "mlflow", "prefect", "stac-fastapi-pgstac"}
 
 
 def test_every_package_of_an_image_is_pinned() -> None:
     lines = (CHECKOUT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {canonicalize_name(line.split("==")[0]) for line in lines if "==" in line}
-    for target in ("inference", "training", "services"):
+    for target in ("inference", "training", "services", "registry"):
         present = {name for name in installed_by(target) if _is_installed(name)}
         assert present <= pinned
 

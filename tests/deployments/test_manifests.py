@@ -246,13 +246,14 @@ def test_the_network_lets_through_what_is_needed_and_nothing_else(manifests: lis
         (RUN, "postgres", 5432),
         (RUN, "zenml", 8080),
         (RUN, "mlflow", 5000),
-        (RUN, "stac-api", 8080),
+        (RUN, "registry", 8000),
         (app["worker-train"], "prefect-server", 4200),
         (app["prefect-server"], "redis", 6379),
         (app["prefect-services"], "redis", 6379),
         (app["prefect-services"], "postgres", 5432),
         (app["mlflow"], "postgres", 5432),
-        (app["stac-api"], "postgres", 5432),
+        (app["registry"], "postgres", 5432),
+        (app["registry"], "prefect-server", 4200),
         (app["zenml"], "mysql", 3306),
         (app["setup-catalog"], "postgres", 5432),
         (app["setup-deployments"], "prefect-server", 4200),
@@ -264,13 +265,13 @@ def test_the_network_lets_through_what_is_needed_and_nothing_else(manifests: lis
         (RUN, "redis", 6379),
         (RUN, "mysql", 3306),
         (app["worker-train"], "postgres", 5432),
-        (app["stac-api"], "redis", 6379),
+        (app["registry"], "redis", 6379),
         (app["zenml"], "postgres", 5432),
         (app["mlflow"], "prefect-server", 4200),
     ]:
         assert not allowed(manifests, source, app[target], port), (source, target)
     for name in ("bucket",) if "bucket" in app else ():
-        for source in (RUN, app["mlflow"], app["setup-buckets"], app["backup-mysql"]):
+        for source in (RUN, app["registry"], app["mlflow"], app["setup-buckets"], app["backup-mysql"]):
             assert allowed(manifests, source, app[name], 9000)
         assert not allowed(manifests, app["zenml"], app[name], 9000)
 
@@ -445,10 +446,43 @@ def test_an_unknown_place_is_told_the_known_ones() -> None:
 
 
 @each_place
-def test_the_stac_api_takes_requests_only_while_its_database_answers(manifests: list[Json]) -> None:
-    [container] = render.pod_spec(of_kind(manifests, "Deployment")["stac-api"])["containers"]
-    paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("readiness", "liveness")}
-    assert paths == {"readiness": "/_mgmt/health", "liveness": "/_mgmt/ping"}
+def test_the_registry_takes_requests_only_while_what_it_reads_answers(manifests: list[Json]) -> None:
+    deployment = of_kind(manifests, "Deployment")["registry"]
+    assert deployment["spec"]["replicas"] == 2
+    [container] = render.pod_spec(deployment)["containers"]
+    asked = {kind: container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")}
+    assert {kind: each["path"] for kind, each in asked.items()} == {
+        "startup": "/health/live",
+        "readiness": "/health/ready?part=catalogue&part=store",
+        "liveness": "/health/live",
+    }
+    for each in asked.values():  # it answers to its own names alone, and not to the address of the pod
+        assert each["httpHeaders"] == [{"name": "Host", "value": "localhost"}]
+
+
+@each_place
+def test_the_registry_asks_who_it_is_and_keeps_that_in_a_database_that_all_share(
+    manifests: list[Json],
+) -> None:
+    said = of_kind(manifests, "ConfigMap")["registry"]["data"]
+    assert said["FAIR_WEB_AUTH"] in {"tokens", "oidc"}
+    [secret] = [
+        each
+        for each in render.documents(render.KUBERNETES / "secrets.example.yaml")
+        if each["metadata"]["name"] == "registry"
+    ]
+    assert secret["stringData"]["FAIR_WEB_DATABASE_URL"].startswith("postgresql://web:")
+
+
+def test_the_ingress_publishes_the_registry_and_nothing_else() -> None:
+    [ingress] = render.documents(render.KUBERNETES / "ingress.example.yaml")
+    [rule] = ingress["spec"]["rules"]
+    services = {path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
+    assert services == {"registry"}
+    for place in render.PLACES:
+        assert [each for each in render.render(place) if each["kind"] == "Ingress"] == []
+    public = of_kind(render.render("production"), "ConfigMap")["registry"]["data"]["FAIR_PUBLIC_URL"]
+    assert public == f"https://{rule['host']}"
 
 
 def lets_ask_for_names(manifests: list[Json], peer: Json, port: int) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from fair_models.client import Client
 from fair_models.data.synthetic import make_settlement
 from flows.runtime import places
 from tests.flows.backend import PROJECT, Backend, processes
+from tests.services import free_port
 
 QUICK = {
     "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
@@ -78,12 +78,11 @@ def registry(prefect_api: str, tmp_path: Path) -> Iterator[Path]:
 def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     """A local server with workers and deployments, started by the command line."""
     home = tmp_path_factory.mktemp("backend") / "home"
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = str(unused.getsockname()[1])
+    port, web_port = str(free_port()), str(free_port())
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ELSEWHERE)}
     (home.parent / "tmp").mkdir()
-    own = {"FAIR_HOME": str(home), "FAIR_PREFECT_PORT": port, "TMPDIR": str(home.parent / "tmp")}
+    own = {"FAIR_HOME": str(home), "FAIR_PREFECT_PORT": port, "FAIR_WEB_PORT": web_port}
+    own["TMPDIR"] = str(home.parent / "tmp")
     made = Backend(home, {**inherited, **QUICK, **own})
     started = made.command("up", "--json")
     try:
@@ -91,7 +90,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
         yield made
     finally:
         stopped = made.command("down", "--json")
-    assert {"server", "worker-control", "worker-predict", "worker-train"} <= set(
+    assert {"server", "registry", "worker-control", "worker-predict", "worker-train"} <= set(
         json.loads(stopped.stdout)["stopped"]
     )
     assert psutil.pid_exists(os.getpid())
