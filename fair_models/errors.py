@@ -20,6 +20,7 @@ FairModelsError
 ├── TrainingFailed       a run that did not complete
 │   └── TrainingCancelled        somebody cancelled it
 ├── PredictionFailed     shards that nobody could make
+├── CutFailed            chips that nobody could cut
 └── Unavailable          a server or store that does not answer; trying again may help
     └── Unsettled                a change that counts, although it is not in place yet
 
@@ -150,6 +151,10 @@ class TrainingCancelled(TrainingFailed):
 
 class PredictionFailed(FairModelsError):
     """Shards of a prediction that no run could make."""
+
+
+class CutFailed(FairModelsError):
+    """Blocks of chips that no run could cut."""
 
 
 class Unavailable(FairModelsError):

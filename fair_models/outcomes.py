@@ -231,6 +231,15 @@ class Prediction(Outcome):
     seconds: float = Field(description="Wall time, in seconds.")
 
 
+class BlocksCut(Outcome):
+    """Result of `cut-chips`."""
+
+    digest: str = Field(description="What the cut's blocks are called by in the store.")
+    first: int = Field(description="Number of the first block that was asked for.")
+    last: int = Field(description="Number of the last one.")
+    made: int = Field(description="How many this run cut; the others were there.")
+
+
 class ShardsMade(Outcome):
     """Result of `predict-shards`."""
 
@@ -277,6 +286,7 @@ OUTCOMES: dict[str, type[Outcome]] = {
     "predict": Prediction,
     "repeat-prediction": Prediction,
     "predict-shards": ShardsMade,
+    "cut-chips": BlocksCut,
     "audit": AuditSummary,
 }
 """The row of each flow's `result`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -118,6 +118,12 @@ class Settings(AccountSettings):
         ge=1,
         description="Maximum number of tiles that one prediction reads from a service, and of chips that are "
         "cut from imagery for one dataset. Default: 50000.",
+    )
+    min_chips_per_sub_run: int = Field(
+        500,
+        ge=1,
+        description="Minimum number of chips that one sub-run of an ingest cuts (`sub_runs`). An ingest with "
+        "fewer than two times as many is cut in one process. Default: 500.",
     )
     most_broken_tiles: float = Field(
         0.01,
@@ -354,6 +360,22 @@ def current() -> Settings:
     Raises:
         Invalid: A variable is wrong; names it and the reason, but not its value, which may be a secret.
     """
+    return _read(_environment())
+
+
+def _environment() -> tuple[object, ...]:
+    """All that settings are read from. They are asked for with each tile, and reading them takes 2 ms."""
+    named = frozenset((name, value) for name, value in os.environ.items() if name[:5].upper() == "FAIR_")
+    has_home = any(name.upper() == "FAIR_HOME" for name, _ in named)
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:
+        folder = ""
+    return named, os.environ.get("HOME"), folder, None if has_home else _default_home()
+
+
+@lru_cache(maxsize=8)
+def _read(environment: tuple[object, ...]) -> Settings:
     try:
         return Settings()
     except ValidationError as error:

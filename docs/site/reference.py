@@ -20,13 +20,13 @@ from fair_models.cli.app import exit_code, load
 from fair_models.cli.commands import COMMANDS
 from fair_models.client import status
 from fair_models.client.requests import DEPLOYMENTS
-from fair_models.params import PredictShardsParams
+from fair_models.params import CutChipsParams, PredictShardsParams
 from fair_models.settings import Settings
 from fair_models.training.config.run_config import RunConfig
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-INNER = {"train": RunConfig, "predict-shards": PredictShardsParams}
+INNER = {"train": RunConfig, "predict-shards": PredictShardsParams, "cut-chips": CutChipsParams}
 """Deployments that others start, and what they take."""
 
 OTHER_VARIABLES = {

@@ -62,7 +62,7 @@ DEPLOYMENTS = MappingProxyType(
         AuditParams: "audit",
     }
 )
-"""The deployment of each. `train` and `predict-shards` are started by other runs."""
+"""The deployment of each. `train`, `predict-shards` and `cut-chips` are started by other runs."""
 
 
 NAMED = "named"

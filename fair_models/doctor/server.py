@@ -79,7 +79,9 @@ def deployments(settings: Settings) -> str:
 
 def _nowhere(everything: list[Json], found: Mapping[str, Json], settings: Settings) -> str | None:
     """What cannot be sent to the work pool of the settings."""
-    for name, pool in (("train", settings.train_pool), ("predict-shards", settings.predict_pool)):
+    sent = {"train": settings.train_pool}
+    sent |= dict.fromkeys(("predict-shards", "cut-chips"), settings.predict_pool)
+    for name, pool in sent.items():
         if pool and name in found:
             flow = found[name]["flow_id"]
             if not any(each["flow_id"] == flow and each["work_pool_name"] == pool for each in everything):

@@ -28,7 +28,8 @@ from fair_models.params import IngestDatasetParams
 
 logger = logging.getLogger(__name__)
 
-_THREADS = min(4, os.cpu_count() or 1)
+THREADS = min(4, os.cpu_count() or 1)
+"""Chips that are cut side by side."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,13 @@ class CutBlock:
     there: Which of its places have a chip, in their order.
     kept: How many places were done before.
     broken: How many tiles of a service could not be had.
+    unsure: Names of the places where these lie: they are cut again after an interruption.
     """
 
     there: Sequence[bool]
     kept: int = 0
     broken: int = 0
+    unsure: Sequence[str] = ()
 
 
 def cut(
@@ -125,19 +128,35 @@ def cut_blocks(plan: CutPlan, folder: CutFolder, progress: ChipProgress = ignore
     Raises:
         As `cut` does.
     """
-    total = plan.count
-    done, count, kept, broken = 0, 0, 0, 0
+    done, total = 0, plan.count
+    made: list[CutBlock] = []
 
     def advance() -> None:
         nonlocal done
         done += 1
         progress(done, total)
 
-    with ThreadPoolExecutor(_THREADS, "chips") as pool:
+    with ThreadPoolExecutor(THREADS, "chips") as pool:
         for block in range(len(plan.blocks)):
-            made = cut_block(plan, block, folder, pool, advance, broken)
-            count, kept = count + sum(made.there), kept + made.kept
-            broken += made.broken
+            broken = sum(each.broken for each in made)
+            made.append(cut_block(plan, block, folder, pool, advance, broken))
+    return said(plan, folder, made)
+
+
+def said(plan: CutPlan, folder: CutFolder, made: Sequence[CutBlock]) -> CutChips:
+    """What is to be said of a cut whose blocks are all done.
+
+    Args:
+        plan: The plan.
+        folder: Where the chips lie.
+        made: Its blocks.
+
+    Raises:
+        InvalidImagery: There is no chip; says why.
+        Unavailable: Too many tiles are broken, or the imagery was changed meanwhile.
+    """
+    count, total = sum(sum(each.there) for each in made), plan.count
+    kept, broken = sum(each.kept for each in made), sum(each.broken for each in made)
     plan.check_broken(broken)
     try:
         plan.check_unchanged()
@@ -186,7 +205,8 @@ def cut_block(
                         found[cell] = is_there
                         advance()
                 broken = 0 if imagery is None else imagery.facts().get("fair:tiles", {}).get("broken", 0)
-    return CutBlock([bool(found[cell]) for cell in cells], kept, broken)
+        unsure = [cell.name for cell in cells if not journal.has(cell.name)]
+    return CutBlock([bool(found[cell]) for cell in cells], kept, broken, unsure)
 
 
 def _cut(

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,6 +60,10 @@ class BlockJournal:
         except FileNotFoundError:
             return None
 
+    def has(self, name: str) -> bool:
+        """Whether the journal has a line for a place."""
+        return name in self._lines
+
     def data(self, name: str) -> bytes:
         """The bytes of a chip."""
         return _chip(self._chips, name).read_bytes()
@@ -82,10 +86,11 @@ class BlockJournal:
             else:
                 _replace(path, data)
             if is_final:
-                line = f"{name} {_EMPTY if data is None else _digest(data)}\n".encode()
+                digest = _EMPTY if data is None else _digest(data)
                 with self._lock:
-                    self._file.write(line)
+                    self._file.write(f"{name} {digest}\n".encode())
                     self._file.flush()
+                    self._lines[name] = digest
 
 
 class CutFolder:
@@ -114,6 +119,25 @@ class CutFolder:
                 stack.enter_context(FileLock(f"{path}{_LOCK}", thread_local=False))
                 journal = BlockJournal(self.chips, path, stack.enter_context(_appended(path)))
             yield journal
+
+    def chip(self, name: str) -> Path:
+        """Where a chip lies."""
+        return _chip(self.chips, name)
+
+    def forget(self, number: int, names: Iterable[str]) -> None:
+        """Take a block away.
+
+        Args:
+            number: Its number.
+            names: Names of its places.
+        """
+        for path in [self._journals / f"block-{number:05d}", *map(self.chip, names)]:
+            path.unlink(missing_ok=True)
+
+    def clear_if_empty(self) -> None:
+        """Take the folder away where no chip is in it."""
+        if not any(self.chips.glob(f"*{_ENDING}")):
+            shutil.rmtree(self.chips.parent, ignore_errors=True)
 
     def clear_journals(self) -> None:
         """Forget what is done. The chips stay."""
@@ -148,14 +172,21 @@ def cut_folder(digest: str) -> Iterator[CutFolder]:
             time.sleep(_LOOK_S)
             lock = _taken(folder)
     try:
-        yield shared_folder(digest)
+        yield _folder(folder)
     finally:
         _let_go(folder, lock)
 
 
-def shared_folder(digest: str) -> CutFolder:
-    """The folder of a cut, for a process that works on some blocks while another one holds the whole."""
-    folder = _parent() / digest
+def part_folder(digest: str) -> CutFolder:
+    """Where processes of this home work on some blocks of a cut, while another one holds the whole.
+
+    Args:
+        digest: What the cut is called by.
+    """
+    return _folder(_parent() / f"{digest}-parts")
+
+
+def _folder(folder: Path) -> CutFolder:
     return CutFolder(folder / "chips", folder / "blocks")
 
 

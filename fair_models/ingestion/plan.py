@@ -32,6 +32,7 @@ from fair_models.inference.imagery.sources.source import ImagerySource
 from fair_models.inference.imagery.sources.tiling import tiles_of
 from fair_models.ingestion.cells import Cell, WebCell, in_blocks
 from fair_models.params import IngestDatasetParams
+from fair_models.store.web.policy import retry_policy
 
 logger = logging.getLogger(__name__)
 
@@ -187,13 +188,17 @@ _WITHOUT = (
 
 
 @contextmanager
-def planned(params: IngestDatasetParams, source: ImagerySource, area: Area | None) -> Iterator[CutPlan]:
+def planned(
+    params: IngestDatasetParams, source: ImagerySource, area: Area | None, shared_by: int = 1
+) -> Iterator[CutPlan]:
     """Open imagery, and find the places of the chips. What it is says which these are.
 
     Args:
         params: Zoom or ground resolution, size of the chips, and what is no data.
         source: The imagery.
         area: What was mapped. Default: all of the imagery; a service of tiles needs one.
+        shared_by: How many processes ask the same server at the same time: all of them together ask no more
+            often than one alone.
 
     Raises:
         NotFound: There is no imagery.
@@ -206,8 +211,11 @@ def planned(params: IngestDatasetParams, source: ImagerySource, area: Area | Non
     wanted = params.zoom if isinstance(params.zoom, int) else None
     model = ChipInput(_gsd_m(area, params), size_px)
     asked = None if wanted is None else wanted + finer
+    retries = retry_policy(shared_by)
     with ExitStack() as stack:
-        imagery = stack.enter_context(open_source(source, model, area, asked, rules=rules, first_look=True))
+        imagery = stack.enter_context(
+            open_source(source, model, area, asked, retries, rules=rules, first_look=True)
+        )
         where = area or _all_of(imagery)
         zoom = wanted or (_nearest(where, params) if imagery.zoom is None else imagery.zoom - finer)
         tiles = tiles_of(where, zoom, settings.current().most_tiles, imagery.name)
@@ -215,7 +223,7 @@ def planned(params: IngestDatasetParams, source: ImagerySource, area: Area | Non
         cells = [WebCell(tile) for tile in tiles]
         choice = _choice(imagery, cells, zoom + finer)
         if choice is None:
-            imagery = stack.enter_context(open_source(source, model, rules=rules))
+            imagery = stack.enter_context(open_source(source, model, retries=retries, rules=rules))
         coarse = _coarse(_finest_m(imagery, choice, tiles[0]), tiles[0], size_px)
         identity = imagery.identity()
         rights, taken = _provenance(source, imagery)

@@ -5,7 +5,12 @@ has words for are part of the published schema, so that a wrong request is refus
 """
 
 from fair_models.params.audit import AuditParams, MetricPattern, Threshold
-from fair_models.params.data import CollectFeedbackParams, IngestDatasetParams, SliceDatasetParams
+from fair_models.params.data import (
+    CollectFeedbackParams,
+    CutChipsParams,
+    IngestDatasetParams,
+    SliceDatasetParams,
+)
 from fair_models.params.evaluation import CompareParams
 from fair_models.params.fields import (
     AreaText,
@@ -36,6 +41,7 @@ __all__ = [
     "CleanRunsParams",
     "CollectFeedbackParams",
     "CompareParams",
+    "CutChipsParams",
     "Destination",
     "FinetuneParams",
     "Format",

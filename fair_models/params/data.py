@@ -185,6 +185,15 @@ class IngestDatasetParams(Params):
         description="Chips that neither train nor evaluate: doubtful leaves out all whose labels are in "
         "doubt by the report on labels, a name (its file without the ending) that chip. Default: none.",
     )
+    sub_runs: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="With imagery: runs of cut-chips that share the cutting, 1 to 100, so that several "
+        "workers or pods work on one ingest. Each cuts at least FAIR_MIN_CHIPS_PER_SUB_RUN chips (500), so "
+        "a small ingest has no other run; of a service of tiles there are at most FAIR_REQUESTS_AT_ONCE "
+        "(4). All of them must reach the imagery and the registry's store. Default: 1, no other run.",
+    )
     dry_run: bool = DRY_RUN
 
     @model_validator(mode="after")
@@ -217,6 +226,8 @@ class IngestDatasetParams(Params):
             raise ValueError(
                 "split: captions are split by image, at random; leave split and held_out_areas out"
             )
+        if self.imagery is None and self.sub_runs > 1:
+            raise ValueError("sub_runs: only chips that are cut from imagery are shared out; leave it out")
         if self.imagery is not None and self.zoom in ("most-frequent", "resample"):
             raise ValueError(f"zoom: {self.zoom} chooses among chips; give imagery a number, or leave it out")
         return self
@@ -246,6 +257,26 @@ class IngestDatasetParams(Params):
     def class_values(self) -> dict[str, list[str]]:
         """The values of `class_property` that mean each class, "background" among them."""
         return class_names.values(self.classes)
+
+
+class CutChipsParams(Params):
+    """Cut some blocks of chips. `ingest-dataset` starts it."""
+
+    ingest: IngestDatasetParams = Field(
+        description="The ingest that the chips are cut for; it names imagery."
+    )
+    digest: str = Field(
+        pattern=r"^[0-9a-f]{32}$",
+        description="Digest of the cut, under which its blocks lie in the store.",
+    )
+    first: int = Field(ge=0, lt=1_000_000, description="Number of the first block, from 0.")
+    last: int = Field(ge=0, lt=1_000_000, description="Number of the last block, 0 to 999999.")
+    shared_by: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="Runs that cut at the same time and share the limits of requests, 1 to 100. Default: 1.",
+    )
 
 
 class CollectFeedbackParams(Params):

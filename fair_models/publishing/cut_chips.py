@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fair_models.data.progress import ChipProgress
+from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.rights import NOTHING_SAID, Rights
 from fair_models.inference.imagery.sources.addresses import TileAddress
 from fair_models.inference.imagery.sources.source import ImagerySource, parse_source
-from fair_models.params import IngestDatasetParams
+from fair_models.params import CutChipsParams, IngestDatasetParams
 from fair_models.store import locations
 from fair_models.store.locations import LocalPath
+from fair_models.store.protocol import Store
 from fair_models.types import Json
+
+if TYPE_CHECKING:
+    from fair_models.ingestion.shards import CutShards, Wait
 
 ATTRIBUTION = "fair:attribution"
 LICENSE = "fair:imagery_license"
@@ -64,8 +70,18 @@ NONE = ChipsOfImagery()
 """Chips lie in a folder already."""
 
 
+ShareOut = Callable[["CutShards", int], "Wait"]
+"""Has the missing blocks of a cut made by so many other runs, and waits for them."""
+
+
 @contextmanager
-def cut(params: IngestDatasetParams, area: Area | None, progress: ChipProgress) -> Iterator[ChipsOfImagery]:
+def cut(
+    params: IngestDatasetParams,
+    area: Area | None,
+    store: Store,
+    progress: ChipProgress,
+    share_out: ShareOut | None = None,
+) -> Iterator[ChipsOfImagery]:
     """Cut the chips of a request, in a folder of this home.
 
     They are there until the block is over. Where it raises, or in a dry run, they stay for a while: the next
@@ -74,7 +90,9 @@ def cut(params: IngestDatasetParams, area: Area | None, progress: ChipProgress) 
     Args:
         params: The request; it names imagery.
         area: The area.
+        store: Where blocks lie that other runs cut.
         progress: Called after each tile.
+        share_out: Starts other runs for a large cut, where the request asks for some. Default: none.
 
     Raises:
         As `ingestion.cut.cut` does.
@@ -82,12 +100,18 @@ def cut(params: IngestDatasetParams, area: Area | None, progress: ChipProgress) 
     from fair_models.ingestion.cut import cut_blocks
     from fair_models.ingestion.cut_folder import cut_folder
     from fair_models.ingestion.plan import planned
+    from fair_models.ingestion.shards import CutShards, runs_of
 
     source = parse_source(str(params.imagery))
     with ExitStack() as stack:
         with planned(params, source, area) as plan:
             folder = stack.enter_context(cut_folder(plan.digest))
-            made = cut_blocks(plan, folder, progress)
+            shards, runs = CutShards(plan, store), runs_of(plan, params.sub_runs)
+            if share_out is None or runs < 2:
+                made = cut_blocks(plan, folder, progress)
+            else:
+                shards.forget_unsure()
+                made = shards.join(folder, share_out(shards, runs), progress)
         yield ChipsOfImagery(
             made.folder,
             _named(source, str(params.imagery)),
@@ -98,6 +122,40 @@ def cut(params: IngestDatasetParams, area: Area | None, progress: ChipProgress) 
         )
         if not params.dry_run:
             folder.clear()
+            shards.clear()
+
+
+def cut_part(params: CutChipsParams, store: Store, progress: ChipProgress) -> int:
+    """Cut some blocks for an ingest that waits for them, and store them. Those that are there are left.
+
+    Args:
+        params: Which blocks of which ingest.
+        store: Where they lie.
+        progress: Called after each tile.
+
+    Returns:
+        How many were cut.
+
+    Raises:
+        Conflict: This process sees another cut than the one that asked.
+        As `ingestion.cut.cut` does, besides.
+    """
+    from fair_models.ingestion.plan import planned
+    from fair_models.ingestion.shards import CutShards, require_same
+
+    asked = params.ingest
+    area = None if asked.area is None else areas.read(asked.area)
+    with planned(asked, parse_source(str(asked.imagery)), area, params.shared_by) as plan:
+        require_same(plan, params.digest)
+        shards, within, done = CutShards(plan, store), range(params.first, params.last + 1), 0
+        total = shards.chips_in(block for block in shards.missing() if block in within)
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            progress(done, total)
+
+        return shards.make(within, advance)
 
 
 def _named(source: ImagerySource, written: str) -> str:

@@ -47,7 +47,7 @@ from fair_models.publishing.commit import (
     ignore_plan,
     publish,
 )
-from fair_models.publishing.cut_chips import ChipsOfImagery
+from fair_models.publishing.cut_chips import ChipsOfImagery, ShareOut
 from fair_models.publishing.dataset_facts import dataset_history, mapped_areas
 from fair_models.publishing.dataset_facts.dataset_history import DatasetFiles
 from fair_models.publishing.workspace import work_folder
@@ -81,6 +81,7 @@ def ingest(
     *,
     progress: ChipProgress = ignore_progress,
     cutting: ChipProgress = ignore_progress,
+    share_out: ShareOut | None = None,
     note: NoteListener = ignore_note,
     is_own: bool = False,
 ) -> Item:
@@ -97,6 +98,7 @@ def ingest(
         origin: Says what it derives from, given the version that is current now.
         progress: Called after each chip that was read.
         cutting: Called after each tile of imagery that was cut.
+        share_out: Has the chips of a large cut made by other runs, where the request asks for some.
         note: Takes what is to be known beside what the item counts; the log has it too.
         is_own: Whether the files are ours, and lie where the settings need not allow it.
 
@@ -128,7 +130,7 @@ def ingest(
             params = from_osm.settled(params, area, folder)
         made = cut_chips.NONE
         if params.imagery is not None:
-            made = stack.enter_context(cut_chips.cut(params, area, cutting))
+            made = stack.enter_context(cut_chips.cut(params, area, store, cutting, share_out))
         params = made.settled(params)
         if area is None:
             params = from_osm.settled(params, None, folder)

@@ -247,17 +247,13 @@ def parse_web(href: str | httpx.URL) -> WebAddress:
     host, allowed = address.host, hosts.allowed()
     if not host:
         raise Invalid(f"{shown(href)} names no host: write https://host/path")
-    if (
-        allowed
-        and not hosts.is_named(host)
-        and hosts.ANY_PUBLIC_HOST not in allowed
-        and not _is_own(str(address))
-    ):
+    is_named = hosts.is_named(host)
+    if allowed and not is_named and hosts.ANY_PUBLIC_HOST not in allowed and not _is_own(str(address)):
         raise Invalid(
             f"{shown(href)} is refused: the host {host} is not one of FAIR_ALLOWED_HOSTS "
             f"({', '.join(sorted(allowed))}); download the file and name that, or have the operator add it"
         )
-    if address.scheme == "http" and not hosts.is_named(host):
+    if address.scheme == "http" and not is_named:
         raise Invalid(
             f"{shown(href)} is refused: plain http can be changed on its way; use https, "
             f"or have the operator add {host} to FAIR_ALLOWED_HOSTS"

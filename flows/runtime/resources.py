@@ -57,12 +57,12 @@ def defaults(settings: Settings, role: str) -> Defaults:
 
 
 def job_variables(
-    item: Item, role: str, pool: str, template: Mapping[str, Any], settings: Settings
+    item: Item | None, role: str, pool: str, template: Mapping[str, Any], settings: Settings
 ) -> dict[str, Any]:
-    """The variables of a job that runs a model.
+    """The variables of a job that runs a model, or does other work in the same runtime.
 
     Args:
-        item: The model.
+        item: The model; None where there is none.
         role: Which of its runtimes.
         pool: Name of the work pool, for messages.
         template: The pool's base job template.
@@ -74,13 +74,16 @@ def job_variables(
     from fair_models.catalog.items import assets
 
     known: Mapping[str, Any] = template.get("variables", {}).get("properties", {})
+    given = defaults(settings, role)
+    if item is None:
+        wanted = {"image": given.image, "cpu_request": given.cpu, "memory_request": given.memory}
+        return {name: value for name, value in wanted.items() if name in known and value is not None}
     own = assets.image(item, role)
     if own is not None and "image" not in known:
         raise Invalid(
             f"{item.id} runs in the image {own}, and work pool {pool} starts none. "
             "Deploy to a Docker or Kubernetes pool, and name it in the settings"
         )
-    given = defaults(settings, role)
     wanted = {
         "image": own or given.image,
         "cpu_request": given.cpu,

@@ -32,20 +32,21 @@ _POLL_S = 1.0
 
 def submit(
     deployment: str,
-    item: Item,
+    item: Item | None,
     role: str,
     parameters: Mapping[str, Any],
     name: str,
     tags: Iterable[str] = (),
     idempotency_key: str | None = None,
 ) -> FlowRun:
-    """Start a run of a deployment in a model's runtime. Returns at once; `wait` waits.
+    """Start a run of a deployment in the runtime of a model or of predictions. Returns at once; `wait` waits.
 
     Within a flow it becomes a child, so that a cancelled flow can cancel it. It is for whom the flow works.
 
     Args:
         deployment: Flow and deployment, e.g. "train/train".
-        item: The model that the run works with: its image, memory and accelerator become the job's.
+        item: The model that the run works with: its image, memory and accelerator become the job's. None
+            where it works with none.
         role: Which of its runtimes: "mlm:training-runtime" or "mlm:inference-runtime".
         parameters: Parameters of the flow, as JSON.
         name: Name of the run, for people.

@@ -8,12 +8,15 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from prefect.client.schemas.objects import FlowRun
+
 from fair_models import settings
-from fair_models.errors import Conflict
+from fair_models.errors import Conflict, PredictionFailed
 from fair_models.outcomes import Prediction, ShardsMade
 from fair_models.params import PredictParams, PredictShardsParams, RepeatParams
 from flows.runtime import artifacts
 from flows.runtime.places import open_catalog, open_store
+from flows.runtime.runtimes import submit
 from flows.runtime.shards import OpenPrediction, OwnShards, PendingShards
 from flows.runtime.sub_runs import SubRunShards
 from flows.runtime.task_policy import task
@@ -73,10 +76,63 @@ def start_shards(work: OpenPrediction) -> PendingShards:
     return start_sub_runs(work, missing)
 
 
+DEPLOYMENT = "predict-shards/predict-shards"
+
+
+class SharedPrediction:
+    """The shards of a prediction, as sub-runs share them. It is no dataclass: Prefect looks through those.
+
+    Args:
+        work: The prediction.
+    """
+
+    noun = "prediction"
+    failure = PredictionFailed
+
+    def __init__(self, work: OpenPrediction) -> None:
+        self._work = work
+        item = work.item
+        exact = f"{item.collection_id}/{item.id}"  # even where two collections have the id
+        self._plain = work.params.model_copy(update={"sub_runs": 1, "output": None, "model": exact})
+
+    @property
+    def shards(self) -> range:
+        """Numbers of all shards."""
+        return self._work.sharding.shards
+
+    @property
+    def runs(self) -> int:
+        """How many sub-runs share the work."""
+        return self._work.params.sub_runs
+
+    def missing(self) -> list[int]:
+        """Shards that nobody has made yet."""
+        return self._work.sharding.missing()
+
+    def send(self, first: int, last: int) -> FlowRun:
+        """Start a run that makes the missing ones of some shards."""
+        from fair_models.catalog.items import assets
+
+        digest, model = self._work.sharding.manifest.digest, self._work.params.model
+        asked = PredictShardsParams(prediction=self._plain, digest=digest, first=first, last=last)
+        return submit(
+            DEPLOYMENT,
+            self._work.item,
+            assets.INFERENCE_RUNTIME,
+            {"params": asked.model_dump(mode="json", exclude_unset=True)},
+            f"shards {first} to {last} with {model}",
+            [f"model:{model}"],
+        )
+
+    def show(self, made: list[int]) -> None:
+        """Show the windows of the shards that were made."""
+        self._work.show(*self._work.sharding.windows_of(made))
+
+
 @task
 def start_sub_runs(work: OpenPrediction, missing: list[int]) -> SubRunShards:
     """Send the missing shards to the work pool."""
-    pending = SubRunShards(work)
+    pending = SubRunShards(SharedPrediction(work))
     pending.start(missing)
     return pending
 

@@ -41,7 +41,7 @@ from flows.runtime import announcements, artifacts, dead_trainings
 from flows.runtime.places import open_catalog, open_store
 from flows.runtime.runtimes import progress_of, run_train, tables_of
 from flows.runtime.task_policy import task
-from flows.tasks import results, upkeep_rows
+from flows.tasks import cutting, results, upkeep_rows
 
 if TYPE_CHECKING:
     from pystac import Item
@@ -92,6 +92,7 @@ def ingest(params: IngestDatasetParams) -> PublishedItem:
         artifacts.write_changes,
         progress=read,
         cutting=cut,
+        share_out=lambda blocks, runs: cutting.share_out(params, blocks, runs, cut),
         note=notes.append,
     )
     artifacts.write(cards.of_ingest(item))

@@ -23,8 +23,11 @@ from tests.services import free_port
 QUICK = {
     "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
     "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "2",
+    "FAIR_MIN_CHIPS_PER_SUB_RUN": "100",
 }
-"""The server looks more often for runs that died and for what they held: tests wait for both."""
+"""The server looks more often for runs that died and for what they held: tests wait for both.
+
+Sub-runs may be small."""
 
 ELSEWHERE = ("PREFECT_", "ZENML_", "FAIR_STORE", "FAIR_CATALOG")
 """Variables that would lead away from the home of the server that tests start."""

@@ -44,6 +44,7 @@ def test_only_trainings_and_shared_out_shards_take_a_place_in_limited_pools(
     assert {name: pool for name, pool in limited.items() if pool != "control"} == {
         "train": "train",
         "predict-shards": "predict",
+        "cut-chips": "predict",
     }
 
 

@@ -130,6 +130,8 @@ class ChipReader:
 
     def _let_go(self) -> None:
         """Forget the chips that were not asked for the longest."""
+        if self._bytes <= self._limit:
+            return
         done = [path for path, found in self._kept.items() if found.done()]
         for path in done[:-1]:
             if self._bytes <= self._limit:

@@ -1,49 +1,16 @@
-"""Shards of a prediction in the registry's store, with a manifest of a line each.
-
-A line is a file of its own, put when the shard lies there whole: processes on many machines add to the
-manifest at the same time, and nothing that was put is ever changed. All of it goes when the prediction is
-complete. What a prediction that nobody finished leaves is found, and taken away, by the audit.
-"""
+"""Shards of a prediction: what their windows say and what failed, in the registry's store."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from dataclasses import asdict
 
-import orjson
-
-from fair_models.errors import Conflict, Corrupted, NotFound
+from fair_models.errors import Corrupted
 from fair_models.inference.imagery.failures import Failure
-from fair_models.inference.shards.shard_files import pack, unpack
-from fair_models.inference.windowing.window_steps import WindowResult
-from fair_models.store.digests import checksum_bytes, hex_of
-from fair_models.store.protocol import Store, StoredFile
-
-FOLDER = "shards"
-"""Where shards lie in the store."""
-
-_LINE = ".json"
-
-
-@dataclass(frozen=True)
-class Line:
-    """One shard that is done.
-
-    shard: Its number, from 0.
-    href: Where its file lies.
-    checksum: Digest of the file.
-    size: Bytes.
-    windows: How many windows it holds.
-    failures: Which of them failed, and which of their chips.
-    """
-
-    shard: int
-    href: str
-    checksum: str
-    size: int
-    windows: int
-    failures: tuple[Failure, ...]
+from fair_models.inference.shards.files import pack, unpack
+from fair_models.inference.windowing.run import WindowResult
+from fair_models.store.protocol import Store
+from fair_models.store.shards import ShardStore
 
 
 class Manifest:
@@ -55,15 +22,16 @@ class Manifest:
     """
 
     def __init__(self, store: Store, digest: str) -> None:
-        self.digest = digest
-        self._store = store
-        self._prefix = f"{FOLDER}/{digest}/"
-        self._known: dict[int, str] = {}
+        self._shards = ShardStore(store, digest, ".arrow")
+
+    @property
+    def digest(self) -> str:
+        """What the prediction is called by."""
+        return self._shards.digest
 
     def done(self) -> set[int]:
         """Numbers of the shards that have a line."""
-        self._known = dict(_numbered(self._store.hrefs(self._prefix)))
-        return set(self._known)
+        return self._shards.done()
 
     def put(self, shard: int, windows: Sequence[WindowResult], failures: Sequence[Failure]) -> None:
         """Store a shard. Where somebody else was faster, theirs stays.
@@ -71,83 +39,29 @@ class Manifest:
         Raises:
             Unavailable: The store does not answer, or is full.
         """
-        data = pack(windows)
-        name = f"{self._prefix}shard-{shard:04d}"
-        stored = self._put(f"{name}-{hex_of(checksum_bytes(data))[:12]}.arrow", data)
-        line = Line(shard, stored.href, stored.checksum, stored.size, len(windows), tuple(failures))
-        try:
-            self._known[shard] = self._store.put(f"{name}{_LINE}", orjson.dumps(asdict(line))).href
-        except Conflict:
-            self.done()
+        facts = {"windows": len(windows), "failures": [asdict(each) for each in failures]}
+        self._shards.put(shard, pack(windows), facts)
 
-    def _put(self, key: str, data: bytes) -> StoredFile:
-        """Store bytes under a key that holds their digest: what lies there and differs is damaged."""
-        try:
-            return self._store.put(key, data)
-        except Conflict:
-            for href in list(self._store.hrefs(key)):
-                self._store.delete(href)
-            return self._store.put(key, data)
+    def read(self, shard: int, count: int) -> tuple[list[WindowResult], tuple[Failure, ...]] | None:
+        """What the windows of a shard say, and what failed; None where it is not there.
 
-    def line(self, shard: int) -> Line | None:
-        """The line of a shard; None where there is none. One that cannot be read is taken away."""
-        href = self._href(shard)
-        if href is None:
-            return None
-        try:
-            read = orjson.loads(_bytes(self._store, href))
-            failures = tuple(Failure(**each) for each in read.pop("failures"))
-            return Line(**read, failures=failures)
-        except (NotFound, Corrupted, ValueError, TypeError, KeyError):
-            self._forget(shard)
-            return None
-
-    def windows(self, shard: int, count: int) -> list[WindowResult] | None:
-        """What the windows of a shard say; None where it is not there. A damaged one is taken away.
+        A damaged one is taken away.
 
         Args:
             shard: Its number.
             count: How many windows it must hold.
         """
-        line = self.line(shard)
-        if line is None:
+        line = self._shards.line(shard)
+        data = None if line is None else self._shards.data(line)
+        if line is None or data is None:
             return None
         try:
-            return unpack(_bytes(self._store, line.href, line.checksum), count)
-        except (NotFound, Corrupted):
-            self._store.delete(line.href)
-            self._forget(shard)
+            failures = tuple(Failure(**each) for each in line.facts["failures"])
+            return unpack(data, count), failures
+        except (Corrupted, TypeError, KeyError):
+            self._shards.take_away(line)
             return None
 
     def clear(self) -> None:
-        """Take all shards away, lines first: what is left of a shard without one is nobody's."""
-        for href in sorted(self._store.hrefs(self._prefix), key=lambda href: not href.endswith(_LINE)):
-            self._store.delete(href)
-
-    def _href(self, shard: int) -> str | None:
-        """Where the line of a shard lies."""
-        if shard not in self._known:
-            self.done()
-        return self._known.get(shard)
-
-    def _forget(self, shard: int) -> None:
-        """Take the line of a shard away."""
-        href = self._known.pop(shard, None)
-        if href is not None:
-            self._store.delete(href)
-
-
-def _numbered(hrefs: Iterator[str]) -> Iterator[tuple[int, str]]:
-    for href in hrefs:
-        name = PurePosixPath(href).name
-        if name.endswith(_LINE):
-            yield int(name.removeprefix("shard-").removesuffix(_LINE)), href
-
-
-def _bytes(store: Store, href: str, checksum: str | None = None) -> bytes:
-    """The bytes of a file of the store. A copy that was made for this machine goes: it is read once."""
-    path = store.fetch(href, checksum)
-    data = path.read_bytes()
-    if href not in (str(path), path.as_uri()):
-        Path(path).unlink(missing_ok=True)
-    return data
+        """Take all shards away."""
+        self._shards.clear()

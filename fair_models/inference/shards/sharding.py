@@ -133,12 +133,12 @@ class Sharding:
 
     def _kept(self, shard: int) -> list[WindowResult]:
         count = len(self.work.plan.shards[shard])
-        line, windows = self.manifest.line(shard), self.manifest.windows(shard, count)
-        if line is None or windows is None:
+        kept = self.manifest.read(shard, count)
+        if kept is None:
             windows = list(self._result(shard))
             self._failures[shard] = tuple(self.work.failures.among(self.work.plan.jobs_of(shard)))
             return windows
-        self._failures[shard] = line.failures
+        windows, self._failures[shard] = kept
         self.work.check(self._failed())
         return windows
 

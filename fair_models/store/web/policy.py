@@ -88,7 +88,7 @@ class Web:
     """
 
     def __init__(self, retries: RetryPolicy | None = None, timeouts: Timeouts | None = None) -> None:
-        self.retries = retries or _retry_policy()
+        self.retries = retries or retry_policy()
         self._timeouts = timeouts or Timeouts(30.0, 120.0)
         self._time = _Time()
         self._limiters: dict[str, RateLimiter] = {}
@@ -252,9 +252,15 @@ def _answer(response: httpcore.Response, asked: str, request: _Request) -> Answe
     return Answer(response.status, found, b"".join(pieces)[: request.largest_bytes])
 
 
-def _retry_policy() -> RetryPolicy:
+def retry_policy(shared_by: int = 1) -> RetryPolicy:
+    """How often one host is asked, as the settings say.
+
+    Args:
+        shared_by: How many processes ask it at the same time. The settings hold for all of them together,
+            where there are no more processes than requests at a time.
+    """
     found = settings.current()
-    return RetryPolicy(found.requests_at_once, found.requests_per_second)
+    return RetryPolicy(max(1, found.requests_at_once // shared_by), found.requests_per_second / shared_by)
 
 
 @dataclass(frozen=True)

@@ -100,11 +100,15 @@ class TileCache:
 
 
 def _write(path: Path, data: bytes) -> None:
+    temporary = temporary_beside(path)
     with translate_os_errors(f"write {path}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_beside(path)
         try:
-            temporary.write_bytes(data)
+            try:
+                temporary.write_bytes(data)
+            except FileNotFoundError:  # the first one of its folder
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary.write_bytes(data)
             os.replace(temporary, path)
-        finally:
+        except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
