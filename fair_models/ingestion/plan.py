@@ -93,7 +93,13 @@ class TileChoice:
             wanted: What of it is read. Default: all.
         """
         first = None if wanted is None else self._wider(wanted)
-        return self.parts.open(self._wider(ground), self.zoom, most_broken=most_broken, wanted=first)
+        return self.parts.open(
+            self._wider(ground),
+            self.zoom,
+            most_broken=most_broken,
+            wanted=first,
+            size_px=self.size_px,
+        )
 
     def _wider(self, ground: Area) -> Area:
         if not self.margin:

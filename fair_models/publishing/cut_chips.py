@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fair_models.data.progress import ChipProgress
+from fair_models.errors import Invalid
 from fair_models.inference.imagery import areas
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.rights import NOTHING_SAID, Rights
@@ -138,12 +139,15 @@ def cut_part(params: CutChipsParams, store: Store, progress: ChipProgress) -> in
 
     Raises:
         Conflict: This process sees another cut than the one that asked.
+        Invalid: The ingest names no imagery.
         As `ingestion.cut.cut` does, besides.
     """
     from fair_models.ingestion.plan import planned
     from fair_models.ingestion.shards import CutShards, require_same
 
     asked = params.ingest
+    if asked.imagery is None:
+        raise Invalid(f"The ingest of {asked.name} names no imagery, and nothing is cut: give imagery")
     area = None if asked.area is None else areas.read(asked.area)
     with planned(asked, parse_source(str(asked.imagery)), area, params.shared_by) as plan:
         require_same(plan, params.digest)

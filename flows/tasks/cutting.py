@@ -14,9 +14,9 @@ from fair_models.outcomes import BlocksCut
 from fair_models.params import CutChipsParams, IngestDatasetParams
 from flows.runtime.artifacts import ProgressBar
 from flows.runtime.places import open_store
-from flows.runtime.policy import task
 from flows.runtime.runtimes import submit
 from flows.runtime.sub_runs import SubRunShards
+from flows.runtime.task_policy import task
 
 if TYPE_CHECKING:
     from fair_models.data.progress import ChipProgress

@@ -93,7 +93,10 @@ OTHERS = {
 }
 """Requests with what does not go together with the example."""
 
-EXAMPLES["predict-shards"] = {"prediction": EXAMPLES["predict"], "digest": "0" * 32, "first": 0, "last": 0}
+SHARDS = {"digest": "0" * 32, "first": 0, "last": 0}
+EXAMPLES["predict-shards"] = {"prediction": EXAMPLES["predict"], **SHARDS}
+EXAMPLES["cut-chips"] = {"ingest": OTHERS["ingest-dataset"], **SHARDS}
+OTHERS["cut-chips"] = {"ingest": EXAMPLES["ingest-dataset"], **SHARDS}
 
 
 def marked() -> list[tuple[str, str]]:
@@ -109,8 +112,9 @@ def marked() -> list[tuple[str, str]]:
 def asked(name: str, inside: Path, replaced: str = "", by: str = "") -> BaseModel:
     *above, last = replaced.split(".")
     example = EXAMPLES[name]
-    if replaced and not above and last not in example:
-        example = OTHERS.get(name, example)
+    for key in above:
+        example = example[key]
+    example = EXAMPLES[name] if not replaced or last in example else OTHERS.get(name, EXAMPLES[name])
     values = json.loads(json.dumps(example).replace("{inside}", str(inside)))
     if replaced:
         part = values

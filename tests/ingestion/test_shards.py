@@ -124,8 +124,15 @@ def content(item: Item, store: LocalStore) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("kind", ["image", "service"])
-@pytest.mark.parametrize("more", [{}, {"zoom": 18}, {"zoom": 20}, {"zoom": 18, "chip_size_px": 512}])
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("image", {}),
+        ("image", {"zoom": 20}),
+        ("service", {}),
+        ("service", {"zoom": 18, "chip_size_px": 512}),
+    ],
+)
 def test_a_dataset_of_shared_blocks_is_that_of_one_process(
     here: Town, server: TileServer, tmp_path: Path, kind: str, more: dict[str, Any]
 ) -> None:

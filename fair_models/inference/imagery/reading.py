@@ -85,6 +85,7 @@ class Parts(Protocol):
         fetch: bool = True,
         most_broken: float | None = None,
         wanted: Area | None = None,
+        size_px: int | None = None,
     ) -> Imagery | None:
         """The tiles of an area; None where the service has none there."""
 

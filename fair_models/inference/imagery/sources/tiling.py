@@ -55,6 +55,7 @@ def open_tiles(
     most_broken: float | None = None,
     is_part: bool = False,
     wanted: Area | None = None,
+    size_px: int | None = None,
 ) -> Imagery:
     """The tiles of a service in an area, as one block. They are fetched while the first ones are read.
 
@@ -69,6 +70,7 @@ def open_tiles(
         most_broken: How many tiles may stay broken. Default: the share that the settings allow.
         is_part: Whether other parts of the service are opened with the same `web`.
         wanted: Ground whose tiles are fetched at once, others when they are read. Default: all.
+        size_px: Pixels along a tile's side, where that is known. Default: some tiles are looked at.
 
     Raises:
         Invalid: The service has not this zoom or nothing in the area, or there are more tiles or pixels than
@@ -85,7 +87,7 @@ def open_tiles(
             service, web, TileCache(limits.cache_folder / "tiles"), limits.tile_days, is_shared=is_part
         )
         stack.callback(fetcher.close)
-        size_px = _size_px(fetcher, tiles)
+        size_px = size_px or _size_px(fetcher, tiles)
         reader = ChipReader(decode=lambda chip: _decoded(fetcher, chip, rules))
         stack.callback(reader.close)
         blocks = put_together(service.name, [_block(tiles, size_px, rules)], reader, model, area)
@@ -127,6 +129,7 @@ class TileParts:
         fetch: bool = True,
         most_broken: float | None = None,
         wanted: Area | None = None,
+        size_px: int | None = None,
     ) -> Imagery | None:
         """The tiles of an area; None where the service has none there. See `open_tiles`.
 
@@ -136,6 +139,7 @@ class TileParts:
             fetch: Whether they are fetched.
             most_broken: How many tiles may stay broken.
             wanted: Ground whose tiles are fetched at once, others when they are read. Default: all.
+            size_px: Pixels along a tile's side, where that is known. Default: some tiles are looked at.
         """
         if not _on_the_map(area, self.service.bounds).area:
             return None
@@ -150,6 +154,7 @@ class TileParts:
             most_broken=most_broken,
             is_part=True,
             wanted=wanted,
+            size_px=size_px,
         )
 
     def count(self, area: Area, zoom: int) -> int:
