@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -40,6 +40,7 @@ _WITHOUT_DECLARATION = ("/api/openapi.json", "/api/docs", "/static/")
 _SIGN_IN = "/auth/"
 _NOTED_SIGN_INS = frozenset({"/auth/callback", "/auth/logout"})
 _PRUNE_EACH_S = 3600.0
+_AT_ONCE = 16
 _UNAUTHENTICATED = problems.STATUSES["unauthenticated"]
 
 _log = logging.getLogger(__name__)
@@ -78,6 +79,9 @@ class Authentication:
         self._with = identity
         self._mode = identity.settings.web_auth
         self._pruned = float("-inf")
+        # Threads of their own: while the provider is slow, tokens of ours and routes go on.
+        self._asking_database = CapacityLimiter(_AT_ONCE)
+        self._asking_provider = CapacityLimiter(_AT_ONCE)
         self._stranger = ANONYMOUS if identity.settings.web_anonymous_read else NOBODY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,7 +125,7 @@ class Authentication:
         address = _address(scope)
         _require_left(await self._with.rates.failures(address))
         try:
-            return await asyncio.to_thread(self._by_token, _bearer(written))
+            return await self._by_token(_bearer(written))
         except tokens.Rejected as wrong:
             _log.info("a token was refused: %s", wrong, extra={"request_id": request_id_of(scope)})
             await self._with.rates.failure(address)
@@ -131,28 +135,36 @@ class Authentication:
                 "invalid_token",
             ) from None
 
-    def _by_token(self, presented: str) -> Caller:
+    async def _by_token(self, presented: str) -> Caller:
         if presented.startswith(f"{tokens.PREFIX}_"):
-            held = tokens.check(self._with.database.open(), presented)
-            account = held.account
-            return Caller(
-                account.slug,
-                account.role,
-                held.scopes,
-                held.maintains,
-                f"token:{held.token_id}",
-                held.expires,
-            )
+            return await to_thread.run_sync(self._by_own_token, presented, limiter=self._asking_database)
         if self._with.provider is None:
             raise tokens.Rejected("it is not written like a token")
-        return self._with.provider.caller(presented)
+        asking = self._with.provider.caller
+        return await to_thread.run_sync(asking, presented, limiter=self._asking_provider)
+
+    def _by_own_token(self, presented: str) -> Caller:
+        held = tokens.check(self._with.database.open(), presented)
+        account = held.account
+        return Caller(
+            account.slug,
+            account.role,
+            held.scopes,
+            held.maintains,
+            f"token:{held.token_id}",
+            held.expires,
+        )
 
     async def _by_session(self, scope: Scope) -> Caller:
         """Who is signed in in the browser. A session that is over makes a stranger, who can sign in again."""
         cookie = _cookie(scope, sessions.COOKIE) if self._mode == "oidc" else None
         if not cookie:
             return self._stranger
-        found = await asyncio.to_thread(sessions.check, self._with.database.open(), cookie)
+
+        def look() -> sessions.SignedIn | None:
+            return sessions.check(self._with.database.open(), cookie)
+
+        found = await to_thread.run_sync(look, limiter=self._asking_database)
         if found is None:
             return self._stranger
         if scope["method"] not in READING:
@@ -219,7 +231,7 @@ class Authentication:
             )
 
         try:
-            await asyncio.to_thread(write)
+            await to_thread.run_sync(write, limiter=self._asking_database)
         except FairModelsError as error:
             extra = {"request_id": request_id_of(scope)}
             _log.error("The audit log could not be written: %s", error, extra=extra)

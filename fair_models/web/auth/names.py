@@ -139,7 +139,7 @@ def owned(database: Database, slug: str) -> list[tuple[Kind, str]]:
             .where(tables.OwnedName.account_id == account.id)
             .order_by(tables.OwnedName.kind, tables.OwnedName.name)
         )
-        return [(_kind(kind), name) for kind, name in session.execute(wanted)]
+        return [(kind_of_name(kind), name) for kind, name in session.execute(wanted)]
 
 
 def maintained(session: Session, account_id: int) -> frozenset[tuple[Kind, str]]:
@@ -149,7 +149,7 @@ def maintained(session: Session, account_id: int) -> frozenset[tuple[Kind, str]]
             tables.Maintainer.account_id == account_id
         )
     )
-    return frozenset((_kind(kind), name) for kind, name in rows)
+    return frozenset((kind_of_name(kind), name) for kind, name in rows)
 
 
 def _require_room(session: Session, account_id: int, caller: Caller) -> None:
@@ -186,7 +186,8 @@ def _published(catalog: Catalog, kind: Kind, name: str) -> Ownership | None:
     return None
 
 
-def _kind(word: str) -> Kind:
+def kind_of_name(word: str) -> Kind:
+    """The kind of name that a row says."""
     return "dataset" if word == "dataset" else "model"
 
 

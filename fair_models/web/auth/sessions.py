@@ -98,12 +98,6 @@ def end(database: Database, cookie: str) -> None:
         session.execute(delete(tables.BrowserSession).where(tables.BrowserSession.digest == digest(cookie)))
 
 
-def end_all(database: Database, account_id: int) -> None:
-    """Sign an account out of all its browsers."""
-    with database.writing() as session:
-        session.execute(delete(tables.BrowserSession).where(tables.BrowserSession.account_id == account_id))
-
-
 def is_csrf(presented: str | None, expected: str) -> bool:
     """Whether a write comes from a page of ours, which alone can read the session's CSRF token."""
     return presented is not None and hmac.compare_digest(presented.encode(), expected.encode())

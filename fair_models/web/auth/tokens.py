@@ -15,14 +15,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from fair_models.errors import Conflict, Invalid, NotFound, Unavailable
 from fair_models.text import in_one_way
 from fair_models.web.auth.accounts import Account, of_row, row_of
-from fair_models.web.auth.names import maintained
-from fair_models.web.auth.roles import SCOPES_OF, scopes_of, written
+from fair_models.web.auth.names import kind_of_name
+from fair_models.web.auth.roles import SCOPES_OF, role_of, scopes_of, written
 from fair_models.web.callers import Kind, Role, Scope
 from fair_models.web.database import tables
 from fair_models.web.database.database import Database
@@ -40,6 +40,29 @@ MAX_ACTIVE = 100
 _LAST_USED_EACH = timedelta(minutes=1)
 _log = logging.getLogger(__name__)
 _NO_DIGEST = hashlib.sha256(b"no token has this digest").hexdigest()
+
+
+_HELD = (
+    select(
+        tables.Token.digest,
+        tables.Token.scopes,
+        tables.Token.expires,
+        tables.Token.last_used,
+        tables.Token.revoked,
+        tables.Token.account_id,
+        tables.Account.slug,
+        tables.Account.role,
+        tables.Account.created,
+        tables.Account.issuer,
+        tables.Account.disabled,
+        tables.Maintainer.kind,
+        tables.Maintainer.name,
+    )
+    .join(tables.Account, tables.Account.id == tables.Token.account_id)
+    .outerjoin(tables.Maintainer, tables.Maintainer.account_id == tables.Account.id)
+    .where(tables.Token.id == bindparam("token_id"))
+)
+"""A token with its account, in a row for each name that the account maintains. Asked with every request."""
 
 
 @dataclass(frozen=True)
@@ -162,31 +185,25 @@ def check(database: Database, presented: str) -> Holder:
     found = FORM.fullmatch(presented)
     if found is None:
         raise Rejected("it is not written like a token")
-    wanted = (
-        select(tables.Token, tables.Account)
-        .join(tables.Account, tables.Account.id == tables.Token.account_id)
-        .where(tables.Token.id == found[1])
-    )
-    with database.reading() as session:
-        row = session.execute(wanted).one_or_none()
-        names = maintained(session, -1 if row is None else row[1].id)
-    stored = row[0].digest if row is not None else _NO_DIGEST
-    is_right = hmac.compare_digest(digest(presented), stored)
-    if row is None or not is_right:
+    token_id = found[1]
+    with database.looking() as connection:
+        rows = connection.execute(_HELD, {"token_id": token_id}).all()
+    is_right = hmac.compare_digest(digest(presented), rows[0].digest if rows else _NO_DIGEST)
+    if not rows or not is_right:
         raise Rejected("no such token")
-    token, account = row
-    now = datetime.now(UTC)
-    if token.revoked is not None:
-        raise Rejected(f"token {token.id} was revoked")
-    if token.expires <= now:
-        raise Rejected(f"token {token.id} expired")
-    if account.disabled is not None:
-        raise Rejected(f"account {account.slug} is disabled")
-    if token.last_used is None or now - token.last_used >= _LAST_USED_EACH:
-        _note_use(database, token.id, now)
-    held = of_row(account)
-    scopes = scopes_of(token.scopes.split()) & SCOPES_OF[held.role]
-    return Holder(held, token.id, scopes, token.expires, names)
+    row, now = rows[0], datetime.now(UTC)
+    if row.revoked is not None:
+        raise Rejected(f"token {token_id} was revoked")
+    if row.expires <= now:
+        raise Rejected(f"token {token_id} expired")
+    if row.disabled is not None:
+        raise Rejected(f"account {row.slug} is disabled")
+    if row.last_used is None or now - row.last_used >= _LAST_USED_EACH:
+        _note_use(database, token_id, now)
+    account = Account(row.account_id, row.slug, role_of(row.role), row.created, None, row.issuer)
+    scopes = scopes_of(row.scopes.split()) & SCOPES_OF[account.role]
+    names = frozenset((kind_of_name(each.kind), each.name) for each in rows if each.kind is not None)
+    return Holder(account, token_id, scopes, row.expires, names)
 
 
 def _note_use(database: Database, token_id: str, now: datetime) -> None:
