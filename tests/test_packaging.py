@@ -39,6 +39,7 @@ def test_the_wheel_holds_the_library_and_its_schemas_only(wheel: Path) -> None:
     assert "fair_models/py.typed" in names
 
 
+@pytest.mark.proof
 def test_the_wheel_installs_into_an_empty_environment_and_answers(wheel: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv" / "bin" / "python"

@@ -60,11 +60,13 @@ class Commands(TyperGroup):
 
 def load(name: str) -> Any:
     """The command itself, or the group of commands, of a name that `COMMANDS` has."""
-    place = next(commands[name][0] for commands in COMMANDS.values() if name in commands)
+    place, summary = next(commands[name] for commands in COMMANDS.values() if name in commands)
     module, _, attribute = place.partition(".")
     found = getattr(import_module(f"{__package__}.commands.{module}"), attribute or name.replace("-", "_"))
     if isinstance(found, typer.Typer):
-        return typer.main.get_command(found)
+        group = typer.main.get_command(found)
+        group.help = summary
+        return group
     single = typer.Typer(add_completion=False)
     single.command(name)(found if callable(found) else found.callback(name))
     return typer.main.get_command(single)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from fair_models.web.auth.tokens import Token
     from fair_models.web.database.database import Database
 
-users = typer.Typer(no_args_is_help=True)
+users = typer.Typer(no_args_is_help=True, add_completion=False)
 """The commands of `fair-models user`."""
 
-tokens = typer.Typer(no_args_is_help=True)
+tokens = typer.Typer(no_args_is_help=True, add_completion=False)
 """The commands of `fair-models token`."""
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the account: the owner of its items.")]
