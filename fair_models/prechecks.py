@@ -106,6 +106,7 @@ def _repeat(params: RepeatParams, catalog: Catalog, files: bool) -> None:
 
 
 def _ingest(params: IngestDatasetParams, catalog: Catalog, files: bool) -> None:
+    from fair_models.inference.imagery import areas
     from fair_models.ingestion import first_look
     from fair_models.publishing import dataset_items, datasets
     from fair_models.publishing.dataset_facts import mapped_areas
@@ -132,8 +133,8 @@ def _ingest(params: IngestDatasetParams, catalog: Catalog, files: bool) -> None:
     chips = locations.local_path(params.chips_folder)
     if not chips.exists():
         raise NotFound(f"There is no folder {chips}. Name the folder with the image chips")
-    if is_item:
-        dataset_items.look(params)
+    if is_item and (said := dataset_items.look(params)) is not None:
+        mapped_areas.require(params, areas.read(said) if said else None)
     datasets.look_at_labels(params, area)
 
 

@@ -122,8 +122,12 @@ def facts(read: ItemDocument) -> DatasetSource:
     return DatasetSource(name, values, chips, labels, looked_at, outline, [*reasons, *problems])
 
 
-def look(params: IngestDatasetParams) -> None:
+def look(params: IngestDatasetParams) -> str | None:
     """See whether an item of this machine can be ingested, before anything is brought here.
+
+    Returns:
+        The area that counts, as text: that of the request, else the item's; empty where neither has one. None
+        where only a download shows it.
 
     Raises:
         As `settle` does, but for what only a download shows.
@@ -133,6 +137,12 @@ def look(params: IngestDatasetParams) -> None:
     item_documents.refuse_other_kinds(read, DATASETS)
     if reasons := problems(read, params):
         raise InvalidItem(facts(read).item, reasons)
+    found, places = facts(read), _Places(read.base, None)
+    if params.area is not None or params.captions == "given":
+        return params.area or ""
+    if found.areas and not isinstance(places.look("areas", found.areas), Path):
+        return None
+    return places.area(found)
 
 
 def problems(read: ItemDocument, params: IngestDatasetParams | None = None) -> list[str]:

@@ -28,6 +28,7 @@ from fair_models.publishing.slices import publish_slice
 from fair_models.store.local import LocalStore
 from fair_models.training.search import study
 from fair_models.types import DATASETS
+from tests.store.web_server import WebServer
 
 Ingest = Callable[..., Item]
 Json = dict[str, Any]
@@ -313,6 +314,40 @@ def test_a_dataset_is_taken_up_again_with_its_areas(
     assert outside is not None
     if whole:
         assert publish(name="held-out", chips=str(path), held_out_areas=["east"]).id == "held-out-v1"
+
+
+def test_areas_of_an_item_are_checked_by_name_before_a_run_is_created(
+    publish: Ingest, area_file: Callable[..., str], catalog: LocalCatalog, tmp_path: Path
+) -> None:
+    path = tmp_path / "item.json"
+    path.write_bytes(orjson.dumps(publish(area=area_file()).to_dict(transform_hrefs=False)))
+    wish: Json = {"name": "again", "title": "Again", "chips": str(path)}
+
+    prechecks.check(IngestDatasetParams(**wish, held_out_areas=["west"]), catalog)
+    with pytest.raises(Invalid, match="did you mean west"):
+        prechecks.check(IngestDatasetParams(**wish, held_out_areas=["wset"]), catalog)
+
+
+def test_areas_of_an_item_on_the_web_are_used_too(
+    publish: Ingest,
+    area_file: Callable[..., str],
+    store: LocalStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = publish(area=area_file())
+    document = before.to_dict(transform_hrefs=False)
+    for key, asset in document["assets"].items():
+        path = store.fetch(asset["href"], asset["file:checksum"])
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+        document["assets"][key]["href"] = path.name
+    (tmp_path / "item.json").write_bytes(orjson.dumps(document))
+    monkeypatch.setenv("FAIR_ALLOWED_HOSTS", '["127.0.0.1"]')
+    with WebServer(tmp_path).running() as server:
+        again = publish(name="again", chips=server.url("item.json"), held_out_areas=["middle"])
+
+    assert list(rows(again)) == list(AREAS)
+    assert again.properties["fair:mapped_area"] == before.properties["fair:mapped_area"]
 
 
 def test_an_area_of_the_request_counts_before_that_of_the_item(
