@@ -88,8 +88,7 @@ def _measure(town: Town, pattern: str, seeds: Sequence[int], part: float) -> Non
     hit = damaged = doubted = 0
     for seed in seeds if pattern != "none" else seeds[:1]:
         left, names = _damage(town, pattern, part, np.random.default_rng(seed))
-        touching = {chip.name: left.touching(chip.grid) for chip in town.chips}
-        found = completeness.judge(town.glimpses, left, touching, ["building"]).findings
+        found = completeness.judge(town.glimpses, left, ["building"]).findings
         doubt = {name for name, each in found.items() if any(one.kind == "missing_labels" for one in each)}
         hit, damaged, doubted = hit + len(doubt & names), damaged + len(names), doubted + len(doubt)
     recall, precision = (f"{hit / of:.2f}" if of and damaged else "-" for of in (damaged, doubted))

@@ -51,6 +51,7 @@ def of_dataset(item: Item) -> Card:
         *([f"## {label_findings.TITLE}"] if data.label_report is not None else []),
         *(f"- {each}." for each in label_findings.sentences(data)),
         *([markdown.table(found)] if found else []),
+        *([markdown.table(left_out)] if (left_out := label_findings.left_out(data)) else []),
     ]
     fields = markdown.fields(values, "Field")
     text = "\n\n".join([_heading(item), *_areas(data), *_changes(data), fields, *about_labels])

@@ -28,6 +28,12 @@ def rows(item: DatasetItem) -> list[dict[str, Any]]:
     ]
 
 
+def left_out(item: DatasetItem) -> list[dict[str, Any]]:
+    """One row for each chip that was left out, as far as the item lists them."""
+    listed: Mapping[str, str] = (item.left_out or {}).get("chips", {})
+    return [{"chip": name, "why": reason} for name, reason in listed.items()]
+
+
 def sentences(item: DatasetItem) -> list[str]:
     """What is to be said beside the table: chips in doubt, chips left out, and what was not judged."""
     said = item.label_report

@@ -38,6 +38,7 @@ _HIDDEN = frozenset(
         "fair:metric_ceilings",
         "fair:agreement",
         "fair:label_report",
+        "fair:left_out",
         "fair:mapped_area",
         "fair:areas",
         "fair:changes",
@@ -168,6 +169,8 @@ def _show_label_report(item: Item) -> None:
     output.show_rows(f"\n{label_findings.TITLE}", found, "\nLabels: nothing was found")
     for sentence in label_findings.sentences(data):
         output.say(f"{sentence}.")
+    if rows := label_findings.left_out(data):
+        output.show_rows("\nLeft out of training and evaluation because of their labels", rows, "")
 
 
 def _chosen(collection: str | None) -> tuple[CollectionId, ...]:

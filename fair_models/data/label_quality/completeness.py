@@ -9,7 +9,7 @@ by how much. A model may judge in place of the classifier.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,7 +27,10 @@ COVERED = 0.6
 NOTABLE = 0.35
 """Part of the usual cover of a labelled chip that has to lack, or to be unseen, before it is told."""
 
-SEEN = 0.4
+LEAST_SHARE = 0.01
+"""And part of the chip that has to lack, or to be unseen: less is noise."""
+
+SEEN = 0.15
 """Labels are on nothing where their pixels look like objects less than this part of what is usual."""
 
 FEWEST_CHIPS = 8
@@ -89,17 +92,24 @@ class Judged:
 
 @dataclass(frozen=True)
 class _Seen:
-    """Places of a chip, what labels say of them (class index, uint8), and what they look like."""
+    """Places of a chip, what labels say of them (class index, uint8), and what they look like.
+
+    covered: Part of the chip by class index, of all its pixels where all are imagery, else of the places.
+    """
 
     places: Places
     said: Array
     looks: Array
+    covered: Array
+
+    def cover(self, indices: Sequence[int]) -> float:
+        """Part of the chip that labels of some classes cover, 0 to 1."""
+        return float(self.covered[list(indices)].sum())
 
 
 def judge(
     glimpses: Mapping[str, Glimpse],
     known: Labels,
-    touching: Mapping[str, Array],
     classes: Sequence[str],
     sight: Sight | None = None,
 ) -> Judged:
@@ -108,16 +118,9 @@ def judge(
     Args:
         glimpses: Some pixels of each chip, by its name.
         known: All labels.
-        touching: Indices of the labels that each chip shares area with, by the chip's name.
         classes: Class names without the background.
         sight: A model that tells what is there. Default: learnt from the labels.
     """
-    labelled = sum(len(touching[name]) > 0 for name in glimpses)
-    if sight is None and labelled < FEWEST_CHIPS:
-        return Judged(
-            why_not=f"{labelled} chips have labels, and at least {FEWEST_CHIPS} are needed to learn from "
-            f"some and judge the others; {_WITH_A_MODEL}"
-        )
     seen = [_labelled(each, known, [labels.BACKGROUND, *classes]) for each in glimpses.values()]
     seen = [each for each in seen if len(each.said) >= _LEAST_COUNTED]
     if not seen:
@@ -128,13 +131,24 @@ def judge(
         seen = _binned(seen)
     told = sight.see([each.places for each in seen]) if sight is not None else []
     for number, name in enumerate(sight.classes if sight is not None else []):
-        truths = [each.said == classes.index(name) + 1 for each in seen]
-        parts.append(_Class.of(name, truths, [each[:, number] for each in told], by_model=True))
+        index = classes.index(name) + 1
+        truths = [each.said == index for each in seen]
+        covered = np.array([each.cover([index]) for each in seen])
+        guesses = [each[:, number] for each in told]
+        parts.append(_Class.of(name, truths, guesses, covered, by_model=True))
     for group in _groups(classes) if sight is None else []:
         name = classes[group[0] - 1] if len(group) == 1 else "any class"
         truths = [np.isin(each.said, group) for each in seen]
+        labelled = sum(bool(truth.any()) for truth in truths)
+        if labelled < FEWEST_CHIPS:
+            why.append(
+                f"{labelled} chips show labels of {name}, and at least {FEWEST_CHIPS} are needed to learn "
+                f"from some and judge the others; {_WITH_A_MODEL}"
+            )
+            continue
         guesses = _cross_fitted([each.looks for each in seen], truths)
-        judged = _Class.of(name, truths, guesses, by_model=False)
+        covered = np.array([each.cover(group) for each in seen])
+        judged = _Class.of(name, truths, guesses, covered, by_model=False)
         if judged.auc < LEAST_AUC:
             why.append(
                 f"{name} looks too much like what is around it to be told by colour and texture (AUC "
@@ -161,8 +175,10 @@ def _labelled(glimpse: Glimpse, known: Labels, classes: Sequence[str]) -> _Seen:
     )
     said = mask[at.rows, at.columns]
     counts = said != IGNORE
-    places = Places(at.chip, at.grid, at.rows[counts], at.columns[counts])
-    return _Seen(places, said[counts], glimpse.looks[counts])
+    places = Places(at.chip, at.grid, at.rows[counts], at.columns[counts], at.is_whole)
+    counted = np.bincount((mask if at.is_whole else said).ravel(), minlength=IGNORE + 1)[: len(classes)]
+    covered = counted / max(1, int(counted.sum()))
+    return _Seen(places, said[counts], glimpse.looks[counts], covered)
 
 
 def _binned(seen: Sequence[_Seen]) -> list[_Seen]:
@@ -171,7 +187,7 @@ def _binned(seen: Sequence[_Seen]) -> list[_Seen]:
         seen[index] for index in np.unique(np.linspace(0, len(seen) - 1, _FOR_EDGES).astype(int)).tolist()
     ]
     edges = trees.edges(np.concatenate([each.looks for each in some]).astype(np.float32))
-    return [_Seen(each.places, each.said, trees.binned(each.looks, edges)) for each in seen]
+    return [replace(each, looks=trees.binned(each.looks, edges)) for each in seen]
 
 
 def _cross_fitted(looks: Sequence[Array], truths: Sequence[Array]) -> list[Array]:
@@ -214,8 +230,15 @@ class _Class:
     guesses: Sequence[Array] = field(repr=False)
 
     @classmethod
-    def of(cls, name: str, truths: Sequence[Array], guesses: Sequence[Array], *, by_model: bool) -> _Class:
-        labelled = np.array([truth.mean() for truth in truths])
+    def of(
+        cls,
+        name: str,
+        truths: Sequence[Array],
+        guesses: Sequence[Array],
+        labelled: Array,
+        *,
+        by_model: bool,
+    ) -> _Class:
         raw = np.array([(guess if by_model else guess**_POWER).mean() for guess in guesses])
         scale = _weighted_quantile(labelled / np.maximum(raw, 1e-9), raw, _QUANTILE)
         scale = max(scale, _MODEL_SCALE) if by_model else scale
@@ -246,16 +269,21 @@ class _Class:
         return np.asarray(truth & (guess < limit)) if self.shows_nothing[number] else truth & False
 
     @property
+    def notable(self) -> float:
+        """Part of a chip that has to lack, or to be unseen, before it is told."""
+        return max(NOTABLE * self.usual, LEAST_SHARE)
+
+    @property
     def lacks(self) -> Array:
         """Which chips seem to lack labels."""
         lacking = self.expected - self.labelled
-        return np.asarray((self.labelled < COVERED * self.expected) & (lacking > NOTABLE * self.usual))
+        return np.asarray((self.labelled < COVERED * self.expected) & (lacking > self.notable))
 
     @property
     def shows_nothing(self) -> Array:
         """Which chips have labels where nothing is to be seen."""
         unseen = self.unseen
-        return np.asarray((self.likeness < SEEN) & (unseen > NOTABLE * self.usual))
+        return np.asarray((self.likeness < SEEN) & (unseen > self.notable))
 
     @property
     def unseen(self) -> Array:
@@ -292,8 +320,8 @@ def _joined(places: Sequence[Places], parts: Sequence[_Class], model: str, why: 
     told = ", ".join(f"{part.name} (AUC {part.auc:.2f}, usual cover {part.usual:.1%})" for part in parts)
     how = (
         f"by {by}: {told}; labels are missing where they cover less than {COVERED:.0%} of what is expected, "
-        f"and what lacks is more than {NOTABLE:.0%} of the usual cover; nothing is there where labelled "
-        f"ground looks like objects less than {SEEN:.0%} of the usual"
+        f"and what lacks is more than {NOTABLE:.0%} of the usual cover and {LEAST_SHARE:.0%} of the chip; "
+        f"nothing is there where labelled ground looks like objects less than {SEEN:.0%} of the usual"
     )
     return Judged(covers, findings, marks, "; ".join([how, *why]))
 

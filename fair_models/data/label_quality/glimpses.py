@@ -18,7 +18,7 @@ from fair_models.types import Array
 FINEST_M, LARGEST_PX = 0.5, 512
 """Pixels are looked at in this size in metres at the finest, and this many along the side of a chip."""
 
-_PER_CHIP, _FEWEST_PER_CHIP, _ALL_PLACES = 800, 100, 1_000_000
+_PER_CHIP, _FEWEST_PER_CHIP, _ALL_PLACES = 1600, 40, 1_000_000
 _THUMBNAILS_PX, _LARGEST_THUMBNAIL_PX = 1600, 120
 """Side of a square that all thumbnails fill together, at most; and side of one."""
 
@@ -29,12 +29,14 @@ class Places:
 
     grid: The chip at the resolution of the look.
     rows, columns: Of the pixels, shape (n,).
+    is_whole: Whether all pixels of the chip are imagery.
     """
 
     chip: Chip
     grid: Grid
     rows: Array
     columns: Array
+    is_whole: bool
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ class Glimpses:
         if self._with_looks and len(rows):
             looks = appearance.describe(pixels)[:, rows, columns].T.astype(np.float16)
         self._found[chip.name] = Glimpse(
-            Places(chip, chip.grid.decimated(factor), rows, columns), looks, _thumbnail(pixels, total)
+            Places(chip, chip.grid.decimated(factor), rows, columns, bool(valid.all())),
+            looks,
+            _thumbnail(pixels, total),
         )
 
     def of(self, found: Sequence[Chip]) -> Mapping[str, Glimpse]:

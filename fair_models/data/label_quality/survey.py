@@ -74,7 +74,7 @@ def look(given: LabelledChips, sight: Sight | None = None) -> tuple[LabelReport,
     everywhere = _everywhere(form)
     general += everywhere
     known = _without_huge(given.labels, on_chips[form.flags["huge"]])
-    judged = completeness.judge(given.glimpses, known, given.touching, given.classes, sight)
+    judged = completeness.judge(given.glimpses, known, given.classes, sight)
     told = {each.kind for each in everywhere}
     reports = [_chip(given, chip, (form, told), on_chips, judged) for chip in given.chips]
     skipped = {"completeness": judged.why_not, "time": why}
@@ -82,7 +82,7 @@ def look(given: LabelledChips, sight: Sight | None = None) -> tuple[LabelReport,
         chips=reports,
         label_count=len(on_chips),
         general=general,
-        counts={kind: int(flags.sum()) for kind, flags in form.flags.items() if flags.any()},
+        counts=_counts(form, reports, told),
         checks={
             **({"completeness": judged.how} if judged.how else {}),
             "shapes": _limits(form, given, on_chips),
@@ -104,6 +104,13 @@ def _shapes(given: LabelledChips, on_chips: Array) -> Shapes:
         are_drawn=not given.are_masks,
         may_be_boxes=given.may_be_boxes,
     )
+
+
+def _counts(form: Shapes, reports: Sequence[ChipReport], everywhere: set[Kind]) -> dict[str, int]:
+    """How many labels have each finding; a few boxes or circles among outlines are none."""
+    told = everywhere | {each.kind for report in reports for each in report.findings}
+    counted = {kind: int(flags.sum()) for kind, flags in form.flags.items() if flags.any()}
+    return {kind: count for kind, count in counted.items() if kind in told}
 
 
 def _without_huge(known: Labels, huge: Array) -> Labels:

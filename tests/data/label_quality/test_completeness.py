@@ -74,8 +74,7 @@ def town_in(folder: Path) -> Town:
 
 def judged(town: Town, known: Labels | None = None, **more: object) -> Judged:
     known = known or town.labels
-    touching = {chip.name: known.touching(chip.grid) for chip in town.chips}
-    return completeness.judge(town.glimpses, known, touching, CLASSES, **more)  # type: ignore[arg-type]
+    return completeness.judge(town.glimpses, known, CLASSES, **more)  # type: ignore[arg-type]
 
 
 def lacking(found: Judged) -> set[str]:
@@ -165,7 +164,7 @@ def test_a_few_chips_are_not_judged_and_it_says_why(town: Town) -> None:
     few = Town(town.folder, town.chips[:5], town.labels, glimpses.of_chips(town.chips[:5]))
     found = judged(few)
     assert found.findings == {}
-    assert "5 chips have labels, and at least 8 are needed" in found.why_not
+    assert "5 chips show labels of building, and at least 8 are needed" in found.why_not
     assert "check_with" in found.why_not
 
 
