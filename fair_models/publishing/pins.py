@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import cast
 
 from pystac import Item
 
@@ -19,7 +20,7 @@ from fair_models.errors import Conflict, NotFound
 from fair_models.params import PinParams
 from fair_models.publishing.commit import Plan, PlanListener, ignore_plan
 from fair_models.training.ledger import Ledger, ModelVersion
-from fair_models.types import LOCAL_MODELS
+from fair_models.types import LOCAL_MODELS, CollectionId
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,33 @@ def pin(params: PinParams, catalog: Catalog, ledger: Ledger, tell: PlanListener 
             _write(item, version, wanted, catalog, ledger)
             logger.info("%s %s (%s, %s)", label, effects[0].effect, params.by, params.reason)
         return Pinned(item_id, wanted, item is not None, effects)
+
+
+def pin_published(catalog: Catalog, item: Item, reason: str | None, by: str) -> Item:
+    """Pin a published version, or take its pin off. The same again changes nothing.
+
+    Args:
+        catalog: Where it is published.
+        item: The version as it was read.
+        reason: Why it is kept, in a sentence. None: it is no more.
+        by: Who says so.
+
+    Returns:
+        The version as the catalogue has it now.
+
+    Raises:
+        Conflict: Somebody else changed it meanwhile.
+    """
+    before = pins.of(item)
+    wanted = None if reason is None else Pin(reason, by, timestamp(transitions.now()))
+    if wanted is not None and before is not None and replace(wanted, at=before.at) == before:
+        wanted = before
+    if wanted != before:
+        catalog.commit(transitions.pinning(item, wanted))
+        logger.info(
+            "%s/%s %s (%s)", item.collection_id, item.id, "is pinned" if wanted else "is pinned no more", by
+        )
+    return catalog.get(cast(CollectionId, item.collection_id), item.id)
 
 
 def refuse(items: Sequence[Item], unpublished: Sequence[ModelVersion]) -> None:

@@ -113,7 +113,10 @@ def describe(document: Json) -> None:
     for path in document["paths"].values():
         for operation in path.values():
             ways = operation.get("security", [])
-            if any(MAYBE_BEARER.scheme_name in way for way in ways):
+            needed = {scope for way in ways for scope in way.get(BEARER.scheme_name, ())}
+            if needed:  # all of them, whatever else it depends on
+                operation["security"] = [{BEARER.scheme_name: sorted(needed)}]
+            elif any(MAYBE_BEARER.scheme_name in way for way in ways):
                 operation["security"] = [{}, {BEARER.scheme_name: ["read"]}]
             elif not ways:
                 operation["security"] = []

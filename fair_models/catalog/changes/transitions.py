@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 
 from pystac import Item
 
@@ -22,7 +22,7 @@ from fair_models.catalog.changes.edits import (
     point,
     unpoint,
 )
-from fair_models.catalog.items import pins, tombstones, versions
+from fair_models.catalog.items import edited, pins, tombstones, versions
 from fair_models.catalog.items.building import link, timestamp
 from fair_models.catalog.items.pins import Pin
 from fair_models.catalog.items.tombstones import ARCHIVED
@@ -201,6 +201,31 @@ def pinning(item: Item, pin: Pin | None) -> Change:
     copy.properties.pop(pins.FIELD, None)
     if pin is not None:
         copy.properties[pins.FIELD] = pin.to_json()
+    validation.validate(_raw(copy))
+    return Change(put=[copy], seen=[item])
+
+
+def describing(item: Item, values: Mapping[str, Any], moment: datetime) -> Change:
+    """What people read of a published version becomes another.
+
+    Args:
+        item: The version as it was read.
+        values: Those of `edited.FIELDS` that change; None takes one out.
+        moment: When it happens.
+
+    Raises:
+        InvalidItem: It would break its profile.
+    """
+    copy = item.clone()
+    for name, value in values.items():
+        copy.properties.pop(name, None)
+        if value is not None:
+            copy.properties[name] = value
+    known = copy.properties.get(edited.EDITED, [])
+    copy.properties |= {
+        edited.EDITED: sorted({*known, *values}),
+        "updated": timestamp(moment),
+    }
     validation.validate(_raw(copy))
     return Change(put=[copy], seen=[item])
 

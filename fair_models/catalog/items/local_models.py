@@ -10,7 +10,7 @@ from typing import Any
 
 from pystac import Item
 
-from fair_models.catalog.items import agreement, assets, building, guesses, model_classes, pins
+from fair_models.catalog.items import agreement, assets, building, edited, guesses, model_classes, pins
 from fair_models.catalog.items.agreement import Agreement
 from fair_models.catalog.items.versions import item_id
 from fair_models.catalog.schemas import extensions
@@ -56,6 +56,9 @@ FIELDS = frozenset(
         "fair:tombstone",
         pins.FIELD,
         "fair:seen_by_parents",
+        edited.TAGS,
+        edited.METADATA,
+        edited.EDITED,
     }
 )
 """Our own fields of these items besides the metrics; no metric may be called like one."""

@@ -11,7 +11,7 @@ from pystac import Item
 
 from fair_models import ownership
 from fair_models.catalog import names
-from fair_models.catalog.items import assets, pins, tombstones
+from fair_models.catalog.items import assets, edited, pins, tombstones
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Conflict, NotFound
 from fair_models.types import VERSION_SUFFIX, CollectionId
@@ -22,7 +22,16 @@ _MADE_OF_OTHERS = frozenset({assets.LABEL_REPORT, assets.LABEL_PICTURE})
 """Files that are made of the others: other software may write other bytes that say the same."""
 
 _CHANGING = frozenset(
-    {"deprecated", tombstones.ARCHIVED, pins.FIELD, "created", "updated", "datetime", *ownership.FIELDS}
+    {
+        "deprecated",
+        tombstones.ARCHIVED,
+        pins.FIELD,
+        "created",
+        "updated",
+        "datetime",
+        edited.EDITED,
+        *ownership.FIELDS,
+    }
 )
 
 
@@ -134,9 +143,16 @@ def next_number(catalog: Catalog, collection: CollectionId, name: str) -> int:
 def same(one: Item, other: Item) -> bool:
     """Whether two items say the same: all but times, place in the catalogue and links to other versions.
 
-    Files are the same when their digests are, wherever they lie.
+    Files are the same when their digests are, wherever they lie. What people changed of either of them after
+    it was published does not count.
     """
-    return _content(one) == _content(other)
+    changed = frozenset(
+        name
+        for item in (one, other)
+        if isinstance(names_of := item.properties.get(edited.EDITED), list)
+        for name in names_of
+    )
+    return _content(one, changed) == _content(other, changed)
 
 
 def newest(catalog: Catalog, collection: CollectionId, name: str) -> Item | None:
@@ -160,13 +176,11 @@ def exact(catalog: Catalog, collection: CollectionId, item_id: str) -> Item | No
         return None
 
 
-def _content(item: Item) -> tuple[Any, ...]:
-    """What makes two items the same: all but times, place in the catalogue and links to other versions.
-
-    Files are the same when their digests are, wherever they lie.
-    """
+def _content(item: Item, changed: frozenset[str]) -> tuple[Any, ...]:
+    """What makes two items the same, see `same`."""
     document = item.to_dict(include_self_link=False, transform_hrefs=False)
-    properties = {key: value for key, value in document["properties"].items() if key not in _CHANGING}
+    left_out = _CHANGING | changed
+    properties = {key: value for key, value in document["properties"].items() if key not in left_out}
     files = {
         key: {**asset, "href": asset.get("file:checksum", asset["href"])}
         for key, asset in document["assets"].items()

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from pystac import Asset, Item
 
-from fair_models.catalog.items import assets, guesses, model_classes, pins
+from fair_models.catalog.items import assets, edited, guesses, model_classes, pins
 from fair_models.catalog.items.dataset import DatasetItem
 from fair_models.catalog.items.item import RegistryItem
 from fair_models.catalog.items.model import ModelItem
@@ -25,12 +25,6 @@ KINDS: Mapping[CollectionId, documents.Kind] = {
     LOCAL_MODELS: "local-model",
     DATASETS: "dataset",
 }
-
-TAGS = "fair:tags"
-"""Property of an item with free words of its owner."""
-
-METADATA = "fair:metadata"
-"""Property of an item with fields of its owner."""
 
 
 def model_entry(item: Item, base: str) -> documents.ModelEntry:
@@ -54,7 +48,7 @@ def model_document(item: Item, base: str) -> documents.ModelDocument:
         metrics=metrics_of(model),
         gate=cards.gate(model.gate) if model.gate else None,
         doubt=guesses.doubt_of_item(model.properties),
-        metadata=_object(model.properties.get(METADATA)),
+        metadata=_object(model.properties.get(edited.METADATA)),
         files=files_of(item, base),
     )
 
@@ -68,7 +62,7 @@ def dataset_document(item: Item, base: str) -> documents.DatasetDocument:
         class_counts={side: dict(counts) for side, counts in data.class_counts.items()},
         split=_object(data.properties.get("fair:split_spec")) or None,
         slice_of=data.slice_of,
-        metadata=_object(data.properties.get(METADATA)),
+        metadata=_object(data.properties.get(edited.METADATA)),
         files=files_of(item, base),
     )
 
@@ -185,7 +179,7 @@ def _entry(item: Item, base: str) -> dict[str, Any]:
         "title": said.title,
         "description": said.description,
         "keywords": _texts(properties.get("keywords")),
-        "tags": _texts(properties.get(TAGS)),
+        "tags": _texts(properties.get(edited.TAGS)),
         "license": _text(properties.get("license")),
         "owner": _text(properties.get(OWNER)),
         "visibility": "private" if properties.get(VISIBILITY) == PRIVATE else "public",

@@ -163,7 +163,7 @@ def authorise(
         found = names.claim(database, catalog, caller, *taken)
         return Ownership(found.owner, caller.owner, visibility)
     if right.touches is not None:
-        found = _touched(database, catalog, caller, *right.touches(params))
+        found = touch(database, catalog, caller, *right.touches(params))
         return Ownership(found.owner, caller.owner, visibility)
     return Ownership(caller.owner, caller.owner, visibility)
 
@@ -202,8 +202,8 @@ def _may_use(database: Database, catalog: Catalog, caller: Caller, kind: Kind, r
     return caller.is_admin if found is None else names.may_use(caller, found)
 
 
-def _touched(database: Database, catalog: Catalog, caller: Caller, kind: Kind, name: str) -> names.Ownership:
-    """Whose a name is that is changed.
+def touch(database: Database, catalog: Catalog, caller: Caller, kind: Kind, name: str) -> names.Ownership:
+    """Whose a name is that is changed, if the caller may change what is published of it.
 
     Raises:
         NotFound: It is not the caller's, and they see nothing of it.
