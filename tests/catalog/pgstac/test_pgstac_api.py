@@ -11,13 +11,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import httpx
-import psycopg
 import pytest
 from pydantic import SecretStr
 from pystac import Item
 from pystac_client import Client
 
-from deployments.render import pod_spec, render
 from fair_models import settings
 from fair_models.catalog import query, validation
 from fair_models.catalog.items import tombstones
@@ -35,7 +33,6 @@ from tests.services import Postgres, free_port
 
 pytestmark = pytest.mark.service
 
-STAC_API = ("Deployment", "stac-api")
 FAR = [10.0, 50.0, 11.0, 51.0]
 
 
@@ -249,31 +246,6 @@ def test_the_python_client_lists_the_same_pages_as_the_catalogue(
         measured = Choice.of(["fair:building_iou > 0.5 OR id = 'none-v1'", "trained", "not pinned"])
         found = [item["id"] for item in client.every(measured)]
     assert found == [item.id for item in query.every(catalog, measured)] != []
-
-
-def probe(kind: str) -> str:
-    """The path by which Kubernetes asks the API."""
-    [api] = [each for each in render("small") if (each["kind"], each["metadata"]["name"]) == STAC_API]
-    return str(pod_spec(api)["containers"][0][f"{kind}Probe"]["httpGet"]["path"])
-
-
-def test_the_api_is_not_ready_while_its_database_cannot_answer(
-    served: tuple[PgstacCatalog, Client], postgres: Postgres
-) -> None:
-    catalog, api = served
-    root = api.get_self_href()
-    asked = [f"{root}{path}" for path in (probe("readiness"), probe("liveness"), "/collections")]
-    assert [httpx.get(each).status_code for each in asked] == [200, 200, 200]
-    with catalog.database.reading() as connection:
-        name = connection.execute("SELECT current_database()").fetchone()
-    assert name is not None
-    with psycopg.connect(postgres.url(name[0]), autocommit=True) as connection:
-        connection.execute("ALTER SCHEMA pgstac RENAME TO elsewhere")
-        try:
-            assert [httpx.get(each).status_code for each in asked] == [503, 200, 500]
-        finally:
-            connection.execute("ALTER SCHEMA elsewhere RENAME TO pgstac")
-    assert httpx.get(asked[0]).status_code == 200
 
 
 def test_the_python_client_says_what_it_needs(served: tuple[PgstacCatalog, Client]) -> None:

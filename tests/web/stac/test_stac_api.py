@@ -13,6 +13,8 @@ import httpx
 import pytest
 from pystac_client import Client
 
+from fair_models.choices import Choice
+from fair_models.client import Published
 from tests.catalog.item_factory import base_item, local_item
 from tests.web.stac.conftest import ACROSS
 
@@ -415,3 +417,9 @@ def test_stac_api_validator_finds_no_error(served: SimpleNamespace, shared_schem
     errors = (done.stdout + done.stderr).partition("Errors:")[2]
     assert "Errors:" in done.stdout + done.stderr, done.stdout + done.stderr
     assert [line for line in errors.splitlines() if line.startswith("- ")] == []
+
+
+def test_our_own_client_reads_it(served: SimpleNamespace) -> None:
+    with Published(served.root.rstrip("/")) as published:
+        listed = published.page(Choice.of(["name contains roofs", "not keyword = road"], limit=50))
+        assert {item["id"] for item in listed.found} >= {"roofs-v12"}
