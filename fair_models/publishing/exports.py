@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pystac import Item
 
 from fair_models.catalog.items import assets, versions
-from fair_models.catalog.items.dataset import DatasetItem
+from fair_models.catalog.items.dataset import MAPPED_AREA, DatasetItem
 from fair_models.catalog.protocol import Catalog
 from fair_models.data.exports import formats
 from fair_models.data.exports.formats import Export, ExportFormat, Source
@@ -19,7 +20,9 @@ from fair_models.data.images import chips
 from fair_models.data.splits import Split
 from fair_models.data.vectors import labels
 from fair_models.errors import Conflict, Invalid
+from fair_models.publishing.dataset_facts import mapped_areas
 from fair_models.publishing.workspace import work_folder
+from fair_models.store import atomic
 from fair_models.store.archive import unpack
 from fair_models.store.atomic import translate_os_errors
 from fair_models.store.protocol import Store
@@ -84,7 +87,7 @@ def export_dataset(
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
             made = Path(name) / "export"
             made.mkdir()
-            export = formats.write(source, made, known)
+            export = _with_areas(formats.write(source, made, known), data, store, made)
             (made / ABOUT).write_text(_about(item, known, export), encoding="utf-8")
             if folder.exists():
                 folder.rmdir()
@@ -101,6 +104,17 @@ def _source(data: DatasetItem, store: Store, folder: Path) -> Source:
         own = {*split.train, *split.held_out}
         found = [chip for chip in found if chip.name in own]
     return Source(found, labels.read_stored(labels_file, data.classes), labels_file, split, data.classes)
+
+
+def _with_areas(export: Export, data: DatasetItem, store: Store, folder: Path) -> Export:
+    """What was written, with the file of the areas that were looked at, where the item says them."""
+    if any(assets.has_role(asset.roles or (), assets.AREAS) for asset in data.item.assets.values()):
+        shutil.copyfile(store.fetch(*data.file(assets.AREAS)), folder / mapped_areas.FILE)
+    elif MAPPED_AREA in data.properties:
+        atomic.write_json(folder / mapped_areas.FILE, data.properties[MAPPED_AREA])
+    else:
+        return export
+    return replace(export, ingest=[*export.ingest, "--area", mapped_areas.FILE] if export.ingest else ())
 
 
 def _about(item: Item, form: ExportFormat, export: Export) -> str:

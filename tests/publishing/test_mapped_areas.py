@@ -24,6 +24,7 @@ from fair_models.data.vectors import labels
 from fair_models.errors import Invalid, InvalidItem
 from fair_models.params import IngestDatasetParams, SliceDatasetParams
 from fair_models.publishing.datasets import ingest
+from fair_models.publishing.exports import export_dataset
 from fair_models.publishing.slices import publish_slice
 from fair_models.store.local import LocalStore
 from fair_models.training.search import study
@@ -348,6 +349,28 @@ def test_areas_of_an_item_on_the_web_are_used_too(
 
     assert list(rows(again)) == list(AREAS)
     assert again.properties["fair:mapped_area"] == before.properties["fair:mapped_area"]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_export_is_read_back_with_its_areas(
+    publish: Ingest,
+    area_file: Callable[..., str],
+    box_of: Any,
+    catalog: LocalCatalog,
+    store: LocalStore,
+    tmp_path: Path,
+    whole: bool,
+) -> None:
+    area = area_file() if whole else ",".join(map(str, box_of(0.3, 4.6).bounds))
+    before = publish(area=area)
+
+    made = export_dataset("town", tmp_path / "out", "fair", catalog, store)
+
+    assert made.ingest.endswith("--area areas.geojson")
+    again = publish(name="again", chips=str(made.folder), area=str(made.folder / "areas.geojson"))
+    for key in ("fair:mapped_area", "fair:areas", "fair:split_spec"):
+        assert again.properties[key] == before.properties[key]
+    assert assets.file_ref(again, assets.LABELS)[1] == assets.file_ref(before, assets.LABELS)[1]
 
 
 def test_an_area_of_the_request_counts_before_that_of_the_item(
