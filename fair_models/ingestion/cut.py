@@ -23,6 +23,7 @@ from fair_models.inference.imagery.sources.source import ImagerySource
 from fair_models.ingestion.cell_views import CellViews
 from fair_models.ingestion.cells import Cell
 from fair_models.ingestion.cut_folder import BlockJournal, CutFolder
+from fair_models.ingestion.metric import MetricSystem
 from fair_models.ingestion.plan import CutPlan, planned
 from fair_models.params import IngestDatasetParams
 
@@ -39,19 +40,21 @@ class CutChips:
     folder: Where they lie, named by their tiles.
     count: How many.
     empty: Tiles of the area without any imagery, of which there is no chip.
-    zoom: Zoom of the tiles.
+    zoom: Zoom of the tiles; None on a grid of metres.
     rights: What the source says of licence and attribution.
     notes: What people should know, in sentences.
     taken: When the imagery was taken, which its chips say too; None where nothing says so.
+    system: The grid of metres, where chips lie on one.
     """
 
     folder: Path
     count: int
     empty: int
-    zoom: int
+    zoom: int | None
     rights: Rights
     notes: Sequence[str]
     taken: Period | None = None
+    system: MetricSystem | None = None
 
 
 @dataclass(frozen=True)
@@ -165,9 +168,11 @@ def said(plan: CutPlan, folder: CutFolder, made: Sequence[CutBlock]) -> CutChips
     except BaseException:
         folder.clear()  # the next time is asked anew
         raise
-    logger.info("Cut %d chips of zoom %d from %s", count, plan.zoom, plan.imagery.name)
+    logger.info("Cut %d chips from %s", count, plan.imagery.name)
     notes = [*_kept(kept, total), *_missing(broken, plan), *plan.notes]
-    return CutChips(folder.chips, count, plan.count - count, plan.zoom, plan.rights, notes, plan.taken)
+    return CutChips(
+        folder.chips, count, plan.count - count, plan.zoom, plan.rights, notes, plan.taken, plan.system
+    )
 
 
 def cut_block(

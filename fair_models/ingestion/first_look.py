@@ -10,7 +10,7 @@ from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.sources.addresses import TileAddress
 from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.imagery.sources.tiling import tiles_of
-from fair_models.ingestion import cut
+from fair_models.ingestion import cut, metric
 from fair_models.params import IngestDatasetParams
 from fair_models.store import locations
 from fair_models.store.locations import LocalPath
@@ -40,6 +40,9 @@ def look(params: IngestDatasetParams, area: Area | None, *, has_area: bool, file
         )
     if area is not None and isinstance(params.zoom, int):
         tiles_of(area, params.zoom, settings.current().most_tiles, locations.shown(text))
+    if area is not None and params.grid == "metric" and isinstance(source, TileAddress):
+        system = metric.system_of(None, area, params.gsd_m, params.chip_size_px)
+        metric.cells_of(system, area, settings.current().most_tiles, locations.shown(text))
     if isinstance(source, TileAddress) or not isinstance(source.location, LocalPath):
         return
     path = source.location.path

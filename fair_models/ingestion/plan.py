@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -31,6 +31,7 @@ from fair_models.inference.imagery.sources.services import TILE_PX, ZOOMS
 from fair_models.inference.imagery.sources.source import ImagerySource
 from fair_models.inference.imagery.sources.tiling import tiles_of
 from fair_models.ingestion.cells import Cell, WebCell, in_blocks
+from fair_models.ingestion.metric import MetricSystem, cells_of, system_of
 from fair_models.params import IngestDatasetParams
 from fair_models.store.web.policy import retry_policy
 
@@ -115,24 +116,26 @@ class CutPlan:
     tiles: Its tiles, where it is a service.
     blocks: The places of the chips.
     size_px: Height and width of a chip.
-    zoom: Zoom of the chips.
+    zoom: Zoom of the chips; None on a grid of metres.
     identity: What tells the imagery from itself before it was changed.
     digest: What the cut is called by: all that its chips depend on.
     notes: What people should know before it is cut, in sentences.
     rights: What the source of the imagery says of licence and attribution.
     taken: When it was taken, which its chips say; None where nothing says so.
+    system: The grid of metres, where chips lie on one.
     """
 
     imagery: Imagery
     tiles: TileChoice | None
     blocks: Sequence[Sequence[Cell]]
     size_px: int
-    zoom: int
+    zoom: int | None
     identity: object
     digest: str
     notes: Sequence[str]
     rights: Rights = NOTHING_SAID
     taken: Period | None = None
+    system: MetricSystem | None = None
 
     @property
     def count(self) -> int:
@@ -216,28 +219,78 @@ def planned(
     finer = _steps(size_px)
     wanted = params.zoom if isinstance(params.zoom, int) else None
     model = ChipInput(_gsd_m(area, params), size_px)
-    asked = None if wanted is None else wanted + finer
+    asked = None if wanted is None or params.grid == "metric" else wanted + finer
     retries = retry_policy(shared_by)
     with ExitStack() as stack:
         imagery = stack.enter_context(
             open_source(source, model, area, asked, retries, rules=rules, first_look=True)
         )
         where = area or _all_of(imagery)
-        zoom = wanted or (_nearest(where, params) if imagery.zoom is None else imagery.zoom - finer)
-        tiles = tiles_of(where, zoom, settings.current().most_tiles, imagery.name)
-        _require_fine(imagery, tiles[0], size_px)
-        cells = [WebCell(tile) for tile in tiles]
-        choice = _choice(imagery, cells, zoom + finer)
+        places = _places(imagery, where, params)
+        _require_fine(imagery, places)
+        cells = places.cells
+        choice = _choice(imagery, cells, None if places.zoom is None else places.zoom + finer)
         if choice is None:
             imagery = stack.enter_context(open_source(source, model, retries=retries, rules=rules))
-        coarse = _coarse(_finest_m(imagery, choice, tiles[0]), tiles[0], size_px)
+        coarse = _coarse(_finest_m(imagery, choice, places), places)
         identity = imagery.identity()
         rights, taken = _provenance(source, imagery)
         times = [each.isoformat() for each in taken] if taken else None
         digest = _digest([str(source), identity, rules.model_dump(), size_px, times], cells, choice)
         yield CutPlan(
-            imagery, choice, in_blocks(cells), size_px, zoom, identity, digest, coarse, rights, taken
+            imagery,
+            choice,
+            in_blocks(cells),
+            size_px,
+            places.zoom,
+            identity,
+            digest,
+            coarse,
+            rights,
+            taken,
+            places.system,
         )
+
+
+@dataclass(frozen=True)
+class Places:
+    """The places of chips.
+
+    cells: The places.
+    ground: What was asked for.
+    pixel_m: Width of a pixel of the first one on the ground, in metres.
+    zoom: Zoom of the tiles that they are; None on a grid of metres.
+    system: The grid of metres.
+    """
+
+    cells: Sequence[Cell]
+    ground: Area
+    pixel_m: float
+    zoom: int | None = None
+    system: MetricSystem | None = None
+
+    @property
+    def name(self) -> str:
+        """What they are, for messages."""
+        return f"zoom {self.zoom}" if self.system is None else f"{self.system.gsd_m:g} m"
+
+    def coarser(self, times: float, rounded: Callable[[float], int]) -> str:
+        """What to ask for to have pixels that are so many times wider."""
+        if self.zoom is None:
+            return f"a gsd_m of {self.pixel_m * times / _COARSEST:.2g} or more"
+        return f"zoom {self.zoom - rounded(math.log2(times))} or less"
+
+
+def _places(imagery: Imagery, ground: Area, params: IngestDatasetParams) -> Places:
+    size_px, max_chips = params.chip_size_px, settings.current().most_tiles
+    if params.grid == "metric":
+        system = system_of(imagery, ground, params.gsd_m, size_px)
+        return Places(cells_of(system, ground, max_chips, imagery.name), ground, params.gsd_m, system=system)
+    zoom = params.zoom if isinstance(params.zoom, int) else None
+    if zoom is None:
+        zoom = _nearest(ground, params) if imagery.zoom is None else imagery.zoom - _steps(size_px)
+    tiles = tiles_of(ground, zoom, max_chips, imagery.name)
+    return Places([WebCell(tile) for tile in tiles], ground, _pixel_m(tiles[0], size_px), zoom)
 
 
 def _provenance(source: ImagerySource, imagery: Imagery) -> tuple[Rights, Period | None]:
@@ -255,20 +308,20 @@ def ground_of(cells: Sequence[Cell]) -> Area:
     return Area(shapely.union_all([antimeridian.cut(cell.outline) for cell in cells]), "")
 
 
-def _choice(imagery: Imagery, cells: Sequence[Cell], zoom: int) -> TileChoice | None:
+def _choice(imagery: Imagery, cells: Sequence[Cell], zoom: int | None) -> TileChoice | None:
     """The tiles of a service with the pixels of the chips; else those that were found, to be brought down.
 
     Args:
         imagery: The imagery, as it was opened.
         cells: The places of the chips.
-        zoom: The zoom whose tiles of 256 px would have the pixels of the chips.
+        zoom: The zoom whose tiles of 256 px would have the pixels of the chips; None where no tiles have.
     """
     parts, at = imagery.parts, imagery.zoom
     if parts is None or at is None:
         return None
     ground, size_px = ground_of(cells), parts.size_px
-    same = zoom - _steps(size_px)
-    if same != at:
+    same = None if zoom is None else zoom - _steps(size_px)
+    if same is not None and same != at:
         try:
             found = parts.open(ground, same, fetch=False)
             if found is not None:
@@ -332,33 +385,32 @@ def _pixel_m(tile: Tile, size_px: int) -> float:
     return tile.width_m / size_px / math.cosh((bottom + top) / 2 / (HALF_WORLD_M / math.pi))
 
 
-def _finest_m(imagery: Imagery, choice: TileChoice | None, tile: Tile) -> float:
-    """Width of the finest pixels of imagery on the ground, near a tile, in metres."""
+def _finest_m(imagery: Imagery, choice: TileChoice | None, places: Places) -> float:
+    """Width of the finest pixels of imagery on the ground, in metres."""
     if choice is not None:
-        return _pixel_m(tile, choice.size_px) * 2.0 ** (tile.z - choice.zoom)
+        return _width_m(places.ground, choice.zoom) / choice.size_px
     return min(block.native.chips[0].chip.gsd_m for block in imagery.blocks)
 
 
-def _require_fine(imagery: Imagery, tile: Tile, size_px: int) -> None:
-    times = _finest_m(imagery, None, tile) / _pixel_m(tile, size_px)
+def _require_fine(imagery: Imagery, places: Places) -> None:
+    times = _finest_m(imagery, None, places) / places.pixel_m
     if times > _COARSEST:
-        lower = tile.z - math.floor(math.log2(times))
         raise InvalidImagery(
             imagery.name,
             [
-                f"its pixels are {times:.0f} times wider than those of chips of zoom {tile.z} "
-                f"({_pixel_m(tile, size_px):.2g} m), at most {_COARSEST} times is allowed; ask for zoom "
-                f"{lower} or less, or use finer imagery"
+                f"its pixels are {times:.0f} times wider than those of chips of {places.name} "
+                f"({places.pixel_m:.2g} m), at most {_COARSEST} times is allowed; ask for "
+                f"{places.coarser(times, math.floor)}, or use finer imagery"
             ],
         )
 
 
-def _coarse(finest_m: float, tile: Tile, size_px: int) -> list[str]:
-    times = finest_m / _pixel_m(tile, size_px)
+def _coarse(finest_m: float, places: Places) -> list[str]:
+    times = finest_m / places.pixel_m
     if times < _MUCH_COARSER:
         return []
-    lower = tile.z - round(math.log2(times))
+    own = f"--zoom {places.zoom - round(math.log2(times))}" if places.zoom else f"--gsd-m {finest_m:.2g}"
     return [
-        f"The imagery's pixels are {times:.1f} times wider than those of the chips (zoom {tile.z}), which "
-        f"show no more for that; --zoom {lower} has its own resolution"
+        f"The imagery's pixels are {times:.1f} times wider than those of the chips ({places.name}), which "
+        f"show no more for that; {own} has its own resolution"
     ]

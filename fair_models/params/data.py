@@ -62,10 +62,15 @@ class IngestDatasetParams(Params):
         "beyond it, what lies outside counts neither in training nor in evaluation. A service of tiles "
         "needs one. Default: all of the chips or imagery.",
     )
+    grid: Literal["web-map", "metric"] = Field(
+        "web-map",
+        description="With imagery: the grid that chips lie on. web-map (default): each chip is one tile of "
+        "the web map. metric: squares of metres whose pixels are exactly gsd_m wide, in the imagery's own "
+        "reference system if that is one in metres, else in the UTM zone that has most of the area.",
+    )
     chip_size_px: Literal[256, 512, 1024] = Field(
         256,
-        description="With imagery: width and height of a chip in pixels, 256, 512 or 1024. A chip is one "
-        "tile of the web map. Default: 256.",
+        description="With imagery: width and height of a chip in pixels, 256, 512 or 1024. Default: 256.",
     )
     labels: Location | None = Field(
         None,
@@ -164,7 +169,8 @@ class IngestDatasetParams(Params):
         gt=0,
         le=100,
         description="Ground resolution of the model that will learn from the dataset, in metres per pixel, "
-        "above 0 to 100. It decides which zoom is nearest. Default: 0.3, that of the models of buildings.",
+        "above 0 to 100. It decides which zoom is nearest; on a metric grid it is the width of a pixel. "
+        "Default: 0.3, that of the models of buildings.",
     )
     fill: Fill = Field(
         "border-is-no-data",
@@ -226,6 +232,10 @@ class IngestDatasetParams(Params):
             raise ValueError(
                 "split: captions are split by image, at random; leave split and held_out_areas out"
             )
+        if self.imagery is None and self.grid == "metric":
+            raise ValueError("grid: only chips that are cut from imagery have one to choose; leave it out")
+        if self.grid == "metric" and self.zoom != "nearest":
+            raise ValueError("zoom: chips on a metric grid have none; say gsd_m, and leave zoom out")
         if self.imagery is None and self.sub_runs > 1:
             raise ValueError("sub_runs: only chips that are cut from imagery are shared out; leave it out")
         if self.imagery is not None and self.zoom in ("most-frequent", "resample"):

@@ -22,10 +22,12 @@ from fair_models.store.protocol import Store
 from fair_models.types import Json
 
 if TYPE_CHECKING:
+    from fair_models.ingestion.metric import MetricSystem
     from fair_models.ingestion.shards import CutShards, Wait
 
 ATTRIBUTION = "fair:attribution"
 LICENSE = "fair:imagery_license"
+GRID = "fair:chip_grid"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class ChipsOfImagery:
     repairs: What was left out, by the names of `dataset_check.REPAIRS`.
     notes: What people should know, in sentences.
     gives_licence: Whether the licence of the imagery is the dataset's, for the request names none.
+    system: The grid of metres that they lie on; None for tiles of the web map.
     """
 
     folder: Path | None = None
@@ -46,12 +49,17 @@ class ChipsOfImagery:
     repairs: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()
     gives_licence: bool = False
+    system: MetricSystem | None = None
 
     def settled(self, params: IngestDatasetParams) -> IngestDatasetParams:
         """The request for these chips, with the licence of their imagery where it names none."""
         if self.folder is None:
             return params
         said = {"license": self.rights.license} if self.gives_licence else {}
+        if self.system is not None:
+            said["zoom"] = (
+                "resample"  # one ground resolution is several zooms from south to north: all are kept
+            )
         return params.model_copy(
             update={
                 "chips": str(self.folder),
@@ -63,7 +71,10 @@ class ChipsOfImagery:
     @property
     def fields(self) -> Json:
         """What the dataset's item says of the imagery, by property."""
-        said = {LICENSE: self.rights.license, ATTRIBUTION: self.rights.attribution}
+        said: Json = {LICENSE: self.rights.license, ATTRIBUTION: self.rights.attribution}
+        if self.system is not None:
+            crs, source = self.system.crs, self.system.source
+            said[GRID] = {"kind": "metric", "crs": crs, "gsd_m": self.system.gsd_m, "crs_of": source}
         return {name: value for name, value in said.items() if value}
 
 
@@ -120,6 +131,7 @@ def cut(
             {"tiles_without_imagery": made.empty} if made.empty else {},
             [*made.notes, *_rights_notes(made.rights)],
             _takes_licence(params, made.rights),
+            made.system,
         )
         if not params.dry_run:
             folder.clear()

@@ -221,7 +221,7 @@ def test_a_worker_that_dies_leaves_its_blocks_and_chips_to_the_next_one(
 
         assert told[-1] == (12 - first_block, 12 - first_block)
         assert cut.missing() == []
-        done = {server.path(cell.tile) for cell in plan.blocks[0]}  # type: ignore[attr-defined]
+        done = {server.path(cell.tile) for cell in plan.blocks[0]}
         assert len(done & set(server.asked)) <= 1  # the first look is at one
         assert len(join(cut, params, tmp_path / "joined")) == 12
 

@@ -26,8 +26,8 @@ from fair_models.data.splits import Split
 from fair_models.errors import FairModelsError, Invalid, NotFound
 from fair_models.inference.imagery import areas
 from fair_models.ml_tasks.registry import targets_for
-from fair_models.params import IngestDatasetParams
-from fair_models.publishing import datasets
+from fair_models.params import IngestDatasetParams, SliceDatasetParams
+from fair_models.publishing import datasets, exports, slices
 from fair_models.store.local import LocalStore
 from fair_models.types import DATASETS
 from tests.inference.tile_server import TileServer, failing
@@ -308,3 +308,44 @@ def test_chips_stay_where_the_ingest_fails_or_is_dry_and_go_when_it_is_done(
     ingest(**request)
     assert any("12 of 12 tiles were cut before" in note for note in ingest.notes)
     assert list((home / "cache" / "cuts").glob("[!.]*")) == []
+
+
+def test_a_dataset_on_a_grid_of_metres_is_sliced_exported_read_back_and_learnt_from(
+    ingest: Ingest, town: Town, tmp_path: Path, catalog: LocalCatalog, store: LocalStore
+) -> None:
+    image = town.in_web_mercator(tmp_path / "mosaic.tif")
+    item = ingest(imagery=str(image), area=town.area(), grid="metric", gsd_m=0.3)
+    assert validation.problems(item.to_dict(transform_hrefs=False)) == []
+    assert item.properties["fair:chip_grid"]["crs"] == "EPSG:32631"
+
+    west, south, east, north = item.bbox or ()
+    half = f"{west},{south},{(west + east) / 2},{north}"
+    part = slices.publish_slice(SliceDatasetParams(dataset="town", name="west", area=half), catalog, store)
+    assert 0 < part.properties["fair:chip_count"] < item.properties["fair:chip_count"]
+
+    made = exports.export_dataset("town", tmp_path / "out", "fair", catalog, store)
+    again = ingest(
+        name="again", chips=str(made.folder / "input"), labels=str(made.folder / "input" / "labels.geojson")
+    )
+    assert again.properties["fair:chip_count"] == item.properties["fair:chip_count"]
+    assert ingest.bytes_of(again, "data") == ingest.bytes_of(item, "data")
+
+    archive, labels, split = (tmp_path / name for name in ("chips.zip", "labels.geojson", "split.json"))
+    for role, path in (("data", archive), ("labels", labels), ("split", split)):
+        path.write_bytes(ingest.bytes_of(item, role))
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(tmp_path / "chips")
+    samples = chip_samples.load_samples(
+        tmp_path / "chips",
+        labels,
+        Split.read(split),
+        ["background", "building"],
+        256,
+        0.3,
+        "average",
+        targets_for("semantic-segmentation"),
+        rules=DatasetItem(item).imagery_rules,
+    )
+    assert len(samples.train.targets) + len(samples.held_out.targets) >= item.properties["fair:chip_count"]
+    assert (samples.train.targets == 1).any()
+    assert (samples.held_out.targets == 1).any()

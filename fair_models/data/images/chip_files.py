@@ -9,6 +9,7 @@ import numpy as np
 
 from fair_models.data.images import acquisition, tiles
 from fair_models.data.images.acquisition import Period
+from fair_models.data.images.grid import LONLAT, Grid
 from fair_models.types import Array
 
 LOSSLESS: Mapping[str, object] = {"compress": "deflate", "predictor": 2, "interleave": "pixel"}
@@ -56,22 +57,43 @@ def encoded(
         coding: How pixels are coded, `LOSSLESS` or `JPEG`.
         taken: When the imagery was taken.
     """
-    import rasterio
-    from rasterio.io import MemoryFile
     from rasterio.transform import from_bounds
 
     height, width = pixels.shape[:2]
     (west, east), (north, south) = tiles.lonlat(
         np.array([tile.x, tile.x + 1]), np.array([tile.y, tile.y + 1]), tile.z
     )
+    transform = tuple(from_bounds(west, south, east, north, width, height))[:6]
+    return encoded_on(Grid(LONLAT, transform, height, width), pixels, valid, coding, taken)
+
+
+def encoded_on(
+    grid: Grid,
+    pixels: Array,
+    valid: Array | None = None,
+    coding: Mapping[str, object] = LOSSLESS,
+    taken: Period | None = None,
+) -> bytes:
+    """A GeoTIFF on a grid. See `encoded`.
+
+    Args:
+        grid: Its pixels and where they lie.
+        pixels: uint8, shape (height, width, 3).
+        valid: Which are imagery.
+        coding: How pixels are coded.
+        taken: When the imagery was taken.
+    """
+    import rasterio
+    from rasterio.io import MemoryFile
+
     profile = {
         "driver": "GTiff",
-        "height": height,
-        "width": width,
+        "height": grid.height,
+        "width": grid.width,
         "count": 3,
         "dtype": "uint8",
-        "crs": "EPSG:4326",
-        "transform": from_bounds(west, south, east, north, width, height),
+        "crs": grid.crs,
+        "transform": rasterio.Affine(*grid.transform),
         **coding,
     }
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as file:
