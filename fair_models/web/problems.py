@@ -225,9 +225,18 @@ def _by_status(request: Request, error: Exception) -> Response:
     if error.status_code == http.HTTPStatus.NOT_FOUND and detail == "Not Found":
         detail = f"There is nothing at {request.url.path}. /api/docs lists all addresses"
     if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = _allowed(request, (error.headers or {}).get("Allow", ""))
+        error.headers = {**(error.headers or {}), "Allow": allowed}
         detail = f"{request.url.path} does not take {request.method}; it takes {allowed or 'other methods'}"
     return _told(request, kind, detail, status=error.status_code, headers=error.headers)
+
+
+def _allowed(request: Request, said: str) -> str:
+    """All methods of an address: the framework names those of its first route alone."""
+    path = getattr(request.scope.get("route"), "path_format", "")
+    documented = request.app.openapi()["paths"].get(path, {})
+    methods = {each.upper() for each in documented} | {each.strip() for each in said.split(",")}
+    return ", ".join(sorted(methods - {""}))
 
 
 def _not_valid(request: Request, error: Exception) -> Response:

@@ -93,8 +93,14 @@ class Authentication:
             state_of(scope)["caller"] = LOCAL
             await self._app(scope, receive, _declared(scope, send))
             return
-        answer = _Answer(send)
         is_sign_in = scope["path"].startswith(_SIGN_IN)
+
+        async def noted(status: int) -> None:
+            if is_sign_in and status == _UNAUTHENTICATED:
+                await self._with.rates.failure(_address(scope))
+            await self._note(scope, status)
+
+        answer = _Answer(send, noted)
         try:
             if is_sign_in:
                 _require_left(await self._with.rates.failures(_address(scope)))
@@ -108,9 +114,6 @@ class Authentication:
             await problems.refuse(problem, scope, receive, answer.send)
         else:
             await self._app(scope, receive, _declared(scope, answer.send))
-        if is_sign_in and answer.status == _UNAUTHENTICATED:
-            await self._with.rates.failure(_address(scope))
-        await self._note(scope, answer.status)
 
     async def _identify(self, scope: Scope) -> Caller:
         """Who it is by what the request shows. What is shown and opens nothing is refused everywhere.
@@ -238,16 +241,21 @@ class Authentication:
 
 
 class _Answer:
-    """An answer on its way: its status, and headers that are added."""
+    """An answer on its way, with headers that are added.
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.status = 0
+    Args:
+        send: Where it goes.
+        before: Called with its status before anything is sent: who is told that something was done must find
+            it in the audit log.
+    """
+
+    def __init__(self, send: Send, before: Callable[[int], Awaitable[None]]) -> None:
+        self._send, self._before = send, before
         self.headers: dict[str, str] = {}
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            await self._before(message["status"])
             headers = MutableHeaders(scope=message)
             for name, value in self.headers.items():
                 headers.setdefault(name, value)

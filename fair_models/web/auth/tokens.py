@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from fair_models.errors import Conflict, Invalid, NotFound, Unavailable
-from fair_models.text import in_one_way
+from fair_models.text import SENTENCE_PATTERN, in_one_way
 from fair_models.web.auth.accounts import Account, of_row, row_of
 from fair_models.web.auth.names import kind_of_name
 from fair_models.web.auth.roles import SCOPES_OF, role_of, scopes_of, written
@@ -288,7 +288,7 @@ def _require_room(session: Session, account_id: int, now: datetime) -> None:
 
 def _checked_title(title: str) -> str:
     plain = in_one_way(title).strip()
-    if not plain or len(plain) > MAX_TITLE or not plain.isprintable():
+    if len(plain) > MAX_TITLE or not re.fullmatch(SENTENCE_PATTERN, plain):
         raise Invalid(
             f"A token needs a title of 1 to {MAX_TITLE} characters in one line, such as 'QGIS on my laptop'"
         )

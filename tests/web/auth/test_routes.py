@@ -76,6 +76,38 @@ def test_a_small_token_makes_no_larger_one_and_none_that_outlives_it(people: Ser
     assert same.json()["expires"] == small["expires"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "asked"),
+    [
+        ("PATCH", "/api/users/account-reader", {"json": {"disabled": 0}}),
+        ("PATCH", "/api/users/account-reader", {"json": {"disabled": "false"}}),
+        ("PATCH", "/api/users/account-reader", {"json": {"role": "king"}}),
+        ("POST", "/api/users", {"json": {"account": "a@example.org"}}),
+        ("POST", "/api/users", {"json": {"account": "amina-v2"}}),
+        ("POST", "/api/users", {"json": {"account": "nobody"}}),
+        ("GET", "/api/audit-log", {"params": {"since": "0.5"}}),
+        ("GET", "/api/audit-log", {"params": {"since": "2026-11-29T00:00:00"}}),
+        ("GET", "/api/audit-log", {"params": {"before": "0"}}),
+        ("GET", "/api/users", {"params": {"limit": "0"}}),
+        ("GET", "/api/users/Account", {}),
+        ("PUT", "/api/names/model/roofs/maintainers", {"json": {"maintainers": ["a"]}}),
+        ("PUT", "/api/names/thing/roofs/maintainers", {"json": {"maintainers": []}}),
+    ],
+)
+def test_what_is_wrong_is_refused_with_the_reason(
+    people: Service, method: str, path: str, asked: dict[str, Any]
+) -> None:
+    answer = people.ask(method, path, "admin", **asked)
+    assert answer.status_code == 422
+    assert answer.json()["detail"]
+
+
+def test_addresses_tell_all_their_methods(people: Service) -> None:
+    for path, methods in (("/api/tokens", "GET, POST"), ("/api/users/amina", "GET, PATCH")):
+        answer = people.ask("PUT", path, "admin", json={})
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+
+
 def test_tokens_of_others_are_not_there_but_for_admins(people: Service) -> None:
     made = people.ask("GET", "/api/tokens", "publisher").json()["tokens"][0]["id"]
     assert people.ask("DELETE", f"/api/tokens/{made}", "contributor").status_code == 404

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from fair_models.text import Sentence
 from fair_models.web.access import KNOWS
 from fair_models.web.auth import tokens
 from fair_models.web.auth.names import owned
@@ -82,9 +83,9 @@ class TokenList(BaseModel):
 class TokenRequest(BaseModel):
     """A token to make."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
-    title: str = Field(
+    title: Sentence = Field(
         min_length=1,
         max_length=tokens.MAX_TITLE,
         description="What it is for, in one line.",

@@ -39,7 +39,7 @@ class OwnershipAnswer(BaseModel):
 class Maintainers(BaseModel):
     """Who may work on a name besides its owner."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     maintainers: list[Annotated[str, Field(min_length=3, max_length=63, pattern=NAME_PATTERN)]] = Field(
         max_length=names.MAX_MAINTAINERS,
@@ -51,7 +51,7 @@ class Maintainers(BaseModel):
 class Shown(BaseModel):
     """Who sees what has a name."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     visibility: Visibility = Field(
         description="public, or private: its owner, its maintainers and admins alone.", examples=["public"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response, Security
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from fair_models.types import NAME_PATTERN
 from fair_models.web.access import needs
@@ -18,6 +19,7 @@ from fair_models.web.links import next_page
 
 MAX_PAGE = 1000
 MAX_ID = 2**31 - 1
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 router = APIRouter(prefix="/api", tags=["Administration"], dependencies=[Security(needs, scopes=["admin"])])
 
@@ -49,7 +51,7 @@ class UserList(BaseModel):
 class NewUser(BaseModel):
     """An account to make."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     account: str = Field(
         min_length=3,
@@ -64,7 +66,7 @@ class NewUser(BaseModel):
 class UserChange(BaseModel):
     """What changes of an account. What is not given stays."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     role: Role | None = Field(None, description="Its new role.", examples=["publisher"])
     disabled: bool | None = Field(
@@ -92,6 +94,13 @@ class AuditLog(BaseModel):
     """Entries, newest first."""
 
     entries: list[AuditEntry]
+
+
+def _written_time(value: Any) -> Any:
+    """Let only what is written like a time be one: numbers are times to pydantic, and not here."""
+    if isinstance(value, str) and not _TIME.match(value):
+        raise ValueError("write it as RFC 3339 does, e.g. 2026-11-29T00:00:00Z")
+    return value
 
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Entries on a page, 1 to 1000. Default: 100.")]
@@ -146,7 +155,7 @@ def entries(
         str | None, Query(max_length=63, description="Only entries of this account; empty: of nobody.")
     ] = None,
     since: Annotated[
-        AwareDatetime | None,
+        Annotated[AwareDatetime, BeforeValidator(_written_time)] | None,
         Query(description="Only entries from this time on.", examples=["2026-11-29T00:00:00Z"]),
     ] = None,
     limit: Limit = 100,
