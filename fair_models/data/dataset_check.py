@@ -15,12 +15,12 @@ from shapely import MultiPolygon, Polygon
 from fair_models.data.folders import DatasetFolder, locate
 from fair_models.data.images import antimeridian, chips, footprint, zooms
 from fair_models.data.images.chips import Chip, Decoded
-from fair_models.data.images.grid import LONLAT
+from fair_models.data.images.grid import LONLAT, degrees_of
 from fair_models.data.images.orientation import UPRIGHT
 from fair_models.data.label_quality import alignment
 from fair_models.data.label_quality.estimation import Estimator
 from fair_models.data.label_quality.glimpses import Glimpses
-from fair_models.data.label_quality.registration import Registration
+from fair_models.data.label_quality.registration import SEARCHED_M, Registration
 from fair_models.data.label_quality.report import LabelReport
 from fair_models.data.progress import ChipProgress, ignore_progress, reported
 from fair_models.data.splits import Split
@@ -243,7 +243,7 @@ def check(
                 params.class_names,
                 params.class_property,
                 params.class_values,
-                around=_around(kept),
+                around=_around(kept, SEARCHED_M if params.align else 0.0),
             )
         if not are_masks and params.captions == "none":
             estimator = Estimator(kept, known)
@@ -339,11 +339,13 @@ def _looked_at(
     return inside.without(beyond), counts
 
 
-def _around(kept: Sequence[Chip]) -> BBox | None:
+def _around(kept: Sequence[Chip], margin_m: float) -> BBox | None:
     """What labels are read of, where a file has more; None where chips lie on both sides of 180°."""
     if not kept:
         return None
     west, south, east, north = footprint.bbox(footprint.of(kept))
+    across, up = degrees_of(np.full(1, south), np.full(1, margin_m), np.full(1, margin_m))
+    west, south, east, north = west - across[0], south - up[0], east + across[0], north + up[0]
     return (west, south, east, north) if west < east else None
 
 
@@ -432,7 +434,7 @@ def _decode_all(
     transparent: dict[str, Array] = {}
     counts: Counter[str] = Counter()
     empty = 0
-    for chip in reported(kept, progress):
+    for chip in reported(kept if estimator is None else estimator.order, progress):
         try:
             decoded = chips.decode(chip)
         except InvalidImagery as error:
@@ -449,7 +451,7 @@ def _decode_all(
     if kept and not reasons and empty == len(kept):
         reasons = ["all chips are wholly transparent, or white or black fill; export them again"]
     if reasons:
-        raise InvalidImagery(str(source.chips), chips.shortened(reasons))
+        raise InvalidImagery(str(source.chips), chips.shortened(sorted(reasons)))
     return transparent, counts
 
 

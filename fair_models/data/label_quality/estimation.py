@@ -42,6 +42,10 @@ _MIN_PROMINENCE = 6.0
 _MAX_RUNNER_UP, _APART_M = 0.6, 2.0
 """Rise of the best shift elsewhere, by that of the best of all; elsewhere begins at this distance."""
 
+_MAX_OPPOSITE = 0.33
+"""Rise on the other side of where the outlines are, by that of the best shift. Outlines that are drawn too
+large or too small fit on all sides somewhat, and best at one of them by chance."""
+
 _SURE = 0.99
 """Share of the resampled sets of labels for which the best shift fits better than none."""
 
@@ -55,11 +59,15 @@ class Estimator:
         known: The labels.
         any_shape: Whether labels of any shape are looked at. Default: those with right angles, whose edges
             imagery shows truly, see `edge_scores.are_right_angled`.
+
+    Attributes:
+        order: All chips, those of a neighbourhood one after another: seen so they take the least memory.
     """
 
     chips: Sequence[Chip]
     known: Labels
     any_shape: bool = False
+    order: Sequence[Chip] = field(init=False)
     _wanted: dict[str, Array] = field(init=False)
     _open: dict[str, _Neighbours] = field(init=False)
     _closed: list[Neighbourhood] = field(init=False, default_factory=list)
@@ -68,7 +76,10 @@ class Estimator:
         touching = {chip.name: self.known.touching(chip.grid) for chip in self.chips}
         compared = {chip.name: self._compared(touching[chip.name], chip) for chip in self.chips}
         self._wanted, self._open = {}, {}
-        for names in chip_groups.neighbourhoods(self.chips, compared):
+        groups = chip_groups.neighbourhoods(self.chips, compared)
+        by_name = {chip.name: chip for chip in self.chips}
+        self.order = [by_name[name] for names in groups for name in names]
+        for names in groups:
             if not any(len(touching[name]) for name in names):
                 continue
             here = np.unique(np.concatenate([compared[name] for name in names]))
@@ -121,7 +132,7 @@ def estimate(chips: Sequence[Chip], known: Labels, evidence: Evidence | None = N
         InvalidImagery: A chip cannot be decoded.
     """
     estimator = Estimator(chips, known, any_shape=evidence is not None)
-    for chip in chips:
+    for chip in estimator.order:
         estimator.see(chip, *(images.read_with_mask(chip) if evidence is None else _seen(evidence(chip))))
     return estimator.registration()
 
@@ -196,9 +207,14 @@ def _weakness(mean: Array, again: Array, shift_m: tuple[float, float], error_m: 
         return "the outlines fit the imagery nearly as well in other places"
     if error_m > _MAX_ERROR_M:
         return f"the labels do not agree, the estimate is right to {error_m:.1f} m only"
+    if np.hypot(east_m, north_m) < NOTICED_M:
+        return ""
     row, column = np.unravel_index(int(mean.argmax()), mean.shape)
     middle = len(SHIFTS_M) // 2
     better = float((again[:, row, column] > again[:, middle, middle]).mean())
-    if np.hypot(east_m, north_m) >= NOTICED_M and better < _SURE:
+    if better < _SURE:
         return "the outlines fit the imagery nearly as well where they are"
+    opposite = float(mean[2 * middle - row, 2 * middle - column]) - median
+    if opposite > _MAX_OPPOSITE * rise:
+        return "the outlines fit on several sides: they may be too large or too small"
     return ""

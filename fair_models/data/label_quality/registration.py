@@ -106,15 +106,13 @@ class Registration:
         beside = self.beside
         if not beside:
             return ""
-        where = f"in {len(beside)} of {len(self.neighbourhoods)} neighbourhoods"
-        if len(self.neighbourhoods) == 1:
-            where = "in the one neighbourhood that there is"
-        far = _direction(*_median(beside))
-        worst = max(each.offset_m for each in beside)
-        spread = f" (median; the farthest {worst:.1f} m)" if len(beside) > 1 else ""
+        where = (
+            f"{_direction(*_median(beside))} of the imagery in {len(beside)} of {len(self.neighbourhoods)} "
+            "neighbourhoods"
+        )
         if moved:
-            return f"Labels lay {far} of the imagery {where}{spread}; they were moved onto it"
-        return f"Labels lie {far} of the imagery {where}{spread}; ingest again with --align to move them"
+            return f"Labels lay {where}; they were moved onto it"
+        return f"Labels lie {where}; ingest again with --align to move them"
 
 
 def _median(among: Sequence[Neighbourhood]) -> tuple[float, float]:

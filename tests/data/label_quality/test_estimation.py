@@ -160,6 +160,15 @@ def test_labels_that_fit_nothing_are_never_moved(town: Town, change: Callable[[L
     assert all(each.why for each in found.neighbourhoods if not each.is_certain)
 
 
+@pytest.mark.parametrize("grown_m", [-1.5, -1.0, 1.0, 1.5])
+def test_labels_that_are_drawn_too_large_or_too_small_are_never_moved(town: Town, grown_m: float) -> None:
+    sized = shapely.buffer(town.labels.outlines, grown_m * 1e-5, join_style="mitre")
+    found = town.estimate(labels.of_outlines(list(sized[~shapely.is_empty(sized)])))
+
+    assert found.neighbourhoods
+    assert found.beside == []
+
+
 def test_few_labels_say_how_many_are_needed(town: Town) -> None:
     found = town.estimate(_few(town.labels))
 
