@@ -245,8 +245,8 @@ def _label_changes(before: Content, after: Content) -> LabelChanges:
         added=[_detail(now, index) for index in found.added],
         removed=[_detail(then, index) for index in found.removed],
         moved=[
-            {**_detail(now, index), "iou": round(_iou(then, one, now, index), 3)}
-            for one, index in found.moved
+            {**_detail(now, index), "iou": round(float(share), 3)}
+            for (_, index), share in zip(found.moved, _shares(then, now, found.moved), strict=True)
         ],
         reclassified=[
             {**_detail(now, index), "before": then.names[one]}
@@ -259,9 +259,10 @@ def _label_changes(before: Content, after: Content) -> LabelChanges:
     )
 
 
-def _iou(then: Labels, one: int, now: Labels, index: int) -> float:
-    first, second = antimeridian.normal(then.outlines[[one]]), antimeridian.normal(now.outlines[[index]])
-    return float(label_matches.iou(first, second)[0])
+def _shares(then: Labels, now: Labels, pairs: Sequence[tuple[int, int]]) -> Array:
+    """Intersection over union of pairs of labels, 0 to 1, shape (n,)."""
+    one, other = then.outlines[[each for each, _ in pairs]], now.outlines[[each for _, each in pairs]]
+    return np.asarray(label_matches.iou(antimeridian.normal(one), antimeridian.normal(other)))
 
 
 def _detail(labels: Labels, index: int) -> Detail:
