@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import attr
 from fastapi import APIRouter, FastAPI
 from stac_fastapi.api.app import StacApi
+from stac_fastapi.api.models import GeoJSONResponse
+from stac_fastapi.api.routes import create_async_endpoint
 from stac_fastapi.extensions.fields import FieldsConformanceClasses, FieldsExtension
 from stac_fastapi.extensions.filter import FilterConformanceClasses, FilterExtension
 from stac_fastapi.extensions.free_text import FreeTextConformanceClasses, FreeTextExtension
@@ -16,7 +21,8 @@ from stac_fastapi.types.extension import ApiExtension
 from fair_models.web import links
 from fair_models.web.access import READS
 from fair_models.web.stac.client import CatalogClient, QueryablesClient
-from fair_models.web.stac.parameters import ItemsParameters, SearchBody, SearchParameters
+from fair_models.web.stac.documents import GEOJSON
+from fair_models.web.stac.parameters import ItemsParameters, Page, SearchBody, SearchParameters
 
 TAG = "STAC API"
 
@@ -47,6 +53,33 @@ class _Api(StacApi):
 
     def add_health_check(self) -> None:
         """Nothing to add."""
+
+    def register_get_item_collection(self) -> None:
+        """Items of a collection."""
+        endpoint = create_async_endpoint(self.client.item_collection, self.items_get_request_model)
+        self._add_page("/collections/{collection_id}/items", "GET", "Items of a collection", endpoint)
+
+    def register_get_search(self) -> None:
+        """Search by parameters."""
+        endpoint = create_async_endpoint(self.client.get_search, self.search_get_request_model)
+        self._add_page("/search", "GET", "Search items by parameters", endpoint)
+
+    def register_post_search(self) -> None:
+        """Search by a body."""
+        endpoint = create_async_endpoint(self.client.post_search, self.search_post_request_model)
+        self._add_page("/search", "POST", "Search items by a body", endpoint)
+
+    def _add_page(self, path: str, method: str, summary: str, endpoint: Callable[..., Any]) -> None:
+        """Add a route that answers with a page of items, or of parts of items where fields are chosen."""
+        self.router.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            name=summary,
+            summary=summary,
+            response_class=GeoJSONResponse,
+            responses={200: {"model": Page, "content": {GEOJSON: {}}}},
+        )
 
 
 def add_to(app: FastAPI) -> None:

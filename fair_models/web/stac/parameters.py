@@ -2,7 +2,7 @@
 
 # Annotations are no texts here: FastAPI looks at them when the routes are made.
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -108,3 +108,15 @@ class SearchBody(BaseModel):
     def document(self) -> dict[str, Any]:
         """What was sent, by the names that were sent."""
         return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+class Page(BaseModel):
+    """A page of items as GeoJSON. Where fields are chosen, items have these alone."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["FeatureCollection"]
+    features: list[dict[str, Any]] = Field(description="STAC items, or what was chosen of them")
+    links: list[dict[str, Any]] = Field(description="`next` leads to the following page")
+    numberReturned: int = Field(description="Items of this page", ge=0)  # noqa: N815 - as STAC writes it
+    numberMatched: int | None = Field(None, description="Items of all pages, where counting is quick", ge=0)  # noqa: N815
