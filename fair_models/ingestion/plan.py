@@ -216,7 +216,7 @@ def planned(
         Unavailable: A server does not answer.
     """
     rules, size_px = rules_of(params), params.chip_size_px
-    finer = _steps(size_px)
+    finer = finer_zooms(size_px)
     wanted = params.zoom if isinstance(params.zoom, int) else None
     model = ChipInput(_gsd_m(area, params), size_px)
     asked = None if wanted is None or params.grid == "metric" else wanted + finer
@@ -288,7 +288,7 @@ def _places(imagery: Imagery, ground: Area, params: IngestDatasetParams) -> Plac
         return Places(cells_of(system, ground, max_chips, imagery.name), ground, params.gsd_m, system=system)
     zoom = params.zoom if isinstance(params.zoom, int) else None
     if zoom is None:
-        zoom = _nearest(ground, params) if imagery.zoom is None else imagery.zoom - _steps(size_px)
+        zoom = _nearest(ground, params) if imagery.zoom is None else imagery.zoom - finer_zooms(size_px)
     tiles = tiles_of(ground, zoom, max_chips, imagery.name)
     return Places([WebCell(tile) for tile in tiles], ground, _pixel_m(tiles[0], size_px), zoom)
 
@@ -320,7 +320,7 @@ def _choice(imagery: Imagery, cells: Sequence[Cell], zoom: int | None) -> TileCh
     if parts is None or at is None:
         return None
     ground, size_px = ground_of(cells), parts.size_px
-    same = None if zoom is None else zoom - _steps(size_px)
+    same = None if zoom is None else zoom - finer_zooms(size_px)
     if same is not None and same != at:
         try:
             found = parts.open(ground, same, fetch=False)
@@ -362,7 +362,7 @@ def _width_m(area: Area | None, zoom: int) -> float:
     return 2 * HALF_WORLD_M * math.cos(math.radians((south + north) / 2)) / float(2**zoom)
 
 
-def _steps(size_px: int) -> int:
+def finer_zooms(size_px: int) -> int:
     """How many zooms finer the pixels of tiles of some size are than those of 256 px."""
     return round(math.log2(size_px / TILE_PX))
 

@@ -137,7 +137,7 @@ def ingest(
         # Imagery may take hours to come: the name is not held meanwhile.
         stack.enter_context(catalog.exclusive(DATASETS, params.name))
         outline, parts = (None, ()) if area is None else (area.outline, area.parts)
-        prepared = prepare(params, folder, progress, outline, parts, sight)
+        prepared = from_osm.known(prepare(params, folder, progress, outline, parts, sight))
         notes = [*mapped_areas.notes(area, prepared), *made.notes]
         notes += [prepared.ignored_note, prepared.objects_note]
         if prepared.registration is not None and not is_own:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fair_models.data.dataset_check import rules_of
+from fair_models.data.dataset_check import PreparedDataset, rules_of
 from fair_models.data.folders import locate
 from fair_models.data.images import antimeridian, chips, footprint
 from fair_models.data.vectors.osm import label_services, tags
@@ -49,6 +49,12 @@ class AskedLabels:
             return params
         path = label_services.ask(self.address, _rules(params), _around(params, area), folder / ANSWER)
         return params.model_copy(update={"labels": str(path)})
+
+    def known(self, prepared: PreparedDataset) -> PreparedDataset:
+        """A dataset whose labels come from the service, if they do."""
+        if not self.address:
+            return prepared
+        return replace(prepared, from_osm=f"{locations.shown(self.address)} gave them")
 
     @contextmanager
     def named(self) -> Iterator[None]:

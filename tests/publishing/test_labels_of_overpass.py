@@ -156,3 +156,14 @@ def test_each_wait_is_told(overpass: Overpass, publish: Publish, caplog: pytest.
 
     assert f"{overpass.address} cannot be had now (the server says 429)" in caplog.text
     assert "It is asked again in 0 s (2 of 3)" in caplog.text
+
+
+@pytest.mark.parametrize(("zoom", "size_px"), [(23, 256), (22, 512)])
+def test_a_zoom_that_no_service_is_asked_for_is_refused_before_the_run(
+    overpass: Overpass, publish: Publish, refused: Refused, zoom: int, size_px: int
+) -> None:
+    asked = {"chips": None, "imagery": overpass.web.url("{z}/{x}/{y}.png"), "area": "5.4,27.6,5.401,27.601"}
+
+    said = refused(publish, Invalid, **asked, zoom=zoom, chip_size_px=size_px)
+    assert "is not one of 14 to 22" in said
+    assert overpass.web.asked == []

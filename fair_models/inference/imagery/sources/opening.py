@@ -180,12 +180,7 @@ class _Opening:
             )
         if self.zoom is None:
             return self._tiles_of_nearest_zoom(service, self.area)
-        min_zoom, max_zoom = services.ZOOMS
-        if not min_zoom <= self.zoom <= max_zoom:
-            raise Invalid(
-                f"The zoom {self.zoom} is not one of {min_zoom} to {max_zoom}, which services of tiles are "
-                "asked for; ask for one of these (--zoom)"
-            )
+        services.check_zoom(self.zoom)
         return self._tiles_of(service, self.area, self.zoom)
 
     def _tiles_of_nearest_zoom(self, service: Service, area: Area) -> Imagery:

@@ -13,7 +13,7 @@ from typing import Any
 
 from fair_models import licences
 from fair_models.data.images.tiles import HALF_WORLD_M, Tile
-from fair_models.errors import InvalidDocument, InvalidImagery
+from fair_models.errors import Invalid, InvalidDocument, InvalidImagery
 from fair_models.inference.imagery import rights
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.rights import one_line
@@ -73,6 +73,16 @@ def from_template(template: TileAddress, tms: bool = False) -> Service:
         for one in addresses.alternatives(template.href)
     ]
     return Service(hosts[0], address).within(template.zooms)
+
+
+def check_zoom(zoom: int) -> None:
+    """Refuse a zoom that no service is asked for. Raises Invalid."""
+    min_zoom, max_zoom = ZOOMS
+    if not min_zoom <= zoom <= max_zoom:
+        raise Invalid(
+            f"The zoom {zoom} is not one of {min_zoom} to {max_zoom}, which services of tiles are asked for; "
+            "ask for one of these (--zoom)"
+        )
 
 
 def nearest_zoom(service: Service, area: Area, gsd_m: float) -> int:
