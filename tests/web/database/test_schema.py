@@ -9,24 +9,25 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import alembic.op
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from fair_models.errors import Invalid, Unavailable
 from fair_models.settings import Settings, current
 from fair_models.web.database.database import Database
-from fair_models.web.database.opening import open_database
+from fair_models.web.database.opening import check_address, open_database
 from fair_models.web.database.schema import HEAD, revision
 from fair_models.web.database.tables import Table
 
 OPEN = (
     "from fair_models.settings import current\n"
-    "from fair_models.web.database.opening import open_database\n"
+    "from fair_models.web.database.opening import check_address, open_database\n"
     "open_database(current()).close()\n"
 )
 
@@ -59,6 +60,22 @@ def test_processes_that_start_at_the_same_time_make_the_tables_once(web_settings
     with database.reading() as session:
         assert session.execute(text("SELECT count(*) FROM accounts")).scalar() == 0
     database.close()
+
+
+def test_a_migration_that_breaks_off_leaves_nothing(
+    web_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(alembic.op, "create_index", broken)
+        with pytest.raises(KeyboardInterrupt):
+            open_database(web_settings)
+    database = Database(check_address(web_settings))
+    assert inspect(database.engine).get_table_names() == []
+    database.close()
+    open_database(web_settings).close()
 
 
 def test_opening_again_keeps_what_is_there(web_settings: Settings) -> None:
