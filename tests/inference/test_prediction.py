@@ -14,6 +14,7 @@ import pytest
 import shapely
 import yaml
 
+from fair_models import ownership
 from fair_models.errors import Conflict, Invalid, InvalidHyperparameters, InvalidImagery
 from fair_models.imagery_rules import OLD
 from fair_models.inference.imagery import areas
@@ -21,6 +22,7 @@ from fair_models.inference.imagery.reading import open_imagery
 from fair_models.inference.network.session import Session, open_session
 from fair_models.inference.parts import FeaturePart, Part, Scores, Window
 from fair_models.inference.prediction import PredictionStep, predict
+from fair_models.ownership import Ownership
 from fair_models.params import PredictParams
 from fair_models.store import locations
 from fair_models.store.digests import checksum_file
@@ -100,6 +102,24 @@ def test_the_item_follows_our_profile(tmp_path: Path, network: Session) -> None:
     result = predict(request_for(scene(tmp_path), tmp_path / "out", network))
 
     assert validation.problems(result.item) == []
+
+
+def test_a_prediction_belongs_to_whom_it_is_made_for_and_is_the_same_for_everybody(
+    tmp_path: Path, network: Session
+) -> None:
+    from fair_models.catalog import validation
+
+    path = scene(tmp_path)
+    with ownership.acting_for(Ownership("amina", "bikash")):
+        theirs = predict(request_for(path, tmp_path / "theirs", network))
+    nobodys = predict(request_for(path, tmp_path / "nobodys", network))
+
+    said = theirs.item["properties"]
+    assert [said[field] for field in ownership.FIELDS] == ["amina", "bikash", "private"]
+    assert validation.problems(theirs.item) == []
+    assert not set(ownership.FIELDS) & set(nobodys.item["properties"])
+    assert theirs.item["id"] == nobodys.item["id"]
+    assert [file.checksum for file in theirs.files] == [file.checksum for file in nobodys.files]
 
 
 def test_the_config_beside_the_results_asks_for_them_again(tmp_path: Path, network: Session) -> None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from pystac import Item
+
 from fair_models.catalog import names as catalog_names
-from fair_models.catalog.items import versions
+from fair_models.catalog.items import lineage, versions
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import NotFound
 from fair_models.ownership import Ownership, Visibility
@@ -38,12 +40,14 @@ class Right:
     takes: The name that becomes the caller's where it is free, and must be theirs otherwise.
     touches: The name whose owner must agree: it must be the caller's, or one that they maintain.
     reads: What it works with: the caller must see it.
+    implies: What it works with although nobody names it.
     """
 
     scope: Scope
     takes: Callable[[Params], Name] | None = None
     touches: Callable[[Params], Name] | None = None
     reads: Callable[[Params], Sequence[Reference]] = lambda params: ()
+    implies: Callable[[Params, Catalog], Sequence[Reference]] = lambda params, catalog: ()
 
 
 def _model(field: str) -> Callable[[Params], Name]:
@@ -73,6 +77,28 @@ def _compared(params: Params) -> list[Reference]:
     ]
 
 
+def _data_of_the_first(params: Params, catalog: Catalog) -> list[Reference]:
+    """The dataset of the first version, on which versions are compared where none is named.
+
+    Whoever compares gets pictures of its chips. Of a version that is not published the caller owns the name.
+    """
+    if params.get("dataset"):
+        return []
+    wanted = _texts(params.get("versions"))[:1]
+    return [
+        ((DATASETS,), str(data))
+        for reference in wanted
+        for item in _meant(catalog, catalog_names.MODELS, reference)
+        if (data := item.properties.get(lineage.PARENT_FIELDS[DATASETS]))
+    ]
+
+
+def _meant(catalog: Catalog, places: Sequence[CollectionId], reference: str) -> list[Item]:
+    """What is published and may be meant by a reference."""
+    named, bare = catalog_names.split_reference(reference)
+    return versions.known(catalog, [each for each in places if named in {None, each}], bare)
+
+
 RIGHTS: Final[Mapping[str, Right]] = MappingProxyType(
     {
         "register-model": Right("publish"),
@@ -89,16 +115,17 @@ RIGHTS: Final[Mapping[str, Right]] = MappingProxyType(
         "promote": Right("run", touches=_model("model")),
         "retire": Right("run", touches=_in_its_collection),
         "pin": Right("run", touches=_in_its_collection),
-        "compare": Right("run", reads=_compared),
+        "compare": Right("run", reads=_compared, implies=_data_of_the_first),
         "predict": Right("run", reads=lambda params: [(catalog_names.MODELS, str(params.get("model", "")))]),
         "repeat-prediction": Right("run"),
         "predict-shards": Right("admin"),
+        "cut-chips": Right("admin"),
         "clean-runs": Right("admin"),
         "audit": Right("admin"),
     }
 )
-"""All deployments. `train` and `predict-shards` are inner steps, started by other runs. An audit reports
-private items of everybody, so that it is for admins with and without repairs."""
+"""All deployments. `train`, `predict-shards` and `cut-chips` are inner steps, started by other runs. An audit
+reports private items of everybody, so that it is for admins with and without repairs."""
 
 
 def require(caller: Caller, deployment: str) -> Right:
@@ -158,6 +185,11 @@ def authorise(
         return Ownership(visibility=visibility)
     for places, reference in right.reads(params):
         see(database, catalog, caller, places, reference)
+    try:
+        for places, reference in right.implies(params, catalog):
+            see(database, catalog, caller, places, reference)
+    except NotFound:  # its name is not for the caller either
+        raise NotFound("The dataset that is meant by default is not there for you. Name a dataset") from None
     taken = right.takes(params) if right.takes is not None else ("model", name) if name else None
     if taken is not None:
         found = names.claim(database, catalog, caller, *taken)
@@ -181,7 +213,7 @@ def see(
     """
     named, bare = catalog_names.split_reference(reference)
     wanted = [each for each in places if named in {None, each}]
-    found = versions.known(catalog, wanted, bare)
+    found = _meant(catalog, places, reference)
     is_there = (
         all(map(caller.may_see, found))
         if found

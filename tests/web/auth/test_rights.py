@@ -41,6 +41,7 @@ NEEDED: dict[str, Role] = {
     "predict": "contributor",
     "repeat-prediction": "contributor",
     "predict-shards": "admin",
+    "cut-chips": "admin",
     "audit": "admin",
 }
 """What people are told in docs/guides/accounts.md."""
@@ -233,6 +234,20 @@ def test_nobody_takes_all_names(
     assert authorise(
         people, catalog, caller("amina"), "finetune", {**FINETUNE, "model_name": "first-roofs"}
     ).owner
+
+
+def test_nobody_compares_on_the_private_data_of_a_public_model(
+    catalog: LocalCatalog, people: Database
+) -> None:
+    told = {"fair:owner": "bikash", "fair:visibility": "public", "fair:dataset_id": "hidden-data-v1"}
+    catalog.commit(Change(put=[small_item("open-roofs-v1", **told)]))
+    for reference in ("open-roofs", "open-roofs-v1", "local-models/open-roofs"):
+        with pytest.raises(NotFound, match="Name a dataset") as refused:
+            authorise(people, catalog, caller("amina"), "compare", {"versions": [reference]})
+        assert "hidden" not in str(refused.value)
+        shown = {"versions": [reference], "dataset": "banepa"}
+        assert authorise(people, catalog, caller("amina"), "compare", shown).owner == "amina"
+        assert authorise(people, catalog, caller("bikash"), "compare", {"versions": [reference]}).owner
 
 
 def test_what_is_refused_takes_no_name(catalog: LocalCatalog, people: Database) -> None:
