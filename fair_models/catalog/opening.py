@@ -18,21 +18,26 @@ if TYPE_CHECKING:
 _DATABASES = ("postgresql://", "postgres://")
 
 
-def open_catalog(settings: Settings) -> Catalog:
+def open_catalog(settings: Settings, *, stays_open: bool = False) -> Catalog:
     """The catalogue that the settings name. Nothing is made before something is committed.
+
+    Args:
+        settings: Where it is.
+        stays_open: Whether it is asked all the time, so that connections to it are kept.
 
     Raises:
         Invalid: The setting names no place of a catalogue, or what it needs is not installed.
     """
-    return open_at(settings.catalog, settings)
+    return open_at(settings.catalog, settings, stays_open=stays_open)
 
 
-def open_at(place: SecretStr, settings: Settings) -> Catalog:
+def open_at(place: SecretStr, settings: Settings, *, stays_open: bool = False) -> Catalog:
     """The catalogue of a place.
 
     Args:
         place: A folder, or postgresql://user:password@host/name. Empty: the folder of the settings.
         settings: What else is known, such as the API that serves it.
+        stays_open: Whether connections to it are kept. Those to a database always are.
 
     Raises:
         Invalid: It is none of these, or what it needs is not installed.
@@ -45,7 +50,7 @@ def open_at(place: SecretStr, settings: Settings) -> Catalog:
             "A catalogue is a folder or postgresql://user:password@host/name, and not "
             f"{said.partition(':')[0]}://"
         )
-    return LocalCatalog(Path(said) if said else settings.catalog_folder)
+    return LocalCatalog(Path(said) if said else settings.catalog_folder, stays_open=stays_open)
 
 
 def name_of(catalog: Catalog) -> str:

@@ -29,7 +29,7 @@ class Registry:
         Raises:
             Invalid: A setting names no place of a catalogue or store, or what it needs is not installed.
         """
-        return cls(open_catalog(settings), open_store(settings), settings)
+        return cls(open_catalog(settings, stays_open=True), open_store(settings), settings)
 
 
 def registry_of(connection: HTTPConnection) -> Registry:

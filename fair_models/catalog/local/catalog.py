@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -18,7 +19,7 @@ from fair_models.catalog.items.versions import split_id
 from fair_models.catalog.local import database, files, journal
 from fair_models.catalog.local import tombstones as local_tombstones
 from fair_models.catalog.local.change import collection_document, make
-from fair_models.catalog.local.database import Unusable
+from fair_models.catalog.local.database import OpenIndex, Unusable
 from fair_models.catalog.local.index import Index
 from fair_models.catalog.local.layout import collection_path, item_path, to_item
 from fair_models.catalog.local.lock import held, held_if_free
@@ -44,12 +45,21 @@ class LocalCatalog:
         root: The folder, with catalog.json in it.
         timeout_s: Seconds to wait for another writer.
         exclusive_s: Seconds to wait for a name: whoever holds it may be putting files.
+        stays_open: Whether connections to the index are kept, for a process that is asked all the time.
     """
 
-    def __init__(self, root: Path, *, timeout_s: float = 60.0, exclusive_s: float = 600.0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        timeout_s: float = 60.0,
+        exclusive_s: float = 600.0,
+        stays_open: bool = False,
+    ) -> None:
         self.root = root.expanduser().resolve()
         self._timeout_s = timeout_s
         self._exclusive_s = exclusive_s
+        self._reading = OpenIndex(self.root).reading if stays_open else partial(database.reading, self.root)
 
     def get(self, collection: CollectionId, item_id: str) -> Item:
         """One item.
@@ -203,7 +213,7 @@ class LocalCatalog:
             with database.in_memory(self.root) as index:
                 return query(index)
         snapshot: list[T] = []
-        with suppress(Unusable), database.reading(self.root) as index:
+        with suppress(Unusable), self._reading() as index:
             snapshot.append(query(index))
             if index.is_current() and not journal.is_pending(self.root):
                 return snapshot[0]

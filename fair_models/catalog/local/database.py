@@ -7,9 +7,11 @@ one can do no harm to the next.
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,6 +22,8 @@ from fair_models.store.atomic import write_bytes
 
 FOLDER = ".index"
 _POINTER = "current"
+_MAX_IDLE = 16
+"""Connections that are kept open while nobody asks."""
 _MAPPED_BYTES = 2**30
 """So much of the file is read without a copy: whoever asks once has no cache of their own."""
 _FORMAT = 4
@@ -50,6 +54,66 @@ def reading(root: Path) -> Iterator[Index]:
     with _told_as_unusable(), closing(_connect(root)) as connection:
         connection.execute("BEGIN")
         yield Index(root, connection)
+
+
+class OpenIndex:
+    """The index with connections that stay open between questions, for a process that is asked all the time.
+
+    Args:
+        root: The catalogue's folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._idle: list[tuple[Path, sqlite3.Connection]] = []
+        self._guard = threading.Lock()
+        self._owner = os.getpid()
+
+    @contextmanager
+    def reading(self) -> Iterator[Index]:
+        """The index as one snapshot.
+
+        Raises:
+            Unusable: There is none that can be read.
+        """
+        with _told_as_unusable():
+            path = _file(self._root)
+            connection = self._take(path) or _open(path)
+            is_sound = False
+            try:
+                _check_format(connection)
+                connection.execute("BEGIN")
+                try:
+                    yield Index(self._root, connection)
+                finally:
+                    connection.execute("ROLLBACK")
+                is_sound = True
+            except sqlite3.Error:
+                raise
+            except Exception:  # the question was wrong, and the connection is not
+                is_sound = True
+                raise
+            finally:
+                self._give_back(path, connection) if is_sound else connection.close()
+
+    def _take(self, path: Path) -> sqlite3.Connection | None:
+        """A connection that nobody uses. Those to discarded generations are closed."""
+        with self._guard:
+            if self._owner != os.getpid():  # a fork: these are our parent's
+                self._idle, self._owner = [], os.getpid()
+            while self._idle:
+                of, connection = self._idle.pop()
+                if of == path:
+                    return connection
+                connection.close()
+        return None
+
+    def _give_back(self, path: Path, connection: sqlite3.Connection) -> None:
+        with self._guard:
+            if len(self._idle) < _MAX_IDLE and self._owner == os.getpid():
+                self._idle.append((path, connection))
+                return
+        connection.close()
 
 
 @contextmanager
@@ -104,23 +168,39 @@ def _new_generation(root: Path) -> None:
 
 
 def _connect(root: Path) -> sqlite3.Connection:
+    return _open(_file(root))
+
+
+def _file(root: Path) -> Path:
+    """The file of the generation that counts now."""
     try:
-        path = root / FOLDER / (root / FOLDER / _POINTER).read_text(encoding="ascii")
+        return root / FOLDER / (root / FOLDER / _POINTER).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise Unusable("there is none yet") from error
+
+
+def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=60
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        timeout=60,
+        check_same_thread=False,  # one thread at a time has it
     )
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
-        (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if found != _FORMAT:
-            raise Unusable(f"its format is {found}, not {_FORMAT}")
+        _check_format(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _check_format(connection: sqlite3.Connection) -> None:
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found != _FORMAT:
+        raise Unusable(f"its format is {found}, not {_FORMAT}")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ import pytest
 from pystac import Asset, Item, Link
 from pystac_client import Client
 
+from fair_models.catalog.local import database
 from fair_models.catalog.local.catalog import LocalCatalog
 from fair_models.catalog.local.lock import held
 from fair_models.catalog.opening import open_catalog
 from fair_models.catalog.protocol import Change
 from fair_models.catalog.schemas import extensions, official
-from fair_models.errors import Corrupted, NotFound, Unavailable
+from fair_models.catalog.search.query import ItemSearch
+from fair_models.errors import Corrupted, Invalid, NotFound, Unavailable
 from fair_models.settings import Settings
 
 MakeItem = Callable[..., Item]
@@ -375,3 +378,27 @@ def test_collections_of_models_say_what_mlm_allows_there(filled: LocalCatalog, s
         assert not {"mlm:input", "mlm:output", "mlm:artifact_type", "mlm:compile_method"} & set(
             document["summaries"]
         )
+
+
+def test_connections_that_stay_open_see_what_others_write_and_a_new_index(
+    tmp_path: Path, make_item: Callable[..., Item]
+) -> None:
+    asked, writer = LocalCatalog(tmp_path, stays_open=True), LocalCatalog(tmp_path)
+    for number in (1, 2):
+        writer.commit(Change(put=[make_item(f"roofs-v{number}")]))
+        assert [item.id for item in asked.search("local-models")][-1] == f"roofs-v{number}"
+        assert asked.get("local-models", f"roofs-v{number}").id == f"roofs-v{number}"
+    shutil.rmtree(tmp_path / database.FOLDER)
+    writer.commit(Change(put=[make_item("roofs-v3")]))
+    assert asked.find(ItemSearch(["local-models"])).matched == 3
+    with pytest.raises(Invalid):
+        asked.find(ItemSearch(["local-models"], after="x"))
+    assert asked.find(ItemSearch(["local-models"])).matched == 3
+
+
+def test_threads_share_connections_that_stay_open(tmp_path: Path, make_item: Callable[..., Item]) -> None:
+    asked = LocalCatalog(tmp_path, stays_open=True)
+    asked.commit(Change(put=[make_item(f"roofs-v{number}") for number in range(1, 30)]))
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda n: asked.get("local-models", f"roofs-v{n % 29 + 1}").id, range(200))
+    assert list(found) == [f"roofs-v{n % 29 + 1}" for n in range(200)]
