@@ -19,7 +19,7 @@ _PLACE = (
 )
 
 
-group = typer.Typer(no_args_is_help=True)
+group = typer.Typer(no_args_is_help=True, add_completion=False)
 """The commands of `fair-models catalog`."""
 
 
