@@ -11,7 +11,7 @@ from fair_models.inference.imagery.sources import services
 from fair_models.inference.imagery.sources.addresses import TileAddress
 from fair_models.inference.imagery.sources.source import parse_source
 from fair_models.inference.imagery.sources.tiling import tiles_of
-from fair_models.ingestion import cut, metric, plan
+from fair_models.ingestion import cut, metric, places
 from fair_models.params import IngestDatasetParams
 from fair_models.store import locations
 from fair_models.store.locations import LocalPath
@@ -57,7 +57,7 @@ def look(params: IngestDatasetParams, area: Area | None, *, has_area: bool, file
 
 def _check_zoom(zoom: int, size_px: int) -> None:
     """Refuse a zoom of chips whose pixels no service is asked for."""
-    of_tiles = zoom + plan.finer_zooms(size_px)
+    of_tiles = zoom + places.finer_zooms(size_px)
     try:
         services.check_zoom(of_tiles)
     except Invalid as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -21,36 +21,34 @@ from fair_models import settings
 from fair_models.data.dataset_check import rules_of
 from fair_models.data.images import antimeridian
 from fair_models.data.images.acquisition import Period
-from fair_models.data.images.tiles import HALF_WORLD_M, Tile
-from fair_models.errors import FairModelsError, InvalidImagery, Unavailable
+from fair_models.errors import FairModelsError, Unavailable
 from fair_models.inference.imagery.areas import Area
 from fair_models.inference.imagery.reading import Imagery, Parts
 from fair_models.inference.imagery.rights import NOTHING_SAID, Rights
 from fair_models.inference.imagery.sources.opening import look_beside, open_source
-from fair_models.inference.imagery.sources.services import TILE_PX, ZOOMS
 from fair_models.inference.imagery.sources.source import ImagerySource
-from fair_models.inference.imagery.sources.tiling import tiles_of
-from fair_models.ingestion.cells import Cell, WebCell, in_blocks
-from fair_models.ingestion.metric import MetricSystem, cells_of, system_of
+from fair_models.ingestion.cells import Cell, in_blocks
+from fair_models.ingestion.metric import MetricSystem
+from fair_models.ingestion.places import (
+    coarse_notes,
+    finer_zooms,
+    ground_of_all,
+    gsd_of,
+    pixel_of_images_m,
+    pixel_of_tiles_m,
+    places_of,
+    require_fine,
+)
 from fair_models.params import IngestDatasetParams
 from fair_models.store.web.policy import retry_policy
 
 logger = logging.getLogger(__name__)
-
-MAX_ZOOM = 23
-"""The highest zoom of chips: 2 cm a pixel at the equator."""
 
 _VERSION = 1
 """Changes with the pixels or files of chips; it is a part of what a cut is called by."""
 
 _SOFTWARE = ("fair-models", "numpy", "scipy", "pillow", "rasterio", "pyproj")
 """What chips depend on beside what is asked for."""
-
-_COARSEST = 8
-"""How many times wider than those of the chips the pixels of imagery may be."""
-
-_MUCH_COARSER = 2
-"""From here on it is said."""
 
 _MARGIN_PX = 4
 """Pixels of a service's tiles around a block that are read too, where chips lie between them."""
@@ -218,21 +216,26 @@ def planned(
     rules, size_px = rules_of(params), params.chip_size_px
     finer = finer_zooms(size_px)
     wanted = params.zoom if isinstance(params.zoom, int) else None
-    model = ChipInput(_gsd_m(area, params), size_px)
+    model = ChipInput(gsd_of(area, params), size_px)
     asked = None if wanted is None or params.grid == "metric" else wanted + finer
     retries = retry_policy(shared_by)
     with ExitStack() as stack:
         imagery = stack.enter_context(
             open_source(source, model, area, asked, retries, rules=rules, first_look=True)
         )
-        where = area or _all_of(imagery)
-        places = _places(imagery, where, params)
-        _require_fine(imagery, places)
+        where = area or ground_of_all(imagery)
+        places = places_of(imagery, where, params)
+        require_fine(imagery, places)
         cells = places.cells
         choice = _choice(imagery, cells, None if places.zoom is None else places.zoom + finer)
         if choice is None:
             imagery = stack.enter_context(open_source(source, model, retries=retries, rules=rules))
-        coarse = _coarse(_finest_m(imagery, choice, places), places)
+        finest_m = (
+            pixel_of_images_m(imagery)
+            if choice is None
+            else pixel_of_tiles_m(places.ground, choice.zoom, choice.size_px)
+        )
+        coarse = coarse_notes(finest_m, places)
         identity = imagery.identity()
         rights, taken = _provenance(source, imagery)
         times = [each.isoformat() for each in taken] if taken else None
@@ -250,47 +253,6 @@ def planned(
             taken,
             places.system,
         )
-
-
-@dataclass(frozen=True)
-class Places:
-    """The places of chips.
-
-    cells: The places.
-    ground: What was asked for.
-    pixel_m: Width of a pixel of the first one on the ground, in metres.
-    zoom: Zoom of the tiles that they are; None on a grid of metres.
-    system: The grid of metres.
-    """
-
-    cells: Sequence[Cell]
-    ground: Area
-    pixel_m: float
-    zoom: int | None = None
-    system: MetricSystem | None = None
-
-    @property
-    def name(self) -> str:
-        """What they are, for messages."""
-        return f"zoom {self.zoom}" if self.system is None else f"{self.system.gsd_m:g} m"
-
-    def coarser(self, times: float, rounded: Callable[[float], int]) -> str:
-        """What to ask for to have pixels that are so many times wider."""
-        if self.zoom is None:
-            return f"a gsd_m of {self.pixel_m * times / _COARSEST:.2g} or more"
-        return f"zoom {self.zoom - rounded(math.log2(times))} or less"
-
-
-def _places(imagery: Imagery, ground: Area, params: IngestDatasetParams) -> Places:
-    size_px, max_chips = params.chip_size_px, settings.current().most_tiles
-    if params.grid == "metric":
-        system = system_of(imagery, ground, params.gsd_m, size_px)
-        return Places(cells_of(system, ground, max_chips, imagery.name), ground, params.gsd_m, system=system)
-    zoom = params.zoom if isinstance(params.zoom, int) else None
-    if zoom is None:
-        zoom = _nearest(ground, params) if imagery.zoom is None else imagery.zoom - finer_zooms(size_px)
-    tiles = tiles_of(ground, zoom, max_chips, imagery.name)
-    return Places([WebCell(tile) for tile in tiles], ground, _pixel_m(tiles[0], size_px), zoom)
 
 
 def _provenance(source: ImagerySource, imagery: Imagery) -> tuple[Rights, Period | None]:
@@ -347,70 +309,3 @@ def _digest(asked: Sequence[object], cells: Sequence[Cell], choice: TileChoice |
         rasterio.__gdal_version__,
     ]
     return hashlib.sha256(orjson.dumps(everything)).hexdigest()[:32]
-
-
-def _gsd_m(area: Area | None, params: IngestDatasetParams) -> float:
-    """The ground resolution that imagery has to do for: that of the zoom, if one is asked for."""
-    if not isinstance(params.zoom, int):
-        return params.gsd_m
-    return _width_m(area, params.zoom) / params.chip_size_px
-
-
-def _width_m(area: Area | None, zoom: int) -> float:
-    """Width of a tile on the ground in the middle of an area, in metres; without an area at the equator."""
-    _, south, _, north = area.bbox if area else (0.0, 0.0, 0.0, 0.0)
-    return 2 * HALF_WORLD_M * math.cos(math.radians((south + north) / 2)) / float(2**zoom)
-
-
-def finer_zooms(size_px: int) -> int:
-    """How many zooms finer the pixels of tiles of some size are than those of 256 px."""
-    return round(math.log2(size_px / TILE_PX))
-
-
-def _all_of(imagery: Imagery) -> Area:
-    """The ground of all imagery."""
-    outlines = [antimeridian.cut(block.native.grid.footprint) for block in imagery.blocks]
-    return Area(shapely.union_all(outlines), "")
-
-
-def _nearest(area: Area, params: IngestDatasetParams) -> int:
-    """The zoom whose pixels are nearest in size to those that were asked for, in the middle of an area."""
-    zoom = round(math.log2(_width_m(area, 0) / params.chip_size_px / params.gsd_m))
-    return min(MAX_ZOOM, max(ZOOMS[0], zoom))
-
-
-def _pixel_m(tile: Tile, size_px: int) -> float:
-    """Width of a pixel of a tile on the ground, in metres."""
-    _, bottom, _, top = tile.bounds_mercator()
-    return tile.width_m / size_px / math.cosh((bottom + top) / 2 / (HALF_WORLD_M / math.pi))
-
-
-def _finest_m(imagery: Imagery, choice: TileChoice | None, places: Places) -> float:
-    """Width of the finest pixels of imagery on the ground, in metres."""
-    if choice is not None:
-        return _width_m(places.ground, choice.zoom) / choice.size_px
-    return min(block.native.chips[0].chip.gsd_m for block in imagery.blocks)
-
-
-def _require_fine(imagery: Imagery, places: Places) -> None:
-    times = _finest_m(imagery, None, places) / places.pixel_m
-    if times > _COARSEST:
-        raise InvalidImagery(
-            imagery.name,
-            [
-                f"its pixels are {times:.0f} times wider than those of chips of {places.name} "
-                f"({places.pixel_m:.2g} m), at most {_COARSEST} times is allowed; ask for "
-                f"{places.coarser(times, math.floor)}, or use finer imagery"
-            ],
-        )
-
-
-def _coarse(finest_m: float, places: Places) -> list[str]:
-    times = finest_m / places.pixel_m
-    if times < _MUCH_COARSER:
-        return []
-    own = f"--zoom {places.zoom - round(math.log2(times))}" if places.zoom else f"--gsd-m {finest_m:.2g}"
-    return [
-        f"The imagery's pixels are {times:.1f} times wider than those of the chips ({places.name}), which "
-        f"show no more for that; {own} has its own resolution"
-    ]

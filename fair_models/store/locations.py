@@ -247,7 +247,7 @@ def parse_web(href: str | httpx.URL) -> WebAddress:
     host, allowed = address.host, hosts.allowed()
     if not host:
         raise Invalid(f"{shown(href)} names no host: write https://host/path")
-    is_named = hosts.is_named(host)
+    is_named = hosts.is_named(host, allowed)
     if allowed and not is_named and hosts.ANY_PUBLIC_HOST not in allowed and not _is_own(str(address)):
         raise Invalid(
             f"{shown(href)} is refused: the host {host} is not one of FAIR_ALLOWED_HOSTS "

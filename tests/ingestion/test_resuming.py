@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -298,3 +299,55 @@ def test_folders_of_cuts_expire_after_a_week_unless_somebody_works_in_them(home:
     assert [path.name for path in gone] == ["old"]
     left = sorted(path.name for path in (home / "cache" / "cuts").iterdir() if not path.name.startswith("."))
     assert [name for name in left if not name.endswith(".lock")] == ["held", "young"]
+
+
+def test_a_service_that_asks_to_wait_is_left_in_peace_by_all_blocks(
+    town: Town, server: TileServer, tmp_path: Path
+) -> None:
+    """Twice 429 with a wish for a second, then tiles: the cut takes that long and gives the same chips."""
+    imagery, area = server.url("{z}/{x}/{y}.png"), town.area()
+    whole = content(cut_into(tmp_path / "whole", imagery, area).folder)
+    first = server.all()[0]
+    server.first_then(first, failing(429, Retry_After="1"), failing(429, Retry_After="1"))
+    server.asked.clear()
+    began = time.monotonic()
+
+    assert content(cut_into(tmp_path / "cut", imagery, area).folder) == whole
+    assert time.monotonic() - began >= 2
+    assert server.asked.count(server.path(first)) == 3
+    assert server.most_at_once <= 4
+
+
+FULL = """
+import json, resource, signal, sys
+from pathlib import Path
+from fair_models.errors import FairModelsError
+from tests.ingestion.test_resuming import cut_into
+given, limit = json.loads(sys.argv[1]), int(sys.argv[2])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    cut_into(Path(given["folder"]), given["imagery"], given["area"])
+except FairModelsError as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+def test_a_full_disk_is_said_and_what_was_cut_is_kept(town: Town, tmp_path: Path) -> None:
+    """The limit lets smaller chips through, and not the larger ones."""
+    imagery, area = str(town.in_web_mercator(tmp_path / "mosaic.tif")), town.area()
+    whole = content(cut_into(tmp_path / "whole", imagery, area).folder)
+    limit = sorted(map(len, whole.values()))[6]
+    folder = tmp_path / "cut"
+    given = json.dumps({"folder": str(folder), "imagery": imagery, "area": area})
+    command = [sys.executable, "-c", FULL, given, str(limit)]
+    said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+
+    assert said.startswith("Unavailable: Cannot write ")
+    assert "free space" in said
+    done = done_in(folder)
+    assert 0 < len(done) < 12
+    assert not list(folder.glob(".*.part"))
+    made = cut_into(folder, imagery, area)
+    assert any(f"{len(done)} of 12" in note for note in made.notes)
+    assert content(folder) == whole
