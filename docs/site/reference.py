@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import pairwise
@@ -23,6 +24,8 @@ from fair_models.client.requests import DEPLOYMENTS
 from fair_models.params import CutChipsParams, PredictShardsParams
 from fair_models.settings import Settings
 from fair_models.training.config.run_config import RunConfig
+from fair_models.web.app import create_app
+from fair_models.web.registry import Registry
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -56,6 +59,7 @@ def pages() -> Mapping[str, str]:
         "audit-rules.md": audit_rules(),
         "metrics.md": metrics(),
         "hyperparameters.md": hyperparameters(),
+        "http-api.md": http_api(),
     }
 
 
@@ -167,6 +171,59 @@ def _explained(parameter: Any) -> str:
     if getattr(parameter, "multiple", False):
         text += " May be given several times."
     return text.strip()
+
+
+# The service over HTTP
+
+
+def http_api() -> str:
+    """Each route of the registry service, from its OpenAPI."""
+    with tempfile.TemporaryDirectory() as home:
+        app = create_app(Registry.open(Settings(home=Path(home), web_auth="tokens")))
+    document = app.openapi()
+    groups: dict[str, list[str]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            lines = groups.setdefault((operation.get("tags") or ["Others"])[0], [])
+            lines += _route(method.upper(), path, operation)
+    parts = [part for name, lines in groups.items() for part in (f"## {name}", lines)]
+    return _page(
+        "# HTTP API",
+        "Every route of the [registry service](../guides/web-service.md). `/api/docs` of a running service "
+        "shows the same with all fields and tries it out, `/api/openapi.json` is for programs. Errors are "
+        "[problem+json](https://www.rfc-editor.org/rfc/rfc9457).",
+        *parts,
+    )
+
+
+def _route(method: str, path: str, operation: Any) -> Iterator[str]:
+    yield f"### `{method} {path}`"
+    yield ""
+    yield _cell(f"{operation.get('summary', '')}. {_first(operation.get('description'))}")
+    yield ""
+    yield f"Needs {_needed(operation.get('security'))}."
+    yield ""
+    asked = operation.get("parameters", [])
+    if asked:
+        rows = (
+            (
+                f"`{each['name']}`",
+                each["in"],
+                each.get("description") or each["schema"].get("description", ""),
+            )
+            for each in asked
+        )
+        yield from _table(["Parameter", "In", "Is"], rows)
+
+
+def _needed(security: Any) -> str:
+    """What a caller has to show, in words."""
+    scopes = sorted({scope for way in security or () for needed in way.values() for scope in needed})
+    if not security:
+        return "nothing"
+    if {} in security:
+        return "nothing for what is public"
+    return f"a token with the scope {' and '.join(scopes)}" if scopes else "a token"
 
 
 # Settings, parameters, results

@@ -15,6 +15,8 @@ from fair_models.web import logs
 from fair_models.web.auth.hosts import require_loopback
 from fair_models.web.metrics import MULTIPROCESS_FOLDER
 
+HEAD_BYTES = 256 * 2**10
+"""Address and headers that the server reads before it gives up. `Limits` refuses less, and says why."""
 _KEEP_ALIVE_S = 75
 """Longer than proxies keep connections (60 s mostly): else they write to one that is being closed."""
 _GRACE_S = 30
@@ -50,6 +52,7 @@ def serve(settings: Settings, host: str, port: int, workers: int = 1) -> None:
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
+        h11_max_incomplete_event_size=HEAD_BYTES,
     )
 
 

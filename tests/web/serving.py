@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from fair_models.web.server import HEAD_BYTES
 from tests.services import free_port
 
 
@@ -17,7 +18,10 @@ from tests.services import free_port
 def serving(app: FastAPI) -> Iterator[str]:
     """Address of an application for the time of the block."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_level="error", h11_max_incomplete_event_size=HEAD_BYTES
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Final, cast
 
-from fastapi import APIRouter, Depends, Header, Request, Security
+from fastapi import APIRouter, Depends, Request, Security
 from pydantic import BaseModel, ConfigDict, Field
 from pystac import Item
 from starlette.responses import Response
@@ -34,23 +34,27 @@ Changer = Annotated[Caller, Security(needs, scopes=["run"])]
 
 router = APIRouter(route_class=StrictRoute, dependencies=[Security(needs, scopes=["run"])])
 
-IfMatch = Annotated[
-    str | None,
-    Header(
-        description="ETag of the state that you read. Without it the answer is 428, and 412 where somebody "
-        "has changed it since.",
-        examples=['"0123456789abcdef0123456789abcdef"'],
-    ),
-]
+_IF_MATCH: Final[dict[str, Any]] = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "description": "ETag of the state that you read, or * for any. Without it the answer is 428, and 412 "
+    "where somebody has changed it since.",
+    "schema": {"type": "string", "pattern": r'^(\*|"[!#-~]*"(, *"[!#-~]*")*)$'},
+    "example": '"0123456789abcdef0123456789abcdef"',
+}
+"""Described by hand: the answer to a request without it is 428, and not 422."""
 
+_CHANGE: Final[dict[str, Any]] = {"parameters": [_IF_MATCH]}
 _MERGE: Final[dict[str, Any]] = {
+    **_CHANGE,
     "requestBody": {
         "content": {
             "application/merge-patch+json": {"schema": {"$ref": "#/components/schemas/Description"}},
             "application/json": {"schema": {"$ref": "#/components/schemas/Description"}},
         },
         "required": True,
-    }
+    },
 }
 
 
@@ -74,7 +78,6 @@ class Changing:
         seen: lookup.Seen,
         registry: lookup.Whole,
         base: lookup.Base,
-        if_match: IfMatch = None,
     ) -> None:
         self._request, self._caller, self._seen = request, caller, seen
         self._registry, self._base = registry, base
@@ -147,6 +150,7 @@ def describe_dataset(
 @router.put(
     "/models/{name}/versions/{number}/pin",
     response_model=documents.ModelDocument,
+    openapi_extra=_CHANGE,
     tags=["Models"],
     summary="Pin a version of a model",
 )
@@ -163,6 +167,7 @@ def pin_model(
 @router.delete(
     "/models/{name}/versions/{number}/pin",
     response_model=documents.ModelDocument,
+    openapi_extra=_CHANGE,
     tags=["Models"],
     summary="Take the pin off a version of a model",
 )
@@ -176,6 +181,7 @@ def unpin_model(item: Annotated[Item, Depends(lookup.model_version)], change: Ch
 @router.put(
     "/datasets/{name}/versions/{number}/pin",
     response_model=documents.DatasetDocument,
+    openapi_extra=_CHANGE,
     tags=["Datasets"],
     summary="Pin a version of a dataset",
 )
@@ -192,6 +198,7 @@ def pin_dataset(
 @router.delete(
     "/datasets/{name}/versions/{number}/pin",
     response_model=documents.DatasetDocument,
+    openapi_extra=_CHANGE,
     tags=["Datasets"],
     summary="Take the pin off a version of a dataset",
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from fair_models.choices import Choice
 from fair_models.conditions import METRIC
@@ -14,6 +15,20 @@ from fair_models.types import BASE_MODELS, DATASETS, LOCAL_MODELS, CollectionId
 
 Word = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """Text without control characters."""
+
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+)
+
+
+def _is_written_out(text: Any) -> Any:
+    if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
+        raise ValueError("write a time as 2026-01-01T00:00:00Z; in an address + is %2B")
+    return text
+
+
+Time = Annotated[datetime, BeforeValidator(_is_written_out)]
+"""A time as RFC 3339 has it, in UTC where it says no zone. Plain numbers are none."""
 
 MODEL_COLLECTIONS: dict[str, tuple[CollectionId, ...]] = {
     "base-model": (BASE_MODELS,),
@@ -52,10 +67,10 @@ class Listing(BaseModel):
     )
     tag: list[Word] = Field([], max_length=20, description="All of these tags, the free words of owners.")
     owner: Word | None = Field(None, description="Account that it belongs to.")
-    created_after: datetime | None = Field(
+    created_after: Time | None = Field(
         None, description="Published at this time or later, RFC 3339.", examples=["2026-01-01T00:00:00Z"]
     )
-    created_before: datetime | None = Field(None, description="Published before this time, RFC 3339.")
+    created_before: Time | None = Field(None, description="Published before this time, RFC 3339.")
     where: list[Annotated[str, Field(max_length=2000)]] = Field(
         [],
         max_length=20,
