@@ -40,6 +40,8 @@ TEXTS = {
     "overrides",
     "parameters",
     "hyperparameters",
+    "held_out_areas",
+    "leave_out",
     "resampling",
     "rules",
     "tags",

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from fair_models.errors import Corrupted
 from fair_models.inference.imagery.failures import Failure
 from fair_models.inference.shards.shard_files import pack, unpack
-from fair_models.inference.windowing.run import WindowResult
+from fair_models.inference.windowing.window_steps import WindowResult
 from fair_models.store.protocol import Store
 from fair_models.store.shards import ShardStore
 
