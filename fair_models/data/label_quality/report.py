@@ -20,6 +20,7 @@ Kind = Literal[
     "nothing_there",
     "blocks",
     "boxes",
+    "beside",
     "circles",
     "few_corners",
     "huge",
@@ -27,7 +28,6 @@ Kind = Literal[
     "duplicates",
     "near_duplicates",
     "overlapping",
-    "beside",
     "mended",
     "older_labels",
     "newer_labels",
@@ -38,6 +38,7 @@ KINDS: Mapping[str, str] = {
     "nothing_there": "labels lie where no object is to be seen",
     "blocks": "one outline covers what looks like many objects",
     "boxes": "upright boxes are drawn in place of outlines",
+    "beside": "labels lie beside what the imagery shows",
     "circles": "circles of one size are drawn in place of outlines",
     "few_corners": "outlines have three corners",
     "huge": "labels are far larger than the others of their class",
@@ -45,12 +46,11 @@ KINDS: Mapping[str, str] = {
     "duplicates": "labels have the outline of another label",
     "near_duplicates": "labels cover nearly the same ground as another label",
     "overlapping": "labels lie on another label by more than a pixel",
-    "beside": "labels lie beside what the imagery shows",
     "mended": "broken outlines were mended",
     "older_labels": "labels are older than the imagery",
     "newer_labels": "labels are newer than the imagery",
 }
-"""What each finding says, worst first."""
+"""What each finding says, worst first: those that put a whole chip in doubt come before the others."""
 
 DOUBTS: frozenset[str] = frozenset({"missing_labels", "nothing_there", "blocks", "boxes", "beside"})
 """Findings that put the labels of a whole chip in doubt. Others are worth a look, and no more."""

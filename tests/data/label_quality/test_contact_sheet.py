@@ -11,7 +11,7 @@ from PIL import Image
 from fair_models.data.images import chips
 from fair_models.data.images.chips import Chip
 from fair_models.data.label_quality import contact_sheet, glimpses
-from fair_models.data.label_quality.report import ChipReport, Cover, Finding, LabelReport
+from fair_models.data.label_quality.report import DOUBTS, KINDS, ChipReport, Cover, Finding, LabelReport
 from fair_models.data.vectors import labels
 from fair_models.data.vectors.labels import Labels
 
@@ -98,3 +98,7 @@ def test_chips_that_lie_far_apart_stand_side_by_side(settlement: Path, known: La
     picture = drawn(tmp_path / "far.jpg", moved, known, 0, [])
     assert picture.shape[0] < 700
     assert near(picture, GREEN) > 500
+
+
+def test_what_puts_a_chip_in_doubt_gives_it_its_colour_before_anything_else() -> None:
+    assert set(list(KINDS)[: len(DOUBTS)]) == DOUBTS
