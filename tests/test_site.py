@@ -21,6 +21,8 @@ from fair_models import outcomes
 from fair_models.audit.rules import RULES
 from fair_models.cli.commands import COMMANDS
 from fair_models.settings import Settings
+from fair_models.web.app import create_app
+from fair_models.web.registry import Registry
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "object": "data"}
@@ -176,6 +178,16 @@ def test_the_reference_has_all_that_the_code_has() -> None:
         )
     for rule in RULES:
         assert f"`{rule.name}`" in pages["audit-rules.md"]
+    for path, operations in service_paths().items():
+        for method in operations:
+            assert f"### `{method.upper()} {path}`" in pages["http-api.md"]
+
+
+def service_paths() -> dict[str, dict[str, object]]:
+    app = create_app(Registry.open(Settings(home=Path("/nonexistent"))))
+    paths: dict[str, dict[str, object]] = app.openapi()["paths"]
+    assert "/api/models/{reference}" in paths
+    return paths
 
 
 def test_the_picture_shows_each_package_and_no_arrow_upwards() -> None:
