@@ -170,7 +170,7 @@ def parse(text: str) -> Condition:
     written = _in_full(text.strip())
     if len(written) > MAX_CHARACTERS:
         raise _no_condition(text[:60] + "…", f"it is longer than {MAX_CHARACTERS} characters")
-    if _depth(written) > MAX_DEPTH:
+    if depth(written) > MAX_DEPTH:
         raise _no_condition(text[:60] + "…", f"it has more than {MAX_DEPTH} parentheses within each other")
     try:
         expression = parse_text(written)
@@ -217,8 +217,8 @@ def _in_full(text: str) -> str:
     return f"NOT ({written})" if found["not"] else written
 
 
-def _depth(text: str) -> int:
-    """How many parentheses are open at most, outside of texts and names in quotes."""
+def depth(text: str) -> int:
+    """How many parentheses of CQL2 text are open at most, outside of texts and names in quotes."""
     opened = deepest = 0
     for character in re.sub(r"'[^']*'|\"[^\"]*\"", "", text):
         opened = max(0, opened + (character == "(") - (character == ")"))

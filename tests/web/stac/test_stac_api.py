@@ -259,6 +259,8 @@ def refused(answer: httpx.Response) -> None:
         {"filter": "gsd <"},
         {"filter": "gsd < 'x' + 1"},
         {"filter": "(" * 3000 + "1=1" + ")" * 3000},
+        {"filter": "(" * 30 + "gsd="},
+        {"filter": "gsd=')))))))))))))))))))))))))' AND " + "(" * 30 + "gsd="},
         {"filter": "NOT " * 2000 + "gsd=1"},
         {"filter": "gsd=" + "-" * 4000 + "1"},
         {"filter": "unknown_function(gsd) = 1"},
