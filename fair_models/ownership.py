@@ -8,7 +8,7 @@ run, and what is published meanwhile carries it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -104,6 +104,20 @@ def acting_for(ownership: Ownership) -> Iterator[None]:
         _acting.reset(token)
 
 
+def require_own(former: Mapping[str, Any]) -> None:
+    """Refuse a name that is somebody else's, before anything else is said of what has it.
+
+    Args:
+        former: Properties of an item of that name.
+
+    Raises:
+        Conflict: Its owner is not the one for whom the work is done.
+    """
+    owner = current().owner
+    if owner is not None and former.get(OWNER) != owner:
+        raise Conflict(TAKEN)
+
+
 def stamp(properties: dict[str, Any], former: dict[str, Any] | None = None) -> None:
     """Write into an item's properties whose it is; what they say of it themselves does not count.
 
@@ -117,8 +131,8 @@ def stamp(properties: dict[str, Any], former: dict[str, Any] | None = None) -> N
     now, before = current(), former or {}
     for field in FIELDS:
         properties.pop(field, None)
-    if former is not None and now.owner is not None and before.get(OWNER) != now.owner:
-        raise Conflict(TAKEN)
+    if former is not None:
+        require_own(former)
     owner = before.get(OWNER) if former is not None else now.owner
     visibility = now.visibility or before.get(VISIBILITY) or (PRIVATE if owner and former is None else None)
     said = {OWNER: owner, REQUESTER: now.requester, VISIBILITY: visibility}

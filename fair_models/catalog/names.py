@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
+from fair_models import ownership
 from fair_models.catalog.protocol import Catalog
 from fair_models.errors import Conflict
 from fair_models.types import BASE_MODELS, LOCAL_MODELS, CollectionId
@@ -28,9 +29,10 @@ def require_free(catalog: Catalog, collection: CollectionId, name: str) -> None:
         Conflict: A model of the other kind has it.
     """
     for other in rivals(collection):
-        ids = [item.id for item in catalog.search(other, name=name, order="version")]
-        if ids:
-            raise Conflict(taken(collection, name, other, ids))
+        found = list(catalog.search(other, name=name, order="version"))
+        if found:
+            ownership.require_own(found[-1].properties)
+            raise Conflict(taken(collection, name, other, [item.id for item in found]))
 
 
 def taken(collection: CollectionId, name: str, other: CollectionId, ids: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pystac import Item
 
+from fair_models import ownership
 from fair_models.catalog.changes.edits import VERSION_LINKS
 from fair_models.catalog.items import assets, building, pins, tombstones, versions
 from fair_models.catalog.items.dataset import (
@@ -224,11 +225,12 @@ def _require_sliceable(whole: Item, params: SliceDatasetParams) -> None:
 
 def _require_own_name(catalog: Catalog, params: SliceDatasetParams) -> None:
     """A slice never becomes the next version of a whole dataset, which would be deprecated by a part."""
-    wholes = [item.id for item in catalog.search(DATASETS, name=params.name) if SLICE not in item.properties]
+    wholes = [item for item in catalog.search(DATASETS, name=params.name) if SLICE not in item.properties]
     if wholes:
+        ownership.require_own(wholes[-1].properties)
         raise Conflict(
-            f"{params.name} is the name of a dataset that is no slice ({wholes[-1]}), which the slice would "
-            f"replace. Give the slice a name of its own, for example {params.name}-part"
+            f"{params.name} is the name of a dataset that is no slice ({wholes[-1].id}), which the slice "
+            f"would replace. Give the slice a name of its own, for example {params.name}-part"
         )
 
 

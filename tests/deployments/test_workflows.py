@@ -314,14 +314,14 @@ def test_images_are_built_tried_and_only_then_pushed(checkout: Path, docker: Pat
     assert done.returncode == 0, done.stderr
     asked = docker.read_text().splitlines()
     kinds = [line.split()[0] for line in asked]
-    assert kinds == ["build", "run"] * 7 + ["push", "image"] * 7
+    assert kinds == ["build", "run"] * 8 + ["push", "image"] * 8
     assert asked[0] == (
         "build --file deployments/images/Dockerfile --target inference --tag ghcr.io/here/inference:1.2.3 ."
     )
     [roofs] = [line for line in asked if line.startswith("build") and "roof-dots-training" in line]
     assert "--build-arg TRAINING=ghcr.io/here/training:1.2.3" in roofs
     names = [line.partition("@")[0].removeprefix("ghcr.io/here/") for line in done.stdout.splitlines()]
-    assert names[:4] == ["inference", "training", "services", "roof-dots-inference"]
+    assert names[:5] == ["inference", "training", "services", "registry", "roof-dots-inference"]
     assert all(re.fullmatch(r"ghcr\.io/here/[a-z-]+@sha256:0{64}", line) for line in done.stdout.splitlines())
 
 

@@ -74,6 +74,7 @@ def children(backend: Backend, run: str) -> list[str]:
     return [each["id"] for each in backend.send("POST", "/flow_runs/filter", wanted).json()]
 
 
+@pytest.mark.proof
 def test_sub_runs_give_the_dataset_of_one_run(backend: Backend, scene: Path, shards: Path) -> None:
     one = backend.start("ingest-dataset", asked(scene, "scene-one"))
     backend.outcome(one)

@@ -125,13 +125,21 @@ def _wrong(mesh: Mesh, arcs: Arcs, classes: Array, place: Place) -> Array:
 
 
 def _on_others(outlines: Array, classes: Array) -> Array:
-    """Which polygons overlap another one of their class, or share an edge with it only in part."""
+    """Which polygons overlap another one of their class, or share an edge with it only in part.
+
+    Of a polygon inside of another one GEOS names the edges of the inner one alone, and the outer one may be
+    what moved.
+    """
     import shapely
 
     found = np.zeros(len(outlines), bool)
     for index in np.unique(classes):
         own = np.flatnonzero(classes == index)
-        found[own] = ~shapely.is_empty(shapely.coverage_invalid_edges(outlines[own]))
+        wrong = own[~shapely.is_empty(shapely.coverage_invalid_edges(outlines[own]))]
+        found[wrong] = True
+        sound = wrong[shapely.is_valid(outlines[wrong])]
+        _, outer = shapely.STRtree(outlines[own]).query(outlines[sound], predicate="covered_by")
+        found[own[outer]] = True
     return found
 
 

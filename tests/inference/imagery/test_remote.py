@@ -263,7 +263,7 @@ def test_an_item_leads_to_no_file_outside_of_the_allowed_folders(
 
 def test_json_that_is_neither_item_nor_tiles_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"type": "FeatureCollection", "features": []}')
-    with pytest.raises(InvalidImagery, match="neither a STAC item nor a TileJSON"):
+    with pytest.raises(InvalidImagery, match="neither a STAC item, a TileJSON nor metadata of OpenAerialMap"):
         whole(tmp_path / "a.json")
     (tmp_path / "b.json").write_text('{"type": ')
     with pytest.raises(FairModelsError, match="cannot be read"):

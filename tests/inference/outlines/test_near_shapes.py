@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fair_models.data.images.grid import Grid
@@ -60,6 +60,7 @@ def overlapping(shapes: Array) -> list[tuple[str, str]]:
     st.integers(0, 2**32 - 1),
 )
 @settings(max_examples=300, deadline=None)
+@example(17, 15, 1, 0.6, 0.02, 3.0, False, 960984568)  # an object in the bay of another one, which was closed
 def test_outlines_of_any_mask_in_any_strips_are_the_same_valid_and_apart(
     height: int,
     width: int,

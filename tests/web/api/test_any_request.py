@@ -27,6 +27,7 @@ expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 414, 415, 422, 428,
 ROUTES = "^/api/(models|datasets|compare|statistics|files|collections)"
 
 
+@pytest.mark.proof
 @pytest.mark.service
 def test_no_request_breaks_the_json_api(own_site: Site, tmp_path: Path) -> None:
     (tmp_path / "schemathesis.toml").write_text(EXPECTED)

@@ -18,6 +18,7 @@ CHECKS = (
 )
 
 
+@pytest.mark.proof
 @pytest.mark.service
 def test_no_request_breaks_the_stac_api(served: SimpleNamespace, tmp_path: Path) -> None:
     command = [
