@@ -115,4 +115,7 @@ def test_blocks_of_a_worker_that_dies_are_sent_out_again(backend: Backend, scene
         found.kill()
 
     backend.outcome(run)
-    assert len(children(backend, run)) == (2 if found is None else 3)
+    sent = len(children(backend, run))
+    assert (
+        sent == 2 if found is None else 2 < sent <= 4
+    )  # the blocks that are missing are shared by two again
