@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -97,9 +98,9 @@ class Listing(BaseModel):
         examples=["newest"],
     )
 
+    @abstractmethod
     def collections(self) -> tuple[CollectionId, ...]:
         """Where to look."""
-        raise NotImplementedError
 
     def conditions(self) -> Iterator[str]:
         """What must hold, as CQL2 text."""

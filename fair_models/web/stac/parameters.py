@@ -20,12 +20,13 @@ _FIELDS = "Fields of items that are wanted, with - before those that are not."
 _FILTER = "Condition in CQL2: text (the default), or JSON."
 _WORDS = "Words, separated by commas, of which one has to be in id, title, description or keywords."
 
+_OWN = {"filter_": "filter", "filter_lang": "filter-lang", "filter_crs": "filter-crs"}
 
-@dataclass
-class ItemsParameters(APIRequest):
-    """Parameters of the items of a collection."""
 
-    collection_id: Annotated[str, Path(description="Id of the collection", examples=["local-models"])]
+@dataclass(kw_only=True)
+class _PageParameters(APIRequest):
+    """Parameters that items of a collection and a search share."""
+
     limit: Annotated[str | None, Query(description=_LIMIT, examples=["10"])] = None
     bbox: Annotated[str | None, Query(description=_BBOX, examples=["85.51,27.62,85.53,27.64"])] = None
     datetime: Annotated[str | None, Query(description=_DATETIME, examples=["2026-01-01T00:00:00Z/.."])] = None
@@ -44,11 +45,15 @@ class ItemsParameters(APIRequest):
         return {_OWN.get(name, name): value for name, value in asdict(self).items()}
 
 
-_OWN = {"filter_": "filter", "filter_lang": "filter-lang", "filter_crs": "filter-crs"}
+@dataclass(kw_only=True)
+class ItemsParameters(_PageParameters):
+    """Parameters of the items of a collection."""
+
+    collection_id: Annotated[str, Path(description="Id of the collection", examples=["local-models"])]
 
 
-@dataclass
-class SearchParameters(APIRequest):
+@dataclass(kw_only=True)
+class SearchParameters(_PageParameters):
     """Parameters of a search."""
 
     collections: Annotated[
@@ -61,22 +66,6 @@ class SearchParameters(APIRequest):
     query: Annotated[
         str | None, Query(description='Conditions of the older Query extension: {"gsd": {"lte": 0.5}}')
     ] = None
-    limit: Annotated[str | None, Query(description=_LIMIT, examples=["10"])] = None
-    bbox: Annotated[str | None, Query(description=_BBOX, examples=["85.51,27.62,85.53,27.64"])] = None
-    datetime: Annotated[str | None, Query(description=_DATETIME, examples=["2026-01-01T00:00:00Z/.."])] = None
-    token: Annotated[str | None, Query(description="Where the page before ended; `next` has it.")] = None
-    filter_: Annotated[str | None, Query(alias="filter", description=_FILTER, examples=["gsd < 0.5"])] = None
-    filter_lang: Annotated[str | None, Query(alias="filter-lang", description="cql2-text or cql2-json")] = (
-        None
-    )
-    filter_crs: Annotated[str | None, Query(alias="filter-crs", description="CRS84 alone")] = None
-    sortby: Annotated[str | None, Query(description=_SORT, examples=["-datetime"])] = None
-    fields: Annotated[str | None, Query(description=_FIELDS, examples=["id,properties.title"])] = None
-    q: Annotated[str | None, Query(description=_WORDS, examples=["roofs"])] = None
-
-    def kwargs(self) -> dict[str, Any]:
-        """The parameters by their own names."""
-        return {_OWN.get(name, name): value for name, value in asdict(self).items()}
 
 
 class SearchBody(BaseModel):
